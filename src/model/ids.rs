@@ -1,0 +1,57 @@
+//! Identifiers. `UUIDv7` where we make them, so that keys grow with time; a tenant's id is the
+//! caller's own word for it.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An integration: one Okta org, connected for one tenant.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(transparent)]
+pub struct IntegrationId(pub Uuid);
+
+impl IntegrationId {
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl Default for IntegrationId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Display for IntegrationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The tenant of a caller: the value of the token's tenant claim, 1 to 128 visible characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// The longest tenant claim that is accepted, in bytes.
+    pub const MAX_LEN: usize = 128;
+
+    /// `None` for what cannot be a tenant: empty, too long, or with blanks or control characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.len() <= Self::MAX_LEN;
+        let visible = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        (fits && visible).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for TenantId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

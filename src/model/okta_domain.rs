@@ -1,0 +1,2 @@
+//! See the module head.
+pub struct OktaDomain;
