@@ -1,0 +1,120 @@
+//! Who calls: verifies bearer tokens (RFC 6750, RFC 7519) and reads tenant and scopes from them.
+//! Knows neither HTTP nor what a scope is good for.
+
+mod claims;
+mod jwks;
+
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use secrecy::ExposeSecret;
+
+use crate::config::{AuthConfig, AuthKeys};
+use crate::egress::Egress;
+use crate::model::Caller;
+
+use claims::Claims;
+use jwks::Jwks;
+
+/// Verifies tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Authenticator {
+    keys: Keys,
+    config: AuthConfig,
+}
+
+#[derive(Clone)]
+enum Keys {
+    Jwks(Jwks),
+    SharedSecret(DecodingKey),
+}
+
+/// Why a token is refused. Says nothing of the token's content but names of claims.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum AuthError {
+    #[error("the token is not a JWT")]
+    Malformed,
+    #[error("the token is signed with an algorithm that is not accepted here")]
+    AlgorithmRefused,
+    #[error("the token names no key (`kid`) that the issuer publishes")]
+    UnknownKey,
+    #[error("the token's signature does not match")]
+    BadSignature,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    #[error("the token was issued by somebody else")]
+    WrongIssuer,
+    #[error("the token is for another audience")]
+    WrongAudience,
+    #[error("the token lacks the claim {0:?}")]
+    MissingClaim(String),
+    /// Nothing wrong with the token: the issuer's keys cannot be had at the moment.
+    #[error("the issuer's keys cannot be read")]
+    KeysUnavailable,
+}
+
+/// Clocks differ by this much at most.
+const LEEWAY_SECONDS: u64 = 10;
+
+impl Authenticator {
+    pub fn new(config: &AuthConfig, egress: &Egress) -> Self {
+        let keys = match &config.keys {
+            AuthKeys::Jwks(url) => Keys::Jwks(Jwks::new(url.clone(), egress.clone())),
+            AuthKeys::SharedSecret(secret) => {
+                Keys::SharedSecret(DecodingKey::from_secret(secret.expose_secret().as_bytes()))
+            }
+        };
+        Self { keys, config: config.clone() }
+    }
+
+    /// The caller that `token` speaks for.
+    ///
+    /// # Errors
+    /// [`AuthError`]; all but [`AuthError::KeysUnavailable`] are the caller's to mend.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
+        let header = decode_header(token).map_err(|_| AuthError::Malformed)?;
+        let claims = match &self.keys {
+            Keys::SharedSecret(key) => self.verify(token, key, Algorithm::HS256)?,
+            Keys::Jwks(jwks) => {
+                let kid = header.kid.as_deref().ok_or(AuthError::UnknownKey)?;
+                let key = jwks.key(kid).await?;
+                self.verify(token, &key.decoding, key.algorithm)?
+            }
+        };
+        claims.into_caller(&self.config)
+    }
+
+    /// The algorithm belongs to the key and is never taken from the token (RFC 8725 §3.1).
+    fn verify(&self, token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, AuthError> {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY_SECONDS;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.config.issuer]);
+        validation.set_audience(&[&self.config.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        decode::<Claims>(token, key, &validation).map(|data| data.claims).map_err(|error| sort(&error))
+    }
+
+    /// Whether tokens can be verified at all at the moment.
+    pub async fn is_ready(&self) -> bool {
+        match &self.keys {
+            Keys::SharedSecret(_) => true,
+            Keys::Jwks(jwks) => jwks.has_keys(Utc::now()).await,
+        }
+    }
+}
+
+fn sort(error: &jsonwebtoken::errors::Error) -> AuthError {
+    use jsonwebtoken::errors::ErrorKind;
+    match error.kind() {
+        ErrorKind::InvalidSignature => AuthError::BadSignature,
+        ErrorKind::ExpiredSignature => AuthError::Expired,
+        ErrorKind::ImmatureSignature => AuthError::NotYetValid,
+        ErrorKind::InvalidIssuer => AuthError::WrongIssuer,
+        ErrorKind::InvalidAudience => AuthError::WrongAudience,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => AuthError::AlgorithmRefused,
+        ErrorKind::MissingRequiredClaim(claim) => AuthError::MissingClaim(claim.clone()),
+        _ => AuthError::Malformed,
+    }
+}

@@ -1,0 +1,96 @@
+//! The configuration: read once at start from the environment and an optional file, checked whole,
+//! and reported whole. Holds plain values; never imports what it configures.
+
+mod reader;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+pub use reader::{ConfigError, Environment};
+pub use settings::{SETTINGS, Setting};
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// `None` switches the metrics listener off.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where callers reach the API, for the links in answers.
+    pub public_url: Option<Url>,
+    pub cors_origins: Vec<String>,
+    pub workers: usize,
+    pub shutdown_grace: Duration,
+    pub database: DatabaseConfig,
+    /// The lines of the keyring, active key first.
+    pub keyring: SecretString,
+    pub auth: AuthConfig,
+    pub okta: OktaConfig,
+    pub wizard: WizardConfig,
+    pub log: LogConfig,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    pub url: SecretString,
+    pub migrations_url: Option<SecretString>,
+    pub connections: u32,
+    pub transaction_pooler: bool,
+}
+
+/// Whose tokens are accepted.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    pub keys: AuthKeys,
+    pub issuer: String,
+    pub audience: String,
+    pub tenant_claim: String,
+}
+
+/// Where the keys of the tokens come from; one of the two, never both.
+#[derive(Debug, Clone)]
+pub enum AuthKeys {
+    Jwks(Url),
+    SharedSecret(SecretString),
+}
+
+/// How Okta is reached.
+#[derive(Debug, Clone)]
+pub struct OktaConfig {
+    pub suffixes: Vec<String>,
+    pub extra_root_ca_pem: Option<Vec<u8>>,
+    pub host_overrides: BTreeMap<String, SocketAddr>,
+    pub proxy: Option<Url>,
+    pub request_timeout: Duration,
+}
+
+/// Texts and links that an admin must carry to Okta.
+#[derive(Debug, Clone)]
+pub struct WizardConfig {
+    pub mdm_name: String,
+    pub enrollment_link: Option<Url>,
+    pub okta_app_name: String,
+    pub library_item_url: Option<Url>,
+    /// Where the API service integration is installed; `{sub}` and `{suffix}` are filled in.
+    pub install_link_template: String,
+}
+
+/// The log.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    pub filter: String,
+    pub json: bool,
+}
+
+impl Config {
+    /// # Errors
+    /// [`ConfigError`] lists everything that is wrong at once.
+    pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
+        settings::load(environment)
+    }
+}

@@ -1,0 +1,187 @@
+//! Reads settings by name from the environment, a `…_FILE` or the configuration file, and gathers
+//! what is wrong, so that an operator sees all of it in one message. A value is never quoted in a
+//! message: it may be a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::settings::SETTINGS;
+
+/// Where settings come from. Made once, in `main` or by a test; nothing else reads the environment.
+#[derive(Clone, Default)]
+pub struct Environment {
+    values: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The variables of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_process() -> Self {
+        std::env::vars().filter(|(name, _)| name.starts_with("ODT_")).collect()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.values.insert(name.to_owned(), value.into());
+    }
+
+    /// Names that look like ours and are not: a misspelt setting must not be passed over in silence.
+    pub fn unknown_names(&self) -> Vec<&str> {
+        self.values.keys().map(String::as_str).filter(|name| !is_known(name)).collect()
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self { values: pairs.into_iter().collect() }
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    let plain = name.strip_suffix("_FILE").unwrap_or(name);
+    SETTINGS.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    pub problems: Vec<String>,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the configuration has {} problem(s):", self.problems.len())?;
+        for problem in &self.problems {
+            write!(f, "\n  - {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads one setting after the other and remembers what was wrong.
+pub(super) struct Reader<'a> {
+    environment: &'a Environment,
+    file: BTreeMap<String, String>,
+    problems: Vec<String>,
+    reported: BTreeSet<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(environment: &'a Environment) -> Self {
+        let mut reader =
+            Self { environment, file: BTreeMap::new(), problems: Vec::new(), reported: BTreeSet::new() };
+        if let Some(path) = environment.get("ODT_CONFIG_FILE") {
+            reader.read_file(Path::new(path));
+        }
+        for name in environment.unknown_names() {
+            reader.problem(name, "is not a setting: see `okta-device-trust check-config --list`");
+        }
+        reader
+    }
+
+    fn read_file(&mut self, path: &Path) {
+        let parsed = std::fs::read_to_string(path)
+            .map_err(|error| error.kind().to_string())
+            .and_then(|text| text.parse::<toml::Table>().map_err(|error| first_line(&error.to_string())));
+        let table = match parsed {
+            Ok(table) => table,
+            Err(error) => return self.problem("ODT_CONFIG_FILE", &format!("cannot be read: {error}")),
+        };
+        for (key, value) in table {
+            let name = format!("ODT_{}", key.to_ascii_uppercase());
+            if !is_known(&name) || name == "ODT_CONFIG_FILE" {
+                self.problem(&key, "in the configuration file is not a setting");
+                continue;
+            }
+            let text = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(flag) => flag.to_string(),
+                _ => {
+                    self.problem(&key, "in the configuration file has to be a string, a number or a boolean");
+                    continue;
+                }
+            };
+            self.file.insert(name, text);
+        }
+    }
+
+    pub(super) fn problem(&mut self, name: &str, what: &str) {
+        if self.reported.insert(name.to_owned()) {
+            self.problems.push(format!("{name} {what}"));
+        }
+    }
+
+    fn raw(&self, name: &str) -> Option<String> {
+        let value = self.environment.get(name).or_else(|| self.file.get(name).map(String::as_str));
+        value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// The value, or the setting's default.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        let default = SETTINGS.iter().find(|setting| setting.name == name).and_then(|s| s.default);
+        self.raw(name).or_else(|| default.map(str::to_owned))
+    }
+
+    /// The value of a secret, from itself or from the file that `…_FILE` names; not both.
+    pub(super) fn secret(&mut self, name: &str) -> Option<String> {
+        let file_name = format!("{name}_FILE");
+        match (self.raw(name), self.raw(&file_name)) {
+            (Some(_), Some(_)) => {
+                self.problem(name, &format!("and {file_name} exclude each other"));
+                None
+            }
+            (Some(value), None) => Some(value),
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+                Ok(_) => {
+                    self.problem(&file_name, "names an empty file");
+                    None
+                }
+                Err(error) => {
+                    self.problem(&file_name, &format!("cannot be read: {}", error.kind()));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    /// The value, parsed; a value that cannot be is a problem that says what it `has_to_be`.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        has_to_be: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.problem(name, &format!("has to be {has_to_be}"));
+        }
+        value
+    }
+
+    pub(super) fn required<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.problem(name, "is not set");
+        }
+        value
+    }
+
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, ConfigError> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(ConfigError { problems: self.problems }),
+        }
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

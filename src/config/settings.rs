@@ -1,0 +1,317 @@
+//! Every setting with its default and its meaning: one table for the reader, `check-config --list`
+//! and the README's words.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::reader::{ConfigError, Environment, Reader};
+use super::{AuthConfig, AuthKeys, Config, DatabaseConfig, LogConfig, OktaConfig, WizardConfig};
+
+/// One setting, by the name that it has in the environment. In the configuration file (TOML) the
+/// same name is written in lower case and without `ODT_`.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub default: Option<&'static str>,
+    /// May also be given as the path of a file in `<name>_FILE`.
+    pub secret: bool,
+    pub about: &'static str,
+}
+
+const fn setting(name: &'static str, default: Option<&'static str>, about: &'static str) -> Setting {
+    Setting { name, default, secret: false, about }
+}
+
+const fn secret(name: &'static str, about: &'static str) -> Setting {
+    Setting { name, default: None, secret: true, about }
+}
+
+pub static SETTINGS: &[Setting] = &[
+    setting("ODT_CONFIG_FILE", None, "TOML file with these settings in lower case, without ODT_; the environment wins"),
+    setting("ODT_LISTEN", Some("127.0.0.1:8080"), "address of the API"),
+    setting("ODT_METRICS_LISTEN", Some("127.0.0.1:9090"), "address of /metrics, apart from the API; `off` for none"),
+    setting("ODT_PUBLIC_URL", None, "where callers reach the API, for the server entry of the OpenAPI document"),
+    setting("ODT_CORS_ORIGINS", None, "origins of front ends, comma separated, such as https://mdm.example.com"),
+    setting("ODT_WORKERS", Some("0"), "HTTP worker threads; 0 is one per core"),
+    setting("ODT_SHUTDOWN_GRACE_SECONDS", Some("20"), "how long requests in flight may take after SIGTERM"),
+    secret("ODT_DATABASE_URL", "PostgreSQL as the service's role: postgres://user:password@host/database"),
+    secret("ODT_MIGRATIONS_DATABASE_URL", "PostgreSQL as the role that owns the tables; needed by `migrate` only"),
+    setting("ODT_DATABASE_CONNECTIONS", Some("4"), "connections of the pool, 1 to 64"),
+    setting("ODT_DATABASE_POOLER", Some("none"), "`transaction` behind PgBouncer in transaction mode, else `none`"),
+    secret("ODT_KEYRING", "key-encryption keys, `key_id:base64 of 32 bytes`, one a line or comma separated; the first is active"),
+    setting("ODT_JWT_JWKS_URL", None, "JWKS of the token issuer; excludes ODT_JWT_SHARED_SECRET"),
+    secret("ODT_JWT_SHARED_SECRET", "secret of HS256 tokens, 32 bytes at least; excludes ODT_JWT_JWKS_URL"),
+    setting("ODT_JWT_ISSUER", None, "the `iss` that tokens must have"),
+    setting("ODT_JWT_AUDIENCE", Some("okta-device-trust"), "the `aud` that tokens must have"),
+    setting("ODT_JWT_TENANT_CLAIM", Some("tenant_id"), "the claim that names the tenant"),
+    setting("ODT_OKTA_SUFFIXES", Some("okta.com,oktapreview.com,okta-emea.com,okta-gov.com,okta.mil"), "suffixes of Okta's own org hosts"),
+    setting("ODT_OKTA_EXTRA_ROOT_CA", None, "development: PEM file of roots that are trusted for the overridden hosts alone"),
+    setting("ODT_OKTA_HOST_OVERRIDES", None, "development: host=address:port,… dialled in place of what DNS says"),
+    setting("ODT_EGRESS_PROXY", None, "HTTP proxy for every outgoing call; proxy variables of the environment are ignored"),
+    setting("ODT_OKTA_TIMEOUT_SECONDS", Some("10"), "time-out of one request to Okta, 1 to 60"),
+    setting("ODT_MDM_NAME", Some("Your MDM"), "device management provider, as the admin enters it in Okta"),
+    setting("ODT_ENROLLMENT_LINK", None, "the MDM's enrollment link, as the admin enters it in Okta"),
+    setting("ODT_OKTA_APP_NAME", Some("Device Trust"), "name of the API service integration in Okta's catalogue"),
+    setting("ODT_LIBRARY_ITEM_URL", None, "where in the MDM Okta Verify is deployed"),
+    setting("ODT_OKTA_INSTALL_LINK", Some("https://{sub}-admin.{suffix}/"), "where the API service integration is installed; {sub} and {suffix} are filled in"),
+    setting("ODT_LOG", Some("info"), "filter of the log, as of tracing's EnvFilter; other crates' targets stop at info"),
+    setting("ODT_LOG_FORMAT", Some("json"), "`json` or `text`"),
+];
+
+pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
+    let mut reader = Reader::new(environment);
+    // Each part is read before any is asked for, so that one message names all that is wrong.
+    let listen = reader.parsed("ODT_LISTEN", "an address and port, such as 127.0.0.1:8080", |t| t.parse().ok());
+    let metrics_listen = metrics_listen(&mut reader);
+    let public_url = url(&mut reader, "ODT_PUBLIC_URL");
+    let cors_origins = cors_origins(&mut reader);
+    let workers = reader.parsed("ODT_WORKERS", "a number from 0 to 256", |t| in_range(t, 0, 256));
+    let grace = seconds(&mut reader, "ODT_SHUTDOWN_GRACE_SECONDS", 0, 600);
+    let database = database(&mut reader);
+    let keyring = reader.secret("ODT_KEYRING");
+    let keyring = reader.required("ODT_KEYRING", keyring);
+    let auth = auth(&mut reader);
+    let okta = okta(&mut reader);
+    let wizard = wizard(&mut reader);
+    let log = log(&mut reader);
+
+    let config = (|| {
+        Some(Config {
+            listen: listen?,
+            metrics_listen: metrics_listen?,
+            public_url,
+            cors_origins,
+            workers: usize::try_from(workers?).ok()?,
+            shutdown_grace: grace?,
+            database: database?,
+            keyring: SecretString::from(keyring?),
+            auth: auth?,
+            okta: okta?,
+            wizard: wizard?,
+            log: log?,
+        })
+    })();
+    reader.finish(config)
+}
+
+#[expect(clippy::option_option, reason = "the outer one says whether it could be read, the inner one `off`")]
+fn metrics_listen(reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
+    reader.parsed("ODT_METRICS_LISTEN", "an address and port, or `off`", |text| match text {
+        "off" => Some(None),
+        address => address.parse().ok().map(Some),
+    })
+}
+
+fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let parse = |text: &str| -> Option<Vec<String>> {
+        text.split(',').map(|origin| is_origin(origin.trim()).then(|| origin.trim().to_owned())).collect()
+    };
+    let shape = "origins such as https://mdm.example.com, without a path, comma separated";
+    reader.parsed("ODT_CORS_ORIGINS", shape, parse).unwrap_or_default()
+}
+
+fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text
+    })
+}
+
+fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
+    let url = reader.secret("ODT_DATABASE_URL");
+    let url = reader.required("ODT_DATABASE_URL", url);
+    let migrations_url = reader.secret("ODT_MIGRATIONS_DATABASE_URL").map(SecretString::from);
+    let connections = reader.parsed("ODT_DATABASE_CONNECTIONS", "a number from 1 to 64", |t| in_range(t, 1, 64));
+    let transaction_pooler = reader.parsed("ODT_DATABASE_POOLER", "`transaction` or `none`", |text| match text {
+        "transaction" => Some(true),
+        "none" => Some(false),
+        _ => None,
+    });
+    Some(DatabaseConfig {
+        url: SecretString::from(url?),
+        migrations_url,
+        connections: u32::try_from(connections?).ok()?,
+        transaction_pooler: transaction_pooler?,
+    })
+}
+
+fn auth(reader: &mut Reader<'_>) -> Option<AuthConfig> {
+    let jwks = url(reader, "ODT_JWT_JWKS_URL");
+    let shared = reader.secret("ODT_JWT_SHARED_SECRET");
+    let keys = match (jwks, shared) {
+        (Some(_), Some(_)) => {
+            reader.problem("ODT_JWT_JWKS_URL", "and ODT_JWT_SHARED_SECRET exclude each other");
+            None
+        }
+        (Some(url), None) => Some(AuthKeys::Jwks(url)),
+        (None, Some(secret)) if secret.len() >= 32 => Some(AuthKeys::SharedSecret(secret.into())),
+        (None, Some(_)) => {
+            reader.problem("ODT_JWT_SHARED_SECRET", "has to have 32 bytes at least");
+            None
+        }
+        (None, None) => {
+            reader.problem("ODT_JWT_JWKS_URL", "or ODT_JWT_SHARED_SECRET has to be set");
+            None
+        }
+    };
+    let issuer = reader.text("ODT_JWT_ISSUER");
+    let issuer = reader.required("ODT_JWT_ISSUER", issuer);
+    let audience = reader.text("ODT_JWT_AUDIENCE");
+    let tenant_claim = reader.text("ODT_JWT_TENANT_CLAIM");
+    Some(AuthConfig { keys: keys?, issuer: issuer?, audience: audience?, tenant_claim: tenant_claim? })
+}
+
+fn okta(reader: &mut Reader<'_>) -> Option<OktaConfig> {
+    let suffixes = reader.parsed("ODT_OKTA_SUFFIXES", "host suffixes such as okta.com, comma separated", |text| {
+        let suffixes: Vec<String> = text.split(',').map(|s| s.trim().to_ascii_lowercase()).collect();
+        suffixes.iter().all(|suffix| suffix.contains('.') && !suffix.starts_with('.')).then_some(suffixes)
+    });
+    let extra_root_ca_pem = reader.parsed("ODT_OKTA_EXTRA_ROOT_CA", "the path of a readable PEM file", |path| {
+        std::fs::read(path).ok().filter(|pem| pem.windows(10).any(|window| window == b"-----BEGIN"))
+    });
+    let host_overrides = reader
+        .parsed("ODT_OKTA_HOST_OVERRIDES", "host=address:port, comma separated", parse_overrides)
+        .unwrap_or_default();
+    let proxy = url(reader, "ODT_EGRESS_PROXY");
+    let request_timeout = seconds(reader, "ODT_OKTA_TIMEOUT_SECONDS", 1, 60);
+    Some(OktaConfig {
+        suffixes: suffixes?,
+        extra_root_ca_pem,
+        host_overrides,
+        proxy,
+        request_timeout: request_timeout?,
+    })
+}
+
+fn parse_overrides(text: &str) -> Option<BTreeMap<String, SocketAddr>> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (host, address) = pair.split_once('=')?;
+            Some((host.trim().to_ascii_lowercase(), address.trim().parse().ok()?))
+        })
+        .collect()
+}
+
+fn wizard(reader: &mut Reader<'_>) -> Option<WizardConfig> {
+    let mdm_name = reader.text("ODT_MDM_NAME");
+    let enrollment_link = url(reader, "ODT_ENROLLMENT_LINK");
+    let okta_app_name = reader.text("ODT_OKTA_APP_NAME");
+    let library_item_url = url(reader, "ODT_LIBRARY_ITEM_URL");
+    let install_link_template = reader.parsed("ODT_OKTA_INSTALL_LINK", "an https link", |text| {
+        text.starts_with("https://").then(|| text.to_owned())
+    });
+    Some(WizardConfig {
+        mdm_name: mdm_name?,
+        enrollment_link,
+        okta_app_name: okta_app_name?,
+        library_item_url,
+        install_link_template: install_link_template?,
+    })
+}
+
+fn log(reader: &mut Reader<'_>) -> Option<LogConfig> {
+    let filter = reader.text("ODT_LOG");
+    let json = reader.parsed("ODT_LOG_FORMAT", "`json` or `text`", |text| match text {
+        "json" => Some(true),
+        "text" => Some(false),
+        _ => None,
+    });
+    Some(LogConfig { filter: filter?, json: json? })
+}
+
+fn url(reader: &mut Reader<'_>, name: &str) -> Option<Url> {
+    reader.parsed(name, "an http or https URL", |text| {
+        Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
+    })
+}
+
+fn in_range(text: &str, least: u64, most: u64) -> Option<u64> {
+    text.parse().ok().filter(|number| (least..=most).contains(number))
+}
+
+fn seconds(reader: &mut Reader<'_>, name: &str, least: u64, most: u64) -> Option<Duration> {
+    let shape = format!("a number of seconds from {least} to {most}");
+    reader.parsed(name, &shape, |text| in_range(text, least, most)).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    const LEAST: [(&str, &str); 4] = [
+        ("ODT_DATABASE_URL", "postgres://service@localhost/odt"),
+        ("ODT_KEYRING", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ("ODT_JWT_ISSUER", "https://mdm.example.com"),
+        ("ODT_JWT_JWKS_URL", "https://mdm.example.com/jwks.json"),
+    ];
+
+    #[test]
+    fn the_least_configuration_is_enough() {
+        let config = Config::load(&environment(&LEAST)).expect("config");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.auth.tenant_claim, "tenant_id");
+    }
+
+    #[test]
+    fn one_message_names_everything_that_is_wrong() {
+        let wrong = environment(&[
+            ("ODT_LISTEN", "somewhere"),
+            ("ODT_DATABASE_CONNECTIONS", "0"),
+            ("ODT_JWT_SHARED_SECRET", "short"),
+            ("ODT_DATABSE_URL", "postgres://misspelt"),
+        ]);
+        let error = Config::load(&wrong).expect_err("wrong").to_string();
+        for name in [
+            "ODT_LISTEN has to be",
+            "ODT_DATABASE_CONNECTIONS has to be",
+            "ODT_JWT_SHARED_SECRET has to have 32 bytes",
+            "ODT_JWT_ISSUER is not set",
+            "ODT_DATABASE_URL is not set",
+            "ODT_KEYRING is not set",
+            "ODT_DATABSE_URL is not a setting",
+        ] {
+            assert!(error.contains(name), "{name} missing in: {error}");
+        }
+        assert!(!error.contains("short") && !error.contains("misspelt"), "a value is quoted: {error}");
+    }
+
+    #[test]
+    fn both_kinds_of_token_keys_exclude_each_other() {
+        let mut both = environment(&LEAST);
+        both.set("ODT_JWT_SHARED_SECRET", "0123456789012345678901234567890123456789");
+        assert!(Config::load(&both).expect_err("both").to_string().contains("exclude each other"));
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_file_and_the_environment_wins_over_the_configuration_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let secret = folder.path().join("url");
+        std::fs::write(&secret, "postgres://from-a-file\n").expect("write");
+        let file = folder.path().join("odt.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nmdm_name = \"Acme MDM\"\n").expect("write");
+
+        let mut environment = environment(&LEAST[1..]);
+        environment.set("ODT_DATABASE_URL_FILE", secret.to_str().expect("path"));
+        environment.set("ODT_CONFIG_FILE", file.to_str().expect("path"));
+        environment.set("ODT_LISTEN", "127.0.0.1:2");
+        let config = Config::load(&environment).expect("config");
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.database.url), "postgres://from-a-file");
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.wizard.mdm_name, "Acme MDM");
+    }
+
+    #[test]
+    fn a_debug_print_of_the_configuration_shows_no_secret() {
+        let printed = format!("{:?}", Config::load(&environment(&LEAST)).expect("config"));
+        assert!(!printed.contains("service@localhost") && !printed.contains("k1:AAAA"), "{printed}");
+    }
+}

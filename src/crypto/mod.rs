@@ -1,0 +1,8 @@
+//! Sealing of secrets at rest: AES-256-GCM, a data key per value, the data key wrapped by a
+//! key-encryption key that is named by its id. Knows nothing of tables or of Okta.
+
+pub mod envelope;
+pub mod keyring;
+
+pub use envelope::{Place, SealError, key_id_of, open, seal};
+pub use keyring::{KeyWrap, Keyring, KeyringError};

@@ -1,0 +1,203 @@
+//! Builds the clients of the gate and picks the right one for each request.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
+use url::{Host, Url};
+
+use super::resolver::{
+    Lookup, OverrideResolver, PlainResolver, ResolveError, VettedResolver, system_lookup, vetted,
+};
+use super::{EgressError, EgressRequest, EgressResponse, EgressSetupError, Policy};
+
+const USER_AGENT: &str = concat!("okta-device-trust/", env!("CARGO_PKG_VERSION"));
+
+/// What the gate is built from.
+#[derive(Debug, Clone)]
+pub struct EgressSettings {
+    /// One or more certificates in PEM, trusted in addition for the overridden hosts and no others.
+    pub extra_root_ca_pem: Option<Vec<u8>>,
+    /// Exact lower-case hosts that are dialled at this address and port instead of being looked up.
+    pub host_overrides: BTreeMap<String, SocketAddr>,
+    /// The forward proxy for all but the overridden hosts. Proxy variables of the environment are
+    /// ignored. The proxy looks names up once more, so it must refuse private addresses itself.
+    pub proxy: Option<Url>,
+    /// For the name, the connection and the TLS handshake. Default 5 s.
+    pub connect_timeout: Duration,
+    /// From the start of a request to the last byte of its answer. Default 10 s.
+    pub request_timeout: Duration,
+}
+
+impl Default for EgressSettings {
+    fn default() -> Self {
+        Self {
+            extra_root_ca_pem: None,
+            host_overrides: BTreeMap::new(),
+            proxy: None,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The gate. Cheap to clone; all clones share their connections.
+#[derive(Clone)]
+pub struct Egress {
+    tenant: Client,
+    operator: Client,
+    /// Only there when a host is overridden.
+    overridden: Option<Client>,
+    overrides: Arc<BTreeMap<String, SocketAddr>>,
+    lookup: Lookup,
+    behind_proxy: bool,
+}
+
+impl Egress {
+    /// Builds the gate. The process needs a rustls crypto provider installed before.
+    ///
+    /// # Errors
+    /// When the machine has no trusted roots, or a setting cannot be used.
+    pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
+        Self::with_lookup(settings, system_lookup())
+    }
+
+    /// The same gate on other name lookups; every check of the addresses stays as it is.
+    pub(super) fn with_lookup(
+        settings: EgressSettings,
+        lookup: Lookup,
+    ) -> Result<Self, EgressSetupError> {
+        check_overrides(&settings.host_overrides)?;
+        let proxy_host = settings.proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
+        let vetted = VettedResolver { lookup: Arc::clone(&lookup), proxy_host };
+        let plain = PlainResolver { lookup: Arc::clone(&lookup) };
+        let overridden = overridden_client(&settings)?;
+        Ok(Self {
+            tenant: build(proxied(&settings)?.dns_resolver(vetted).https_only(true))?,
+            operator: build(proxied(&settings)?.dns_resolver(plain))?,
+            overridden,
+            overrides: Arc::new(settings.host_overrides),
+            lookup,
+            behind_proxy: settings.proxy.is_some(),
+        })
+    }
+
+    /// The overridden hosts: for the start-up warning, the readiness note and the gauge.
+    pub fn overrides(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.overrides.keys().map(String::as_str)
+    }
+
+    /// Sends the request under the policy and reads the whole answer. Redirects are answers.
+    ///
+    /// # Errors
+    /// When the policy refuses the URL or its addresses, or when no complete answer came in time.
+    pub async fn send(
+        &self,
+        policy: Policy<'_>,
+        request: EgressRequest,
+    ) -> Result<EgressResponse, EgressError> {
+        let host = policy.check(&request.url)?;
+        let client = self.client_for(policy, host).await?;
+        let response = client
+            .request(request.method, request.url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(EgressError::from_client)?;
+        EgressResponse::read(response, request.body_limit).await
+    }
+
+    async fn client_for(&self, policy: Policy<'_>, host: &str) -> Result<&Client, EgressError> {
+        if let Some(client) = self.overridden.as_ref().filter(|_| self.overrides.contains_key(host)) {
+            return Ok(client);
+        }
+        match policy {
+            Policy::Operator => Ok(&self.operator),
+            Policy::Tenant { .. } => {
+                self.check_before_proxy(host).await?;
+                Ok(&self.tenant)
+            }
+        }
+    }
+
+    /// A proxy dials for us, so our resolver never sees the target's name: it is judged up front.
+    /// Where only the proxy can look names up, it also has to judge them.
+    async fn check_before_proxy(&self, host: &str) -> Result<(), EgressError> {
+        if !self.behind_proxy {
+            return Ok(());
+        }
+        match vetted(&self.lookup, host.to_owned()).await {
+            Err(refused @ ResolveError::SpecialPurpose { .. }) => Err(refused.to_egress()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_overrides(overrides: &BTreeMap<String, SocketAddr>) -> Result<(), EgressSetupError> {
+    for (host, address) in overrides {
+        // A spelling that the parser would change could never match the host of a URL.
+        if !matches!(Host::parse(host), Ok(Host::Domain(parsed)) if parsed == *host) {
+            return Err(EgressSetupError::OverrideHostInvalid { host: host.clone() });
+        }
+        if address.port() == 0 {
+            return Err(EgressSetupError::OverrideWithoutPort { host: host.clone(), address: *address });
+        }
+    }
+    Ok(())
+}
+
+/// What all clients of the gate have in common.
+fn common(settings: &EgressSettings) -> ClientBuilder {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.request_timeout)
+}
+
+fn proxied(settings: &EgressSettings) -> Result<ClientBuilder, EgressSetupError> {
+    let builder = common(settings);
+    let Some(url) = &settings.proxy else { return Ok(builder) };
+    let proxy = Proxy::all(url.clone())
+        .map_err(|error| EgressSetupError::ProxyInvalid { source: error.without_url() })?;
+    Ok(builder.proxy(proxy))
+}
+
+/// The only client that trusts the extra root; its resolver knows the overridden hosts alone.
+fn overridden_client(settings: &EgressSettings) -> Result<Option<Client>, EgressSetupError> {
+    let roots = extra_roots(settings)?;
+    if settings.host_overrides.is_empty() {
+        return Ok(None);
+    }
+    let hosts = Arc::new(settings.host_overrides.clone());
+    let builder = common(settings).dns_resolver(OverrideResolver { hosts }).tls_certs_merge(roots);
+    build(builder).map(Some)
+}
+
+fn extra_roots(settings: &EgressSettings) -> Result<Vec<Certificate>, EgressSetupError> {
+    let Some(pem) = &settings.extra_root_ca_pem else { return Ok(Vec::new()) };
+    match Certificate::from_pem_bundle(pem) {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        _ => Err(EgressSetupError::ExtraRootUnreadable),
+    }
+}
+
+fn build(builder: ClientBuilder) -> Result<Client, EgressSetupError> {
+    builder.build().map_err(|source| {
+        let mut text = String::new();
+        let mut cause: Option<&dyn std::error::Error> = Some(&source);
+        while let Some(error) = cause {
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        if text.contains("No CA certificates") {
+            return EgressSetupError::NoTrustRoots { source };
+        }
+        EgressSetupError::Client { source }
+    })
+}

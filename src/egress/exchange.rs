@@ -1,0 +1,86 @@
+//! One request and its answer. Builds and reads; decides nothing about where it may go.
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+use super::EgressError;
+
+/// The most bytes of an answer's body that are read unless a request says otherwise: 1 MiB.
+pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
+
+/// What is to be sent. Has no `Debug`: headers carry credentials.
+#[derive(Clone)]
+pub struct EgressRequest {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) body_limit: usize,
+}
+
+impl EgressRequest {
+    /// A `GET` of this URL that asks for JSON.
+    #[must_use]
+    pub fn get(url: Url) -> Self {
+        Self::new(Method::GET, url, Vec::new())
+    }
+
+    /// A `POST` of these pairs as a form, asking for JSON.
+    #[must_use]
+    pub fn post_form(url: Url, pairs: &[(&str, &str)]) -> Self {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        Self::new(Method::POST, url, form.into_bytes()).header(CONTENT_TYPE, form_type)
+    }
+
+    fn new(method: Method, url: Url, body: Vec<u8>) -> Self {
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        Self { method, url, headers, body, body_limit: DEFAULT_BODY_LIMIT }
+    }
+
+    /// Sets a header in place of any earlier one of this name. Mark secrets as sensitive.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The most bytes of the answer's body to read.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+}
+
+/// An answer, whatever its status. Has no `Debug`: bodies carry tokens.
+pub struct EgressResponse {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl EgressResponse {
+    /// Reads the body by chunks and stops as soon as it is larger than `limit`.
+    pub(super) async fn read(
+        mut response: reqwest::Response,
+        limit: usize,
+    ) -> Result<Self, EgressError> {
+        let too_large = || EgressError::BodyTooLarge { limit };
+        // A length that is announced too large need not be read to be refused.
+        if response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(EgressError::from_body)? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Self { status: response.status(), headers: response.headers().clone(), body })
+    }
+}

@@ -1,0 +1,136 @@
+//! Turns names into addresses that may be dialled. The client connects to exactly the addresses that
+//! are handed out here, so a name that changes its answer afterwards gains nothing.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::EgressError;
+use super::address::is_special_purpose;
+
+type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+/// How a name becomes addresses, before anyone judges them.
+pub(super) type Lookup = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
+
+/// The resolver of the operating system.
+pub(super) fn system_lookup() -> Lookup {
+    Arc::new(|host| {
+        Box::pin(async move {
+            let addresses = tokio::net::lookup_host((host, 0)).await?;
+            Ok(addresses.map(|address| address.ip()).collect())
+        })
+    })
+}
+
+/// Why a name was not resolved; travels through the client as a cause and is found there again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResolveError {
+    #[error("{host} has a special-purpose address")]
+    SpecialPurpose { host: String },
+    #[error("{host} has no address")]
+    NotFound { host: String },
+    #[error("{host} could not be looked up")]
+    Failed { host: String, kind: io::ErrorKind, text: String },
+}
+
+impl ResolveError {
+    /// The system says only in words whether a name is missing or the lookup itself failed:
+    /// `EAI_AGAIN` is "Temporary failure in name resolution", `EAI_FAIL` "Non-recoverable failure".
+    fn from_io(host: String, error: &io::Error) -> Self {
+        let text = error.to_string();
+        let lower = text.to_ascii_lowercase();
+        let undecided = ["temporary", "non-recoverable", "system error", "try again"];
+        if undecided.iter().any(|word| lower.contains(word)) {
+            return Self::Failed { host, kind: error.kind(), text };
+        }
+        Self::NotFound { host }
+    }
+
+    pub(super) fn to_egress(&self) -> EgressError {
+        match self {
+            Self::SpecialPurpose { host } => {
+                EgressError::SpecialPurposeAddress { host: host.clone() }
+            }
+            Self::NotFound { host } => EgressError::NameNotFound { host: host.clone() },
+            Self::Failed { host, kind, text } => EgressError::LookupFailed {
+                host: host.clone(),
+                source: io::Error::new(*kind, text.clone()),
+            },
+        }
+    }
+}
+
+/// All addresses of the name, or a refusal if *any* of them is special-purpose: a name that mixes
+/// public and private addresses has no honest use here.
+pub(super) async fn vetted(lookup: &Lookup, host: String) -> Result<Vec<IpAddr>, ResolveError> {
+    let addresses = any(lookup, host.clone()).await?;
+    if addresses.iter().copied().any(is_special_purpose) {
+        return Err(ResolveError::SpecialPurpose { host });
+    }
+    Ok(addresses)
+}
+
+async fn any(lookup: &Lookup, host: String) -> Result<Vec<IpAddr>, ResolveError> {
+    match lookup(host.clone()).await {
+        Ok(addresses) if addresses.is_empty() => Err(ResolveError::NotFound { host }),
+        Ok(addresses) => Ok(addresses),
+        Err(error) => Err(ResolveError::from_io(host, &error)),
+    }
+}
+
+/// Resolves for the tenant policy. The configured proxy is the one name that may be private; what
+/// goes through it is judged by [`vetted`] before it is sent.
+pub(super) struct VettedResolver {
+    pub lookup: Lookup,
+    pub proxy_host: Option<String>,
+}
+
+impl Resolve for VettedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, host) = (Arc::clone(&self.lookup), name.as_str().to_owned());
+        let is_proxy = self.proxy_host.as_deref() == Some(host.as_str());
+        Box::pin(async move {
+            let found = if is_proxy { any(&lookup, host).await } else { vetted(&lookup, host).await };
+            Ok(addrs(found?))
+        })
+    }
+}
+
+/// Resolves for the operator policy: whatever the system says.
+pub(super) struct PlainResolver {
+    pub lookup: Lookup,
+}
+
+impl Resolve for PlainResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, host) = (Arc::clone(&self.lookup), name.as_str().to_owned());
+        Box::pin(async move { Ok(addrs(any(&lookup, host).await?)) })
+    }
+}
+
+/// Knows the overridden hosts and nothing else. Their port is dialled in place of the scheme's own.
+pub(super) struct OverrideResolver {
+    pub hosts: Arc<BTreeMap<String, SocketAddr>>,
+}
+
+impl Resolve for OverrideResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = self.hosts.get(name.as_str()).copied();
+        let host = name.as_str().to_owned();
+        Box::pin(async move {
+            let address = found.ok_or(ResolveError::NotFound { host })?;
+            Ok(Box::new(std::iter::once(address)) as Addrs)
+        })
+    }
+}
+
+/// Port 0 means "the port of the scheme" to the client.
+fn addrs(addresses: Vec<IpAddr>) -> Addrs {
+    Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)))
+}

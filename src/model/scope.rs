@@ -1,0 +1,73 @@
+//! The scopes of our own API, and who calls. Never Okta's scopes: those are in `okta`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::TenantId;
+
+/// What a caller's token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    OdtRead,
+    OdtWrite,
+    OdtDeploy,
+    OdtInventory,
+    TrustRead,
+}
+
+impl Scope {
+    pub const ALL: [Self; 5] =
+        [Self::OdtRead, Self::OdtWrite, Self::OdtDeploy, Self::OdtInventory, Self::TrustRead];
+
+    /// The word in a token's `scope` or `scp`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OdtRead => "odt:read",
+            Self::OdtWrite => "odt:write",
+            Self::OdtDeploy => "odt:deploy",
+            Self::OdtInventory => "odt:inventory",
+            Self::TrustRead => "trust:read",
+        }
+    }
+
+    /// `None` for a word that is none of ours: a token may carry other services' scopes.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+}
+
+/// Who acted, as the token says; this is what the audit keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Actor {
+    /// The token's issuer.
+    #[schema(example = "https://mdm.example.com")]
+    pub iss: String,
+    /// The token's subject.
+    #[schema(example = "admin@customer.example")]
+    pub sub: String,
+    /// The client that the token was issued to, when the token says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azp: Option<String>,
+}
+
+/// A caller whose token was verified.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub tenant: TenantId,
+    pub actor: Actor,
+    pub scopes: BTreeSet<Scope>,
+}
+
+/// The caller's token does not carry a scope that the operation needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the token lacks the scope {}", .0.as_str())]
+pub struct ScopeMissing(pub Scope);
+
+impl Caller {
+    /// # Errors
+    /// [`ScopeMissing`] when the token does not carry `scope`.
+    pub fn require(&self, scope: Scope) -> Result<(), ScopeMissing> {
+        if self.scopes.contains(&scope) { Ok(()) } else { Err(ScopeMissing(scope)) }
+    }
+}

@@ -1,0 +1,249 @@
+//! The client id and the sealed client secret of an integration.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use secrecy::SecretString;
+
+use super::events::insert_event;
+use super::integrations::{expect_version, load_record, touch};
+use super::prerequisites::upsert_findings;
+use super::schema::{credentials, prerequisite_findings};
+use super::{Store, StoreError};
+use crate::crypto::{self, KeyWrap, Place};
+use crate::model::{
+    CredentialsState, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, StoredCredentials,
+    TenantId,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+struct StateRow {
+    client_id: String,
+    version: i64,
+    updated_at: DateTime<Utc>,
+    updated_by: String,
+}
+
+fn place<'a>(tenant: &'a TenantId, row: &'a str) -> Place<'a> {
+    Place { table: "credentials", tenant: tenant.as_str(), row, column: "client_secret" }
+}
+
+fn seal(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    secret: &SecretString,
+) -> Result<Vec<u8>, StoreError> {
+    Ok(crypto::seal(keys, place(tenant, &id.to_string()), secret)?)
+}
+
+fn open(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    sealed: &[u8],
+) -> Result<SecretString, StoreError> {
+    Ok(crypto::open(keys, place(tenant, &id.to_string()), sealed)?)
+}
+
+pub(super) fn load_state(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<Option<CredentialsState>, StoreError> {
+    let row: Option<StateRow> =
+        one(tenant, id).select(StateRow::as_select()).first(connection).optional()?;
+    Ok(row.map(|row| CredentialsState {
+        client_id: row.client_id,
+        version: row.version,
+        updated_at: row.updated_at,
+        updated_by: row.updated_by,
+    }))
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: uuid::Uuid = id.0;
+    credentials::table.filter(credentials::tenant_id.eq(tenant).and(credentials::integration_id.eq(id)))
+}
+
+impl Store {
+    /// Stores credentials that Okta has accepted, with what the same exchange showed.
+    ///
+    /// `org_id` is the org that they were proved against: when the integration was pointed at
+    /// another org in the meantime they are refused, for they would go to a host that never proved
+    /// them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::ChangedMeanwhile`],
+    /// [`StoreError::Unavailable`].
+    pub async fn update_credentials(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        org_id: String,
+        new: NewCredentials,
+        findings: Vec<Finding>,
+        expected_version: Option<i64>,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |connection| {
+            let before = load_record(connection, &owner, id, true)?;
+            expect_version(&before, expected_version)?;
+            if before.integration.org.id != org_id {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            let sealed = seal(keys.as_ref(), &owner, id, &new.client_secret)?;
+            upsert(connection, &owner, id, &new.client_id, &sealed, &event.actor.sub)?;
+            upsert_findings(connection, &owner, id, &findings)?;
+            insert_event(connection, &owner, &event)?;
+            touch(connection, &owner, id)?;
+            load_record(connection, &owner, id, false)
+        })
+        .await
+    }
+
+    /// The credentials, opened for a call to Okta; `None` when none are stored.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
+    pub async fn open_credentials(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+    ) -> Result<(IntegrationRecord, Option<StoredCredentials>), StoreError> {
+        let owner = tenant.clone();
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |connection| {
+            let record = load_record(connection, &owner, id, false)?;
+            let row: Option<(String, Vec<u8>, i64)> = one(&owner, id)
+                .select((credentials::client_id, credentials::client_secret, credentials::version))
+                .first(connection)
+                .optional()?;
+            let Some((client_id, sealed, version)) = row else { return Ok((record, None)) };
+            let client_secret = open(keys.as_ref(), &owner, id, &sealed)?;
+            Ok((record, Some(StoredCredentials { client_id, client_secret, version })))
+        })
+        .await
+    }
+
+    /// Deletes the credentials, and the findings that only they could prove.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also when none are stored, [`StoreError::StaleVersion`],
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_credentials(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        expected_version: Option<i64>,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let before = load_record(connection, &owner, id, true)?;
+            expect_version(&before, expected_version)?;
+            if diesel::delete(one(&owner, id)).execute(connection)? == 0 {
+                return Err(StoreError::NotFound);
+            }
+            delete_proved_findings(connection, &owner, id)?;
+            insert_event(connection, &owner, &event)?;
+            touch(connection, &owner, id)?;
+            load_record(connection, &owner, id, false)
+        })
+        .await
+    }
+
+    /// Seals up to `limit` secrets of `tenant` anew, those that another key than the active one
+    /// sealed, and says how many it did: 0 means that none is left.
+    ///
+    /// # Errors
+    /// [`StoreError::Seal`] when a key is missing from the keyring, [`StoreError::Unavailable`].
+    pub async fn reseal_credentials(&self, tenant: &TenantId, limit: i64) -> Result<usize, StoreError> {
+        let owner = tenant.clone();
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |connection| {
+            let rows: Vec<(uuid::Uuid, Vec<u8>)> = credentials::table
+                .filter(credentials::tenant_id.eq(owner.as_str()))
+                .filter(credentials::key_id.ne(keys.active_key_id()))
+                .order(credentials::integration_id)
+                .limit(limit)
+                .select((credentials::integration_id, credentials::client_secret))
+                .for_update()
+                .load(connection)?;
+            for (id, sealed) in &rows {
+                let id = IntegrationId(*id);
+                let secret = open(keys.as_ref(), &owner, id, sealed)?;
+                let resealed = seal(keys.as_ref(), &owner, id, &secret)?;
+                diesel::update(one(&owner, id))
+                    .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(keys.active_key_id())))
+                    .execute(connection)?;
+            }
+            Ok(rows.len())
+        })
+        .await
+    }
+
+    /// How many secrets of `tenant` each key has sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn count_credentials_by_key(&self, tenant: &TenantId) -> Result<Vec<(String, i64)>, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            Ok(credentials::table
+                .filter(credentials::tenant_id.eq(owner.as_str()))
+                .group_by(credentials::key_id)
+                .order(credentials::key_id)
+                .select((credentials::key_id, diesel::dsl::count_star()))
+                .load(connection)?)
+        })
+        .await
+    }
+}
+
+fn upsert(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    client_id: &str,
+    sealed: &[u8],
+    updated_by: &str,
+) -> Result<(), StoreError> {
+    use credentials as c;
+    let key_id = crypto::key_id_of(sealed)?;
+    let values = (
+        c::client_id.eq(client_id),
+        c::client_secret.eq(sealed),
+        c::key_id.eq(key_id),
+        c::updated_at.eq(diesel::dsl::now),
+        c::updated_by.eq(updated_by),
+    );
+    diesel::insert_into(c::table)
+        .values((c::tenant_id.eq(tenant.as_str()), c::integration_id.eq(id.0), c::version.eq(1), values))
+        .on_conflict((c::tenant_id, c::integration_id))
+        .do_update()
+        .set((c::version.eq(c::version + 1), values))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What the well-known document shows needs no credentials; everything else does.
+fn delete_proved_findings(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    use prerequisite_findings as f;
+    diesel::delete(
+        f::table
+            .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)))
+            .filter(f::kind.eq_any(["super_admin_scopes", "fastpass"])),
+    )
+    .execute(connection)?;
+    Ok(())
+}

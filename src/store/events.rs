@@ -1,0 +1,89 @@
+//! The audit's rows: inserted with the change that they tell of, and read by pages.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::schema::events;
+use super::{Store, StoreError};
+use crate::model::{Event, EventKind, IntegrationId, NewEvent, Page, PageRequest, TenantId};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+struct EventRow {
+    id: Uuid,
+    integration_id: Option<Uuid>,
+    kind: String,
+    actor: serde_json::Value,
+    detail: serde_json::Value,
+    at: DateTime<Utc>,
+}
+
+/// Writes `event` in the transaction of the change that it tells of.
+pub(super) fn insert_event(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    event: &NewEvent,
+) -> Result<(), StoreError> {
+    let actor = serde_json::to_value(&event.actor).map_err(|_| StoreError::Corrupt("events.actor"))?;
+    diesel::insert_into(events::table)
+        .values((
+            events::tenant_id.eq(tenant.as_str()),
+            events::id.eq(Uuid::now_v7()),
+            events::integration_id.eq(event.integration_id.map(|id| id.0)),
+            events::kind.eq(event.kind.as_str()),
+            events::actor.eq(actor),
+            events::detail.eq(&event.detail),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// Writes an event that goes with no change, such as a denied scope.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn create_event(&self, tenant: &TenantId, event: NewEvent) -> Result<(), StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| insert_event(connection, &owner, &event)).await
+    }
+
+    /// The events of an integration, oldest first; those of a deleted one are still there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list_events(
+        &self,
+        tenant: &TenantId,
+        integration_id: IntegrationId,
+        page: PageRequest,
+    ) -> Result<Page<Event>, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let rows: Vec<EventRow> = events::table
+                .filter(events::tenant_id.eq(owner.as_str()))
+                .filter(events::integration_id.eq(integration_id.0))
+                .filter(events::id.gt(page.after.unwrap_or(Uuid::nil())))
+                .order(events::id)
+                .limit(page.limit + 1)
+                .select(EventRow::as_select())
+                .load(connection)?;
+            let items = rows.into_iter().map(to_event).collect::<Result<Vec<_>, _>>()?;
+            Ok(Page::from_rows(items, page.limit, |event| event.id))
+        })
+        .await
+    }
+}
+
+fn to_event(row: EventRow) -> Result<Event, StoreError> {
+    Ok(Event {
+        id: row.id,
+        integration_id: row.integration_id.map(IntegrationId),
+        kind: EventKind::parse(&row.kind).ok_or(StoreError::Corrupt("events.kind"))?,
+        actor: serde_json::from_value(row.actor).map_err(|_| StoreError::Corrupt("events.actor"))?,
+        detail: row.detail,
+        at: row.at,
+    })
+}

@@ -1,0 +1,317 @@
+//! Integrations: created, read, changed and deleted, each with its event in the same transaction.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use uuid::Uuid;
+
+use super::events::insert_event;
+use super::idempotency::{self, IdempotencyKey};
+use super::prerequisites::{load_attestations, load_findings, upsert_findings};
+use super::schema::{integrations, tenants};
+use super::{Store, StoreError, credentials};
+use crate::model::{
+    Actor, Engine, Finding, Integration, IntegrationId, IntegrationRecord, NewEvent, Org, Page, PageRequest,
+    Platform, TenantId,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = integrations)]
+struct IntegrationRow {
+    tenant_id: String,
+    id: Uuid,
+    org_id: String,
+    canonical_host: String,
+    custom_host: Option<String>,
+    engine: String,
+    selected_platforms: serde_json::Value,
+    version: i64,
+    created_at: DateTime<Utc>,
+    created_by: serde_json::Value,
+    updated_at: DateTime<Utc>,
+}
+
+/// An integration to be created.
+#[derive(Debug, Clone)]
+pub struct NewIntegration {
+    pub id: IntegrationId,
+    pub org: Org,
+    pub selected_platforms: Vec<Platform>,
+    pub findings: Vec<Finding>,
+    pub created_by: Actor,
+    pub event: NewEvent,
+}
+
+/// What a change of the configuration replaces.
+#[derive(Debug, Clone)]
+pub struct IntegrationChange {
+    pub org: Option<Org>,
+    pub selected_platforms: Option<Vec<Platform>>,
+    pub findings: Vec<Finding>,
+    /// The version that the caller has seen, when `If-Match` was sent.
+    pub expected_version: Option<i64>,
+    pub event: NewEvent,
+}
+
+impl Store {
+    /// Creates the integration, its first findings, its event and the kept answer of its
+    /// `Idempotency-Key` in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::OrgAlreadyConnected`], [`StoreError::Unavailable`].
+    pub async fn create_integration(
+        &self,
+        tenant: &TenantId,
+        new: NewIntegration,
+        key: Option<IdempotencyKey>,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            insert_integration(connection, &owner, &new)?;
+            upsert_findings(connection, &owner, new.id, &new.findings)?;
+            insert_event(connection, &owner, &new.event)?;
+            if let Some(key) = &key {
+                idempotency::complete(connection, &owner, key, new.id)?;
+            }
+            load_record(connection, &owner, new.id, false)
+        })
+        .await
+    }
+
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn get_integration(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| load_record(connection, &owner, id, false)).await
+    }
+
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list_integrations(
+        &self,
+        tenant: &TenantId,
+        page: PageRequest,
+    ) -> Result<Page<IntegrationRecord>, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let ids: Vec<Uuid> = integrations::table
+                .filter(integrations::tenant_id.eq(owner.as_str()))
+                .filter(integrations::id.gt(page.after.unwrap_or(Uuid::nil())))
+                .order(integrations::id)
+                .limit(page.limit + 1)
+                .select(integrations::id)
+                .load(connection)?;
+            let ids = Page::from_rows(ids, page.limit, |id| *id);
+            let records = ids.items.iter().map(|id| load_record(connection, &owner, IntegrationId(*id), false));
+            Ok(Page { items: records.collect::<Result<_, _>>()?, next: ids.next })
+        })
+        .await
+    }
+
+    /// Changes the configuration and counts its version up.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::OrgAlreadyConnected`],
+    /// [`StoreError::Unavailable`].
+    pub async fn update_integration(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        change: IntegrationChange,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let before = load_record(connection, &owner, id, true)?;
+            expect_version(&before, change.expected_version)?;
+            apply_change(connection, &owner, &before, &change)?;
+            upsert_findings(connection, &owner, id, &change.findings)?;
+            insert_event(connection, &owner, &change.event)?;
+            load_record(connection, &owner, id, false)
+        })
+        .await
+    }
+
+    /// Deletes the integration with its secrets and findings; its events stay (contract §2).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::Unavailable`].
+    pub async fn delete_integration(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        expected_version: Option<i64>,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let before = load_record(connection, &owner, id, true)?;
+            expect_version(&before, expected_version)?;
+            diesel::delete(one(&owner, id)).execute(connection)?;
+            insert_event(connection, &owner, &event)?;
+            Ok(before)
+        })
+        .await
+    }
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: Uuid = id.0;
+    integrations::table.filter(integrations::tenant_id.eq(tenant).and(integrations::id.eq(id)))
+}
+
+/// # Errors
+/// [`StoreError::StaleVersion`] when the caller has seen another version than the stored one.
+pub(super) fn expect_version(record: &IntegrationRecord, expected: Option<i64>) -> Result<(), StoreError> {
+    let current = record.integration.version;
+    match expected {
+        Some(version) if version != current => Err(StoreError::StaleVersion { current }),
+        _ => Ok(()),
+    }
+}
+
+/// Counts the version of the configuration up.
+pub(super) fn touch(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    diesel::update(one(tenant, id))
+        .set((integrations::version.eq(integrations::version + 1), integrations::updated_at.eq(diesel::dsl::now)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Everything that is stored of one integration; `lock` holds others off until the commit.
+pub(super) fn load_record(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    lock: bool,
+) -> Result<IntegrationRecord, StoreError> {
+    let query = one(tenant, id).select(IntegrationRow::as_select());
+    let row: IntegrationRow =
+        if lock { query.for_update().first(connection)? } else { query.first(connection)? };
+    Ok(IntegrationRecord {
+        integration: to_integration(row)?,
+        credentials: credentials::load_state(connection, tenant, id)?,
+        findings: load_findings(connection, tenant, id)?,
+        attestations: load_attestations(connection, tenant, id)?,
+        platforms: Vec::new(),
+    })
+}
+
+fn insert_integration(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    new: &NewIntegration,
+) -> Result<(), StoreError> {
+    diesel::insert_into(tenants::table)
+        .values(tenants::id.eq(tenant.as_str()))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    // Asked first, because a violated constraint would end the transaction before we could say with
+    // which integration it clashes; the constraint still decides when two requests race.
+    refuse_second(connection, tenant, &new.org.id)?;
+    let created_by =
+        serde_json::to_value(&new.created_by).map_err(|_| StoreError::Corrupt("integrations.created_by"))?;
+    let inserted = diesel::insert_into(integrations::table)
+        .values((
+            integrations::tenant_id.eq(tenant.as_str()),
+            integrations::id.eq(new.id.0),
+            org_values(&new.org),
+            integrations::selected_platforms.eq(platforms_to_json(&new.selected_platforms)),
+            integrations::created_by.eq(created_by),
+        ))
+        .on_conflict((integrations::tenant_id, integrations::org_id))
+        .do_nothing()
+        .execute(connection)?;
+    if inserted == 0 {
+        refuse_second(connection, tenant, &new.org.id)?;
+        return Err(StoreError::ChangedMeanwhile);
+    }
+    Ok(())
+}
+
+fn refuse_second(connection: &mut PgConnection, tenant: &TenantId, org_id: &str) -> Result<(), StoreError> {
+    let existing: Option<Uuid> = integrations::table
+        .filter(integrations::tenant_id.eq(tenant.as_str()).and(integrations::org_id.eq(org_id)))
+        .select(integrations::id)
+        .first(connection)
+        .optional()?;
+    match existing {
+        Some(id) => Err(StoreError::OrgAlreadyConnected(IntegrationId(id))),
+        None => Ok(()),
+    }
+}
+
+fn apply_change(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    before: &IntegrationRecord,
+    change: &IntegrationChange,
+) -> Result<(), StoreError> {
+    let id = before.integration.id;
+    if let Some(org) = &change.org {
+        if org.id != before.integration.org.id {
+            refuse_second(connection, tenant, &org.id)?;
+        }
+        let updated = diesel::update(one(tenant, id)).set(org_values(org)).execute(connection);
+        match updated {
+            Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            other => other?,
+        };
+    }
+    if let Some(platforms) = &change.selected_platforms {
+        diesel::update(one(tenant, id))
+            .set(integrations::selected_platforms.eq(platforms_to_json(platforms)))
+            .execute(connection)?;
+    }
+    touch(connection, tenant, id)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn org_values<'a>(org: &'a Org) -> _ {
+    let org_id: &'a str = org.id.as_str();
+    let canonical_host: &'a str = org.canonical_host.as_str();
+    let custom_host: Option<&'a str> = org.custom_host.as_deref();
+    let engine: &'static str = org.engine.as_str();
+    (
+        integrations::org_id.eq(org_id),
+        integrations::canonical_host.eq(canonical_host),
+        integrations::custom_host.eq(custom_host),
+        integrations::engine.eq(engine),
+    )
+}
+
+fn platforms_to_json(platforms: &[Platform]) -> serde_json::Value {
+    platforms.iter().map(|platform| platform.as_str()).collect()
+}
+
+fn to_integration(row: IntegrationRow) -> Result<Integration, StoreError> {
+    Ok(Integration {
+        tenant: TenantId::parse(&row.tenant_id).ok_or(StoreError::Corrupt("integrations.tenant_id"))?,
+        id: IntegrationId(row.id),
+        org: Org {
+            id: row.org_id,
+            canonical_host: row.canonical_host,
+            custom_host: row.custom_host,
+            engine: Engine::parse(&row.engine),
+        },
+        selected_platforms: serde_json::from_value(row.selected_platforms)
+            .map_err(|_| StoreError::Corrupt("integrations.selected_platforms"))?,
+        version: row.version,
+        created_at: row.created_at,
+        created_by: serde_json::from_value(row.created_by)
+            .map_err(|_| StoreError::Corrupt("integrations.created_by"))?,
+        updated_at: row.updated_at,
+    })
+}

@@ -1,0 +1,105 @@
+//! The only room with SQL and with ciphertext. One method is one blocking hop, one connection and
+//! one transaction; Okta is never called inside one. Row structs are private to their file.
+
+mod credentials;
+mod error;
+mod events;
+mod idempotency;
+mod integrations;
+pub mod migrations;
+mod pool;
+mod prerequisites;
+mod role;
+mod schema;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
+
+use crate::crypto::KeyWrap;
+use crate::model::TenantId;
+
+pub use error::StoreError;
+pub use idempotency::{IdempotencyClaim, IdempotencyKey};
+pub use integrations::{IntegrationChange, NewIntegration};
+pub use pool::PoolSettings;
+pub use role::RoleError;
+
+use pool::Pool;
+
+/// PostgreSQL, reached as the service's own role.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    keys: Arc<dyn KeyWrap>,
+}
+
+diesel::define_sql_function! {
+    /// Sets a setting; with `is_local`, until the end of the transaction.
+    fn set_config(name: Text, value: Text, is_local: Bool) -> Text;
+}
+
+/// The longest that one statement may take.
+const STATEMENT_TIMEOUT: &str = "5000";
+
+impl Store {
+    pub fn new(settings: &PoolSettings, keys: Arc<dyn KeyWrap>) -> Self {
+        Self { pool: Pool::new(settings), keys }
+    }
+
+    /// Runs `work` in a transaction that sees the rows of `tenant` and no others.
+    ///
+    /// The tenant is set for this transaction alone (contract §3), so that neither a pooled
+    /// connection nor PgBouncer can carry it over. `work` may run twice: a connection that turns out
+    /// dead before the commit is replaced once.
+    async fn in_tenant<T, F>(&self, tenant: &TenantId, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
+    {
+        let tenant = tenant.clone();
+        self.pool
+            .transaction(move |connection| {
+                diesel::select((
+                    set_config("odt.tenant", tenant.as_str(), true),
+                    set_config("statement_timeout", STATEMENT_TIMEOUT, true),
+                ))
+                .execute(connection)?;
+                work(connection)
+            })
+            .await
+    }
+
+    /// Whether PostgreSQL answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.pool
+            .transaction(|connection| {
+                diesel::sql_query("SELECT 1").execute(connection)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Every tenant that ever had an integration, for work that goes round all of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.pool
+            .transaction(|connection| {
+                let ids: Vec<String> =
+                    schema::tenants::table.select(schema::tenants::id).order(schema::tenants::id).load(connection)?;
+                Ok(ids.iter().filter_map(|id| TenantId::parse(id)).collect())
+            })
+            .await
+    }
+}
+
+/// How long a caller waits for PostgreSQL before it is told to come back.
+pub const DATABASE_PATIENCE: Duration = Duration::from_secs(8);

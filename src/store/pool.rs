@@ -1,0 +1,171 @@
+//! The one blessed way to block: a permit, a blocking hop, a pooled connection, a transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, Pool as R2d2Pool};
+use diesel::{PgConnection, connection::CacheSize, r2d2::CustomizeConnection};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{DATABASE_PATIENCE, StoreError};
+
+/// How PostgreSQL is reached.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// `postgres://…` of the service's own role.
+    pub url: SecretString,
+    /// Connections, and with them blocking threads: the two are sized together.
+    pub connections: u32,
+    /// Behind PgBouncer in transaction mode named prepared statements are another client's.
+    pub transaction_pooler: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Pool {
+    connections: R2d2Pool<ConnectionManager<PgConnection>>,
+    permits: Arc<Semaphore>,
+}
+
+/// Set-up of a fresh connection.
+#[derive(Debug)]
+struct Customize {
+    transaction_pooler: bool,
+}
+
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        if self.transaction_pooler {
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        Ok(())
+    }
+}
+
+/// How long a check-out may wait for a connection to be made.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+/// Seconds after which unanswered packets end a connection (libpq's `tcp_user_timeout` is in ms).
+const NETWORK_PATIENCE: &str = "connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=10";
+
+impl Pool {
+    /// Connects at first use: a database that is away at start is a bad day, not a crash.
+    pub(super) fn new(settings: &PoolSettings) -> Self {
+        let manager = ConnectionManager::<PgConnection>::new(with_patience(settings.url.expose_secret()));
+        let connections = R2d2Pool::builder()
+            .max_size(settings.connections)
+            .min_idle(Some(0))
+            .connection_timeout(CONNECT_PATIENCE)
+            // The ping on check-out costs a round trip; a dead connection shows at first use.
+            .test_on_check_out(false)
+            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+            .connection_customizer(Box::new(Customize { transaction_pooler: settings.transaction_pooler }))
+            .build_unchecked(manager);
+        Self { connections, permits: Arc::new(Semaphore::new(settings.connections as usize)) }
+    }
+
+    /// One blocking hop with one transaction in it. A connection that was dead before anything was
+    /// committed is replaced once; what was sent to be committed is never sent again.
+    pub(super) async fn transaction<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
+    {
+        let hop = async {
+            let permit = Arc::clone(&self.permits).acquire_owned().await;
+            let permit = permit.map_err(|_| StoreError::Unavailable(None))?;
+            let connections = self.connections.clone();
+            let blocking = tokio::task::spawn_blocking(move || {
+                // Held by the thread, not by the caller: a caller that gave up frees no thread.
+                let _permit = permit;
+                in_transaction(&connections, &work)
+            });
+            blocking.await.map_err(|_| StoreError::Unavailable(None))?
+        };
+        timeout(DATABASE_PATIENCE, hop).await.unwrap_or(Err(StoreError::Unavailable(None)))
+    }
+}
+
+fn in_transaction<T, F>(
+    connections: &R2d2Pool<ConnectionManager<PgConnection>>,
+    work: &F,
+) -> Result<T, StoreError>
+where
+    F: Fn(&mut PgConnection) -> Result<T, StoreError>,
+{
+    // After a restart of PostgreSQL every pooled connection is dead; each one that shows it leaves
+    // the pool, so one more attempt than there are connections reaches a fresh one.
+    for _ in 0..connections.max_size() {
+        match attempt(connections, work) {
+            Err(Attempt::DeadConnection(_)) => {}
+            outcome => return outcome.map_err(Attempt::into_error),
+        }
+    }
+    attempt(connections, work).map_err(Attempt::into_error)
+}
+
+enum Attempt {
+    /// The connection was dead and nothing was committed: safe to do again.
+    DeadConnection(StoreError),
+    Failed(StoreError),
+}
+
+impl Attempt {
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::DeadConnection(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
+fn attempt<T, F>(
+    connections: &R2d2Pool<ConnectionManager<PgConnection>>,
+    work: &F,
+) -> Result<T, Attempt>
+where
+    F: Fn(&mut PgConnection) -> Result<T, StoreError>,
+{
+    let no_connection = |_| Attempt::Failed(StoreError::Unavailable(None));
+    let mut pooled = connections.get().map_err(no_connection)?;
+    let connection: &mut PgConnection = &mut pooled;
+    if let Err(error) = AnsiTransactionManager::begin_transaction(connection) {
+        return Err(judge(connection, error.into()));
+    }
+    match work(connection) {
+        Ok(value) => AnsiTransactionManager::commit_transaction(connection).map(|()| value).map_err(|error| {
+            // It may or may not have been committed: never done again, and the caller is told.
+            Attempt::Failed(judge(connection, error.into()).into_error())
+        }),
+        Err(error) => {
+            let judged = judge(connection, error);
+            // What the rollback says does not matter: a broken connection leaves the pool.
+            let _ = AnsiTransactionManager::rollback_transaction(connection);
+            Err(judged)
+        }
+    }
+}
+
+/// Marks a dead connection, so that the pool drops it: without a ping on check-out nobody else would.
+fn judge(connection: &mut PgConnection, error: StoreError) -> Attempt {
+    if !matches!(error, StoreError::Unavailable(_)) {
+        return Attempt::Failed(error);
+    }
+    AnsiTransactionManager::transaction_manager_status_mut(connection).set_in_error();
+    match &error {
+        StoreError::Unavailable(Some(cause)) if cause.to_string().contains("statement timeout") => {
+            Attempt::Failed(error)
+        }
+        _ => Attempt::DeadConnection(error),
+    }
+}
+
+/// Adds our patience to the address, unless the operator has set their own.
+fn with_patience(url: &str) -> String {
+    if url.contains("tcp_user_timeout") || !url.contains("://") {
+        return url.to_owned();
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{NETWORK_PATIENCE}")
+}

@@ -1,0 +1,192 @@
+//! What checks found and what people confirmed.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use super::events::insert_event;
+use super::schema::{prerequisite_attestations, prerequisite_findings};
+use super::{Store, StoreError};
+use crate::model::{
+    Attestation, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, PrerequisiteKind, TenantId,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = prerequisite_findings)]
+struct FindingRow {
+    kind: String,
+    outcome: String,
+    reason: Option<String>,
+    evidence: serde_json::Value,
+    checked_at: DateTime<Utc>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = prerequisite_attestations)]
+struct AttestationRow {
+    kind: String,
+    attested: bool,
+    note: Option<String>,
+    actor: serde_json::Value,
+    at: DateTime<Utc>,
+}
+
+/// Replaces the findings of the kinds that `findings` names; an older one never replaces a newer.
+pub(super) fn upsert_findings(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    findings: &[Finding],
+) -> Result<(), StoreError> {
+    // `filter` of an upsert is another trait's than that of a query.
+    use diesel::query_dsl::methods::FilterDsl as _;
+    use prerequisite_findings as f;
+    for finding in findings {
+        diesel::insert_into(f::table)
+            .values((
+                f::tenant_id.eq(tenant.as_str()),
+                f::integration_id.eq(id.0),
+                f::kind.eq(finding.kind.as_str()),
+                f::outcome.eq(finding.outcome.as_str()),
+                f::reason.eq(finding.reason.as_deref()),
+                f::evidence.eq(&finding.evidence),
+                f::checked_at.eq(finding.checked_at),
+            ))
+            .on_conflict((f::tenant_id, f::integration_id, f::kind))
+            .do_update()
+            .set((
+                f::outcome.eq(excluded(f::outcome)),
+                f::reason.eq(excluded(f::reason)),
+                f::evidence.eq(excluded(f::evidence)),
+                f::checked_at.eq(excluded(f::checked_at)),
+            ))
+            .filter(f::checked_at.le(excluded(f::checked_at)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(super) fn load_findings(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<Vec<Finding>, StoreError> {
+    use prerequisite_findings as f;
+    let rows: Vec<FindingRow> = f::table
+        .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)))
+        .select(FindingRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(to_finding).collect()
+}
+
+pub(super) fn load_attestations(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<Vec<Attestation>, StoreError> {
+    use prerequisite_attestations as a;
+    let rows: Vec<AttestationRow> = a::table
+        .filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq(id.0)))
+        .select(AttestationRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(to_attestation).collect()
+}
+
+impl Store {
+    /// Keeps what a check found, with its event, unless the credentials that it was made with are
+    /// no longer the stored ones: then it says nothing about what is there now.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::ChangedMeanwhile`], [`StoreError::Unavailable`].
+    pub async fn update_findings(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        checked_with: Option<i64>,
+        findings: Vec<Finding>,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let record = super::integrations::load_record(connection, &owner, id, true)?;
+            if record.credentials.as_ref().map(|c| c.version) != checked_with {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            upsert_findings(connection, &owner, id, &findings)?;
+            insert_event(connection, &owner, &event)?;
+            super::integrations::load_record(connection, &owner, id, false)
+        })
+        .await
+    }
+
+    /// Keeps an attestation, with its event.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn update_attestation(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        attestation: Attestation,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            super::integrations::load_record(connection, &owner, id, true)?;
+            upsert_attestation(connection, &owner, id, &attestation)?;
+            insert_event(connection, &owner, &event)?;
+            super::integrations::load_record(connection, &owner, id, false)
+        })
+        .await
+    }
+}
+
+fn upsert_attestation(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    attestation: &Attestation,
+) -> Result<(), StoreError> {
+    use prerequisite_attestations as a;
+    let actor =
+        serde_json::to_value(&attestation.actor).map_err(|_| StoreError::Corrupt("attestations.actor"))?;
+    let values = (
+        a::attested.eq(attestation.attested),
+        a::note.eq(attestation.note.as_deref()),
+        a::actor.eq(actor),
+        a::at.eq(attestation.at),
+    );
+    diesel::insert_into(a::table)
+        .values((
+            a::tenant_id.eq(tenant.as_str()),
+            a::integration_id.eq(id.0),
+            a::kind.eq(attestation.kind.as_str()),
+            values.clone(),
+        ))
+        .on_conflict((a::tenant_id, a::integration_id, a::kind))
+        .do_update()
+        .set(values)
+        .execute(connection)?;
+    Ok(())
+}
+
+fn to_finding(row: FindingRow) -> Result<Finding, StoreError> {
+    Ok(Finding {
+        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("findings.kind"))?,
+        outcome: Outcome::parse(&row.outcome).ok_or(StoreError::Corrupt("findings.outcome"))?,
+        reason: row.reason,
+        evidence: row.evidence,
+        checked_at: row.checked_at,
+    })
+}
+
+fn to_attestation(row: AttestationRow) -> Result<Attestation, StoreError> {
+    Ok(Attestation {
+        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("attestations.kind"))?,
+        attested: row.attested,
+        note: row.note,
+        actor: serde_json::from_value(row.actor).map_err(|_| StoreError::Corrupt("attestations.actor"))?,
+        at: row.at,
+    })
+}

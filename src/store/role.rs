@@ -1,0 +1,76 @@
+//! Refuses to run as a role that row-level security would not hold (contract §3).
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text};
+
+use super::{Store, StoreError};
+
+/// Why the service must not run as its database role.
+#[derive(Debug, thiserror::Error)]
+pub enum RoleError {
+    #[error("the database role {0:?} is a superuser: row-level security does not hold it")]
+    Superuser(String),
+    #[error("the database role {0:?} has BYPASSRLS: row-level security does not hold it")]
+    BypassesRowSecurity(String),
+    #[error("the database role {role:?} owns or can become the owner of {tables:?}: it could switch row-level security off")]
+    OwnsTables { role: String, tables: Vec<String> },
+    #[error("row-level security is not forced on {0:?}: run `okta-device-trust migrate`")]
+    Unprotected(Vec<String>),
+    #[error("the database cannot be asked about its roles")]
+    Store(#[from] StoreError),
+}
+
+#[derive(QueryableByName)]
+struct RoleFacts {
+    #[diesel(sql_type = Text)]
+    role: String,
+    #[diesel(sql_type = Bool)]
+    superuser: bool,
+    #[diesel(sql_type = Bool)]
+    bypasses: bool,
+    #[diesel(sql_type = Array<Text>)]
+    owned: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
+    unprotected: Vec<String>,
+}
+
+/// A role that can become another (`SET ROLE`) has that role's rights too, so memberships count.
+/// The tables without customers' data are those without a column `tenant_id`.
+const FACTS: &str = "
+    SELECT current_user::text AS role,
+           bool_or(r.rolsuper) AS superuser,
+           bool_or(r.rolbypassrls) AS bypasses,
+           ARRAY(SELECT c.relname::text FROM pg_class c
+                  WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+                    AND pg_has_role(current_user, c.relowner, 'MEMBER') ORDER BY 1) AS owned,
+           ARRAY(SELECT c.relname::text FROM pg_class c
+                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+                  WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+                    AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1) AS unprotected
+      FROM pg_roles r WHERE pg_has_role(current_user, r.oid, 'MEMBER')";
+
+impl Store {
+    /// # Errors
+    /// [`RoleError`] says what is wrong with the role, or that it could not be asked.
+    pub async fn refuse_unsafe_role(&self) -> Result<(), RoleError> {
+        let facts = self
+            .pool
+            .transaction(|connection| Ok(diesel::sql_query(FACTS).get_result::<RoleFacts>(connection)?))
+            .await?;
+        judge(facts)
+    }
+}
+
+fn judge(facts: RoleFacts) -> Result<(), RoleError> {
+    if facts.superuser {
+        Err(RoleError::Superuser(facts.role))
+    } else if facts.bypasses {
+        Err(RoleError::BypassesRowSecurity(facts.role))
+    } else if !facts.owned.is_empty() {
+        Err(RoleError::OwnsTables { role: facts.role, tables: facts.owned })
+    } else if !facts.unprotected.is_empty() {
+        Err(RoleError::Unprotected(facts.unprotected))
+    } else {
+        Ok(())
+    }
+}

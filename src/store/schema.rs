@@ -1,0 +1,93 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    credentials (tenant_id, integration_id) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        client_id -> Text,
+        client_secret -> Bytea,
+        key_id -> Text,
+        version -> Int8,
+        updated_at -> Timestamptz,
+        updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    events (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Uuid,
+        integration_id -> Nullable<Uuid>,
+        kind -> Text,
+        actor -> Jsonb,
+        detail -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (tenant_id, key) {
+        tenant_id -> Text,
+        key -> Text,
+        body_hash -> Bytea,
+        integration_id -> Nullable<Uuid>,
+        claimed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    integrations (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Uuid,
+        org_id -> Text,
+        canonical_host -> Text,
+        custom_host -> Nullable<Text>,
+        engine -> Text,
+        selected_platforms -> Jsonb,
+        version -> Int8,
+        created_at -> Timestamptz,
+        created_by -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    prerequisite_attestations (tenant_id, integration_id, kind) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        kind -> Text,
+        attested -> Bool,
+        note -> Nullable<Text>,
+        actor -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    prerequisite_findings (tenant_id, integration_id, kind) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        kind -> Text,
+        outcome -> Text,
+        reason -> Nullable<Text>,
+        evidence -> Jsonb,
+        checked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tenants (id) {
+        id -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    credentials,
+    events,
+    idempotency_keys,
+    integrations,
+    prerequisite_attestations,
+    prerequisite_findings,
+    tenants,
+);
