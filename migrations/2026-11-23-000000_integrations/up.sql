@@ -34,6 +34,9 @@ CREATE TABLE integrations (
     engine              text        NOT NULL,
     selected_platforms  jsonb       NOT NULL DEFAULT '[]',
     version             bigint      NOT NULL DEFAULT 1,
+    -- Counts the secrets that were ever entered: it never goes back, so that a token which was got
+    -- with deleted credentials is not taken for one of their successors.
+    secrets_entered     bigint      NOT NULL DEFAULT 0,
     created_at          timestamptz NOT NULL DEFAULT now(),
     created_by          jsonb       NOT NULL,
     updated_at          timestamptz NOT NULL DEFAULT now(),

@@ -56,7 +56,8 @@ impl Claims {
         for words in [&self.scope, &self.scp].into_iter().flatten() {
             scopes.extend(words.scopes());
         }
-        let actor = Actor { iss: cut(&self.iss), sub: cut(&sub), azp: self.azp.as_deref().map(cut) };
+        let actor =
+            Actor { iss: cut(&self.iss), sub: cut(&sub), azp: self.azp.as_deref().map(cut) };
         Ok(Caller { tenant, actor, scopes })
     }
 

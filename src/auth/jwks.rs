@@ -127,7 +127,10 @@ fn usable_key(jwk: &Jwk) -> Option<(String, VerifyingKey)> {
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
     }
-    let stated = jwk.common.key_algorithm.and_then(|algorithm| algorithm.to_string().parse::<Algorithm>().ok());
+    let stated = jwk
+        .common
+        .key_algorithm
+        .and_then(|algorithm| algorithm.to_string().parse::<Algorithm>().ok());
     let algorithm = match (&jwk.algorithm, stated) {
         (AlgorithmParameters::RSA(_), None) => Algorithm::RS256,
         (AlgorithmParameters::RSA(_), Some(stated)) if is_rsa(stated) => stated,

@@ -86,14 +86,21 @@ impl Authenticator {
     }
 
     /// The algorithm belongs to the key and is never taken from the token (RFC 8725 §3.1).
-    fn verify(&self, token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, AuthError> {
+    fn verify(
+        &self,
+        token: &str,
+        key: &DecodingKey,
+        algorithm: Algorithm,
+    ) -> Result<Claims, AuthError> {
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.config.issuer]);
         validation.set_audience(&[&self.config.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-        decode::<Claims>(token, key, &validation).map(|data| data.claims).map_err(|error| sort(&error))
+        decode::<Claims>(token, key, &validation)
+            .map(|data| data.claims)
+            .map_err(|error| sort(&error))
     }
 
     /// Whether tokens can be verified at all at the moment.
@@ -113,7 +120,9 @@ fn sort(error: &jsonwebtoken::errors::Error) -> AuthError {
         ErrorKind::ImmatureSignature => AuthError::NotYetValid,
         ErrorKind::InvalidIssuer => AuthError::WrongIssuer,
         ErrorKind::InvalidAudience => AuthError::WrongAudience,
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => AuthError::AlgorithmRefused,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            AuthError::AlgorithmRefused
+        }
         ErrorKind::MissingRequiredClaim(claim) => AuthError::MissingClaim(claim.clone()),
         _ => AuthError::Malformed,
     }

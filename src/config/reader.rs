@@ -73,8 +73,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(environment: &'a Environment) -> Self {
-        let mut reader =
-            Self { environment, file: BTreeMap::new(), problems: Vec::new(), reported: BTreeSet::new() };
+        let mut reader = Self {
+            environment,
+            file: BTreeMap::new(),
+            problems: Vec::new(),
+            reported: BTreeSet::new(),
+        };
         if let Some(path) = environment.get("ODT_CONFIG_FILE") {
             reader.read_file(Path::new(path));
         }
@@ -85,12 +89,15 @@ impl<'a> Reader<'a> {
     }
 
     fn read_file(&mut self, path: &Path) {
-        let parsed = std::fs::read_to_string(path)
-            .map_err(|error| error.kind().to_string())
-            .and_then(|text| text.parse::<toml::Table>().map_err(|error| first_line(&error.to_string())));
+        let parsed =
+            std::fs::read_to_string(path).map_err(|error| error.kind().to_string()).and_then(
+                |text| text.parse::<toml::Table>().map_err(|error| first_line(&error.to_string())),
+            );
         let table = match parsed {
             Ok(table) => table,
-            Err(error) => return self.problem("ODT_CONFIG_FILE", &format!("cannot be read: {error}")),
+            Err(error) => {
+                return self.problem("ODT_CONFIG_FILE", &format!("cannot be read: {error}"));
+            }
         };
         for (key, value) in table {
             let name = format!("ODT_{}", key.to_ascii_uppercase());
@@ -103,7 +110,10 @@ impl<'a> Reader<'a> {
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(flag) => flag.to_string(),
                 _ => {
-                    self.problem(&key, "in the configuration file has to be a string, a number or a boolean");
+                    self.problem(
+                        &key,
+                        "in the configuration file has to be a string, a number or a boolean",
+                    );
                     continue;
                 }
             };

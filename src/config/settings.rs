@@ -22,7 +22,11 @@ pub struct Setting {
     pub about: &'static str,
 }
 
-const fn setting(name: &'static str, default: Option<&'static str>, about: &'static str) -> Setting {
+const fn setting(
+    name: &'static str,
+    default: Option<&'static str>,
+    about: &'static str,
+) -> Setting {
     Setting { name, default, secret: false, about }
 }
 
@@ -31,41 +35,114 @@ const fn secret(name: &'static str, about: &'static str) -> Setting {
 }
 
 pub static SETTINGS: &[Setting] = &[
-    setting("ODT_CONFIG_FILE", None, "TOML file with these settings in lower case, without ODT_; the environment wins"),
+    setting(
+        "ODT_CONFIG_FILE",
+        None,
+        "TOML file with these settings in lower case, without ODT_; the environment wins",
+    ),
     setting("ODT_LISTEN", Some("127.0.0.1:8080"), "address of the API"),
-    setting("ODT_METRICS_LISTEN", Some("127.0.0.1:9090"), "address of /metrics, apart from the API; `off` for none"),
-    setting("ODT_PUBLIC_URL", None, "where callers reach the API, for the server entry of the OpenAPI document"),
-    setting("ODT_CORS_ORIGINS", None, "origins of front ends, comma separated, such as https://mdm.example.com"),
+    setting(
+        "ODT_METRICS_LISTEN",
+        Some("127.0.0.1:9090"),
+        "address of /metrics, apart from the API; `off` for none",
+    ),
+    setting(
+        "ODT_PUBLIC_URL",
+        None,
+        "where callers reach the API, for the server entry of the OpenAPI document",
+    ),
+    setting(
+        "ODT_CORS_ORIGINS",
+        None,
+        "origins of front ends, comma separated, such as https://mdm.example.com",
+    ),
     setting("ODT_WORKERS", Some("0"), "HTTP worker threads; 0 is one per core"),
-    setting("ODT_SHUTDOWN_GRACE_SECONDS", Some("20"), "how long requests in flight may take after SIGTERM"),
-    secret("ODT_DATABASE_URL", "PostgreSQL as the service's role: postgres://user:password@host/database"),
-    secret("ODT_MIGRATIONS_DATABASE_URL", "PostgreSQL as the role that owns the tables; needed by `migrate` only"),
+    setting(
+        "ODT_SHUTDOWN_GRACE_SECONDS",
+        Some("20"),
+        "how long requests in flight may take after SIGTERM",
+    ),
+    secret(
+        "ODT_DATABASE_URL",
+        "PostgreSQL as the service's role: postgres://user:password@host/database",
+    ),
+    secret(
+        "ODT_MIGRATIONS_DATABASE_URL",
+        "PostgreSQL as the role that owns the tables; needed by `migrate` only",
+    ),
     setting("ODT_DATABASE_CONNECTIONS", Some("4"), "connections of the pool, 1 to 64"),
-    setting("ODT_DATABASE_POOLER", Some("none"), "`transaction` behind PgBouncer in transaction mode, else `none`"),
-    secret("ODT_KEYRING", "key-encryption keys, `key_id:base64 of 32 bytes`, one a line or comma separated; the first is active"),
+    setting(
+        "ODT_DATABASE_POOLER",
+        Some("none"),
+        "`transaction` behind PgBouncer in transaction mode, else `none`",
+    ),
+    secret(
+        "ODT_KEYRING",
+        "key-encryption keys, `key_id:base64 of 32 bytes`, one a line or comma separated; the first is active",
+    ),
     setting("ODT_JWT_JWKS_URL", None, "JWKS of the token issuer; excludes ODT_JWT_SHARED_SECRET"),
-    secret("ODT_JWT_SHARED_SECRET", "secret of HS256 tokens, 32 bytes at least; excludes ODT_JWT_JWKS_URL"),
+    secret(
+        "ODT_JWT_SHARED_SECRET",
+        "secret of HS256 tokens, 32 bytes at least; excludes ODT_JWT_JWKS_URL",
+    ),
     setting("ODT_JWT_ISSUER", None, "the `iss` that tokens must have"),
     setting("ODT_JWT_AUDIENCE", Some("okta-device-trust"), "the `aud` that tokens must have"),
     setting("ODT_JWT_TENANT_CLAIM", Some("tenant_id"), "the claim that names the tenant"),
-    setting("ODT_OKTA_SUFFIXES", Some("okta.com,oktapreview.com,okta-emea.com,okta-gov.com,okta.mil"), "suffixes of Okta's own org hosts"),
-    setting("ODT_OKTA_EXTRA_ROOT_CA", None, "development: PEM file of roots that are trusted for the overridden hosts alone"),
-    setting("ODT_OKTA_HOST_OVERRIDES", None, "development: host=address:port,… dialled in place of what DNS says"),
-    setting("ODT_EGRESS_PROXY", None, "HTTP proxy for every outgoing call; proxy variables of the environment are ignored"),
+    setting(
+        "ODT_OKTA_SUFFIXES",
+        Some("okta.com,oktapreview.com,okta-emea.com,okta-gov.com,okta.mil"),
+        "suffixes of Okta's own org hosts",
+    ),
+    setting(
+        "ODT_OKTA_EXTRA_ROOT_CA",
+        None,
+        "development: PEM file of roots that are trusted for the overridden hosts alone",
+    ),
+    setting(
+        "ODT_OKTA_HOST_OVERRIDES",
+        None,
+        "development: host=address:port,… dialled in place of what DNS says",
+    ),
+    setting(
+        "ODT_EGRESS_PROXY",
+        None,
+        "HTTP proxy for every outgoing call; proxy variables of the environment are ignored",
+    ),
     setting("ODT_OKTA_TIMEOUT_SECONDS", Some("10"), "time-out of one request to Okta, 1 to 60"),
-    setting("ODT_MDM_NAME", Some("Your MDM"), "device management provider, as the admin enters it in Okta"),
-    setting("ODT_ENROLLMENT_LINK", None, "the MDM's enrollment link, as the admin enters it in Okta"),
-    setting("ODT_OKTA_APP_NAME", Some("Device Trust"), "name of the API service integration in Okta's catalogue"),
+    setting(
+        "ODT_MDM_NAME",
+        Some("Your MDM"),
+        "device management provider, as the admin enters it in Okta",
+    ),
+    setting(
+        "ODT_ENROLLMENT_LINK",
+        None,
+        "the MDM's enrollment link, as the admin enters it in Okta",
+    ),
+    setting(
+        "ODT_OKTA_APP_NAME",
+        Some("Device Trust"),
+        "name of the API service integration in Okta's catalogue",
+    ),
     setting("ODT_LIBRARY_ITEM_URL", None, "where in the MDM Okta Verify is deployed"),
-    setting("ODT_OKTA_INSTALL_LINK", Some("https://{sub}-admin.{suffix}/"), "where the API service integration is installed; {sub} and {suffix} are filled in"),
-    setting("ODT_LOG", Some("info"), "filter of the log, as of tracing's EnvFilter; other crates' targets stop at info"),
+    setting(
+        "ODT_OKTA_INSTALL_LINK",
+        Some("https://{sub}-admin.{suffix}/"),
+        "where the API service integration is installed; {sub} and {suffix} are filled in",
+    ),
+    setting(
+        "ODT_LOG",
+        Some("info"),
+        "filter of the log, as of tracing's EnvFilter; other crates' targets stop at info",
+    ),
     setting("ODT_LOG_FORMAT", Some("json"), "`json` or `text`"),
 ];
 
 pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
     let mut reader = Reader::new(environment);
     // Each part is read before any is asked for, so that one message names all that is wrong.
-    let listen = reader.parsed("ODT_LISTEN", "an address and port, such as 127.0.0.1:8080", |t| t.parse().ok());
+    let listen = reader
+        .parsed("ODT_LISTEN", "an address and port, such as 127.0.0.1:8080", |t| t.parse().ok());
     let metrics_listen = metrics_listen(&mut reader);
     let public_url = url(&mut reader, "ODT_PUBLIC_URL");
     let cors_origins = cors_origins(&mut reader);
@@ -98,7 +175,10 @@ pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
     reader.finish(config)
 }
 
-#[expect(clippy::option_option, reason = "the outer one says whether it could be read, the inner one `off`")]
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether it could be read, the inner one `off`"
+)]
 fn metrics_listen(reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
     reader.parsed("ODT_METRICS_LISTEN", "an address and port, or `off`", |text| match text {
         "off" => Some(None),
@@ -108,7 +188,9 @@ fn metrics_listen(reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
 
 fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {
     let parse = |text: &str| -> Option<Vec<String>> {
-        text.split(',').map(|origin| is_origin(origin.trim()).then(|| origin.trim().to_owned())).collect()
+        text.split(',')
+            .map(|origin| is_origin(origin.trim()).then(|| origin.trim().to_owned()))
+            .collect()
     };
     let shape = "origins such as https://mdm.example.com, without a path, comma separated";
     reader.parsed("ODT_CORS_ORIGINS", shape, parse).unwrap_or_default()
@@ -124,12 +206,14 @@ fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
     let url = reader.secret("ODT_DATABASE_URL");
     let url = reader.required("ODT_DATABASE_URL", url);
     let migrations_url = reader.secret("ODT_MIGRATIONS_DATABASE_URL").map(SecretString::from);
-    let connections = reader.parsed("ODT_DATABASE_CONNECTIONS", "a number from 1 to 64", |t| in_range(t, 1, 64));
-    let transaction_pooler = reader.parsed("ODT_DATABASE_POOLER", "`transaction` or `none`", |text| match text {
-        "transaction" => Some(true),
-        "none" => Some(false),
-        _ => None,
-    });
+    let connections =
+        reader.parsed("ODT_DATABASE_CONNECTIONS", "a number from 1 to 64", |t| in_range(t, 1, 64));
+    let transaction_pooler =
+        reader.parsed("ODT_DATABASE_POOLER", "`transaction` or `none`", |text| match text {
+            "transaction" => Some(true),
+            "none" => Some(false),
+            _ => None,
+        });
     Some(DatabaseConfig {
         url: SecretString::from(url?),
         migrations_url,
@@ -161,17 +245,33 @@ fn auth(reader: &mut Reader<'_>) -> Option<AuthConfig> {
     let issuer = reader.required("ODT_JWT_ISSUER", issuer);
     let audience = reader.text("ODT_JWT_AUDIENCE");
     let tenant_claim = reader.text("ODT_JWT_TENANT_CLAIM");
-    Some(AuthConfig { keys: keys?, issuer: issuer?, audience: audience?, tenant_claim: tenant_claim? })
+    Some(AuthConfig {
+        keys: keys?,
+        issuer: issuer?,
+        audience: audience?,
+        tenant_claim: tenant_claim?,
+    })
 }
 
 fn okta(reader: &mut Reader<'_>) -> Option<OktaConfig> {
-    let suffixes = reader.parsed("ODT_OKTA_SUFFIXES", "host suffixes such as okta.com, comma separated", |text| {
-        let suffixes: Vec<String> = text.split(',').map(|s| s.trim().to_ascii_lowercase()).collect();
-        suffixes.iter().all(|suffix| suffix.contains('.') && !suffix.starts_with('.')).then_some(suffixes)
-    });
-    let extra_root_ca_pem = reader.parsed("ODT_OKTA_EXTRA_ROOT_CA", "the path of a readable PEM file", |path| {
-        std::fs::read(path).ok().filter(|pem| pem.windows(10).any(|window| window == b"-----BEGIN"))
-    });
+    let suffixes = reader.parsed(
+        "ODT_OKTA_SUFFIXES",
+        "host suffixes such as okta.com, comma separated",
+        |text| {
+            let suffixes: Vec<String> =
+                text.split(',').map(|s| s.trim().to_ascii_lowercase()).collect();
+            suffixes
+                .iter()
+                .all(|suffix| suffix.contains('.') && !suffix.starts_with('.'))
+                .then_some(suffixes)
+        },
+    );
+    let extra_root_ca_pem =
+        reader.parsed("ODT_OKTA_EXTRA_ROOT_CA", "the path of a readable PEM file", |path| {
+            std::fs::read(path)
+                .ok()
+                .filter(|pem| pem.windows(10).any(|window| window == b"-----BEGIN"))
+        });
     let host_overrides = reader
         .parsed("ODT_OKTA_HOST_OVERRIDES", "host=address:port, comma separated", parse_overrides)
         .unwrap_or_default();
@@ -226,7 +326,9 @@ fn log(reader: &mut Reader<'_>) -> Option<LogConfig> {
 
 fn url(reader: &mut Reader<'_>, name: &str) -> Option<Url> {
     reader.parsed(name, "an http or https URL", |text| {
-        Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
+        Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
     })
 }
 
@@ -281,7 +383,10 @@ mod tests {
         ] {
             assert!(error.contains(name), "{name} missing in: {error}");
         }
-        assert!(!error.contains("short") && !error.contains("misspelt"), "a value is quoted: {error}");
+        assert!(
+            !error.contains("short") && !error.contains("misspelt"),
+            "a value is quoted: {error}"
+        );
     }
 
     #[test]
@@ -297,14 +402,18 @@ mod tests {
         let secret = folder.path().join("url");
         std::fs::write(&secret, "postgres://from-a-file\n").expect("write");
         let file = folder.path().join("odt.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nmdm_name = \"Acme MDM\"\n").expect("write");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nmdm_name = \"Acme MDM\"\n")
+            .expect("write");
 
         let mut environment = environment(&LEAST[1..]);
         environment.set("ODT_DATABASE_URL_FILE", secret.to_str().expect("path"));
         environment.set("ODT_CONFIG_FILE", file.to_str().expect("path"));
         environment.set("ODT_LISTEN", "127.0.0.1:2");
         let config = Config::load(&environment).expect("config");
-        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.database.url), "postgres://from-a-file");
+        assert_eq!(
+            secrecy::ExposeSecret::expose_secret(&config.database.url),
+            "postgres://from-a-file"
+        );
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.wizard.mdm_name, "Acme MDM");
     }
@@ -312,6 +421,9 @@ mod tests {
     #[test]
     fn a_debug_print_of_the_configuration_shows_no_secret() {
         let printed = format!("{:?}", Config::load(&environment(&LEAST)).expect("config"));
-        assert!(!printed.contains("service@localhost") && !printed.contains("k1:AAAA"), "{printed}");
+        assert!(
+            !printed.contains("service@localhost") && !printed.contains("k1:AAAA"),
+            "{printed}"
+        );
     }
 }

@@ -34,7 +34,9 @@ impl Place<'_> {
 /// Why a value could not be sealed or opened. Says nothing about the value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
-    #[error("no key {key_id:?} in the keyring: put it back, or run rotate-keys before dropping a key")]
+    #[error(
+        "no key {key_id:?} in the keyring: put it back, or run rotate-keys before dropping a key"
+    )]
     UnknownKey { key_id: String },
     #[error("the sealed value is malformed")]
     Malformed,
@@ -46,7 +48,11 @@ pub enum SealError {
 ///
 /// # Errors
 /// [`SealError::Failed`] when the key store or the random source fails.
-pub fn seal(keys: &dyn KeyWrap, place: Place<'_>, secret: &SecretString) -> Result<Vec<u8>, SealError> {
+pub fn seal(
+    keys: &dyn KeyWrap,
+    place: Place<'_>,
+    secret: &SecretString,
+) -> Result<Vec<u8>, SealError> {
     let aad = place.associated_data();
     let key_id = keys.active_key_id();
     let data_key = new_data_key()?;
@@ -67,7 +73,11 @@ pub fn seal(keys: &dyn KeyWrap, place: Place<'_>, secret: &SecretString) -> Resu
 ///
 /// # Errors
 /// [`SealError`]: an unknown key, a malformed value, or a value of another place.
-pub fn open(keys: &dyn KeyWrap, place: Place<'_>, envelope: &[u8]) -> Result<SecretString, SealError> {
+pub fn open(
+    keys: &dyn KeyWrap,
+    place: Place<'_>,
+    envelope: &[u8],
+) -> Result<SecretString, SealError> {
     let parts = split(envelope)?;
     let aad = place.associated_data();
     let data_key = keys.unwrap(parts.key_id, parts.wrapped, &aad)?;
@@ -95,7 +105,8 @@ fn split(envelope: &[u8]) -> Result<Parts<'_>, SealError> {
         let (&[format, id_len], rest) = envelope.split_first_chunk::<2>()?;
         let (key_id, rest) = rest.split_at_checked(usize::from(id_len))?;
         let (wrapped_len, rest) = rest.split_first_chunk::<2>()?;
-        let (wrapped, sealed) = rest.split_at_checked(usize::from(u16::from_be_bytes(*wrapped_len)))?;
+        let (wrapped, sealed) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*wrapped_len)))?;
         let key_id = std::str::from_utf8(key_id).ok()?;
         (format == FORMAT).then_some(Parts { key_id, wrapped, sealed })
     };
@@ -139,7 +150,11 @@ mod tests {
             Place { column: "password", ..PLACE },
             Place { tenant: "t1r", row: "1", ..PLACE },
         ] {
-            assert_eq!(open(&keys, other, &sealed).expect_err("moved"), SealError::Failed, "{other:?}");
+            assert_eq!(
+                open(&keys, other, &sealed).expect_err("moved"),
+                SealError::Failed,
+                "{other:?}"
+            );
         }
     }
 
@@ -169,7 +184,10 @@ mod tests {
             assert!(!message.contains("AAAA") && !message.contains("not base64!"), "{message}");
         }
         let twice = format!("{},{}", line("k1", 1), line("k1", 2));
-        assert_eq!(Keyring::parse(&twice).expect_err("twice"), super::super::KeyringError::Duplicate { line: 2 });
+        assert_eq!(
+            Keyring::parse(&twice).expect_err("twice"),
+            super::super::KeyringError::Duplicate { line: 2 }
+        );
     }
 
     proptest! {

@@ -111,7 +111,8 @@ impl Egress {
     }
 
     async fn client_for(&self, policy: Policy<'_>, host: &str) -> Result<&Client, EgressError> {
-        if let Some(client) = self.overridden.as_ref().filter(|_| self.overrides.contains_key(host)) {
+        if let Some(client) = self.overridden.as_ref().filter(|_| self.overrides.contains_key(host))
+        {
             return Ok(client);
         }
         match policy {
@@ -143,7 +144,10 @@ fn check_overrides(overrides: &BTreeMap<String, SocketAddr>) -> Result<(), Egres
             return Err(EgressSetupError::OverrideHostInvalid { host: host.clone() });
         }
         if address.port() == 0 {
-            return Err(EgressSetupError::OverrideWithoutPort { host: host.clone(), address: *address });
+            return Err(EgressSetupError::OverrideWithoutPort {
+                host: host.clone(),
+                address: *address,
+            });
         }
     }
     Ok(())

@@ -118,7 +118,9 @@ fn find_cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) ->
 /// Why the gate could not be built from its settings. Found at start-up.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressSetupError {
-    #[error("no trusted root certificates were found; install the package ca-certificates or set SSL_CERT_FILE")]
+    #[error(
+        "no trusted root certificates were found; install the package ca-certificates or set SSL_CERT_FILE"
+    )]
     NoTrustRoots {
         #[source]
         source: reqwest::Error,

@@ -29,15 +29,15 @@ impl EgressRequest {
     /// A `POST` of these pairs as a form, asking for JSON.
     #[must_use]
     pub fn post_form(url: Url, pairs: &[(&str, &str)]) -> Self {
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(pairs)
-            .finish();
+        let form =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
         Self::new(Method::POST, url, form.into_bytes()).header(CONTENT_TYPE, form_type)
     }
 
     fn new(method: Method, url: Url, body: Vec<u8>) -> Self {
-        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        let headers =
+            HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         Self { method, url, headers, body, body_limit: DEFAULT_BODY_LIMIT }
     }
 

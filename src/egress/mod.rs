@@ -15,7 +15,7 @@ mod exchange;
 mod policy;
 mod resolver;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use address::is_special_purpose;
 pub use client::{Egress, EgressSettings};

@@ -96,7 +96,8 @@ impl Resolve for VettedResolver {
         let (lookup, host) = (Arc::clone(&self.lookup), name.as_str().to_owned());
         let is_proxy = self.proxy_host.as_deref() == Some(host.as_str());
         Box::pin(async move {
-            let found = if is_proxy { any(&lookup, host).await } else { vetted(&lookup, host).await };
+            let found =
+                if is_proxy { any(&lookup, host).await } else { vetted(&lookup, host).await };
             Ok(addrs(found?))
         })
     }

@@ -189,7 +189,11 @@ fn known_faults(record: &IntegrationRecord) -> Vec<StatusReason> {
     let scopes = record.finding(PrerequisiteKind::SuperAdminScopes);
     if let Some(finding) = scopes.filter(|finding| finding.outcome == Outcome::Failed) {
         let refused = finding.reason.as_deref() == Some("invalid_client");
-        reasons.push(if refused { StatusReason::ClientRefused } else { StatusReason::ScopesMissing });
+        reasons.push(if refused {
+            StatusReason::ClientRefused
+        } else {
+            StatusReason::ScopesMissing
+        });
     }
     if record.outcome(PrerequisiteKind::Fastpass) == Outcome::Failed {
         reasons.push(StatusReason::FastpassOff);

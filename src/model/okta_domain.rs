@@ -39,7 +39,11 @@ impl OktaSuffixes {
             return Err(OktaDomainError::Empty);
         }
         let plain = |suffix: &String| suffix.contains('.') && suffix.split('.').all(is_ldh_label);
-        if suffixes.iter().all(plain) { Ok(Self(suffixes)) } else { Err(OktaDomainError::InvalidHost) }
+        if suffixes.iter().all(plain) {
+            Ok(Self(suffixes))
+        } else {
+            Err(OktaDomainError::InvalidHost)
+        }
     }
 
     /// The suffixes, as configured.
@@ -215,7 +219,9 @@ fn host_of(authority: &str) -> Result<&str, OktaDomainError> {
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
     match port {
         "" | "443" => {}
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) => return Err(OktaDomainError::HasPort),
+        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            return Err(OktaDomainError::HasPort);
+        }
         _ => return Err(OktaDomainError::InvalidHost),
     }
     Ok(host.strip_suffix('.').unwrap_or(host))
@@ -254,7 +260,7 @@ fn custom(host: String) -> Result<OktaDomain, OktaDomainError> {
     let under = |suffix: &&str| {
         host.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    if !host.contains('.') || LOCAL_SUFFIXES.iter().any(|suffix| under(&suffix)) {
+    if !host.contains('.') || LOCAL_SUFFIXES.iter().any(under) {
         return Err(OktaDomainError::InvalidHost);
     }
     Ok(OktaDomain { host, kind: Kind::Custom })

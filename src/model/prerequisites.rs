@@ -8,7 +8,17 @@ use super::Actor;
 
 /// One thing that the org must have.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum PrerequisiteKind {
@@ -68,7 +78,17 @@ pub enum Blocks {
 
 /// How a prerequisite stands, strongest first.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -167,17 +187,18 @@ mod tests {
     fn an_attestation_only_fills_what_nothing_else_could_tell() {
         use Outcome::{Attested, Failed, Inferred, Passed, Unknown};
         let confirmed = attestation(true);
-        for (found, expected) in [
-            (Passed, Passed),
-            (Failed, Failed),
-            (Inferred, Inferred),
-            (Unknown, Attested),
-        ] {
+        for (found, expected) in
+            [(Passed, Passed), (Failed, Failed), (Inferred, Inferred), (Unknown, Attested)]
+        {
             let finding = Finding::new(PrerequisiteKind::AdaptiveMfa, found, Utc::now());
             assert_eq!(weigh(Some(&finding), Some(&confirmed)), expected);
         }
         assert_eq!(weigh(None, Some(&confirmed)), Attested);
-        assert_eq!(weigh(None, Some(&attestation(false))), Unknown, "a withdrawn one counts for nothing");
+        assert_eq!(
+            weigh(None, Some(&attestation(false))),
+            Unknown,
+            "a withdrawn one counts for nothing"
+        );
         assert_eq!(weigh(None, None), Unknown);
     }
 }

@@ -12,8 +12,8 @@ use super::schema::{credentials, prerequisite_findings};
 use super::{Store, StoreError};
 use crate::crypto::{self, KeyWrap, Place};
 use crate::model::{
-    CredentialsState, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, StoredCredentials,
-    TenantId,
+    CredentialsState, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
+    StoredCredentials, TenantId,
 };
 
 #[derive(Queryable, Selectable)]
@@ -23,6 +23,19 @@ struct StateRow {
     version: i64,
     updated_at: DateTime<Utc>,
     updated_by: String,
+}
+
+/// Credentials that Okta has accepted, with what the same exchange showed.
+#[derive(Debug, Clone)]
+pub struct CredentialsChange {
+    pub new: NewCredentials,
+    /// The org that they were proved against: when the integration was pointed at another one in the
+    /// meantime they are refused, for they would go to a host that never proved them.
+    pub org_id: String,
+    pub findings: Vec<Finding>,
+    /// The version that the caller has seen, when `If-Match` was sent.
+    pub expected_version: Option<i64>,
+    pub event: NewEvent,
 }
 
 fn place<'a>(tenant: &'a TenantId, row: &'a str) -> Place<'a> {
@@ -66,15 +79,12 @@ pub(super) fn load_state(
 fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
     let tenant: &'a str = tenant.as_str();
     let id: uuid::Uuid = id.0;
-    credentials::table.filter(credentials::tenant_id.eq(tenant).and(credentials::integration_id.eq(id)))
+    credentials::table
+        .filter(credentials::tenant_id.eq(tenant).and(credentials::integration_id.eq(id)))
 }
 
 impl Store {
     /// Stores credentials that Okta has accepted, with what the same exchange showed.
-    ///
-    /// `org_id` is the org that they were proved against: when the integration was pointed at
-    /// another org in the meantime they are refused, for they would go to a host that never proved
-    /// them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::ChangedMeanwhile`],
@@ -83,24 +93,27 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        org_id: String,
-        new: NewCredentials,
-        findings: Vec<Finding>,
-        expected_version: Option<i64>,
-        event: NewEvent,
+        change: CredentialsChange,
     ) -> Result<IntegrationRecord, StoreError> {
         let owner = tenant.clone();
         let keys = std::sync::Arc::clone(&self.keys);
         self.in_tenant(tenant, move |connection| {
             let before = load_record(connection, &owner, id, true)?;
-            expect_version(&before, expected_version)?;
-            if before.integration.org.id != org_id {
+            expect_version(&before, change.expected_version)?;
+            if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            let sealed = seal(keys.as_ref(), &owner, id, &new.client_secret)?;
-            upsert(connection, &owner, id, &new.client_id, &sealed, &event.actor.sub)?;
-            upsert_findings(connection, &owner, id, &findings)?;
-            insert_event(connection, &owner, &event)?;
+            let sealed = seal(keys.as_ref(), &owner, id, &change.new.client_secret)?;
+            upsert(
+                connection,
+                &owner,
+                id,
+                &change.new.client_id,
+                &sealed,
+                &change.event.actor.sub,
+            )?;
+            upsert_findings(connection, &owner, id, &change.findings)?;
+            insert_event(connection, &owner, &change.event)?;
             touch(connection, &owner, id)?;
             load_record(connection, &owner, id, false)
         })
@@ -163,7 +176,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Seal`] when a key is missing from the keyring, [`StoreError::Unavailable`].
-    pub async fn reseal_credentials(&self, tenant: &TenantId, limit: i64) -> Result<usize, StoreError> {
+    pub async fn reseal_credentials(
+        &self,
+        tenant: &TenantId,
+        limit: i64,
+    ) -> Result<usize, StoreError> {
         let owner = tenant.clone();
         let keys = std::sync::Arc::clone(&self.keys);
         self.in_tenant(tenant, move |connection| {
@@ -180,7 +197,10 @@ impl Store {
                 let secret = open(keys.as_ref(), &owner, id, sealed)?;
                 let resealed = seal(keys.as_ref(), &owner, id, &secret)?;
                 diesel::update(one(&owner, id))
-                    .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(keys.active_key_id())))
+                    .set((
+                        credentials::client_secret.eq(&resealed),
+                        credentials::key_id.eq(keys.active_key_id()),
+                    ))
                     .execute(connection)?;
             }
             Ok(rows.len())
@@ -192,7 +212,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn count_credentials_by_key(&self, tenant: &TenantId) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn count_credentials_by_key(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
             Ok(credentials::table
@@ -214,20 +237,27 @@ fn upsert(
     sealed: &[u8],
     updated_by: &str,
 ) -> Result<(), StoreError> {
+    use super::schema::integrations as i;
     use credentials as c;
+    let mine = i::table.filter(i::tenant_id.eq(tenant.as_str()).and(i::id.eq(id.0)));
+    let version: i64 = diesel::update(mine)
+        .set(i::secrets_entered.eq(i::secrets_entered + 1))
+        .returning(i::secrets_entered)
+        .get_result(connection)?;
     let key_id = crypto::key_id_of(sealed)?;
     let values = (
         c::client_id.eq(client_id),
         c::client_secret.eq(sealed),
         c::key_id.eq(key_id),
         c::updated_at.eq(diesel::dsl::now),
+        c::version.eq(version),
         c::updated_by.eq(updated_by),
     );
     diesel::insert_into(c::table)
-        .values((c::tenant_id.eq(tenant.as_str()), c::integration_id.eq(id.0), c::version.eq(1), values))
+        .values((c::tenant_id.eq(tenant.as_str()), c::integration_id.eq(id.0), values))
         .on_conflict((c::tenant_id, c::integration_id))
         .do_update()
-        .set((c::version.eq(c::version + 1), values))
+        .set(values)
         .execute(connection)?;
     Ok(())
 }

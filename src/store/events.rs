@@ -26,7 +26,8 @@ pub(super) fn insert_event(
     tenant: &TenantId,
     event: &NewEvent,
 ) -> Result<(), StoreError> {
-    let actor = serde_json::to_value(&event.actor).map_err(|_| StoreError::Corrupt("events.actor"))?;
+    let actor =
+        serde_json::to_value(&event.actor).map_err(|_| StoreError::Corrupt("events.actor"))?;
     diesel::insert_into(events::table)
         .values((
             events::tenant_id.eq(tenant.as_str()),
@@ -82,7 +83,8 @@ fn to_event(row: EventRow) -> Result<Event, StoreError> {
         id: row.id,
         integration_id: row.integration_id.map(IntegrationId),
         kind: EventKind::parse(&row.kind).ok_or(StoreError::Corrupt("events.kind"))?,
-        actor: serde_json::from_value(row.actor).map_err(|_| StoreError::Corrupt("events.actor"))?,
+        actor: serde_json::from_value(row.actor)
+            .map_err(|_| StoreError::Corrupt("events.actor"))?,
         detail: row.detail,
         at: row.at,
     })

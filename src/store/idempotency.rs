@@ -81,7 +81,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn release_idempotency_key(&self, tenant: &TenantId, key: String) -> Result<(), StoreError> {
+    pub async fn release_idempotency_key(
+        &self,
+        tenant: &TenantId,
+        key: String,
+    ) -> Result<(), StoreError> {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
             use idempotency_keys as i;

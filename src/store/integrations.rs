@@ -12,8 +12,8 @@ use super::prerequisites::{load_attestations, load_findings, upsert_findings};
 use super::schema::{integrations, tenants};
 use super::{Store, StoreError, credentials};
 use crate::model::{
-    Actor, Engine, Finding, Integration, IntegrationId, IntegrationRecord, NewEvent, Org, Page, PageRequest,
-    Platform, TenantId,
+    Actor, Engine, Finding, Integration, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
+    PageRequest, Platform, TenantId,
 };
 
 #[derive(Queryable, Selectable)]
@@ -107,7 +107,10 @@ impl Store {
                 .select(integrations::id)
                 .load(connection)?;
             let ids = Page::from_rows(ids, page.limit, |id| *id);
-            let records = ids.items.iter().map(|id| load_record(connection, &owner, IntegrationId(*id), false));
+            let records = ids
+                .items
+                .iter()
+                .map(|id| load_record(connection, &owner, IntegrationId(*id), false));
             Ok(Page { items: records.collect::<Result<_, _>>()?, next: ids.next })
         })
         .await
@@ -168,7 +171,10 @@ fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
 
 /// # Errors
 /// [`StoreError::StaleVersion`] when the caller has seen another version than the stored one.
-pub(super) fn expect_version(record: &IntegrationRecord, expected: Option<i64>) -> Result<(), StoreError> {
+pub(super) fn expect_version(
+    record: &IntegrationRecord,
+    expected: Option<i64>,
+) -> Result<(), StoreError> {
     let current = record.integration.version;
     match expected {
         Some(version) if version != current => Err(StoreError::StaleVersion { current }),
@@ -183,7 +189,10 @@ pub(super) fn touch(
     id: IntegrationId,
 ) -> Result<(), StoreError> {
     diesel::update(one(tenant, id))
-        .set((integrations::version.eq(integrations::version + 1), integrations::updated_at.eq(diesel::dsl::now)))
+        .set((
+            integrations::version.eq(integrations::version + 1),
+            integrations::updated_at.eq(diesel::dsl::now),
+        ))
         .execute(connection)?;
     Ok(())
 }
@@ -219,8 +228,8 @@ fn insert_integration(
     // Asked first, because a violated constraint would end the transaction before we could say with
     // which integration it clashes; the constraint still decides when two requests race.
     refuse_second(connection, tenant, &new.org.id)?;
-    let created_by =
-        serde_json::to_value(&new.created_by).map_err(|_| StoreError::Corrupt("integrations.created_by"))?;
+    let created_by = serde_json::to_value(&new.created_by)
+        .map_err(|_| StoreError::Corrupt("integrations.created_by"))?;
     let inserted = diesel::insert_into(integrations::table)
         .values((
             integrations::tenant_id.eq(tenant.as_str()),
@@ -239,7 +248,11 @@ fn insert_integration(
     Ok(())
 }
 
-fn refuse_second(connection: &mut PgConnection, tenant: &TenantId, org_id: &str) -> Result<(), StoreError> {
+fn refuse_second(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    org_id: &str,
+) -> Result<(), StoreError> {
     let existing: Option<Uuid> = integrations::table
         .filter(integrations::tenant_id.eq(tenant.as_str()).and(integrations::org_id.eq(org_id)))
         .select(integrations::id)
@@ -260,6 +273,10 @@ fn apply_change(
     let id = before.integration.id;
     if let Some(org) = &change.org {
         if org.id != before.integration.org.id {
+            // Credentials that came in between belong to the org before: they must not move along.
+            if before.credentials.is_some() {
+                return Err(StoreError::ChangedMeanwhile);
+            }
             refuse_second(connection, tenant, &org.id)?;
         }
         let updated = diesel::update(one(tenant, id)).set(org_values(org)).execute(connection);
@@ -298,7 +315,8 @@ fn platforms_to_json(platforms: &[Platform]) -> serde_json::Value {
 
 fn to_integration(row: IntegrationRow) -> Result<Integration, StoreError> {
     Ok(Integration {
-        tenant: TenantId::parse(&row.tenant_id).ok_or(StoreError::Corrupt("integrations.tenant_id"))?,
+        tenant: TenantId::parse(&row.tenant_id)
+            .ok_or(StoreError::Corrupt("integrations.tenant_id"))?,
         id: IntegrationId(row.id),
         org: Org {
             id: row.org_id,

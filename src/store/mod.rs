@@ -22,6 +22,7 @@ use diesel::sql_types::{Bool, Text};
 use crate::crypto::KeyWrap;
 use crate::model::TenantId;
 
+pub use credentials::CredentialsChange;
 pub use error::StoreError;
 pub use idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use integrations::{IntegrationChange, NewIntegration};
@@ -93,8 +94,10 @@ impl Store {
     pub async fn list_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         self.pool
             .transaction(|connection| {
-                let ids: Vec<String> =
-                    schema::tenants::table.select(schema::tenants::id).order(schema::tenants::id).load(connection)?;
+                let ids: Vec<String> = schema::tenants::table
+                    .select(schema::tenants::id)
+                    .order(schema::tenants::id)
+                    .load(connection)?;
                 Ok(ids.iter().filter_map(|id| TenantId::parse(id)).collect())
             })
             .await

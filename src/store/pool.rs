@@ -53,7 +53,8 @@ const NETWORK_PATIENCE: &str = "connect_timeout=3&tcp_user_timeout=5000&keepaliv
 impl Pool {
     /// Connects at first use: a database that is away at start is a bad day, not a crash.
     pub(super) fn new(settings: &PoolSettings) -> Self {
-        let manager = ConnectionManager::<PgConnection>::new(with_patience(settings.url.expose_secret()));
+        let manager =
+            ConnectionManager::<PgConnection>::new(with_patience(settings.url.expose_secret()));
         let connections = R2d2Pool::builder()
             .max_size(settings.connections)
             .min_idle(Some(0))
@@ -61,7 +62,9 @@ impl Pool {
             // The ping on check-out costs a round trip; a dead connection shows at first use.
             .test_on_check_out(false)
             .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
-            .connection_customizer(Box::new(Customize { transaction_pooler: settings.transaction_pooler }))
+            .connection_customizer(Box::new(Customize {
+                transaction_pooler: settings.transaction_pooler,
+            }))
             .build_unchecked(manager);
         Self { connections, permits: Arc::new(Semaphore::new(settings.connections as usize)) }
     }
@@ -134,10 +137,12 @@ where
         return Err(judge(connection, error.into()));
     }
     match work(connection) {
-        Ok(value) => AnsiTransactionManager::commit_transaction(connection).map(|()| value).map_err(|error| {
-            // It may or may not have been committed: never done again, and the caller is told.
-            Attempt::Failed(judge(connection, error.into()).into_error())
-        }),
+        Ok(value) => AnsiTransactionManager::commit_transaction(connection)
+            .map(|()| value)
+            .map_err(|error| {
+                // It may or may not have been committed: never done again, and the caller is told.
+                Attempt::Failed(judge(connection, error.into()).into_error())
+            }),
         Err(error) => {
             let judged = judge(connection, error);
             // What the rollback says does not matter: a broken connection leaves the pool.

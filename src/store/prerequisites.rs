@@ -9,7 +9,8 @@ use super::events::insert_event;
 use super::schema::{prerequisite_attestations, prerequisite_findings};
 use super::{Store, StoreError};
 use crate::model::{
-    Attestation, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, PrerequisiteKind, TenantId,
+    Attestation, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, PrerequisiteKind,
+    TenantId,
 };
 
 #[derive(Queryable, Selectable)]
@@ -149,8 +150,8 @@ fn upsert_attestation(
     attestation: &Attestation,
 ) -> Result<(), StoreError> {
     use prerequisite_attestations as a;
-    let actor =
-        serde_json::to_value(&attestation.actor).map_err(|_| StoreError::Corrupt("attestations.actor"))?;
+    let actor = serde_json::to_value(&attestation.actor)
+        .map_err(|_| StoreError::Corrupt("attestations.actor"))?;
     let values = (
         a::attested.eq(attestation.attested),
         a::note.eq(attestation.note.as_deref()),
@@ -186,7 +187,8 @@ fn to_attestation(row: AttestationRow) -> Result<Attestation, StoreError> {
         kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("attestations.kind"))?,
         attested: row.attested,
         note: row.note,
-        actor: serde_json::from_value(row.actor).map_err(|_| StoreError::Corrupt("attestations.actor"))?,
+        actor: serde_json::from_value(row.actor)
+            .map_err(|_| StoreError::Corrupt("attestations.actor"))?,
         at: row.at,
     })
 }

@@ -12,7 +12,9 @@ pub enum RoleError {
     Superuser(String),
     #[error("the database role {0:?} has BYPASSRLS: row-level security does not hold it")]
     BypassesRowSecurity(String),
-    #[error("the database role {role:?} owns or can become the owner of {tables:?}: it could switch row-level security off")]
+    #[error(
+        "the database role {role:?} owns or can become the owner of {tables:?}: it could switch row-level security off"
+    )]
     OwnsTables { role: String, tables: Vec<String> },
     #[error("row-level security is not forced on {0:?}: run `okta-device-trust migrate`")]
     Unprotected(Vec<String>),
@@ -55,7 +57,9 @@ impl Store {
     pub async fn refuse_unsafe_role(&self) -> Result<(), RoleError> {
         let facts = self
             .pool
-            .transaction(|connection| Ok(diesel::sql_query(FACTS).get_result::<RoleFacts>(connection)?))
+            .transaction(|connection| {
+                Ok(diesel::sql_query(FACTS).get_result::<RoleFacts>(connection)?)
+            })
             .await?;
         judge(facts)
     }

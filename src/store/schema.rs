@@ -45,6 +45,7 @@ diesel::table! {
         engine -> Text,
         selected_platforms -> Jsonb,
         version -> Int8,
+        secrets_entered -> Int8,
         created_at -> Timestamptz,
         created_by -> Jsonb,
         updated_at -> Timestamptz,

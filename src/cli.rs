@@ -1,0 +1,176 @@
+//! The subcommands. Each says on standard error what went wrong and what to do about it.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use okta_device_trust::config::{Config, Environment, SETTINGS};
+use okta_device_trust::service::Rotation;
+use okta_device_trust::startup::{Application, open_store};
+use okta_device_trust::store::migrations::migrate;
+use okta_device_trust::{routes, telemetry};
+
+/// Okta Device Trust behind an Apple MDM.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API.
+    Serve,
+    /// Bring the database's schema up to date, as the role of `ODT_MIGRATIONS_DATABASE_URL`.
+    Migrate,
+    /// Check the configuration and say all that is wrong with it.
+    CheckConfig {
+        /// List every setting with its default and meaning instead.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Print the `OpenAPI` document.
+    Openapi,
+    /// Seal every secret anew under the first key of the keyring; safe to run while serving.
+    RotateKeys,
+    /// Ask a running service on this machine whether it is ready; for container health checks.
+    Health,
+}
+
+type Failure = Box<dyn Error>;
+
+pub async fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(arguments.command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("okta-device-trust: {}", with_causes(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve => serve(&load()?).await,
+        Command::Migrate => run_migrations(&load()?),
+        Command::CheckConfig { list: true } => Ok(list_settings()),
+        Command::CheckConfig { list: false } => {
+            load()?;
+            println!("the configuration is complete");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Openapi => {
+            println!("{}", routes::document().to_pretty_json()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::RotateKeys => rotate_keys(&load()?).await,
+        Command::Health => health(&load()?).await,
+    }
+}
+
+fn load() -> Result<Config, Failure> {
+    Ok(Config::load(&Environment::of_process())?)
+}
+
+async fn serve(config: &Config) -> Result<ExitCode, Failure> {
+    telemetry::start_log(&config.log.filter, config.log.json).map_err(|error| error.to_string())?;
+    let application = Application::build(config).await?;
+    tracing::info!(address = %application.address(), metrics = ?application.metrics_address(), "serving");
+    let handle = application.handle();
+    tokio::spawn(async move {
+        stop_signal().await;
+        tracing::info!("stopping: requests in flight are finished");
+        handle.stop(true).await;
+    });
+    application.run().await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+}
+
+fn run_migrations(config: &Config) -> Result<ExitCode, Failure> {
+    let url = config.database.migrations_url.as_ref();
+    let url = url.ok_or(
+        "ODT_MIGRATIONS_DATABASE_URL is not set: migrations run as the role that owns the tables",
+    )?;
+    let ran = migrate(url)?;
+    match ran.as_slice() {
+        [] => println!("nothing to do: the schema is up to date"),
+        ran => ran.iter().for_each(|name| println!("ran {name}")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_settings() -> ExitCode {
+    for setting in SETTINGS {
+        let default = setting.default.map_or_else(String::new, |default| format!(" [{default}]"));
+        let file = if setting.secret { " (or …_FILE)" } else { "" };
+        println!("{}{default}{file}\n    {}", setting.name, setting.about);
+    }
+    ExitCode::SUCCESS
+}
+
+async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
+    let rotation = Rotation::new(open_store(config)?);
+    let before = rotation.count_by_key().await?;
+    println!("secrets by key before: {before:?}");
+    let resealed =
+        rotation.run(|tenant, count| println!("{count} sealed anew (tenant {tenant})")).await?;
+    let after = rotation.count_by_key().await?;
+    println!("{resealed} sealed anew in all; secrets by key now: {after:?}");
+    println!(
+        "a key that is not in that list may be dropped from the keyring once all replicas know the new one"
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A plain HTTP/1.1 request: the answer's first line is all that matters.
+async fn health(config: &Config) -> Result<ExitCode, Failure> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut address = config.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream
+            .write_all(
+                b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )
+            .await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(10), ask).await??;
+    let first_line = answer.lines().next().unwrap_or_default();
+    println!("{first_line}");
+    Ok(if first_line.contains(" 200 ") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

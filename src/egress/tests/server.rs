@@ -1,0 +1,106 @@
+//! A server of a few lines for tests of what goes over the line: one thread, one answer per
+//! connection.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+pub struct Server {
+    pub address: SocketAddr,
+    /// The root of the server's certificate; empty for a plain server.
+    pub root_pem: Vec<u8>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Answers every request over plain HTTP with these bytes.
+    pub fn plain(answer: impl Into<Vec<u8>>) -> Self {
+        Self::start(vec![answer.into()], None, Vec::new())
+    }
+
+    /// Answers over TLS, with a certificate for these hosts.
+    pub fn tls(hosts: &[&str], answer: impl Into<Vec<u8>>) -> Self {
+        Self::tls_in_turn(hosts, [answer])
+    }
+
+    /// Answers over TLS with each answer once, and with the last one from then on.
+    pub fn tls_in_turn<A: Into<Vec<u8>>>(
+        hosts: &[&str],
+        answers: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .unwrap();
+        let answers = answers.into_iter().map(Into::into).collect();
+        Self::start(answers, Some(Arc::new(config)), ca.pem().into_bytes())
+    }
+
+    fn start(answers: Vec<Vec<u8>>, tls: Option<Arc<ServerConfig>>, root_pem: Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that gives up in the middle is what some tests are about.
+                let _ = match &tls {
+                    None => exchange(stream, &answers, &seen),
+                    Some(config) => {
+                        let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+                        exchange(StreamOwned::new(connection, stream), &answers, &seen)
+                    }
+                };
+            }
+        });
+        Self { address, root_pem, requests }
+    }
+
+    /// The head of each request so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn exchange(
+    mut stream: impl Read + Write,
+    answers: &[Vec<u8>],
+    seen: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut chunk = [0; 4096];
+    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read(&mut chunk)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => request.extend_from_slice(&chunk[..read]),
+        }
+    }
+    // Noted before it is answered, so that who has the answer sees the request here.
+    let turn = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(String::from_utf8_lossy(&request).into_owned());
+        seen.len() - 1
+    };
+    stream.write_all(&answers[turn.min(answers.len() - 1)])?;
+    stream.flush()
+}
+
+/// A server that accepts and never answers.
+pub fn silent() -> (SocketAddr, thread::JoinHandle<Vec<TcpStream>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, thread::spawn(move || listener.incoming().flatten().collect()))
+}

@@ -1,0 +1,49 @@
+//! `…/{integration_id}/events`.
+
+use actix_web::{HttpResponse, get, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::extract::{IntegrationPath, PageParams, PageQuery, Verified};
+use super::problem::Problem;
+use super::{PageResponse, State};
+use crate::model::{Actor, Event, EventKind, IntegrationId};
+
+/// Something that happened to an integration.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct EventResponse {
+    id: Uuid,
+    kind: EventKind,
+    at: DateTime<Utc>,
+    actor: Actor,
+    /// What changed; never a secret.
+    #[schema(value_type = Object, example = json!({ "client_id": "0oa1b2c3d4e5f6g7h8i9" }))]
+    detail: serde_json::Value,
+}
+
+impl From<Event> for EventResponse {
+    fn from(event: Event) -> Self {
+        let Event { id, kind, at, actor, detail, .. } = event;
+        Self { id, kind, at, actor, detail }
+    }
+}
+
+/// Read the audit of an integration
+///
+/// Oldest first. The events of a deleted integration can still be read.
+#[utoipa::path(
+    operation_id = "list_events", tag = "Audit", params(("integration_id" = IntegrationId, Path), PageParams),
+    responses((status = 200, description = "A page of events", body = PageResponse<EventResponse>)),
+    security(("bearer" = ["odt:read"])),
+)]
+#[get("/integrations/okta-device-trust/{integration_id}/events")]
+pub async fn list_events(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+    page: PageQuery,
+) -> Result<HttpResponse, Problem> {
+    let events = state.service.list_events(&caller.0, id.0, page.0).await?;
+    Ok(HttpResponse::Ok().json(PageResponse::from(events.map(EventResponse::from))))
+}

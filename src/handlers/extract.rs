@@ -1,0 +1,268 @@
+//! What handlers take from a request. Each rejection is a problem document that says what to send.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::model::pages::decode_cursor;
+use crate::model::{Caller, IntegrationId, PageRequest};
+use crate::service::FieldError;
+
+/// The most bytes of a request body.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// The caller that the middleware verified.
+pub struct Verified(pub Caller);
+
+impl FromRequest for Verified {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(
+            request
+                .extensions()
+                .get::<Caller>()
+                .cloned()
+                .map(Self)
+                .ok_or_else(Problem::token_missing),
+        )
+    }
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declared_as_json(request);
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            if !declared {
+                return Err(Problem::unsupported_media_type("application/json"));
+            }
+            let bytes = bytes.await.map_err(|error| {
+                let too_large = error.as_response_error().status_code() == 413;
+                if too_large {
+                    Problem::body_too_large(BODY_LIMIT)
+                } else {
+                    Problem::malformed("The body broke off.")
+                }
+            })?;
+            parse(&bytes).map(Self)
+        })
+    }
+}
+
+/// `application/json`, or any `+json` such as merge patch (RFC 7396).
+fn declared_as_json(request: &HttpRequest) -> bool {
+    let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    declared.is_some_and(|declared| {
+        let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence == "application/json"
+            || (essence.starts_with("application/") && essence.ends_with("+json"))
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        let cause = error.into_inner();
+        match cause.classify() {
+            serde_json::error::Category::Data => invalid_field(pointer, &cause),
+            _ => Problem::malformed(format!(
+                "The body is not JSON: line {}, column {}.",
+                cause.line(),
+                cause.column()
+            )),
+        }
+    })?;
+    json.end().map_err(|_| Problem::malformed("The body goes on after its JSON value."))?;
+    Ok(value)
+}
+
+/// serde says `unknown field `x`, expected …`: the words are fit for people, but a string value that
+/// it quotes may be a secret, so messages that quote a value are replaced.
+fn invalid_field(pointer: String, cause: &serde_json::Error) -> Problem {
+    let message = cause.to_string();
+    let words = message.split(" at line ").next().unwrap_or_default();
+    let field = words.split('`').nth(1);
+    let (pointer, code, detail) = match field {
+        Some(field) if words.starts_with("missing field") => {
+            (format!("{pointer}/{field}"), "missing", "This field is needed.".to_owned())
+        }
+        Some(_) if words.starts_with("unknown field") => {
+            let expected = words.split_once("expected ").map_or("", |(_, expected)| expected);
+            (pointer, "unknown_field", format!("There is no such field; expected {expected}."))
+        }
+        Some(_) if words.starts_with("duplicate field") => {
+            (pointer, "duplicate", "This field stands there twice.".to_owned())
+        }
+        _ => {
+            let expected =
+                words.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
+            (pointer, "invalid", format!("This has to be {expected}."))
+        }
+    };
+    Problem::invalid(vec![FieldError::new(&pointer, code, detail)])
+}
+
+/// JSON pointer (RFC 6901) of a path; the root is the empty string.
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// The `{integration_id}` of the path. What is no id is the id of nothing.
+pub struct IntegrationPath(pub IntegrationId);
+
+impl FromRequest for IntegrationPath {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = request.match_info().get("integration_id").unwrap_or_default();
+        let parsed = text.parse().map(|id| Self(IntegrationId(id)));
+        ready(parsed.map_err(|_| {
+            Problem::not_found(
+                "This is no integration's id. List them with GET /integrations/okta-device-trust.",
+            )
+        }))
+    }
+}
+
+/// `If-Match`, as the version that the caller has seen. Absent and `*` are met by any version.
+pub struct IfMatch(pub Option<i64>);
+
+impl FromRequest for IfMatch {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match single_header(request, &IF_MATCH) {
+            Ok(None | Some("*")) => Ok(Self(None)),
+            Ok(Some(text)) => expected_version(text).map(|version| Self(Some(version))),
+            Err(problem) => Err(problem),
+        })
+    }
+}
+
+/// A version that no integration ever has: an ETag that we did not make matches nothing.
+const NO_VERSION: i64 = -1;
+
+fn expected_version(text: &str) -> Result<i64, Problem> {
+    let weak = text.strip_prefix("W/");
+    let opaque = weak.unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match opaque {
+        // A weak tag never matches in If-Match (RFC 9110 §13.1.1).
+        Some(opaque) if weak.is_none() => Ok(opaque.parse().unwrap_or(NO_VERSION)),
+        Some(_) => Ok(NO_VERSION),
+        None => Err(Problem::malformed("Send one ETag in If-Match, with its quotes, or *.")),
+    }
+}
+
+/// `Idempotency-Key`: 1 to 128 visible ASCII characters.
+pub struct IdempotencyKeyHeader(pub Option<String>);
+
+impl FromRequest for IdempotencyKeyHeader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = HeaderName::from_static("idempotency-key");
+        ready(single_header(request, &name).and_then(|text| {
+            let fits =
+                |text: &str| text.len() <= 128 && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
+            match text {
+                None => Ok(Self(None)),
+                Some(text) if !text.is_empty() && fits(text) => Ok(Self(Some(text.to_owned()))),
+                Some(_) => Err(Problem::malformed(
+                    "Idempotency-Key has to be 1 to 128 visible ASCII characters.",
+                )),
+            }
+        }))
+    }
+}
+
+fn single_header<'a>(
+    request: &'a HttpRequest,
+    name: &HeaderName,
+) -> Result<Option<&'a str>, Problem> {
+    let mut values = request.headers().get_all(name);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Problem::malformed(format!("Send the header {name} once.")));
+    }
+    first
+        .map(|value| value.to_str().map(str::trim))
+        .transpose()
+        .map_err(|_| Problem::malformed(format!("The header {name} has to be ASCII.")))
+}
+
+/// `?cursor=&limit=` of a list.
+pub struct PageQuery(pub PageRequest);
+
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// `next_cursor` of the page before; absent for the first.
+    cursor: Option<String>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+}
+
+/// Rows of a page, by default and at most (contract §1).
+const PAGE_DEFAULT: i64 = 50;
+const PAGE_MOST: i64 = 200;
+
+impl FromRequest for PageQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let params = web::Query::<PageParams>::from_query(request.query_string());
+        ready(match params {
+            Ok(params) => page_of(&params).map(Self),
+            Err(_) => Err(Problem::malformed("The query may have cursor and limit, each once.")),
+        })
+    }
+}
+
+fn page_of(params: &PageParams) -> Result<PageRequest, Problem> {
+    let mut errors = Vec::new();
+    let limit = params.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        errors.push(FieldError::new("/query/limit", "out_of_range", "1 to 200."));
+    }
+    let after = params.cursor.as_deref().map(decode_cursor);
+    if after == Some(None) {
+        errors.push(FieldError::new(
+            "/query/cursor",
+            "invalid_cursor",
+            "Send next_cursor of a page as it was.",
+        ));
+    }
+    if errors.is_empty() {
+        Ok(PageRequest { after: after.flatten(), limit })
+    } else {
+        Err(Problem::invalid(errors))
+    }
+}

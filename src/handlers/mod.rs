@@ -1,0 +1,50 @@
+//! HTTP and nothing else: caller in, input in, one service call, answer out.
+
+pub mod credentials;
+pub mod events;
+pub mod extract;
+pub mod health;
+pub mod integrations;
+pub mod middleware;
+pub mod prerequisites;
+pub mod problem;
+mod request_id;
+pub mod setup;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderValue};
+use serde::Serialize;
+
+use crate::auth::Authenticator;
+use crate::model::{IntegrationRecord, Page, pages::encode_cursor};
+use crate::service::Service;
+
+/// What handlers work with.
+pub struct State {
+    pub service: Service,
+    pub authenticator: Authenticator,
+    /// Hosts that are dialled elsewhere than DNS says: told by readiness.
+    pub overridden_hosts: Vec<String>,
+}
+
+/// A page of a list.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PageResponse<T> {
+    pub items: Vec<T>,
+    /// Send it as `cursor` to get the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> From<Page<T>> for PageResponse<T> {
+    fn from(page: Page<T>) -> Self {
+        Self { items: page.items, next_cursor: page.next.map(encode_cursor) }
+    }
+}
+
+/// Adds the version of the configuration as `ETag`.
+fn with_etag(mut response: HttpResponse, record: &IntegrationRecord) -> HttpResponse {
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", record.integration.version)) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    response
+}

@@ -1,0 +1,42 @@
+//! `…/{integration_id}/setup`.
+
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+
+use super::State;
+use super::extract::{IntegrationPath, Verified};
+use super::problem::Problem;
+use crate::model::{IntegrationId, Status, StatusReason};
+use crate::service::{Form, Setup, Step};
+
+/// The wizard: its steps, and the form that comes next.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SetupResponse {
+    status: Status,
+    status_reasons: Vec<StatusReason>,
+    steps: Vec<Step>,
+    next_form: Option<Form>,
+}
+
+impl From<Setup> for SetupResponse {
+    fn from(setup: Setup) -> Self {
+        let Setup { status, status_reasons, steps, next_form } = setup;
+        Self { status, status_reasons, steps, next_form }
+    }
+}
+
+/// Read where the wizard stands
+#[utoipa::path(
+    operation_id = "get_setup", tag = "Integration", params(("integration_id" = IntegrationId, Path)),
+    responses((status = 200, description = "The steps, in order", body = SetupResponse)),
+    security(("bearer" = ["odt:read"])),
+)]
+#[get("/integrations/okta-device-trust/{integration_id}/setup")]
+pub async fn get_setup(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+) -> Result<HttpResponse, Problem> {
+    let setup = state.service.get_setup(&caller.0, id.0).await?;
+    Ok(HttpResponse::Ok().json(SetupResponse::from(setup)))
+}

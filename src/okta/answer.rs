@@ -1,0 +1,278 @@
+//! Sorts Okta's refusals: status, headers and body in, a typed error out (facts §3, §5, §6). Pure.
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use serde::Deserialize;
+
+use super::error::{OktaError, UnreachableReason, clean};
+use super::rate_limit;
+use crate::egress::EgressResponse;
+
+/// The error body of Okta's API.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct OktaApiError {
+    error_code: String,
+    error_summary: String,
+}
+
+/// The error body of OAuth (RFC 6749 §5.2).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct OktaTokenError {
+    error: String,
+    error_description: String,
+}
+
+/// The body of a successful API answer, or why there is none.
+pub(super) fn api(answer: &EgressResponse) -> Result<&[u8], OktaError> {
+    if answer.status == StatusCode::OK {
+        return Ok(&answer.body);
+    }
+    Err(common_refusal(answer).unwrap_or_else(|| api_refusal(answer)))
+}
+
+/// The body of a successful token answer, or why there is none.
+pub(super) fn token(answer: &EgressResponse) -> Result<&[u8], OktaError> {
+    if answer.status == StatusCode::OK {
+        return Ok(&answer.body);
+    }
+    Err(common_refusal(answer).unwrap_or_else(|| token_refusal(answer)))
+}
+
+/// What means the same wherever it is said: rate limits and servers in trouble.
+pub(super) fn common_refusal(answer: &EgressResponse) -> Option<OktaError> {
+    let status = answer.status;
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Some(OktaError::RateLimited { retry_after: rate_limit::wait(&answer.headers) });
+    }
+    if status.is_server_error() {
+        let reason = UnreachableReason::ServerError(status.as_u16());
+        return Some(OktaError::Unreachable { reason, source: None });
+    }
+    None
+}
+
+fn api_refusal(answer: &EgressResponse) -> OktaError {
+    let status = answer.status.as_u16();
+    let challenge = Challenge::of(&answer.headers);
+    let body: OktaApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match (status, body.error_code.as_str(), challenge.error.as_deref()) {
+        (401, "E0000015", _) => OktaError::FeatureNotEnabled,
+        (401 | 400, _, Some("invalid_dpop_proof" | "use_dpop_nonce")) => OktaError::DpopRequired,
+        (401, "E0000011", _) | (401, "", Some("invalid_token")) => OktaError::TokenExpired,
+        (403, "E0000006", _) => OktaError::AdminRoleMissing,
+        (403, _, Some("insufficient_scope")) => {
+            OktaError::InsufficientScope { scope: challenge.scope }
+        }
+        (404, "E0000007", _) => OktaError::NotFound,
+        (_, "", _) => {
+            OktaError::bad_answer(format!("status {status} without an error code of Okta's"))
+        }
+        (_, code, _) => OktaError::refused(status, code, &body.error_summary),
+    }
+}
+
+fn token_refusal(answer: &EgressResponse) -> OktaError {
+    let status = answer.status.as_u16();
+    let body: OktaTokenError = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let zone = body.error_description.to_ascii_lowercase().contains("network zone");
+    match (status, body.error.as_str()) {
+        (_, "") if answer.headers.contains_key("dpop-nonce") => OktaError::DpopRequired,
+        // Some refusals of the token path come in the shape of the API.
+        (_, "") => api_refusal(answer),
+        (_, "invalid_client") => OktaError::InvalidClient,
+        (_, "invalid_scope") => OktaError::InvalidScope,
+        (_, "consent_required") => OktaError::ConsentRequired,
+        (_, "invalid_dpop_proof" | "use_dpop_nonce") => OktaError::DpopRequired,
+        (_, "temporarily_unavailable") => OktaError::TemporarilyUnavailable,
+        (403, "access_denied") if zone => OktaError::NetworkZoneBlocked,
+        (_, error) => OktaError::refused(status, error, &body.error_description),
+    }
+}
+
+/// What `WWW-Authenticate` says (RFC 6750 §3), scheme aside.
+#[derive(Debug, Default, PartialEq)]
+struct Challenge {
+    error: Option<String>,
+    scope: Option<String>,
+}
+
+impl Challenge {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut challenge = Self::default();
+        for value in headers.get_all(WWW_AUTHENTICATE) {
+            for (name, value) in parameters(&String::from_utf8_lossy(value.as_bytes())) {
+                match name {
+                    "error" => challenge.error = Some(clean(value)),
+                    "scope" => challenge.scope = Some(clean(value)),
+                    _ => {}
+                }
+            }
+        }
+        challenge
+    }
+}
+
+/// All `name="…"` and `name=…`. Each search goes on after the last value, so what looks like a
+/// parameter inside a quoted text is none. Escapes are kept as they are: no value we use has any.
+fn parameters(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        let name = before.trim_end().rsplit([' ', ',', '\t']).next().unwrap_or_default();
+        let after = after.trim_start();
+        let (value, left) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_at(closing_quote(quoted)),
+            None => after.split_at(after.find([',', ' ']).unwrap_or(after.len())),
+        };
+        found.push((name, value));
+        rest = left;
+    }
+    found
+}
+
+fn closing_quote(quoted: &str) -> usize {
+    let mut escaped = false;
+    let closes = |c: char| {
+        let closes = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes
+    };
+    quoted.find(closes).unwrap_or(quoted.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> EgressResponse {
+        let headers =
+            headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
+        EgressResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    fn api_error(status: u16, headers: &[(&'static str, &str)], body: &str) -> OktaError {
+        api(&answer(status, headers, body)).unwrap_err()
+    }
+
+    fn token_error(status: u16, body: &str) -> OktaError {
+        token(&answer(status, &[], body)).unwrap_err()
+    }
+
+    fn okta(code: &str) -> String {
+        format!(r#"{{"errorCode":"{code}","errorSummary":"It says no.","errorCauses":[]}}"#)
+    }
+
+    fn oauth(error: &str, description: &str) -> String {
+        format!(r#"{{"error":"{error}","error_description":"{description}"}}"#)
+    }
+
+    #[test]
+    fn a_401_is_a_dead_token_or_a_missing_feature_by_its_code() {
+        assert!(matches!(api_error(401, &[], &okta("E0000011")), OktaError::TokenExpired));
+        assert!(matches!(api_error(401, &[], &okta("E0000015")), OktaError::FeatureNotEnabled));
+        let challenge = [("www-authenticate", r#"Bearer realm="x", error="invalid_token""#)];
+        assert!(matches!(api_error(401, &challenge, ""), OktaError::TokenExpired));
+        assert!(matches!(
+            api_error(401, &challenge, &okta("E0000015")),
+            OktaError::FeatureNotEnabled
+        ));
+        assert!(matches!(api_error(401, &[], "<html>"), OktaError::BadAnswer { .. }));
+    }
+
+    #[test]
+    fn a_403_without_a_body_names_the_missing_scope() {
+        let value = r#"Bearer authorization_uri="http://acme.okta.com/oauth2/v1/authorize", realm="http://acme.okta.com", scope="okta.devices.read", error="insufficient_scope", error_description="The access token provided does not contain the required scopes.", resource="/api/v1/devices""#;
+        let error = api_error(403, &[("www-authenticate", value)], "");
+        assert!(
+            matches!(error, OktaError::InsufficientScope { scope: Some(scope) } if scope == "okta.devices.read")
+        );
+        let error = api_error(403, &[("www-authenticate", "Bearer error=insufficient_scope")], "");
+        assert!(matches!(error, OktaError::InsufficientScope { scope: None }));
+        assert!(matches!(api_error(403, &[], &okta("E0000006")), OktaError::AdminRoleMissing));
+        assert!(matches!(api_error(403, &[], ""), OktaError::BadAnswer { .. }));
+    }
+
+    #[test]
+    fn only_oktas_own_404_means_not_found() {
+        assert!(matches!(api_error(404, &[], &okta("E0000007")), OktaError::NotFound));
+        assert!(matches!(
+            api_error(404, &[], "<html>not here</html>"),
+            OktaError::BadAnswer { .. }
+        ));
+        assert!(matches!(api_error(302, &[], ""), OktaError::BadAnswer { .. }));
+        assert!(matches!(api_error(204, &[], ""), OktaError::BadAnswer { .. }));
+    }
+
+    #[test]
+    fn other_refusals_keep_oktas_words_but_not_too_many() {
+        let long =
+            format!(r#"{{"errorCode":"E0000031","errorSummary":"a\nb\u001b{}"}}"#, "x".repeat(500));
+        let OktaError::Refused { status, error_code, summary } = api_error(400, &[], &long) else {
+            panic!("not a refusal");
+        };
+        assert_eq!((status, error_code.as_str(), summary.chars().count()), (400, "E0000031", 200));
+        assert!(summary.starts_with("abx"));
+    }
+
+    #[test]
+    fn each_token_refusal_has_its_own_error() {
+        assert!(matches!(
+            token_error(401, &oauth("invalid_client", "x")),
+            OktaError::InvalidClient
+        ));
+        assert!(matches!(token_error(400, &oauth("invalid_scope", "x")), OktaError::InvalidScope));
+        assert!(matches!(
+            token_error(400, &oauth("consent_required", "")),
+            OktaError::ConsentRequired
+        ));
+        assert!(matches!(
+            token_error(400, &oauth("invalid_dpop_proof", "")),
+            OktaError::DpopRequired
+        ));
+        assert!(matches!(token_error(400, &oauth("use_dpop_nonce", "")), OktaError::DpopRequired));
+        let down = token_error(400, &oauth("temporarily_unavailable", ""));
+        assert!(matches!(down, OktaError::TemporarilyUnavailable) && down.is_transient());
+        let zone = "The request is made from outside the client's permitted network zones.";
+        assert!(matches!(
+            token_error(403, &oauth("access_denied", zone)),
+            OktaError::NetworkZoneBlocked
+        ));
+        assert!(matches!(
+            token_error(403, &oauth("access_denied", "policy")),
+            OktaError::Refused { .. }
+        ));
+        assert!(matches!(
+            token_error(400, &oauth("unsupported_grant_type", "")),
+            OktaError::Refused { .. }
+        ));
+        assert!(matches!(token_error(401, "<html>sign in</html>"), OktaError::BadAnswer { .. }));
+        assert!(matches!(token_error(404, ""), OktaError::BadAnswer { .. }));
+    }
+
+    #[test]
+    fn trouble_and_rate_limits_are_transient_everywhere() {
+        for status in [500, 502, 503, 504] {
+            assert!(token_error(status, "<html>").is_transient());
+            assert!(matches!(api_error(status, &[], ""), OktaError::Unreachable { .. }));
+        }
+        assert!(matches!(token_error(429, &okta("E0000047")), OktaError::RateLimited { .. }));
+        assert!(api_error(429, &[], &okta("E0000047")).is_transient());
+    }
+
+    #[test]
+    fn a_parameter_inside_a_quoted_text_is_none() {
+        let text = r#"Bearer error_description="an error=\"x\"", error="e" , scope=s"#;
+        assert_eq!(
+            parameters(text),
+            [("error_description", r#"an error=\"x\""#), ("error", "e"), ("scope", "s")]
+        );
+        assert_eq!(parameters(r#"="\"#), [("", "\\")]);
+        assert_eq!(parameters("Bearer"), []);
+    }
+}

@@ -1,0 +1,201 @@
+//! Where credentials go, what they are and what they give. The secret parts show themselves in no
+//! debug print, and are exposed only where a header is built.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::OktaError;
+use crate::model::okta_domain::{OktaDomain, OktaDomainError, OktaSuffixes};
+use crate::model::{IntegrationId, TenantId};
+
+/// The canonical host of an org. Always under one of Okta's suffixes, so that credentials can go
+/// nowhere else (contract §2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OrgAddress(String);
+
+impl OrgAddress {
+    /// Takes a canonical host, such as one that was stored.
+    ///
+    /// # Errors
+    /// `InvalidHost` when it is not under one of the suffixes, else what [`OktaDomain::parse`] says.
+    pub fn parse(host: &str, suffixes: &OktaSuffixes) -> Result<Self, OktaDomainError> {
+        let domain = OktaDomain::parse(host, suffixes)?;
+        if domain.is_custom() {
+            return Err(OktaDomainError::InvalidHost);
+        }
+        Ok(Self(domain.host().to_owned()))
+    }
+
+    /// The host name, without scheme.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The id and secret of the API service integration.
+#[derive(Clone)]
+pub struct ClientCredentials {
+    pub client_id: String,
+    pub client_secret: SecretString,
+}
+
+impl ClientCredentials {
+    /// The value for HTTP Basic (RFC 7617). Okta's ids and secrets need no form encoding, and Okta
+    /// documents none.
+    pub(super) fn basic(&self) -> Result<HeaderValue, OktaError> {
+        let secret = self.client_secret.expose_secret();
+        let pair = SecretString::from(STANDARD.encode(format!("{}:{secret}", self.client_id)));
+        sensitive(&SecretString::from(format!("Basic {}", pair.expose_secret())))
+    }
+}
+
+impl std::fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientCredentials")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whose token: tenants on one org share none, and new credentials never meet an old token
+/// (contract §3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TokenKey {
+    pub tenant: TenantId,
+    pub integration: IntegrationId,
+    pub credentials_version: i64,
+}
+
+/// An access token of an org, opaque. Cheap to clone; never stored.
+#[derive(Clone)]
+pub struct AccessToken(Arc<Issued>);
+
+struct Issued {
+    value: SecretString,
+    granted: BTreeSet<String>,
+    since: Instant,
+    lifetime: Duration,
+}
+
+impl AccessToken {
+    pub(super) fn new(
+        value: SecretString,
+        granted: BTreeSet<String>,
+        since: Instant,
+        lifetime: Duration,
+    ) -> Self {
+        Self(Arc::new(Issued { value, granted, since, lifetime }))
+    }
+
+    /// The scopes that Okta granted, which may be fewer than were asked for.
+    #[must_use]
+    pub fn granted(&self) -> &BTreeSet<String> {
+        &self.0.granted
+    }
+
+    /// True until `margin` before the end; a margin of over half the lifetime counts as half.
+    pub(super) fn is_good_at(&self, now: Instant, margin: Duration) -> bool {
+        let useful = self.0.lifetime.saturating_sub(margin.min(self.0.lifetime / 2));
+        now < self.0.since + useful
+    }
+
+    /// True for clones of one token.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(super) fn bearer(&self) -> Result<HeaderValue, OktaError> {
+        sensitive(&SecretString::from(format!("Bearer {}", self.0.value.expose_secret())))
+    }
+}
+
+impl std::fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessToken").field("granted", &self.0.granted).finish_non_exhaustive()
+    }
+}
+
+/// What a token request with all required scopes showed.
+#[derive(Debug, Clone)]
+pub struct ProvedGrant {
+    pub granted: BTreeSet<String>,
+    /// Asked for and not granted, in the order in which they were asked for.
+    pub missing: Vec<String>,
+    pub token: AccessToken,
+}
+
+impl ProvedGrant {
+    /// # Errors
+    /// `MissingScopes`, with each scope that is missing.
+    pub fn require_all(&self) -> Result<(), OktaError> {
+        if self.missing.is_empty() {
+            Ok(())
+        } else {
+            Err(OktaError::MissingScopes(self.missing.clone()))
+        }
+    }
+}
+
+/// A header value that no debug print shows.
+fn sensitive(value: &SecretString) -> Result<HeaderValue, OktaError> {
+    let mut header = HeaderValue::from_str(value.expose_secret())
+        .map_err(|_| OktaError::bad_answer("a token that does not fit into a header"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(lifetime: u64) -> (AccessToken, Instant) {
+        let now = Instant::now();
+        let value = SecretString::from("canary-token");
+        (AccessToken::new(value, BTreeSet::new(), now, Duration::from_secs(lifetime)), now)
+    }
+
+    #[test]
+    fn a_token_is_refreshed_before_its_end() {
+        let (token, now) = token(3600);
+        let margin = Duration::from_secs(300);
+        assert!(token.is_good_at(now + Duration::from_secs(3299), margin));
+        assert!(!token.is_good_at(now + Duration::from_secs(3300), margin));
+        assert!(token.is_good_at(now + Duration::from_secs(3599), Duration::ZERO));
+    }
+
+    #[test]
+    fn a_short_lived_token_is_used_for_half_its_life() {
+        let (token, now) = token(60);
+        assert!(token.is_good_at(now + Duration::from_secs(29), Duration::from_secs(300)));
+        assert!(!token.is_good_at(now + Duration::from_secs(30), Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn neither_secret_nor_token_shows_in_a_debug_print() {
+        let (token, _) = token(60);
+        let credentials = ClientCredentials {
+            client_id: "0oa1".to_owned(),
+            client_secret: SecretString::from("canary-secret"),
+        };
+        let basic = credentials.basic().unwrap();
+        let printed = format!("{token:?} {credentials:?} {basic:?} {:?}", token.bearer().unwrap());
+        assert!(!printed.contains("canary") && !printed.contains("Basic"), "{printed}");
+        assert_eq!(basic.as_bytes(), b"Basic MG9hMTpjYW5hcnktc2VjcmV0");
+    }
+
+    #[test]
+    fn credentials_have_no_address_outside_oktas_suffixes() {
+        let suffixes = OktaSuffixes::default();
+        assert!(OrgAddress::parse("acme.okta.com", &suffixes).is_ok());
+        for host in ["login.acme.example", "acme.okta.com.evil.example", "evilokta.com"] {
+            assert_eq!(OrgAddress::parse(host, &suffixes), Err(OktaDomainError::InvalidHost));
+        }
+    }
+}

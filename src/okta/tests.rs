@@ -1,0 +1,197 @@
+//! The client against hosts that answer in turn: who is believed, what is sent, what is tried again.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::egress::tests::server::Server;
+use crate::egress::{Egress, EgressSettings};
+use crate::model::okta_domain::{OktaDomain, OktaSuffixes};
+use crate::model::{IntegrationId, TenantId};
+
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"okta.devices.read okta.authenticators.read"}"#;
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn ok(body: &str) -> String {
+    answer("200 OK", "", body)
+}
+
+fn org(id: &str, canonical: &str, alternate: Option<&str>) -> String {
+    let alternate = alternate
+        .map(|host| format!(r#","alternate":{{"href":"https://{host}"}}"#))
+        .unwrap_or_default();
+    ok(&format!(
+        r#"{{"id":"{id}","pipeline":"idx","_links":{{"organization":{{"href":"https://{canonical}"}}{alternate}}}}}"#
+    ))
+}
+
+/// A client that finds these hosts at these servers.
+fn client(servers: &[(&str, &Server)]) -> OktaClient {
+    let settings = EgressSettings {
+        extra_root_ca_pem: Some(
+            servers.iter().flat_map(|(_, server)| server.root_pem.clone()).collect(),
+        ),
+        host_overrides: servers
+            .iter()
+            .map(|(host, server)| ((*host).to_owned(), server.address))
+            .collect::<BTreeMap<_, _>>(),
+        ..EgressSettings::default()
+    };
+    OktaClient::new(Egress::new(settings).unwrap(), OktaSettings::default())
+}
+
+async fn discover(pasted: &str, servers: &[(&str, &Server)]) -> Result<DiscoveredOrg, OktaError> {
+    let domain = OktaDomain::parse(pasted, &OktaSuffixes::default()).unwrap();
+    client(servers).discover(&domain).await
+}
+
+fn acme() -> OrgAddress {
+    OrgAddress::parse("acme.okta.com", &OktaSuffixes::default()).unwrap()
+}
+
+fn credentials() -> ClientCredentials {
+    ClientCredentials { client_id: "0oa1".to_owned(), client_secret: SecretString::from("secret") }
+}
+
+fn key() -> TokenKey {
+    let tenant = TenantId::parse("a").unwrap();
+    TokenKey { tenant, integration: IntegrationId::new(), credentials_version: 1 }
+}
+
+#[tokio::test]
+async fn a_canonical_host_is_found_in_one_request() {
+    let acme =
+        Server::tls(&["acme.okta.com"], org("00o1", "acme.okta.com", Some("login.acme.example")));
+    let found =
+        discover("https://acme-admin.okta.com/admin", &[("acme.okta.com", &acme)]).await.unwrap();
+    assert_eq!((found.org_id.as_str(), found.canonical_host.as_str()), ("00o1", "acme.okta.com"));
+    assert_eq!(found.custom_host.as_deref(), Some("login.acme.example"));
+    assert_eq!(found.dropped_custom_host, None);
+    assert_eq!(acme.requests().len(), 1);
+    assert!(acme.requests()[0].starts_with("GET /.well-known/okta-organization HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn a_custom_domain_counts_only_when_its_canonical_host_confirms_it() {
+    let pasted = Server::tls(&["login.acme.example"], org("00o1", "acme.okta.com", None));
+    for (says, confirmed) in [
+        (org("00o1", "acme.okta.com", Some("login.acme.example")), true),
+        (org("00o1", "acme.okta.com", Some("login.beta.example")), false),
+        (org("00o1", "acme.okta.com", None), false),
+        (org("00o2", "acme.okta.com", Some("login.acme.example")), false),
+    ] {
+        let acme = Server::tls(&["acme.okta.com"], says.clone());
+        let servers = [("login.acme.example", &pasted), ("acme.okta.com", &acme)];
+        let found = discover("login.acme.example", &servers).await.unwrap();
+        assert_eq!(found.canonical_host, "acme.okta.com");
+        let dropped = (!confirmed).then_some("login.acme.example");
+        assert_eq!(found.dropped_custom_host.as_deref(), dropped, "{says}");
+    }
+}
+
+#[tokio::test]
+async fn a_custom_domain_that_names_no_host_of_oktas_is_no_org() {
+    for canonical in [
+        "login.acme.example",
+        "acme.okta.com.evil.example",
+        "okta.com",
+        "a.b.okta.com",
+        "evilokta.com",
+    ] {
+        let pasted = Server::tls(
+            &["login.acme.example"],
+            org("00o1", canonical, Some("login.acme.example")),
+        );
+        let error =
+            discover("login.acme.example", &[("login.acme.example", &pasted)]).await.unwrap_err();
+        assert!(
+            matches!(&error, OktaError::OrgNotFound { host } if host == "login.acme.example"),
+            "{canonical} {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_org_is_known_by_its_present_name() {
+    let old = Server::tls(&["old.okta.com"], org("00o1", "acme.okta.com", None));
+    let new = Server::tls(&["acme.okta.com"], org("00o1", "acme.okta.com", None));
+    let found =
+        discover("old.okta.com", &[("old.okta.com", &old), ("acme.okta.com", &new)]).await.unwrap();
+    assert_eq!((found.canonical_host.as_str(), found.dropped_custom_host), ("acme.okta.com", None));
+    let other = Server::tls(&["acme.okta.com"], org("00o2", "acme.okta.com", None));
+    let error =
+        discover("old.okta.com", &[("old.okta.com", &old), ("acme.okta.com", &other)]).await;
+    assert!(matches!(error, Err(OktaError::BadAnswer { .. })));
+}
+
+#[tokio::test]
+async fn silently_dropped_scopes_are_named() {
+    let server = Server::tls(&["acme.okta.com"], ok(TOKEN));
+    let grant = client(&[("acme.okta.com", &server)])
+        .prove_credentials(&acme(), &credentials())
+        .await
+        .unwrap();
+    assert_eq!(grant.missing, ["okta.devices.manage"]);
+    assert!(matches!(grant.require_all(), Err(OktaError::MissingScopes(_))));
+    let head = server.requests().concat();
+    assert!(head.starts_with("POST /oauth2/v1/token HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("authorization: Basic MG9hMTpzZWNyZXQ=\r\n"), "{head}");
+    assert!(head.contains("content-type: application/x-www-form-urlencoded\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn a_token_that_dies_is_replaced_once() {
+    let dead = answer(
+        "401 Unauthorized",
+        "",
+        r#"{"errorCode":"E0000011","errorSummary":"Invalid token"}"#,
+    );
+    let list = r#"[{"key":"okta_verify","id":"aut1","status":"ACTIVE"}]"#;
+    let server = Server::tls_in_turn(
+        &["acme.okta.com"],
+        [ok(TOKEN), dead.clone(), ok(TOKEN), ok(list), dead],
+    );
+    let (client, key, org) = (client(&[("acme.okta.com", &server)]), key(), acme());
+    let credentials = credentials();
+    let find = |token: AccessToken| {
+        let (client, org) = (client.clone(), org.clone());
+        async move { client.find_okta_verify(&org, &token).await }
+    };
+    let found = client.with_token(&key, &org, &credentials, find).await.unwrap();
+    assert_eq!(found.map(|verify| verify.id).as_deref(), Some("aut1"));
+    assert_eq!(server.requests().len(), 4);
+    assert!(server.requests()[3].contains("authorization: Bearer t\r\n"));
+}
+
+#[tokio::test]
+async fn after_a_429_the_org_is_left_alone() {
+    let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 0\r\n", "{}");
+    let server = Server::tls(&["acme.okta.com"], limited);
+    let client = client(&[("acme.okta.com", &server)]);
+    for _ in 0..3 {
+        let error = client.prove_credentials(&acme(), &credentials()).await.unwrap_err();
+        assert!(
+            matches!(error, OktaError::RateLimited { retry_after } if retry_after.as_secs() <= 3)
+        );
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_read_is_tried_twice_at_most_and_once_when_connecting() {
+    let trouble = answer("503 Service Unavailable", "", "");
+    let server = Server::tls(&["acme.okta.com"], trouble);
+    let client = client(&[("acme.okta.com", &server)]);
+    assert!(client.find_org("acme.okta.com").await.unwrap_err().is_transient());
+    assert_eq!(server.requests().len(), 2);
+    assert!(client.without_retries().find_org("acme.okta.com").await.is_err());
+    assert!(client.prove_credentials(&acme(), &credentials()).await.is_err());
+    assert_eq!(server.requests().len(), 4);
+}

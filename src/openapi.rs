@@ -1,0 +1,104 @@
+//! What the OpenAPI document says beyond the single operations: who it is for, how callers prove who
+//! they are, and the errors that every operation of a kind may answer.
+
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr};
+use utoipa::{Modify, OpenApi};
+
+use crate::handlers::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
+
+/// The document before the operations are put in.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Okta Device Trust",
+        description = "Connects Okta orgs for an Apple MDM, proves that they are ready and keeps their credentials.\n\nErrors are problem documents (RFC 9457): decide by `code`, show `detail`, keep `request_id`. Times are RFC 3339 in UTC. Lists are pages: send `next_cursor` as `cursor`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Problem, ProblemField)),
+    modifiers(&Bearer),
+    tags(
+        (name = "Integration", description = "The Okta org of a tenant, and the wizard that sets it up"),
+        (name = "Credentials", description = "Client ID and secret; the secret is write-only"),
+        (name = "Prerequisites", description = "What the org must have, and how sure we are of each"),
+        (name = "Audit", description = "Who changed what and when"),
+        (name = "Operations", description = "For those who run the service; no token needed"),
+    ),
+)]
+pub struct Base;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let about = "JWT of the MDM's token issuer, with a tenant claim and these scopes in `scope` or `scp`: odt:read, odt:write, odt:deploy, odt:inventory, trust:read.";
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(about))
+            .build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// Adds to each operation the errors that all of its kind share, so that none is forgotten.
+pub fn complete(mut document: Document) -> Document {
+    for (path, item) in &mut document.paths.paths {
+        let by_id = path.contains('{');
+        for operation in operations_of(item) {
+            if operation.security.as_ref().is_some_and(|needs| !needs.is_empty())
+                && !path.starts_with("/health")
+            {
+                add_shared_errors(operation, by_id);
+            }
+        }
+    }
+    document
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
+        .into_iter()
+        .filter_map(Option::as_mut)
+}
+
+fn add_shared_errors(operation: &mut Operation, by_id: bool) {
+    let takes_body = operation.request_body.is_some();
+    let parameters = operation.parameters.as_deref().unwrap_or_default();
+    let takes = |place: &ParameterIn| {
+        parameters
+            .iter()
+            .any(|parameter| matches!(parameter, RefOr::T(found) if found.parameter_in == *place))
+    };
+    let takes_query = takes(&ParameterIn::Query);
+    let takes_header = takes(&ParameterIn::Header);
+    let mut statuses = vec![401, 403, 500, 503];
+    if takes_body || takes_query || takes_header {
+        statuses.push(400);
+    }
+    if takes_body || takes_query {
+        statuses.push(422);
+    }
+    if takes_body {
+        statuses.extend([413, 415]);
+    }
+    if by_id {
+        statuses.push(404);
+    }
+    for status in statuses {
+        let responses = &mut operation.responses.responses;
+        responses.entry(status.to_string()).or_insert_with(|| RefOr::T(problem_response(status)));
+    }
+}
+
+/// A problem of this status, with the codes that it may carry.
+fn problem_response(status: u16) -> Response {
+    let codes: Vec<&str> =
+        KINDS.iter().filter(|kind| kind.status == status).map(|kind| kind.code).collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(codes.join(", ")).content(PROBLEM_JSON, content).build()
+}

@@ -1,0 +1,109 @@
+//! The one table of routes: it gives both the router and the OpenAPI document.
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::handlers::problem::Problem;
+use crate::handlers::{
+    credentials, events, health, integrations, middleware, prerequisites, setup,
+};
+use crate::openapi;
+
+/// Every operation of the API, for the router and for the document.
+fn operations(config: &mut ServiceConfig<'_>) {
+    config.service(health::get_liveness).service(health::get_readiness);
+    // The token is asked for before anything else of a request is read; answers are not kept.
+    config.service(
+        scope::scope("")
+            .wrap(from_fn(middleware::authenticate))
+            .wrap(
+                DefaultHeaders::new()
+                    .add((CACHE_CONTROL, "no-store"))
+                    .add((HeaderName::from_static("x-content-type-options"), "nosniff")),
+            )
+            .service(integrations::create_integration)
+            .service(integrations::list_integrations)
+            .service(integrations::get_integration)
+            .service(integrations::update_integration)
+            .service(integrations::delete_integration)
+            .service(setup::get_setup)
+            .service(credentials::update_credentials)
+            .service(credentials::delete_credentials)
+            .service(prerequisites::list_prerequisites)
+            .service(prerequisites::check_prerequisites)
+            .service(prerequisites::attest_prerequisite)
+            .service(events::list_events)
+            .default_service(web::to(unmatched)),
+    );
+}
+
+/// The OpenAPI document, without a server.
+pub fn document() -> Document {
+    use utoipa_actix_web::AppExt;
+    let (_, document) = actix_web::App::new()
+        .into_utoipa_app()
+        .openapi(openapi::Base::openapi())
+        .configure(operations)
+        .split_for_parts();
+    openapi::complete(document)
+}
+
+/// Puts the routes, the document and its user interface into an application.
+pub fn configure(config: &mut web::ServiceConfig, document: &Document) {
+    let paths = web::Data::new(Methods::of(document));
+    config
+        .app_data(paths)
+        .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document.clone()))
+        .service(web::redirect("/docs", "/docs/"));
+    operations(&mut ServiceConfig::new(config));
+}
+
+/// Which methods each path has, to tell a wrong method from a wrong path.
+struct Methods(Vec<(actix_web::dev::ResourceDef, Vec<&'static str>)>);
+
+impl Methods {
+    fn of(document: &Document) -> Self {
+        let paths = document.paths.paths.iter();
+        Self(
+            paths
+                .map(|(path, item)| {
+                    (actix_web::dev::ResourceDef::new(path.as_str()), methods_of(item))
+                })
+                .collect(),
+        )
+    }
+
+    fn of_path(&self, path: &str) -> Option<String> {
+        let found = self.0.iter().find(|(definition, _)| definition.is_match(path));
+        found.map(|(_, methods)| methods.join(", "))
+    }
+}
+
+fn methods_of(item: &utoipa::openapi::path::PathItem) -> Vec<&'static str> {
+    [
+        ("GET", item.get.is_some()),
+        ("POST", item.post.is_some()),
+        ("PUT", item.put.is_some()),
+        ("PATCH", item.patch.is_some()),
+        ("DELETE", item.delete.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(method, there)| there.then_some(method))
+    .collect()
+}
+
+async fn unmatched(request: HttpRequest, methods: web::Data<Methods>) -> HttpResponse {
+    match methods.of_path(request.path()) {
+        Some(allow) => Problem::method_not_allowed(allow),
+        None => Problem::not_found(
+            "Nothing is at this path. The API is described at /openapi.json and /docs.",
+        ),
+    }
+    .error_response()
+}

@@ -1,0 +1,104 @@
+//! What a service method may answer instead of a result. Knows no HTTP: `handlers::problem` has the
+//! one table that gives each of these a status.
+
+use crate::model::okta_domain::OktaDomainError;
+use crate::model::{IntegrationId, PrerequisiteKind, ScopeMissing};
+use crate::okta::OktaError;
+use crate::store::StoreError;
+
+/// A field of the request that cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the body.
+    pub pointer: String,
+    pub code: String,
+    pub detail: String,
+}
+
+impl FieldError {
+    pub fn new(pointer: &str, code: &str, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.to_owned(), code: code.to_owned(), detail: detail.into() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    ScopeMissing(#[from] ScopeMissing),
+    #[error("the request has {} field(s) that cannot be accepted", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error("no integration {0} in this tenant")]
+    IntegrationNotFound(IntegrationId),
+    #[error("integration {0} has no credentials")]
+    CredentialsNotFound(IntegrationId),
+    #[error("no prerequisite {0:?}")]
+    PrerequisiteNotFound(String),
+    #[error("the org is already connected as integration {0}")]
+    OrgAlreadyConnected(IntegrationId),
+    /// The domain, or the host behind it, is that of another org than the connected one.
+    #[error("the domain belongs to another org")]
+    OtherOrg,
+    #[error("the integration is at version {current}")]
+    StaleVersion { current: i64 },
+    #[error("somebody else changed it in between")]
+    ChangedMeanwhile,
+    #[error("credentials are needed first")]
+    CredentialsNeeded(IntegrationId),
+    #[error("{} is proved by Okta and cannot be attested", .0.as_str())]
+    CannotBeAttested(PrerequisiteKind),
+    #[error("a request with this Idempotency-Key is still in flight")]
+    IdempotencyInFlight,
+    #[error("this Idempotency-Key was used with another body")]
+    IdempotencyKeyReused,
+    #[error("what this Idempotency-Key created is gone")]
+    IdempotentResultGone(IntegrationId),
+    #[error("okta did not give what was needed")]
+    Okta(#[from] OktaError),
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+}
+
+impl Error {
+    /// The store's answer about integration `id`.
+    pub(super) fn of_integration(id: IntegrationId) -> impl Fn(StoreError) -> Self {
+        move |error| match error {
+            StoreError::NotFound => Self::IntegrationNotFound(id),
+            other => Self::from(other),
+        }
+    }
+
+    pub(super) fn of_domain(error: OktaDomainError) -> Self {
+        let detail = match error {
+            OktaDomainError::Empty => "Enter the domain of the Okta org, such as acme.okta.com.",
+            OktaDomainError::TooLong => {
+                "This is too long for a domain. Enter it alone, such as acme.okta.com."
+            }
+            OktaDomainError::IpAddress => {
+                "An Okta org has a name, not an IP address. Enter it, such as acme.okta.com."
+            }
+            OktaDomainError::HasPort => "Leave the port out: Okta answers at https on port 443.",
+            OktaDomainError::HasUserinfo => "Leave the user name and password out of the address.",
+            OktaDomainError::NotHttps => {
+                "Enter an https address or the domain alone, such as acme.okta.com."
+            }
+            OktaDomainError::InvalidHost => {
+                "This is not a domain that an Okta org can have. Enter one such as acme.okta.com."
+            }
+            OktaDomainError::OktaApex => {
+                "This is Okta's own domain. Enter your org's, such as acme.okta.com."
+            }
+        };
+        Self::Invalid(vec![FieldError::new("/okta_domain", error.code(), detail)])
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::OrgAlreadyConnected(id) => Self::OrgAlreadyConnected(id),
+            StoreError::StaleVersion { current } => Self::StaleVersion { current },
+            StoreError::ChangedMeanwhile => Self::ChangedMeanwhile,
+            other => Self::Store(other),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The decisions. Each method first asks whether the caller may, then does one thing; none knows an
+//! HTTP status or a line of SQL.
+
+mod credentials;
+mod error;
+mod events;
+mod integrations;
+mod prerequisites;
+mod rotation;
+mod setup;
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::config::WizardConfig;
+use crate::model::okta_domain::OktaSuffixes;
+use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
+use crate::okta::OktaClient;
+use crate::store::{Store, StoreError};
+
+pub use credentials::Connected;
+pub use error::{Error, FieldError};
+pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
+pub use prerequisites::{Prerequisite, Report};
+pub use rotation::Rotation;
+pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
+
+/// The product's decisions over Okta and the store. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+    okta: OktaClient,
+    suffixes: OktaSuffixes,
+    wizard: WizardConfig,
+    /// Who was denied what lately: a caller that keeps trying must not fill the audit.
+    denials: Cache<(TenantId, Actor, Scope), ()>,
+}
+
+/// A denied scope is audited once in this time for each caller.
+const DENIAL_ONCE_IN: Duration = Duration::from_secs(60);
+const DENIALS_REMEMBERED: u64 = 10_000;
+
+impl Service {
+    pub fn new(
+        store: Store,
+        okta: OktaClient,
+        suffixes: OktaSuffixes,
+        wizard: WizardConfig,
+    ) -> Self {
+        let denials =
+            Cache::builder().max_capacity(DENIALS_REMEMBERED).time_to_live(DENIAL_ONCE_IN).build();
+        Self { store, okta, suffixes, wizard, denials }
+    }
+
+    /// Refuses a caller without `scope`, and leaves a word of it in the audit.
+    async fn require(&self, caller: &Caller, scope: Scope) -> Result<(), Error> {
+        let Err(missing) = caller.require(scope) else { return Ok(()) };
+        let who = (caller.tenant.clone(), caller.actor.clone(), scope);
+        if self.denials.entry(who).or_insert(()).is_fresh() {
+            let event = NewEvent {
+                integration_id: None,
+                kind: EventKind::ScopeDenied,
+                actor: caller.actor.clone(),
+                detail: serde_json::json!({ "scope": scope.as_str() }),
+            };
+            if let Err(error) = self.store.create_event(&caller.tenant, event).await {
+                tracing::warn!(error = %error, "a denied scope could not be audited");
+            }
+        }
+        Err(missing.into())
+    }
+
+    /// Whether the store answers, for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ping_store(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}

@@ -1,0 +1,338 @@
+//! The wizard as data: which step is done, which is next, what to say, where to go and what to ask.
+//! Texts are plain English with a stable `text_id` beside them, so that a front end may translate.
+
+use crate::config::WizardConfig;
+use crate::model::okta_domain::OktaSuffixes;
+use crate::model::prerequisites::Blocks;
+use crate::model::{
+    Caller, IntegrationId, IntegrationRecord, OktaDomain, Outcome, Platform, PrerequisiteKind,
+    Scope, Status, StatusReason, integrations::derive_status,
+};
+
+use super::{Error, Service};
+
+/// The steps, in their order (contract §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    Domain,
+    Authorize,
+    Credentials,
+    Prerequisites,
+    Platforms,
+    Macos,
+    Ios,
+    Complete,
+}
+
+/// Exactly one step is `current` until all are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    Done,
+    Current,
+    Waiting,
+}
+
+/// A link to open; `None` as `href` when the operator has not configured it.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Link {
+    pub rel: &'static str,
+    pub text_id: &'static str,
+    pub text: &'static str,
+    pub href: String,
+}
+
+/// A value that the admin carries to Okta.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct CopyValue {
+    pub text_id: &'static str,
+    pub label: &'static str,
+    pub value: String,
+}
+
+/// A step of the wizard.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Step {
+    pub name: StepName,
+    pub state: StepState,
+    /// False for a platform that was not selected: the wizard passes over it.
+    pub applies: bool,
+    pub text_id: &'static str,
+    pub title: &'static str,
+    pub text: String,
+    pub links: Vec<Link>,
+    pub copy: Vec<CopyValue>,
+    /// Prerequisites that failed without stopping the wizard.
+    pub warnings: Vec<PrerequisiteKind>,
+}
+
+/// A field of a form.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct FormField {
+    pub name: &'static str,
+    pub label: &'static str,
+    /// Never shown again after it was sent.
+    pub secret: bool,
+    pub help: &'static str,
+}
+
+/// The next form, and where it is sent.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Form {
+    pub step: StepName,
+    pub method: &'static str,
+    pub path: String,
+    pub fields: Vec<FormField>,
+}
+
+/// The whole wizard.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub status: Status,
+    pub status_reasons: Vec<StatusReason>,
+    pub steps: Vec<Step>,
+    /// The form that the admin fills in next; `None` when nothing is to be entered.
+    pub next_form: Option<Form>,
+}
+
+impl Service {
+    /// # Errors
+    /// `IntegrationNotFound`.
+    pub async fn get_setup(&self, caller: &Caller, id: IntegrationId) -> Result<Setup, Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        let record = self.load(caller, id).await?;
+        Ok(describe(&record, &self.wizard, &self.suffixes))
+    }
+}
+
+fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSuffixes) -> Setup {
+    let (status, status_reasons) = derive_status(record);
+    let mut steps: Vec<Step> =
+        ALL_STEPS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
+    mark_current(&mut steps);
+    let next_form = next_form(record);
+    Setup { status, status_reasons, steps, next_form }
+}
+
+const ALL_STEPS: [StepName; 8] = [
+    StepName::Domain,
+    StepName::Authorize,
+    StepName::Credentials,
+    StepName::Prerequisites,
+    StepName::Platforms,
+    StepName::Macos,
+    StepName::Ios,
+    StepName::Complete,
+];
+
+/// The first step that applies and is not done is the current one; what comes after it waits.
+fn mark_current(steps: &mut [Step]) {
+    let mut found = false;
+    for step in steps.iter_mut().filter(|step| step.applies) {
+        if found {
+            step.state = StepState::Waiting;
+        } else if step.state != StepState::Done {
+            step.state = StepState::Current;
+            found = true;
+        }
+    }
+}
+
+fn is_done(name: StepName, record: &IntegrationRecord) -> bool {
+    let selected = &record.integration.selected_platforms;
+    match name {
+        StepName::Domain => true,
+        // What the admin did in Okta shows by the credentials alone.
+        StepName::Authorize | StepName::Credentials => record.credentials.is_some(),
+        StepName::Prerequisites => {
+            record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none()
+        }
+        StepName::Platforms => !selected.is_empty(),
+        StepName::Macos => record.platforms.contains(&Platform::Macos),
+        StepName::Ios => record.platforms.contains(&Platform::Ios),
+        StepName::Complete => derive_status(record).0 == Status::Active,
+    }
+}
+
+fn applies(name: StepName, record: &IntegrationRecord) -> bool {
+    let selected = &record.integration.selected_platforms;
+    match name {
+        StepName::Macos => selected.contains(&Platform::Macos),
+        StepName::Ios => selected.contains(&Platform::Ios),
+        _ => true,
+    }
+}
+
+fn step(
+    name: StepName,
+    record: &IntegrationRecord,
+    wizard: &WizardConfig,
+    suffixes: &OktaSuffixes,
+) -> Step {
+    let (text_id, title, text) = words(name, record, wizard);
+    Step {
+        name,
+        state: if is_done(name, record) { StepState::Done } else { StepState::Waiting },
+        applies: applies(name, record),
+        text_id,
+        title,
+        text,
+        links: links(name, record, wizard, suffixes),
+        copy: copy_values(name, wizard),
+        warnings: warnings(name, record),
+    }
+}
+
+fn warnings(name: StepName, record: &IntegrationRecord) -> Vec<PrerequisiteKind> {
+    if name != StepName::Prerequisites {
+        return Vec::new();
+    }
+    let not_blocking = |kind: &PrerequisiteKind| kind.blocks() != Blocks::Setup;
+    let open = |kind: &PrerequisiteKind| {
+        matches!(record.outcome(*kind), Outcome::Failed | Outcome::Unknown)
+    };
+    PrerequisiteKind::ALL.into_iter().filter(not_blocking).filter(open).collect()
+}
+
+fn words(
+    name: StepName,
+    record: &IntegrationRecord,
+    wizard: &WizardConfig,
+) -> (&'static str, &'static str, String) {
+    let host = record.integration.sign_in_host();
+    let app = &wizard.okta_app_name;
+    match name {
+        StepName::Domain => {
+            ("setup.domain", "Okta tenant", format!("Your Okta org was found at {host}."))
+        }
+        StepName::Authorize => (
+            "setup.authorize",
+            "Authorize in Okta",
+            format!(
+                "Sign in to Okta as a super admin, install the API service integration \"{app}\" from the catalogue and authorize it. Okta shows the client secret once: copy it and the client ID."
+            ),
+        ),
+        StepName::Credentials => (
+            "setup.credentials",
+            "Enter the credentials",
+            "Enter the client ID and the client secret. They are tried against Okta before they are stored, and the secret is never shown again.".to_owned(),
+        ),
+        StepName::Prerequisites => (
+            "setup.prerequisites",
+            "Check the org",
+            "Device trust needs Okta Identity Engine, Okta FastPass, Adaptive MFA and Okta Verify from Apple's Apps and Books. What is missing stands in the report, with what to do about it.".to_owned(),
+        ),
+        StepName::Platforms => (
+            "setup.platforms",
+            "Choose platforms",
+            "Choose the platforms that are to be trusted: macOS, iOS (with iPadOS) or both.".to_owned(),
+        ),
+        StepName::Macos => (
+            "setup.macos",
+            "Set up macOS",
+            "In Okta go to Security > Device integrations > Add platform > Desktop (Windows and macOS only). Use Okta as certificate authority, choose Dynamic SCEP URL and Generic, and copy what Okta shows.".to_owned(),
+        ),
+        StepName::Ios => (
+            "setup.ios",
+            "Set up iOS",
+            "In Okta go to Security > Device integrations > Add platform > iOS, enter the device management provider and the enrollment link below, and copy the secret key that Okta shows.".to_owned(),
+        ),
+        StepName::Complete => (
+            "setup.complete",
+            "Deploy Okta Verify",
+            "All is configured: deploy Okta Verify and the profiles to your devices. A device is trusted after its user's next sign-in with FastPass.".to_owned(),
+        ),
+    }
+}
+
+fn links(
+    name: StepName,
+    record: &IntegrationRecord,
+    wizard: &WizardConfig,
+    suffixes: &OktaSuffixes,
+) -> Vec<Link> {
+    let link = |rel, text_id, text, href| Link { rel, text_id, text, href };
+    let domain = OktaDomain::parse(&record.integration.org.canonical_host, suffixes).ok();
+    let console = domain.and_then(|domain| {
+        let filled = wizard.install_link_template.replace("{sub}", domain.subdomain()?);
+        Some(filled.replace("{suffix}", domain.suffix()?))
+    });
+    match name {
+        StepName::Authorize => console
+            .map(|href| link("okta_console", "link.okta_sign_in", "Sign in with Okta", href))
+            .into_iter()
+            .collect(),
+        StepName::Macos | StepName::Ios => console
+            .map(|href| link("okta_console", "link.okta_console", "Open Okta's console", href))
+            .into_iter()
+            .collect(),
+        StepName::Complete => wizard
+            .library_item_url
+            .iter()
+            .map(|url| {
+                link("library_item", "link.library_item", "Go to Library item", url.to_string())
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn copy_values(name: StepName, wizard: &WizardConfig) -> Vec<CopyValue> {
+    let copy = |text_id, label, value| CopyValue { text_id, label, value };
+    match name {
+        StepName::Authorize => {
+            vec![copy(
+                "copy.okta_app_name",
+                "Name in Okta's catalogue",
+                wizard.okta_app_name.clone(),
+            )]
+        }
+        StepName::Ios => {
+            let provider =
+                copy("copy.mdm_name", "Device management provider", wizard.mdm_name.clone());
+            let enrollment = wizard
+                .enrollment_link
+                .iter()
+                .map(|url| copy("copy.enrollment_link", "Enrollment link", url.to_string()));
+            std::iter::once(provider).chain(enrollment).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn next_form(record: &IntegrationRecord) -> Option<Form> {
+    let path = format!("/integrations/okta-device-trust/{}", record.integration.id);
+    if record.credentials.is_none() {
+        return Some(Form {
+            step: StepName::Credentials,
+            method: "PUT",
+            path: format!("{path}/credentials"),
+            fields: vec![
+                FormField {
+                    name: "client_id",
+                    label: "Client ID",
+                    secret: false,
+                    help: "On the API service integration's page in Okta; begins with 0oa.",
+                },
+                FormField {
+                    name: "client_secret",
+                    label: "Client secret",
+                    secret: true,
+                    help: "Okta shows it once, when the integration is installed or a new secret is generated.",
+                },
+            ],
+        });
+    }
+    record.integration.selected_platforms.is_empty().then(|| Form {
+        step: StepName::Platforms,
+        method: "PATCH",
+        path,
+        fields: vec![FormField {
+            name: "selected_platforms",
+            label: "Platforms",
+            secret: false,
+            help: "A list of macos and ios.",
+        }],
+    })
+}

@@ -1,0 +1,229 @@
+//! Puts the rooms together and starts the server. Nothing imports this but `main` and the tests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use secrecy::ExposeSecret;
+
+use crate::auth::Authenticator;
+use crate::config::Config;
+use crate::crypto::{KeyWrap, Keyring, KeyringError};
+use crate::egress::{Egress, EgressSettings, EgressSetupError};
+use crate::handlers::extract::BODY_LIMIT;
+use crate::handlers::{State, health, middleware};
+use crate::model::okta_domain::{OktaDomainError, OktaSuffixes};
+use crate::okta::{OktaClient, OktaSettings};
+use crate::routes;
+use crate::service::Service;
+use crate::store::{PoolSettings, RoleError, Store, StoreError};
+use crate::telemetry::metrics;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the keyring cannot be read")]
+    Keyring(#[from] KeyringError),
+    #[error("the outgoing gate cannot be built")]
+    Egress(#[from] EgressSetupError),
+    #[error("ODT_OKTA_SUFFIXES is not a list of domain suffixes")]
+    Suffixes(#[from] OktaDomainError),
+    #[error("the database role is not safe to run as")]
+    Role(#[source] RoleError),
+    #[error("the address {address} cannot be listened on")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A server that is bound and not yet running.
+pub struct Application {
+    server: Server,
+    metrics_server: Option<Server>,
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+}
+
+impl Application {
+    /// Binds the addresses; port 0 takes a free one. Refuses a database role that could bypass
+    /// row-level security; a database that is away is waited for by each request instead.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
+        // One crypto backend for the process; a second call finds the first one's and is fine.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let egress = egress(config)?;
+        let store = open_store(config)?;
+        let suffixes = OktaSuffixes::new(&config.okta.suffixes)?;
+        tell_of_overrides(&egress);
+        refuse_unsafe_role(&store).await?;
+
+        let okta_settings = OktaSettings { suffixes: suffixes.clone(), ..OktaSettings::default() };
+        let okta = OktaClient::new(egress.clone(), okta_settings);
+        let state = web::Data::new(State {
+            service: Service::new(store, okta, suffixes, config.wizard.clone()),
+            authenticator: Authenticator::new(&config.auth, &egress),
+            overridden_hosts: egress.overrides().map(str::to_owned).collect(),
+        });
+        let (server, address) = api_server(config, state)?;
+        let (metrics_server, metrics_address) = metrics_server(config)?;
+        Ok(Self { server, metrics_server, address, metrics_address })
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the metrics listen.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Stops the server; gracefully lets requests in flight finish.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until the handle stops it, or a fault of the listener.
+    ///
+    /// # Errors
+    /// What the operating system says of the listener.
+    pub async fn run(self) -> std::io::Result<()> {
+        let metrics_handle = self.metrics_server.as_ref().map(Server::handle);
+        if let Some(metrics_server) = self.metrics_server {
+            tokio::spawn(metrics_server);
+        }
+        let ended = self.server.await;
+        if let Some(handle) = metrics_handle {
+            handle.stop(false).await;
+        }
+        ended
+    }
+}
+
+fn egress(config: &Config) -> Result<Egress, EgressSetupError> {
+    Egress::new(EgressSettings {
+        extra_root_ca_pem: config.okta.extra_root_ca_pem.clone(),
+        host_overrides: config.okta.host_overrides.clone(),
+        proxy: config.okta.proxy.clone(),
+        request_timeout: config.okta.request_timeout,
+        ..EgressSettings::default()
+    })
+}
+
+/// The store, as the configuration describes it. Connects at first use.
+///
+/// # Errors
+/// [`KeyringError`].
+pub fn open_store(config: &Config) -> Result<Store, KeyringError> {
+    let keys: Arc<dyn KeyWrap> = Arc::new(Keyring::parse(config.keyring.expose_secret())?);
+    let settings = PoolSettings {
+        url: config.database.url.clone(),
+        connections: config.database.connections,
+        transaction_pooler: config.database.transaction_pooler,
+    };
+    Ok(Store::new(&settings, keys))
+}
+
+fn tell_of_overrides(egress: &Egress) {
+    let hosts: Vec<&str> = egress.overrides().collect();
+    metrics::handle();
+    metrics::record_overrides(hosts.len());
+    if !hosts.is_empty() {
+        tracing::warn!(
+            hosts = hosts.join(" "),
+            "hosts are overridden: this is for development and tests only"
+        );
+    }
+}
+
+/// How long start-up waits for a database that is away, before it goes on without having asked.
+const ROLE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A role that is unsafe stops the start. A database that is away delays it: a replica that starts
+/// while `PostgreSQL` is being restarted must neither die nor serve before the role was judged.
+async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
+    let deadline = tokio::time::Instant::now() + ROLE_PATIENCE;
+    loop {
+        match store.refuse_unsafe_role().await {
+            Ok(()) => return Ok(()),
+            Err(RoleError::Store(StoreError::Unavailable(_)))
+                if tokio::time::Instant::now() < deadline =>
+            {
+                tracing::warn!("postgresql is not available: waiting for it before serving");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => return Err(StartError::Role(error)),
+        }
+    }
+}
+
+fn api_server(
+    config: &Config,
+    state: web::Data<State>,
+) -> Result<(Server, SocketAddr), StartError> {
+    let address = config.listen;
+    let failed = |source| StartError::Listen { address, source };
+    let mut document = routes::document();
+    if let Some(url) = &config.public_url {
+        document.servers =
+            Some(vec![utoipa::openapi::Server::new(url.as_str().trim_end_matches('/'))]);
+    }
+    let origins = config.cors_origins.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .app_data(web::PayloadConfig::new(BODY_LIMIT))
+            .wrap(cors(&origins))
+            .wrap(from_fn(middleware::observe))
+            .configure(|services| routes::configure(services, &document))
+    })
+    .workers(workers(config))
+    .shutdown_timeout(config.shutdown_grace.as_secs())
+    .disable_signals()
+    .bind(address)
+    .map_err(failed)?;
+    let bound = server.addrs().first().copied().unwrap_or(address);
+    Ok((server.run(), bound))
+}
+
+fn workers(config: &Config) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get),
+        number => number,
+    }
+}
+
+/// Front ends of the configured origins only; without any, browsers of other origins are refused.
+fn cors(origins: &[String]) -> Cors {
+    let allowed = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
+    allowed
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
+        .allowed_headers(["idempotency-key", "x-request-id"])
+        .expose_headers(
+            ["etag", "location", "retry-after", "x-request-id"].map(HeaderName::from_static),
+        )
+        .max_age(3600)
+}
+
+fn metrics_server(config: &Config) -> Result<(Option<Server>, Option<SocketAddr>), StartError> {
+    let Some(address) = config.metrics_listen else { return Ok((None, None)) };
+    let server = HttpServer::new(|| App::new().service(health::get_metrics))
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .bind(address)
+        .map_err(|source| StartError::Listen { address, source })?;
+    let bound = server.addrs().first().copied();
+    Ok((Some(server.run()), bound))
+}
