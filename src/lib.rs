@@ -5,6 +5,11 @@
 //! handlers | openapi, routes | startup | main`. Modules between two bars do not import each other; the test
 //! `rooms` holds the rule.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
 pub mod auth;
 pub mod config;
 pub mod crypto;

@@ -155,7 +155,9 @@ fn check_overrides(overrides: &BTreeMap<String, SocketAddr>) -> Result<(), Egres
 
 /// What all clients of the gate have in common.
 fn common(settings: &EgressSettings) -> ClientBuilder {
-    Client::builder()
+    #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+    let builder = Client::builder();
+    builder
         .user_agent(USER_AGENT)
         .no_proxy()
         .redirect(redirect::Policy::none())

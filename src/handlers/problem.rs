@@ -338,7 +338,7 @@ fn of_okta(error: &OktaError) -> Problem {
             problem.retry_after = Some(retry_after.as_secs().max(1));
         }
         OktaError::Unreachable { .. } | OktaError::TemporarilyUnavailable => {
-            problem.retry_after = Some(30)
+            problem.retry_after = Some(30);
         }
         _ => {}
     }

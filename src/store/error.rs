@@ -38,24 +38,28 @@ impl From<DieselError> for StoreError {
     }
 }
 
+/// What libpq and the server say of a connection that is gone; Diesel has no kind for most of them.
+const SIGNS: [&str; 8] = [
+    "server closed the connection",
+    "terminating connection",
+    "connection to server",
+    "no connection to the server",
+    "the database system is",
+    "statement timeout",
+    "SSL connection has been closed",
+    "could not receive data",
+];
+
 /// A connection that PostgreSQL closed, a server that is starting or stopping, a time-out.
 fn connection_is_gone(error: &DieselError) -> bool {
     match error {
-        DieselError::BrokenTransactionManager => true,
-        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => true,
-        DieselError::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _) => true,
+        DieselError::BrokenTransactionManager
+        | DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _,
+        ) => true,
         DieselError::DatabaseError(_, info) => {
             let message = info.message();
-            const SIGNS: [&str; 8] = [
-                "server closed the connection",
-                "terminating connection",
-                "connection to server",
-                "no connection to the server",
-                "the database system is",
-                "statement timeout",
-                "SSL connection has been closed",
-                "could not receive data",
-            ];
             SIGNS.iter().any(|sign| message.contains(sign))
         }
         DieselError::RollbackErrorOnCommit { commit_error, .. } => connection_is_gone(commit_error),

@@ -80,6 +80,7 @@ impl Pool {
             let permit = Arc::clone(&self.permits).acquire_owned().await;
             let permit = permit.map_err(|_| StoreError::Unavailable(None))?;
             let connections = self.connections.clone();
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that blocks")]
             let blocking = tokio::task::spawn_blocking(move || {
                 // Held by the thread, not by the caller: a caller that gave up frees no thread.
                 let _permit = permit;

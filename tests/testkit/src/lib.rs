@@ -1,1 +1,11 @@
+//! What the tests and the development stack of okta-device-trust stand on: a simulated Okta org,
+//! a private PostgreSQL and a token issuer.
+//!
+//! Written from what Okta, PostgreSQL and the JWT standards do, not from what the product happens
+//! to send: it never imports the product, and the product never depends on it.
 
+mod background;
+pub mod okta;
+pub mod postgres;
+pub mod private_file;
+pub mod tokens;

@@ -1,0 +1,129 @@
+//! The control API under `/_sim/`, for people and for tests in other languages.
+//!
+//! It is no part of Okta: paths that begin so never reach an org, and are in no journal.
+
+use serde_json::{Value, json};
+
+use super::fleet::NewDevice;
+use super::knobs::Knobs;
+use super::message::{Reply, Request};
+use super::org::{Org, OrgSetup};
+use super::world::World;
+
+pub(super) fn answer(world: &World, request: &Request) -> Reply {
+    let below = request.path.trim_start_matches("/_sim").trim_matches('/');
+    let segments: Vec<&str> = below.split('/').filter(|segment| !segment.is_empty()).collect();
+    let result = match (request.method.as_str(), &segments[..]) {
+        ("GET", []) => Ok(Reply::json(200, help())),
+        ("GET", ["orgs"]) => Ok(Reply::json(200, world.orgs().iter().map(Org::to_json).collect())),
+        ("POST", ["orgs"]) => add_org(world, request),
+        ("GET", ["journal"]) => Ok(Reply::json(200, json!(world.strays.entries()))),
+        (method, ["orgs", name, rest @ ..]) => match world.by_name(name) {
+            Some(org) => of_org(&org, method, rest, request),
+            None => Err((404, format!("no org is named {name}; GET /_sim/orgs lists them"))),
+        },
+        _ => Err(unknown()),
+    };
+    result.unwrap_or_else(|(status, text)| Reply::json(status, json!({"error": text})))
+}
+
+type Outcome = Result<Reply, (u16, String)>;
+
+fn unknown() -> (u16, String) {
+    (404, "no such call; GET /_sim lists them".to_string())
+}
+
+fn add_org(world: &World, request: &Request) -> Outcome {
+    let setup: OrgSetup = body(request)?;
+    Ok(Reply::json(201, world.add(setup).to_json()))
+}
+
+fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome {
+    match (method, rest) {
+        ("GET", []) => {}
+        ("PATCH", []) => patch_knobs(org, &body(request)?)?,
+        ("GET", ["journal"]) => return Ok(Reply::json(200, json!(org.journal().entries()))),
+        ("DELETE", ["journal"]) => {
+            org.journal().clear();
+            return Ok(Reply::empty(204));
+        }
+        ("POST", ["secrets"]) => {
+            return Ok(Reply::json(201, json!({"client_secret": org.add_secret()})));
+        }
+        ("POST", ["kill-tokens"]) => org.kill_tokens(),
+        ("GET", ["devices"]) => return Ok(Reply::json(200, json!(org.devices()))),
+        ("POST", ["devices"]) => {
+            let id = org.add_device(body::<NewDevice>(request)?);
+            return Ok(Reply::json(201, json!({"id": id})));
+        }
+        ("POST", ["users"]) => {
+            let body: Value = body(request)?;
+            let login = body["login"].as_str().ok_or((400, "give a `login`".to_string()))?;
+            return Ok(Reply::json(201, json!({"id": org.add_user(login)})));
+        }
+        ("POST", ["devices", device, "users", user]) => {
+            org.enroll(device, user).map_err(|error| (404, error.to_string()))?;
+        }
+        ("POST", ["devices", device, "users", user, "sign-in"]) => {
+            org.sign_in_with_fastpass(device, user).map_err(|error| (404, error.to_string()))?;
+        }
+        _ => return Err(unknown()),
+    }
+    Ok(Reply::json(200, org.to_json()))
+}
+
+/// RFC 7396 on the knobs; a name that is no knob is an error, not a surprise later.
+fn patch_knobs(org: &Org, patch: &Value) -> Result<(), (u16, String)> {
+    // Both `{"fastpass": false}` and `{"knobs": {"fastpass": false}}` say what is meant.
+    let patch = patch.get("knobs").unwrap_or(patch);
+    let mut merged = json!(org.knobs());
+    merge(&mut merged, patch);
+    let knobs: Knobs =
+        serde_json::from_value(merged).map_err(|error| (400, format!("not knobs: {error}")))?;
+    org.change(|current| *current = knobs);
+    Ok(())
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let fields = target.as_object_mut().expect("made an object above");
+    for (name, value) in patch {
+        if value.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn body<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, (u16, String)> {
+    serde_json::from_slice(&request.body)
+        .map_err(|error| (400, format!("the body does not fit: {error}")))
+}
+
+fn help() -> Value {
+    json!({
+        "what": "A simulated Okta org: it answers as Okta does for the hosts below /_sim/orgs, and misbehaves on demand.",
+        "calls": {
+            "GET /_sim/orgs": "all orgs with their hosts, client ids and knobs",
+            "POST /_sim/orgs": "a new org: {\"name\": \"acme\", \"suffix\": \"okta.com\", \"knobs\": {…}}",
+            "GET /_sim/orgs/{name}": "one org",
+            "PATCH /_sim/orgs/{name}": "turn knobs (JSON merge patch): {\"fastpass\": false, \"faults\": [{\"kind\": \"status\", \"status\": 503, \"path\": \"/api\"}]}",
+            "GET /_sim/orgs/{name}/journal": "what was asked of it; DELETE forgets it",
+            "POST /_sim/orgs/{name}/secrets": "a second client secret",
+            "POST /_sim/orgs/{name}/kill-tokens": "every issued token is dead",
+            "GET /_sim/orgs/{name}/devices": "its devices; POST adds one: {\"platform\": \"MACOS\", \"serial_number\": \"C02…\", \"udid\": \"…\"}",
+            "POST /_sim/orgs/{name}/users": "a new user: {\"login\": \"ada@example.com\"}",
+            "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed",
+            "POST /_sim/orgs/{name}/devices/{device}/users/{user}/sign-in": "a FastPass sign-in: managed from now on",
+            "GET /_sim/journal": "requests for hosts that are no org",
+        },
+        "knobs": Knobs::default(),
+    })
+}

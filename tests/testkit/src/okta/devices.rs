@@ -1,0 +1,218 @@
+//! `GET /api/v1/devices` and what hangs below it.
+//!
+//! Shows and changes what [`fleet`](super::fleet) holds, by Okta's rules.
+
+use serde_json::{Value, json};
+
+use super::authenticators::link;
+use super::errors;
+use super::fleet::{Device, DeviceUser, written};
+use super::message::{Reply, Request};
+use super::org::{Org, State};
+use super::search::Filter;
+
+const LARGEST_PAGE: usize = 200;
+
+/// `segments` is the path below `/api/v1/devices`.
+pub(super) fn answer(org: &Org, state: &mut State, request: &Request, segments: &[&str]) -> Reply {
+    match (request.method.as_str(), segments) {
+        ("GET", []) => list(org, state, request).unwrap_or_else(|refusal| refusal),
+        ("GET", [id]) => with_device(state, id, |device| Reply::json(200, shown(org, device))),
+        ("GET", [id, "users"]) => with_device(state, id, |device| {
+            let users: Vec<Value> =
+                device.users.iter().map(|user| linked_user(org, user, true)).collect();
+            Reply::json(200, json!(users))
+        }),
+        ("DELETE", [id]) => with_device(state, id, |device| {
+            if device.status != "DEACTIVATED" {
+                return illegal_status();
+            }
+            device.deleted = true;
+            Reply::empty(204)
+        }),
+        ("POST", [id, "lifecycle", change]) => {
+            with_device(state, id, |device| lifecycle(device, change))
+        }
+        _ => errors::path_not_found(),
+    }
+}
+
+fn with_device(state: &mut State, id: &str, work: impl FnOnce(&mut Device) -> Reply) -> Reply {
+    match state.fleet.find_mut(id) {
+        Some(device) => work(device),
+        None => errors::not_found("Resource not found", id, "UDDevice"),
+    }
+}
+
+fn lifecycle(device: &mut Device, change: &str) -> Reply {
+    let status = match (change, device.status.as_str()) {
+        ("activate", "DEACTIVATED" | "CREATED") | ("unsuspend", "SUSPENDED") => "ACTIVE",
+        ("suspend", "ACTIVE" | "UNSUSPENDED") => "SUSPENDED",
+        ("deactivate", "ACTIVE" | "SUSPENDED" | "UNSUSPENDED" | "CREATED") => "DEACTIVATED",
+        _ => return illegal_status(),
+    };
+    device.set_status(status);
+    Reply::empty(204)
+}
+
+fn illegal_status() -> Reply {
+    errors::api(403, "E0000152", "The device is not in a status that allows this operation.")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expand {
+    Nothing,
+    UserSummary,
+    User,
+}
+
+struct Query {
+    limit: usize,
+    after: Option<String>,
+    filter: Option<Filter>,
+    expand: Expand,
+}
+
+impl Query {
+    fn read(request: &Request) -> Result<Self, Reply> {
+        let mut query =
+            Self { limit: LARGEST_PAGE, after: None, filter: None, expand: Expand::Nothing };
+        let invalid = |text: &str| {
+            Err(errors::api(400, "E0000001", format!("Api validation failed: {text}")))
+        };
+        for (name, value) in request.query_pairs() {
+            match name.as_str() {
+                "limit" => match value.parse() {
+                    Ok(limit @ 1..=LARGEST_PAGE) => query.limit = limit,
+                    _ => return invalid("limit"),
+                },
+                "after" => query.after = Some(value),
+                "search" => match Filter::parse(&value) {
+                    Some(filter) => query.filter = Some(filter),
+                    None => return Err(errors::api(400, "E0000031", "Invalid search criteria.")),
+                },
+                "expand" => match value.as_str() {
+                    "userSummary" => query.expand = Expand::UserSummary,
+                    "user" => query.expand = Expand::User,
+                    _ => return invalid("expand"),
+                },
+                _ => {}
+            }
+        }
+        Ok(query)
+    }
+}
+
+fn list(org: &Org, state: &State, request: &Request) -> Result<Reply, Reply> {
+    let query = Query::read(request)?;
+    let all = state.fleet.searchable();
+    let start = match &query.after {
+        None => 0,
+        Some(cursor) => match all.iter().position(|device| device.id == *cursor) {
+            Some(position) => position + 1,
+            None => return Err(errors::api(400, "E0000031", "Invalid search criteria.")),
+        },
+    };
+    let mut rest = all[start..].iter().filter(|device| {
+        !device.deleted && query.filter.as_ref().is_none_or(|filter| filter.admits(device))
+    });
+    let page: Vec<&Device> = rest.by_ref().take(query.limit).collect();
+    let more = rest.next().is_some();
+    let rows: Vec<Value> =
+        page.iter().map(|device| row(org, state, device, query.expand)).collect();
+    let mut reply = Reply::json(200, json!(rows)).with("Link", link_header(org, request, None));
+    if let (true, Some(last)) = (more, page.last()) {
+        reply = reply.with("Link", link_header(org, request, Some(&last.id)));
+    }
+    Ok(reply)
+}
+
+/// Okta sends each relation as a header of its own.
+fn link_header(org: &Org, request: &Request, next: Option<&str>) -> String {
+    let mut address =
+        url::Url::parse(&format!("{}{}", org.url(), request.path)).expect("a path that was routed");
+    {
+        let mut pairs = address.query_pairs_mut();
+        if let Some(after) = next {
+            pairs.append_pair("after", after);
+        }
+        for (name, value) in request.query_pairs() {
+            if next.is_none() || name != "after" {
+                pairs.append_pair(&name, &value);
+            }
+        }
+    }
+    if address.query() == Some("") {
+        address.set_query(None);
+    }
+    let relation = if next.is_some() { "next" } else { "self" };
+    format!("<{address}>; rel=\"{relation}\"")
+}
+
+fn row(org: &Org, state: &State, device: &Device, expand: Expand) -> Value {
+    let mut row = shown(org, device);
+    if expand != Expand::Nothing {
+        let users: Vec<Value> = device
+            .users
+            .iter()
+            .map(|user| {
+                let mut shown = linked_user(org, user, expand == Expand::User);
+                if expand == Expand::UserSummary && state.knobs.summary_without_management_status {
+                    shown.as_object_mut().expect("made as an object").remove("managementStatus");
+                }
+                shown
+            })
+            .collect();
+        row["_embedded"] = json!({"users": users});
+    }
+    row
+}
+
+fn shown(org: &Org, device: &Device) -> Value {
+    let address = format!("{}/api/v1/devices/{}", org.url(), device.id);
+    let mut links = json!({
+        "self": link(&address, &["GET", "PATCH", "PUT"]),
+        "users": link(&format!("{address}/users"), &["GET"]),
+    });
+    let changes: &[&str] = match device.status.as_str() {
+        "ACTIVE" | "UNSUSPENDED" => &["suspend", "deactivate"],
+        "SUSPENDED" => &["unsuspend", "deactivate"],
+        "DEACTIVATED" | "CREATED" => &["activate"],
+        _ => &[],
+    };
+    for change in changes {
+        links[*change] = link(&format!("{address}/lifecycle/{change}"), &["POST"]);
+    }
+    json!({
+        "id": device.id,
+        "status": device.status,
+        "created": written(device.created),
+        "lastUpdated": written(device.last_updated),
+        "profile": device.profile,
+        "resourceType": "UDDevice",
+        "resourceDisplayName": {"value": device.profile.get("displayName"), "sensitive": false},
+        "resourceAlternateId": null,
+        "resourceId": device.id,
+        "_links": links,
+    })
+}
+
+fn linked_user(org: &Org, link: &DeviceUser, whole: bool) -> Value {
+    let address = format!("{}/api/v1/users/{}", org.url(), link.user_id);
+    let mut user = json!({
+        "id": link.user_id,
+        "profile": {"firstName": "Example", "lastName": "User", "login": link.login, "email": link.login},
+        "_links": {"self": {"href": address}},
+    });
+    if whole {
+        user["status"] = json!("ACTIVE");
+        user["created"] = json!(written(link.created));
+        user["lastUpdated"] = json!(written(link.created));
+    }
+    json!({
+        "created": written(link.created),
+        "managementStatus": if link.managed { "MANAGED" } else { "NOT_MANAGED" },
+        "screenLockType": link.screen_lock,
+        "user": user,
+    })
+}

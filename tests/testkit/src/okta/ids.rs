@@ -1,0 +1,31 @@
+//! Ids and secrets in Okta's shapes, derived from a label: the same label gives the same value in every run.
+//!
+//! Not for anything that must be secret: whoever knows the label knows the value.
+
+use uuid::Uuid;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// `length` letters and digits that depend on `label` alone.
+pub(super) fn derived(label: &str, length: usize) -> String {
+    letters((0u32..).flat_map(|round| {
+        let name = format!("okta-device-trust testkit {label} {round}");
+        *Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).as_bytes()
+    }))
+    .take(length)
+    .collect()
+}
+
+/// `length` letters and digits that nobody can foresee.
+pub(super) fn random(length: usize) -> String {
+    letters(std::iter::repeat_with(|| *Uuid::new_v4().as_bytes()).flatten()).take(length).collect()
+}
+
+/// An Okta id: three characters that tell the kind (`00o` org, `0oa` app, `aut` authenticator, `guo` device) and 17 more.
+pub(super) fn okta_id(kind: &str, label: &str) -> String {
+    format!("{kind}{}", derived(&format!("{kind} {label}"), 17))
+}
+
+fn letters(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = char> {
+    bytes.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
+}

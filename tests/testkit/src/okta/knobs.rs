@@ -1,0 +1,177 @@
+//! Everything about an org that a test or a person can turn, in one serializable struct.
+//!
+//! Defaults are the healthy org of a customer who has done everything right.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+
+pub const DEVICES_READ: &str = "okta.devices.read";
+pub const DEVICES_MANAGE: &str = "okta.devices.manage";
+pub const AUTHENTICATORS_READ: &str = "okta.authenticators.read";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Identity Engine or Classic.
+    pub pipeline: Pipeline,
+    pub okta_verify: Presence,
+    /// Whether Okta Verify's method `signed_nonce` is active.
+    pub fastpass: bool,
+    /// The scopes that the admin granted to the client.
+    pub granted_scopes: Vec<String>,
+    /// Answers `invalid_scope` when a scope is not granted; by default it is silently dropped.
+    pub refuse_ungranted_scopes: bool,
+    pub client_id: String,
+    /// At most two, both valid; the newest is the last.
+    pub client_secrets: Vec<String>,
+    /// False: the integration was revoked or deleted.
+    pub client_active: bool,
+    pub dpop: Dpop,
+    pub network_zone_blocked: bool,
+    pub temporarily_unavailable: bool,
+    pub token_lifetime_seconds: u64,
+    /// A token dies after so many API calls, long before its time.
+    pub dead_tokens_after_uses: Option<u32>,
+    /// The client has the scopes but no admin role.
+    pub no_admin_role: bool,
+    /// Paths that begin so answer as if the org had not bought the feature.
+    pub features_not_enabled: Vec<String>,
+    pub custom_domains: Vec<CustomDomain>,
+    pub rate_limits: RateLimits,
+    /// Every API and token call meets the concurrency limit.
+    pub concurrency_exhausted: bool,
+    pub faults: Vec<Fault>,
+    /// Puts fields into every object that no description mentions: Okta adds fields at any time.
+    pub extra_fields: bool,
+    /// Presents a certificate that a stranger signed.
+    pub foreign_certificate: bool,
+    /// What this org's clock is ahead (or behind) of ours: shifts `Date` and `X-Rate-Limit-Reset`.
+    pub clock_skew_seconds: i64,
+    /// Whether a FastPass sign-in moves the device's `lastUpdated`.
+    pub sign_in_moves_last_updated: bool,
+    /// Leaves `managementStatus` out of `expand=userSummary`.
+    pub summary_without_management_status: bool,
+    /// Lists and searches keep showing what they showed when this was turned on; reads by id are true.
+    pub stale_search: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pipeline {
+    /// Identity Engine.
+    Idx,
+    /// Classic.
+    V1,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    Active,
+    Inactive,
+    /// The org has no such authenticator.
+    Absent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dpop {
+    NotRequired,
+    /// `invalid_dpop_proof`
+    Required,
+    /// `use_dpop_nonce` with the header `dpop-nonce`
+    NonceRequired,
+}
+
+/// A host of the customer's own. It answers like the org itself, unless it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomDomain {
+    pub host: String,
+    /// Whether the canonical host names this one as `alternate`.
+    #[serde(default = "yes")]
+    pub linked_back: bool,
+    /// Lie: the org id that this host claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_org_id: Option<String>,
+    /// Lie: what this host calls the canonical address, as a whole URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_organization: Option<String>,
+    /// Lie: the pipeline that this host claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_pipeline: Option<Pipeline>,
+}
+
+impl CustomDomain {
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            linked_back: true,
+            claims_org_id: None,
+            claims_organization: None,
+            claims_pipeline: None,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Requests in a window of `window_seconds`, which starts with the first request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimits {
+    pub token: u32,
+    pub authenticators: u32,
+    pub devices: u32,
+    pub device_users: u32,
+    pub window_seconds: u32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self { token: 150, authenticators: 50, devices: 50, device_users: 300, window_seconds: 60 }
+    }
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            pipeline: Pipeline::Idx,
+            okta_verify: Presence::Active,
+            fastpass: true,
+            granted_scopes: [DEVICES_MANAGE, DEVICES_READ, AUTHENTICATORS_READ]
+                .map(String::from)
+                .to_vec(),
+            refuse_ungranted_scopes: false,
+            client_id: String::new(),
+            client_secrets: Vec::new(),
+            client_active: true,
+            dpop: Dpop::NotRequired,
+            network_zone_blocked: false,
+            temporarily_unavailable: false,
+            token_lifetime_seconds: 3600,
+            dead_tokens_after_uses: None,
+            no_admin_role: false,
+            features_not_enabled: Vec::new(),
+            custom_domains: Vec::new(),
+            rate_limits: RateLimits::default(),
+            concurrency_exhausted: false,
+            faults: Vec::new(),
+            extra_fields: true,
+            foreign_certificate: false,
+            clock_skew_seconds: 0,
+            sign_in_moves_last_updated: false,
+            summary_without_management_status: false,
+            stale_search: false,
+        }
+    }
+}
+
+impl Knobs {
+    pub(super) fn custom_domain(&self, host: &str) -> Option<&CustomDomain> {
+        self.custom_domains.iter().find(|domain| domain.host.eq_ignore_ascii_case(host))
+    }
+}

@@ -1,0 +1,49 @@
+//! A simulated Okta: stateful orgs over TLS, strict where Okta is strict, and ill-behaved on demand.
+//!
+//! Written from Okta's published behaviour. It never asks what a client happens to send: a request that
+//! Okta would refuse is refused here.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use testkit::okta::{Fault, Options, OrgSetup, SimulatedOkta};
+//! let okta = SimulatedOkta::start(Options::default()).await?;
+//! let acme = okta.add_org(OrgSetup::new("acme").custom_domain("login.acme.example"));
+//! acme.change(|knobs| knobs.fastpass = false);
+//! acme.fail(Fault::status(503).on("/oauth2/").times(1));
+//! // … let the product talk to okta.host_overrides() with okta.root_ca_pem() …
+//! assert_eq!(acme.journal().count("/oauth2/v1/token"), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+mod access;
+mod authenticators;
+mod certificates;
+mod control;
+mod devices;
+mod discovery;
+mod errors;
+mod fault;
+mod fleet;
+mod front;
+mod ids;
+mod journal;
+mod knobs;
+mod message;
+mod org;
+mod rate;
+mod router;
+mod search;
+mod server;
+mod token;
+mod world;
+
+pub use fault::{Fault, FaultKind};
+pub use fleet::{Device, DeviceUser, NewDevice, NoSuch};
+pub use journal::{Entry, Journal};
+pub use knobs::{
+    AUTHENTICATORS_READ, CustomDomain, DEVICES_MANAGE, DEVICES_READ, Dpop, Knobs, Pipeline,
+    Presence, RateLimits,
+};
+pub use org::{Org, OrgSetup};
+pub use server::{Options, SimulatedOkta, StartError};

@@ -1,0 +1,258 @@
+//! One simulated org: who it is, what state it is in, and the handle by which tests reach it.
+//!
+//! Answers no requests: the files beside this one do, from the state that lies here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::fleet::Fleet;
+use super::ids::{derived, okta_id, random};
+use super::journal::Journal;
+use super::knobs::{CustomDomain, Knobs};
+use super::rate::Window;
+
+/// What an org starts as.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrgSetup {
+    /// The subdomain: `acme` is `acme.okta.com`.
+    pub name: String,
+    #[serde(default = "okta_com")]
+    pub suffix: String,
+    /// `00o…`; derived from the host unless told otherwise.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// An empty client id or list of secrets is filled with values derived from the host.
+    #[serde(default)]
+    pub knobs: Knobs,
+}
+
+fn okta_com() -> String {
+    "okta.com".to_string()
+}
+
+impl OrgSetup {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), suffix: okta_com(), id: None, knobs: Knobs::default() }
+    }
+
+    /// `oktapreview.com`, `okta-emea.com` and so on.
+    pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.suffix = suffix.into();
+        self
+    }
+
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.knobs.client_id = id.into();
+        self.knobs.client_secrets = vec![secret.into()];
+        self
+    }
+
+    pub fn custom_domain(mut self, host: impl Into<String>) -> Self {
+        self.knobs.custom_domains.push(CustomDomain::new(host));
+        self
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Knobs)) -> Self {
+        change(&mut self.knobs);
+        self
+    }
+}
+
+/// A handle to a running org; a clone is the same org.
+#[derive(Debug, Clone)]
+pub struct Org {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    suffix: String,
+    id: String,
+    state: Mutex<State>,
+    journal: Journal,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub knobs: Knobs,
+    pub tokens: HashMap<String, IssuedToken>,
+    pub windows: HashMap<&'static str, Window>,
+    pub fleet: Fleet,
+}
+
+#[derive(Debug)]
+pub(super) struct IssuedToken {
+    pub scopes: Vec<String>,
+    pub expires: Instant,
+    pub uses: u32,
+}
+
+impl Org {
+    pub(super) fn new(setup: OrgSetup) -> Self {
+        let host = format!("{}.{}", setup.name, setup.suffix);
+        let mut knobs = setup.knobs;
+        if knobs.client_id.is_empty() {
+            knobs.client_id = okta_id("0oa", &host);
+        }
+        if knobs.client_secrets.is_empty() {
+            knobs.client_secrets = vec![derived(&format!("secret {host}"), 64)];
+        }
+        let state = State {
+            knobs,
+            tokens: HashMap::new(),
+            windows: HashMap::new(),
+            fleet: Fleet::of(&host),
+        };
+        let id = setup.id.unwrap_or_else(|| okta_id("00o", &host));
+        let inner = Inner {
+            name: setup.name,
+            suffix: setup.suffix,
+            id,
+            state: Mutex::new(state),
+            journal: Journal::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// `00o…`
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// `acme.okta.com`
+    pub fn host(&self) -> String {
+        format!("{}.{}", self.inner.name, self.inner.suffix)
+    }
+
+    /// `https://acme.okta.com`
+    pub fn url(&self) -> String {
+        format!("https://{}", self.host())
+    }
+
+    /// `acme-admin.okta.com`
+    pub fn admin_host(&self) -> String {
+        format!("{}-admin.{}", self.inner.name, self.inner.suffix)
+    }
+
+    pub fn client_id(&self) -> String {
+        self.state().knobs.client_id.clone()
+    }
+
+    /// The newest one; empty if all are gone.
+    pub fn client_secret(&self) -> String {
+        self.state().knobs.client_secrets.last().cloned().unwrap_or_default()
+    }
+
+    /// The id of the authenticator with this key (`okta_verify`).
+    pub fn authenticator_id(&self, key: &str) -> String {
+        okta_id("aut", &format!("{} {key}", self.host()))
+    }
+
+    pub fn knobs(&self) -> Knobs {
+        self.state().knobs.clone()
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Knobs)) {
+        let mut state = self.state();
+        let was_stale = state.knobs.stale_search;
+        change(&mut state.knobs);
+        let stale = state.knobs.stale_search;
+        if stale != was_stale {
+            state.fleet.freeze_search(stale);
+        }
+    }
+
+    /// Shorthand for the knob `faults`.
+    pub fn fail(&self, fault: Fault) {
+        self.change(|knobs| knobs.faults.push(fault));
+    }
+
+    pub fn recover(&self) {
+        self.change(|knobs| knobs.faults.clear());
+    }
+
+    pub fn journal(&self) -> Journal {
+        self.inner.journal.clone()
+    }
+
+    /// What the customer does in the console: a second secret beside the first. Okta allows two; a third
+    /// pushes out the oldest.
+    pub fn add_secret(&self) -> String {
+        let secret = random(64);
+        self.change(|knobs| {
+            knobs.client_secrets.push(secret.clone());
+            let too_many = knobs.client_secrets.len().saturating_sub(2);
+            knobs.client_secrets.drain(..too_many);
+        });
+        secret
+    }
+
+    pub fn deactivate_secret(&self, secret: &str) {
+        self.change(|knobs| knobs.client_secrets.retain(|other| other != secret));
+    }
+
+    /// Every token that was issued is dead from now on.
+    pub fn kill_tokens(&self) {
+        self.state().tokens.clear();
+    }
+
+    /// Leaves so many requests in the window of a bucket (`token`, `authenticators`, `devices`, `device_users`).
+    pub fn leave_requests(&self, bucket: &str, remaining: u32) {
+        super::rate::leave(&mut self.state(), bucket, remaining);
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().expect("no holder panics")
+    }
+
+    pub(super) fn answers_to(&self, host: &str) -> bool {
+        self.host().eq_ignore_ascii_case(host)
+            || self.admin_host().eq_ignore_ascii_case(host)
+            || self.state().knobs.custom_domain(host).is_some()
+    }
+
+    /// The hosts that clients look up.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let custom = self
+            .state()
+            .knobs
+            .custom_domains
+            .iter()
+            .map(|domain| domain.host.clone())
+            .collect::<Vec<_>>();
+        std::iter::once(self.host()).chain(custom).collect()
+    }
+
+    /// What the control API shows.
+    pub(super) fn to_json(&self) -> Value {
+        let state = self.state();
+        json!({
+            "name": self.name(),
+            "id": self.id(),
+            "host": self.host(),
+            "url": self.url(),
+            "admin_host": self.admin_host(),
+            "okta_verify_authenticator_id": self.authenticator_id("okta_verify"),
+            "live_tokens": state.tokens.values().filter(|token| token.expires > Instant::now()).count(),
+            "devices": state.fleet.len(),
+            "requests": self.journal().entries().len(),
+            "knobs": state.knobs,
+        })
+    }
+}
