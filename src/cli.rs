@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use okta_device_trust::config::{Config, Environment, SETTINGS};
-use okta_device_trust::service::Rotation;
+use okta_device_trust::service::{Census, Rotation};
 use okta_device_trust::startup::{Application, open_store};
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::{routes, telemetry};
@@ -35,8 +35,21 @@ enum Command {
     Openapi,
     /// Seal every secret anew under the first key of the keyring; safe to run while serving.
     RotateKeys,
+    /// What operators ask about integrations.
+    #[command(subcommand)]
+    Integrations(IntegrationsCommand),
     /// Ask a running service on this machine whether it is ready; for container health checks.
     Health,
+}
+
+#[derive(Subcommand)]
+enum IntegrationsCommand {
+    /// List the integrations of all tenants with their status.
+    List {
+        /// Only those of this status.
+        #[arg(long, value_parser = ["setup", "active", "degraded"])]
+        status: Option<String>,
+    },
 }
 
 type Failure = Box<dyn Error>;
@@ -55,7 +68,7 @@ pub async fn run() -> ExitCode {
 async fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve => serve(&load()?).await,
-        Command::Migrate => run_migrations(&load()?),
+        Command::Migrate => run_migrations(),
         Command::CheckConfig { list: true } => Ok(list_settings()),
         Command::CheckConfig { list: false } => {
             load()?;
@@ -67,6 +80,9 @@ async fn execute(command: Command) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::RotateKeys => rotate_keys(&load()?).await,
+        Command::Integrations(IntegrationsCommand::List { status }) => {
+            list_integrations(&load()?, status.as_deref()).await
+        }
         Command::Health => health(&load()?).await,
     }
 }
@@ -100,13 +116,10 @@ async fn stop_signal() {
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
 }
 
-fn run_migrations(config: &Config) -> Result<ExitCode, Failure> {
-    let url = config.database.migrations_url.as_ref();
-    let url = url.ok_or(
-        "ODT_MIGRATIONS_DATABASE_URL is not set: migrations run as the role that owns the tables",
-    )?;
-    let ran = migrate(url)?;
-    match ran.as_slice() {
+fn run_migrations() -> Result<ExitCode, Failure> {
+    // The container that migrates holds no key and no token secret, so only the one setting is read.
+    let url = Config::load_migrations_url(&Environment::of_process())?;
+    match migrate(&url)?.as_slice() {
         [] => println!("nothing to do: the schema is up to date"),
         ran => ran.iter().for_each(|name| println!("ran {name}")),
     }
@@ -128,11 +141,31 @@ async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
     println!("secrets by key before: {before:?}");
     let resealed =
         rotation.run(|tenant, count| println!("{count} sealed anew (tenant {tenant})")).await?;
-    let after = rotation.count_by_key().await?;
-    println!("{resealed} sealed anew in all; secrets by key now: {after:?}");
+    let needed = rotation.release_unused_keys().await?;
     println!(
-        "a key that is not in that list may be dropped from the keyring once all replicas know the new one"
+        "{resealed} sealed anew in all; keys that must stay in the keyring: {}",
+        needed.join(", ")
     );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list_integrations(config: &Config, status: Option<&str>) -> Result<ExitCode, Failure> {
+    let census = Census::new(open_store(config)?);
+    println!("{:<36}  {:<8}  {:<32}  {:<24}  reasons", "id", "status", "okta_domain", "tenant");
+    census
+        .run(|entry| {
+            if status.is_none_or(|wanted| wanted == entry.status.as_str()) {
+                println!(
+                    "{:<36}  {:<8}  {:<32}  {:<24}  {}",
+                    entry.id,
+                    entry.status.as_str(),
+                    entry.okta_domain,
+                    entry.tenant,
+                    entry.reasons.join(" ")
+                );
+            }
+        })
+        .await?;
     Ok(ExitCode::SUCCESS)
 }
 

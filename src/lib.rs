@@ -2,7 +2,7 @@
 //! credentials sealed and says of any device whether it is trusted.
 //!
 //! Imports point left: `model, config | crypto, telemetry, egress | okta, store, auth | service |
-//! handlers | openapi, routes | startup | main`. Modules between two bars do not import each other; the test
+//! handlers | openapi | routes | startup | main`. Modules between two bars do not import each other; the test
 //! `rooms` holds the rule.
 
 #![cfg_attr(

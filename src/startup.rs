@@ -9,7 +9,6 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use secrecy::ExposeSecret;
 
 use crate::auth::Authenticator;
 use crate::config::Config;
@@ -35,6 +34,14 @@ pub enum StartError {
     Suffixes(#[from] OktaDomainError),
     #[error("the database role is not safe to run as")]
     Role(#[source] RoleError),
+    #[error(
+        "the keys {0:?} have sealed secrets and are not in the keyring: put them back behind the active one, run `okta-device-trust rotate-keys`, then drop them"
+    )]
+    MissingKeys(Vec<String>),
+    #[error(
+        "the database cannot be read: is its schema up to date? run `okta-device-trust migrate`"
+    )]
+    Store(#[source] StoreError),
     #[error("the address {address} cannot be listened on")]
     Listen {
         address: SocketAddr,
@@ -65,6 +72,7 @@ impl Application {
         let suffixes = OktaSuffixes::new(&config.okta.suffixes)?;
         tell_of_overrides(&egress);
         refuse_unsafe_role(&store).await?;
+        refuse_missing_keys(&store).await?;
 
         let okta_settings = OktaSettings { suffixes: suffixes.clone(), ..OktaSettings::default() };
         let okta = OktaClient::new(egress.clone(), okta_settings);
@@ -125,7 +133,7 @@ fn egress(config: &Config) -> Result<Egress, EgressSetupError> {
 /// # Errors
 /// [`KeyringError`].
 pub fn open_store(config: &Config) -> Result<Store, KeyringError> {
-    let keys: Arc<dyn KeyWrap> = Arc::new(Keyring::parse(config.keyring.expose_secret())?);
+    let keys: Arc<dyn KeyWrap> = Arc::new(Keyring::parse(&config.keyring)?);
     let settings = PoolSettings {
         url: config.database.url.clone(),
         connections: config.database.connections,
@@ -165,6 +173,13 @@ async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
             Err(error) => return Err(StartError::Role(error)),
         }
     }
+}
+
+/// A key that was dropped from the keyring while it still seals something is told of at the start,
+/// and not by the first call that needs it.
+async fn refuse_missing_keys(store: &Store) -> Result<(), StartError> {
+    let missing = store.list_missing_keys().await.map_err(StartError::Store)?;
+    if missing.is_empty() { Ok(()) } else { Err(StartError::MissingKeys(missing)) }
 }
 
 fn api_server(

@@ -25,6 +25,14 @@ CREATE TABLE tenants (
 );
 GRANT SELECT, INSERT ON tenants TO odt_app;
 
+-- Which key-encryption keys have sealed something: no customer data. A writer holds its key's row
+-- shared until it commits, so that rotate-keys cannot take a key off the list while it is in use.
+CREATE TABLE sealing_keys (
+    key_id          text        PRIMARY KEY CHECK (key_id <> ''),
+    first_used_at   timestamptz NOT NULL DEFAULT now()
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON sealing_keys TO odt_app;
+
 CREATE TABLE integrations (
     tenant_id           text        NOT NULL CHECK (tenant_id <> ''),
     id                  uuid        NOT NULL,

@@ -38,7 +38,6 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
     pub url: SecretString,
-    pub migrations_url: Option<SecretString>,
     pub connections: u32,
     pub transaction_pooler: bool,
 }
@@ -92,5 +91,13 @@ impl Config {
     /// [`ConfigError`] lists everything that is wrong at once.
     pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
         settings::load(environment)
+    }
+
+    /// The one setting that `migrate` needs.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is not set or cannot be read.
+    pub fn load_migrations_url(environment: &Environment) -> Result<SecretString, ConfigError> {
+        settings::load_migrations_url(environment)
     }
 }

@@ -175,6 +175,13 @@ pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
     reader.finish(config)
 }
 
+pub(super) fn load_migrations_url(environment: &Environment) -> Result<SecretString, ConfigError> {
+    let mut reader = Reader::new(environment);
+    let url = reader.secret("ODT_MIGRATIONS_DATABASE_URL");
+    let url = reader.required("ODT_MIGRATIONS_DATABASE_URL", url);
+    reader.finish(url.map(SecretString::from))
+}
+
 #[expect(
     clippy::option_option,
     reason = "the outer one says whether it could be read, the inner one `off`"
@@ -205,7 +212,6 @@ fn is_origin(text: &str) -> bool {
 fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
     let url = reader.secret("ODT_DATABASE_URL");
     let url = reader.required("ODT_DATABASE_URL", url);
-    let migrations_url = reader.secret("ODT_MIGRATIONS_DATABASE_URL").map(SecretString::from);
     let connections =
         reader.parsed("ODT_DATABASE_CONNECTIONS", "a number from 1 to 64", |t| in_range(t, 1, 64));
     let transaction_pooler =
@@ -216,7 +222,6 @@ fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
         });
     Some(DatabaseConfig {
         url: SecretString::from(url?),
-        migrations_url,
         connections: u32::try_from(connections?).ok()?,
         transaction_pooler: transaction_pooler?,
     })

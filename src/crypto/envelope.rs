@@ -4,7 +4,6 @@
 //! endian), wrapped data key, sealed value. Both layers are bound to the [`Place`].
 
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
 
 use super::keyring::{KeyWrap, aead_key, decrypt, encrypt, new_data_key};
 
@@ -113,10 +112,11 @@ fn split(envelope: &[u8]) -> Result<Parts<'_>, SealError> {
     split_parts().ok_or(SealError::Malformed)
 }
 
-/// Wipes a secret that has to pass through a plain string, such as a request body.
-pub fn into_secret(text: String) -> SecretString {
-    let text = Zeroizing::new(text);
-    SecretString::from(text.as_str())
+/// The length in bytes of a secret and whether it is visible ASCII throughout: all that a check of
+/// what was entered needs to know of it.
+pub fn shape_of(secret: &SecretString) -> (usize, bool) {
+    let bytes = secret.expose_secret().as_bytes();
+    (bytes.len(), bytes.iter().all(|byte| (0x21..=0x7e).contains(byte)))
 }
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn ring(text: &str) -> Keyring {
-        Keyring::parse(text).expect("keyring")
+        Keyring::parse(&SecretString::from(text)).expect("keyring")
     }
 
     const PLACE: Place<'static> =
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn a_keyring_that_cannot_be_read_says_which_line_and_never_what_is_in_it() {
         for text in ["", "# nothing", "k1", "k1:not base64!", "k1:AAAA", "k 1:AAAA"] {
-            let message = Keyring::parse(text).expect_err(text).to_string();
+            let message = Keyring::parse(&SecretString::from(text)).expect_err(text).to_string();
             assert!(!message.contains("AAAA") && !message.contains("not base64!"), "{message}");
         }
         let twice = format!("{},{}", line("k1", 1), line("k1", 2));
         assert_eq!(
-            Keyring::parse(&twice).expect_err("twice"),
+            Keyring::parse(&SecretString::from(twice)).expect_err("twice"),
             super::super::KeyringError::Duplicate { line: 2 }
         );
     }

@@ -7,6 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::SealError;
@@ -70,7 +71,8 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError`] names the line, never its content.
-    pub fn parse(text: &str) -> Result<Self, KeyringError> {
+    pub fn parse(lines: &SecretString) -> Result<Self, KeyringError> {
+        let text = lines.expose_secret();
         let mut active = None;
         let mut keys = BTreeMap::new();
         for (index, line) in text.split(['\n', ',']).enumerate() {

@@ -27,13 +27,9 @@ pub async fn observe(
     let sent = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = request_id::choose(sent);
     let method = request.method().clone();
-    let http_request = request.request().clone();
-    let answered = request_id::scope(id.clone(), next.call(request)).await;
-    let mut response = match answered {
-        Ok(response) => response.map_into_boxed_body(),
-        // actix's own rejections become a response here, so that they are counted like any other.
-        Err(error) => ServiceResponse::new(http_request, error.error_response()),
-    };
+    // No clone of the request may be held over the call: actix needs it to be the only one.
+    let mut response =
+        request_id::scope(id.clone(), next.call(request)).await?.map_into_boxed_body();
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

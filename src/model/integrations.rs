@@ -121,6 +121,16 @@ pub enum Status {
     Degraded,
 }
 
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Active => "active",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
 /// Why an integration is not `active`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -115,6 +115,14 @@ impl OktaError {
         }
     }
 
+    /// True when Okta has answered and said no: it says something about the client or the org. False
+    /// when Okta could not be asked, which says nothing about either.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let not_asked = matches!(self, Self::Unreachable { .. } | Self::BadAnswer { .. });
+        !not_asked && !self.is_transient()
+    }
+
     /// The stable code that API answers and findings carry (contract §1).
     #[must_use]
     pub fn code(&self) -> &'static str {

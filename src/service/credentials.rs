@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::integrations::judge_engine;
 use super::prerequisites::{Report, judge_fastpass, judge_scopes, report};
 use super::{Error, FieldError, Service};
+use crate::crypto::shape_of;
 use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
     Outcome, PrerequisiteKind, Scope, integrations::Engine,
@@ -189,7 +190,7 @@ impl Service {
         error: &Error,
     ) {
         let Error::Okta(refusal) = error else { return };
-        if refusal.is_transient() {
+        if !refusal.is_refusal() {
             return;
         }
         let event = NewEvent {
@@ -211,11 +212,11 @@ struct Proved {
 
 fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
     let mut errors = Vec::new();
-    let mut check = |pointer: &str, value: &str, where_from: &str| {
-        let visible = value.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-        if value.is_empty() {
-            errors.push(FieldError::new(pointer, "empty", format!("Enter the {where_from}.")));
-        } else if value.len() > FIELD_LIMIT {
+    let mut check = |pointer: &str, value: &SecretString, from_where: &str| {
+        let (length, visible) = shape_of(value);
+        if length == 0 {
+            errors.push(FieldError::new(pointer, "empty", format!("Enter the {from_where}.")));
+        } else if length > FIELD_LIMIT {
             errors.push(FieldError::new(
                 pointer,
                 "too_long",
@@ -223,17 +224,17 @@ fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
             ));
         } else if !visible {
             let detail = format!(
-                "Only visible ASCII characters, without blanks: copy the {where_from} once more."
+                "Only visible ASCII characters, without blanks: copy the {from_where} once more."
             );
             errors.push(FieldError::new(pointer, "invalid_characters", detail));
         }
     };
-    check("/client_id", &new.client_id, "client ID from the API service integration in Okta");
     check(
-        "/client_secret",
-        new.client_secret.expose_secret(),
-        "client secret that Okta showed once",
+        "/client_id",
+        &new.client_id.as_str().into(),
+        "client ID from the API service integration in Okta",
     );
+    check("/client_secret", &new.client_secret, "client secret that Okta showed once");
     // A colon would end the user name of HTTP Basic (RFC 7617 §2).
     if new.client_id.contains(':') {
         errors.push(FieldError::new(

@@ -1,6 +1,7 @@
 //! The decisions. Each method first asks whether the caller may, then does one thing; none knows an
 //! HTTP status or a line of SQL.
 
+mod census;
 mod credentials;
 mod error;
 mod events;
@@ -19,6 +20,7 @@ use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
 use crate::okta::OktaClient;
 use crate::store::{Store, StoreError};
 
+pub use census::{Census, CensusEntry};
 pub use credentials::Connected;
 pub use error::{Error, FieldError};
 pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};

@@ -154,20 +154,14 @@ impl Service {
                 findings.push(self.find_fastpass(&host, &org.engine, &grant).await);
                 self.keep_token(record, grant);
             }
-            Err(error) if could_not_be_asked(&error) => return Err(error.into()),
-            Err(refusal) => findings.extend(judge_refusal(&refusal)),
+            Err(refusal) if refusal.is_refusal() => findings.extend(judge_refusal(&refusal)),
+            Err(error) => return Err(error.into()),
         }
         // An answer that could not be had says nothing new: what was known before stays.
         findings
             .retain(|new| new.outcome != Outcome::Unknown || record.finding(new.kind).is_none());
         Ok(findings)
     }
-}
-
-/// Whether the error is about reaching Okta, and so says nothing about the client or the org.
-fn could_not_be_asked(error: &OktaError) -> bool {
-    matches!(error, OktaError::Unreachable { .. } | OktaError::BadAnswer { .. })
-        || error.is_transient()
 }
 
 fn refuse_long_note(note: Option<&str>) -> Result<(), Error> {

@@ -42,17 +42,20 @@ impl Rotation {
         Ok(resealed)
     }
 
-    /// How many secrets each key has sealed: a key that still stands here must stay in the keyring.
+    /// How many secrets each key has sealed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn count_by_key(&self) -> Result<BTreeMap<String, i64>, StoreError> {
-        let mut counts = BTreeMap::new();
-        for tenant in self.store.list_tenants().await? {
-            for (key_id, count) in self.store.count_credentials_by_key(&tenant).await? {
-                *counts.entry(key_id).or_default() += count;
-            }
-        }
-        Ok(counts)
+        self.store.count_secrets_by_key().await
+    }
+
+    /// Takes the keys off the list that seal nothing any more; those that are left must stay in the
+    /// keyring, and a start without one of them is refused.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn release_unused_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.store.release_unused_keys().await
     }
 }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::events::insert_event;
 use super::integrations::{expect_version, load_record, touch};
+use super::keys::hold_key;
 use super::prerequisites::upsert_findings;
 use super::schema::{credentials, prerequisite_findings};
 use super::{Store, StoreError};
@@ -42,7 +43,7 @@ fn place<'a>(tenant: &'a TenantId, row: &'a str) -> Place<'a> {
     Place { table: "credentials", tenant: tenant.as_str(), row, column: "client_secret" }
 }
 
-fn seal(
+pub(super) fn seal(
     keys: &dyn KeyWrap,
     tenant: &TenantId,
     id: IntegrationId,
@@ -51,7 +52,7 @@ fn seal(
     Ok(crypto::seal(keys, place(tenant, &id.to_string()), secret)?)
 }
 
-fn open(
+pub(super) fn open(
     keys: &dyn KeyWrap,
     tenant: &TenantId,
     id: IntegrationId,
@@ -103,6 +104,7 @@ impl Store {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
+            hold_key(connection, keys.active_key_id())?;
             let sealed = seal(keys.as_ref(), &owner, id, &change.new.client_secret)?;
             upsert(
                 connection,
@@ -167,63 +169,6 @@ impl Store {
             insert_event(connection, &owner, &event)?;
             touch(connection, &owner, id)?;
             load_record(connection, &owner, id, false)
-        })
-        .await
-    }
-
-    /// Seals up to `limit` secrets of `tenant` anew, those that another key than the active one
-    /// sealed, and says how many it did: 0 means that none is left.
-    ///
-    /// # Errors
-    /// [`StoreError::Seal`] when a key is missing from the keyring, [`StoreError::Unavailable`].
-    pub async fn reseal_credentials(
-        &self,
-        tenant: &TenantId,
-        limit: i64,
-    ) -> Result<usize, StoreError> {
-        let owner = tenant.clone();
-        let keys = std::sync::Arc::clone(&self.keys);
-        self.in_tenant(tenant, move |connection| {
-            let rows: Vec<(uuid::Uuid, Vec<u8>)> = credentials::table
-                .filter(credentials::tenant_id.eq(owner.as_str()))
-                .filter(credentials::key_id.ne(keys.active_key_id()))
-                .order(credentials::integration_id)
-                .limit(limit)
-                .select((credentials::integration_id, credentials::client_secret))
-                .for_update()
-                .load(connection)?;
-            for (id, sealed) in &rows {
-                let id = IntegrationId(*id);
-                let secret = open(keys.as_ref(), &owner, id, sealed)?;
-                let resealed = seal(keys.as_ref(), &owner, id, &secret)?;
-                diesel::update(one(&owner, id))
-                    .set((
-                        credentials::client_secret.eq(&resealed),
-                        credentials::key_id.eq(keys.active_key_id()),
-                    ))
-                    .execute(connection)?;
-            }
-            Ok(rows.len())
-        })
-        .await
-    }
-
-    /// How many secrets of `tenant` each key has sealed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn count_credentials_by_key(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Vec<(String, i64)>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            Ok(credentials::table
-                .filter(credentials::tenant_id.eq(owner.as_str()))
-                .group_by(credentials::key_id)
-                .order(credentials::key_id)
-                .select((credentials::key_id, diesel::dsl::count_star()))
-                .load(connection)?)
         })
         .await
     }

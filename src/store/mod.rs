@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod idempotency;
 mod integrations;
+mod keys;
 pub mod migrations;
 mod pool;
 mod prerequisites;

@@ -77,6 +77,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    sealing_keys (key_id) {
+        key_id -> Text,
+        first_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     tenants (id) {
         id -> Text,
         created_at -> Timestamptz,
@@ -90,5 +97,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     integrations,
     prerequisite_attestations,
     prerequisite_findings,
+    sealing_keys,
     tenants,
 );

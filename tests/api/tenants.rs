@@ -1,0 +1,119 @@
+//! Another tenant's things do not exist: in the API, and in PostgreSQL itself.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::world::{EVERY_SCOPE, INTEGRATIONS, POSTGRES, World};
+
+#[tokio::test]
+async fn another_tenants_integration_is_not_found_by_any_operation() {
+    let world = World::start().await;
+    let path = world.connected().await;
+    let before = world.get(&path).await.expect(200);
+    let stranger = world.token_of("stranger", &EVERY_SCOPE);
+    for (method, path, body) in [
+        (Method::GET, path.clone(), json!(null)),
+        (Method::PATCH, path.clone(), json!({ "selected_platforms": [] })),
+        (Method::DELETE, path.clone(), json!(null)),
+        (Method::GET, format!("{path}/setup"), json!(null)),
+        (Method::GET, format!("{path}/events"), json!(null)),
+        (Method::GET, format!("{path}/prerequisites"), json!(null)),
+        (Method::POST, format!("{path}/prerequisites/check"), json!(null)),
+        (
+            Method::PUT,
+            format!("{path}/prerequisites/adaptive_mfa/attestation"),
+            json!({ "attested": true }),
+        ),
+        (Method::PUT, format!("{path}/credentials"), world.credentials()),
+        (Method::DELETE, format!("{path}/credentials"), json!(null)),
+    ] {
+        let mut ask = world.ask(method.clone(), &path).token(&stranger);
+        if !body.is_null() {
+            ask = ask.json(&body);
+        }
+        let answer = ask.send().await;
+        assert_eq!(answer.status, 404, "{method} {path} {}", answer.text);
+        answer.expect_problem(404, "not_found");
+    }
+    let list = world.ask(Method::GET, INTEGRATIONS).token(&stranger).send().await.expect(200);
+    assert_eq!(list["items"], json!([]));
+    assert_eq!(world.get(&path).await.expect(200), before);
+}
+
+/// Every table with customers' data, as the catalogue tells them.
+const CUSTOMERS_TABLES: &str = "SELECT c.relname FROM pg_class c \
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' \
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1";
+
+#[tokio::test]
+async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query_forgets() {
+    let world = World::start().await;
+    let path = world.connected().await;
+    let attest =
+        world.ask(Method::PUT, &format!("{path}/prerequisites/adaptive_mfa/attestation")).admin();
+    attest.json(&json!({ "attested": true })).send().await.expect(200);
+    world.sql(&format!(
+        "INSERT INTO idempotency_keys (tenant_id, key, body_hash) VALUES ('{}', 'k', '\\x00')",
+        world.tenant
+    ));
+    let as_service = |tenant: Option<&str>, sql: &str| {
+        let set = tenant.map_or_else(String::new, |tenant| {
+            format!("SELECT set_config('odt.tenant', '{tenant}', true);")
+        });
+        let script = format!("BEGIN; SET LOCAL ROLE odt_service; {set} {sql}; ROLLBACK;");
+        POSTGRES.lock().expect("postgres").execute(&world.database, &script)
+    };
+    let tables: Vec<String> = world.sql(CUSTOMERS_TABLES).lines().map(str::to_owned).collect();
+    assert!(tables.len() >= 6, "{tables:?}");
+    for table in &tables {
+        let all = world.sql(&format!("SELECT count(*) FROM {table}"));
+        assert_ne!(all, "0", "{table} is empty: the test would show nothing");
+        let mine = as_service(Some(&world.tenant), &format!("SELECT count(*) FROM {table}"))
+            .expect("own rows");
+        assert_eq!(
+            mine.lines().last(),
+            Some(all.as_str()),
+            "{table}: the tenant sees its own rows"
+        );
+        for tenant in [None, Some("stranger")] {
+            let seen = as_service(tenant, &format!("SELECT count(*) FROM {table}")).expect("count");
+            assert_eq!(seen.lines().last(), Some("0"), "{table} as {tenant:?}");
+            for change in [
+                format!("UPDATE {table} SET tenant_id = tenant_id"),
+                format!("DELETE FROM {table}"),
+            ] {
+                let counted =
+                    format!("WITH changed AS ({change} RETURNING 1) SELECT count(*) FROM changed");
+                // The audit refuses by its rights, every other table by finding no row.
+                match as_service(tenant, &counted) {
+                    Ok(answer) => {
+                        assert_eq!(answer.lines().last(), Some("0"), "{change} as {tenant:?}")
+                    }
+                    Err(error) => assert!(
+                        error.to_string().contains("permission denied"),
+                        "{change}: {error}"
+                    ),
+                }
+            }
+            let smuggle = format!("INSERT INTO {table} SELECT * FROM {table}");
+            let _ = as_service(tenant, &smuggle);
+            assert_eq!(world.sql(&format!("SELECT count(*) FROM {table}")), all, "{table}");
+        }
+        let forged = format!("INSERT INTO {table} (tenant_id) VALUES ('{}')", world.tenant);
+        let refused = as_service(Some("stranger"), &forged).expect_err("a row for another tenant");
+        assert!(refused.to_string().contains("row-level security"), "{table}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_without_row_level_security_holds_no_customers_data() {
+    let world = World::start().await;
+    let open = world.sql(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \
+         AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY 1",
+    );
+    assert_eq!(
+        open.lines().collect::<Vec<_>>(),
+        ["__diesel_schema_migrations", "sealing_keys", "tenants"]
+    );
+}
