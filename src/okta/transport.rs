@@ -92,6 +92,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the shape that wants_another takes")]
     fn status(code: u16) -> Result<EgressResponse, EgressError> {
         let status = StatusCode::from_u16(code).unwrap();
         Ok(EgressResponse { status, headers: HeaderMap::new(), body: Vec::new() })

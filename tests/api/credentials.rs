@@ -6,6 +6,8 @@ use testkit::okta::{Dpop, Fault, FaultKind};
 
 use crate::world::{World, item};
 
+type Change = Box<dyn FnOnce(&mut testkit::okta::Knobs)>;
+
 #[tokio::test]
 async fn connecting_takes_four_requests_and_tells_what_okta_showed() {
     let world = World::start().await;
@@ -57,7 +59,6 @@ async fn every_refusal_by_okta_has_its_own_code_and_keeps_what_was_stored() {
     let path = world.connected().await;
     let credentials = format!("{path}/credentials");
     let before = world.get(&path).await.expect(200);
-    type Change = Box<dyn FnOnce(&mut testkit::okta::Knobs)>;
     let cases: Vec<(&str, Change)> = vec![
         ("invalid_client", Box::new(|knobs| knobs.client_active = false)),
         (
