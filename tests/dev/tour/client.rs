@@ -1,0 +1,198 @@
+//! Asks the service, shows what is asked and answered, and keeps every answer for the last checks.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+use super::answer::{Answer, Broken, Outcome};
+use super::org::ControlledOrg;
+use super::screen::Screen;
+
+/// Where the integrations live.
+pub const INTEGRATIONS: &str = "/integrations/okta-device-trust";
+
+/// The tour, with what one step leaves to the next.
+pub struct Tour {
+    pub api: Api,
+    pub org: ControlledOrg,
+    pub screen: Screen,
+    /// A token of the tour's tenant that may read trust status and nothing else.
+    pub reader: String,
+    /// A token of another tenant that may do everything there.
+    pub stranger: String,
+    /// The id of the tour's integration; empty while there is none.
+    pub integration: String,
+    pub etag: String,
+}
+
+pub struct Api {
+    http: Client,
+    base: String,
+    token: String,
+    took: Vec<Duration>,
+    answers: Vec<String>,
+}
+
+/// A request; by default with the tour's own token.
+pub struct Ask {
+    method: Method,
+    path: String,
+    token: Token,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Value>,
+}
+
+enum Token {
+    Own,
+    Other(String),
+    None,
+}
+
+impl Ask {
+    fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), token: Token::Own, headers: Vec::new(), body: None }
+    }
+
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    pub fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
+    pub fn patch(path: impl Into<String>) -> Self {
+        Self::new(Method::PATCH, path)
+    }
+
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    pub fn without_token(self) -> Self {
+        Self { token: Token::None, ..self }
+    }
+
+    pub fn token(self, token: &str) -> Self {
+        Self { token: Token::Other(token.to_owned()), ..self }
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn body(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!("{} {}", self.method, self.path);
+        for (name, value) in &self.headers {
+            let _ = write!(line, "  {name}: {value}");
+        }
+        line
+    }
+}
+
+impl Api {
+    pub fn new(http: Client, base: &str, token: String) -> Self {
+        Self { http, base: base.to_owned(), token, took: Vec::new(), answers: Vec::new() }
+    }
+
+    /// Every answer so far, headers included.
+    pub fn answers(&self) -> &[String] {
+        &self.answers
+    }
+
+    pub fn count(&self) -> usize {
+        self.took.len()
+    }
+
+    /// Half of the requests took no longer than this.
+    pub fn median_ms(&self) -> f64 {
+        let mut sorted = self.took.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+    }
+
+    async fn send(&mut self, ask: &Ask) -> Result<(Answer, Duration), Broken> {
+        let mut request =
+            self.http.request(ask.method.clone(), format!("{}{}", self.base, ask.path));
+        request = match &ask.token {
+            Token::Own => request.bearer_auth(&self.token),
+            Token::Other(token) => request.bearer_auth(token),
+            Token::None => request,
+        };
+        for (name, value) in &ask.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = &ask.body {
+            request = request.json(body);
+        }
+        let started = Instant::now();
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let took = started.elapsed();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Answer { status, headers, text, json };
+        self.took.push(took);
+        self.answers.push(format!("{}\n{}", answer.whole(), answer.text));
+        Ok((answer, took))
+    }
+}
+
+impl Tour {
+    pub async fn step(
+        &mut self,
+        title: &str,
+        act: impl AsyncFnOnce(&mut Self) -> Outcome,
+    ) -> Result<(), Broken> {
+        self.screen.step(title);
+        let came_of_it = act(self).await?;
+        self.screen.done(&came_of_it);
+        Ok(())
+    }
+
+    /// Asks the service and shows both sides.
+    pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Broken> {
+        let body = ask.body.clone().map(|body| redacted(body).to_string());
+        // The id is told once, when it is made: repeated, it would push every line over the edge.
+        let line = match self.integration.as_str() {
+            "" => ask.line(),
+            id => ask.line().replace(id, "{id}"),
+        };
+        self.screen.request(&line, body.as_deref());
+        let (answer, took) = self.api.send(&ask).await?;
+        self.screen.answer(answer.status, took.as_secs_f64() * 1000.0);
+        Ok(answer)
+    }
+
+    /// The path of the tour's integration, and what follows it.
+    pub fn path(&self, rest: &str) -> String {
+        format!("{INTEGRATIONS}/{}{rest}", self.integration)
+    }
+
+    /// Leaves the org as it was, and no integration behind, however the tour ended.
+    pub async fn tidy_up(&mut self) {
+        self.org.give_back().await;
+        if !self.integration.is_empty() {
+            let _ = self.api.send(&Ask::delete(self.path(""))).await;
+        }
+    }
+}
+
+/// A body as it may be shown.
+fn redacted(mut body: Value) -> Value {
+    if let Some(secret) = body.get_mut("client_secret") {
+        *secret = "••••".into();
+    }
+    body
+}

@@ -1,0 +1,104 @@
+//! `cargo dev tour`: the setup wizard, step by step, through the API that a front end would use.
+//!
+//! On the running stack if there is one, in a tenant of its own; else on a temporary one.
+
+mod answer;
+mod client;
+mod org;
+mod screen;
+mod steps;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use uuid::Uuid;
+
+use crate::env_file::Facts;
+use crate::folder::Folder;
+use crate::interrupt::Interrupt;
+use crate::stack::{Kind, Stack};
+use crate::{Failure, http, say, tokens};
+
+use client::{Api, Tour};
+use org::ControlledOrg;
+use screen::Screen;
+
+pub async fn run() -> Result<ExitCode, Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let running = Folder::of_the_workspace();
+    if running.is_in_use() {
+        let facts = wait_for(&running).await?;
+        let _turn = running.tours_take_turns()?;
+        say(&format!("On the running stack at {}.\n", facts.url));
+        return walk(&facts, &running, &mut interrupt).await;
+    }
+    say("No `cargo dev` runs here, so the tour starts a stack of its own and throws it away.\n");
+    let place = tempfile::tempdir()?;
+    let folder = Folder::at(place.path());
+    let stack = Stack::start(&folder, Kind::Temporary).await?;
+    let outcome = walk(&stack.facts, &folder, &mut interrupt).await;
+    stack.stop().await;
+    outcome
+}
+
+/// A stack that has just been started announces itself last.
+async fn wait_for(folder: &Folder) -> Result<Facts, Failure> {
+    for _ in 0..300 {
+        match folder.announced() {
+            Some(facts) => return Ok(facts),
+            None if folder.is_in_use() => {}
+            None => break,
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Err("a `cargo dev` was starting or stopping, and never became ready: try again".into())
+}
+
+async fn walk(
+    facts: &Facts,
+    folder: &Folder,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, Failure> {
+    let mut tour = prepare(facts, folder).await?;
+    let outcome = tokio::select! {
+        outcome = steps::walk(&mut tour) => Some(outcome),
+        () = interrupt.received() => None,
+    };
+    tour.tidy_up().await;
+    Ok(match outcome {
+        None => {
+            say("\nInterrupted.\n");
+            ExitCode::from(130)
+        }
+        Some(Ok(())) => {
+            tour.screen.summary(&tour.api);
+            ExitCode::SUCCESS
+        }
+        Some(Err(broken)) => {
+            tour.screen.failed(&broken);
+            ExitCode::FAILURE
+        }
+    })
+}
+
+async fn prepare(facts: &Facts, folder: &Folder) -> Result<Tour, Failure> {
+    let http = http::client(Path::new(&facts.sim_ca).to_string_lossy().as_ref())?;
+    let issuer = tokens::issuer(folder)?;
+    // A tenant that nobody has used: what others do on the same stack is not in the way.
+    let tenant = format!("tour-{}", Uuid::new_v4().simple());
+    let org = ControlledOrg::take(http.clone(), &facts.sim_url).await?;
+    let api = Api::new(
+        http,
+        &facts.url,
+        tokens::token(&issuer, "tour@acme.example", &tenant, &tokens::ADMIN),
+    );
+    Ok(Tour {
+        api,
+        org,
+        screen: Screen::new(),
+        reader: tokens::token(&issuer, "gateway", &tenant, &tokens::TRUST),
+        stranger: facts.tokens.other_tenant.clone(),
+        integration: String::new(),
+        etag: String::new(),
+    })
+}

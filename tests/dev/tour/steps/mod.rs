@@ -1,0 +1,37 @@
+//! The steps, in the order in which an admin meets them.
+
+mod connect;
+mod leave;
+mod prerequisites;
+mod refusals;
+mod wizard;
+
+use super::answer::Broken;
+use super::client::Tour;
+
+pub async fn walk(tour: &mut Tour) -> Result<(), Broken> {
+    tour.step("The service is ready", refusals::ready).await?;
+    tour.step("Nobody gets in without a token", refusals::no_token).await?;
+    tour.step("A domain that is none is refused", refusals::no_domain).await?;
+    tour.step("The admin pastes the address of their Okta console", connect::create).await?;
+    tour.step("Sending it again changes nothing", connect::repeat).await?;
+    tour.step("The same org is not connected twice", connect::twice).await?;
+    tour.step("The wizard sends the admin to Okta", wizard::authorize).await?;
+    tour.step("A wrong secret is refused, and not stored", connect::wrong_secret).await?;
+    tour.step("The right credentials connect the org", connect::right_secret).await?;
+    tour.step("The report says what the org has", prerequisites::report).await?;
+    tour.step("FastPass is switched off in Okta", prerequisites::fastpass_off).await?;
+    tour.step("FastPass is on again", prerequisites::fastpass_on).await?;
+    tour.step("A scope is taken away in Okta", prerequisites::scope_lost).await?;
+    tour.step("The scope is granted again", prerequisites::scope_back).await?;
+    tour.step("The admin confirms what no API can tell", prerequisites::attest).await?;
+    tour.step("A change on stale knowledge is refused", wizard::stale_change).await?;
+    tour.step("The admin chooses the platforms", wizard::choose_platforms).await?;
+    tour.step("The wizard knows what is left", wizard::overview).await?;
+    tour.step("A token without the scope may not look", refusals::no_scope).await?;
+    tour.step("Another tenant sees nothing", refusals::other_tenant).await?;
+    tour.step("The audit tells who did what", leave::audit).await?;
+    tour.step("The credentials are deleted", leave::delete_credentials).await?;
+    tour.step("The integration is deleted", leave::delete_integration).await?;
+    tour.step("No answer held the client secret", leave::no_secret).await
+}
