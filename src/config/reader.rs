@@ -40,7 +40,27 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
+/// What `cargo dev` writes into `.dev/env` or reads itself: a shell that has them exported must still
+/// be able to start the service.
+const DEVELOPMENT: [&str; 12] = [
+    "ODT_URL",
+    "ODT_SIM_URL",
+    "ODT_SIM_CA",
+    "ODT_SIM_CLIENT_ID",
+    "ODT_SIM_CLIENT_SECRET",
+    "ODT_METRICS_URL",
+    "ODT_DEV_PID",
+    "ODT_TOKEN_ADMIN",
+    "ODT_TOKEN_MDM",
+    "ODT_TOKEN_TRUST",
+    "ODT_TOKEN_OTHER_TENANT",
+    "ODT_POSTGRES_BIN",
+];
+
 fn is_known(name: &str) -> bool {
+    if DEVELOPMENT.contains(&name) {
+        return true;
+    }
     let plain = name.strip_suffix("_FILE").unwrap_or(name);
     SETTINGS.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
 }

@@ -36,7 +36,7 @@ pub struct ConnectedResponse {
 /// keeps what was stored before.
 #[utoipa::path(
     operation_id = "update_credentials", tag = "Credentials", request_body = UpdateCredentialsRequest,
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Replaced", body = ConnectedResponse, headers(("ETag" = String))),
         (status = 201, description = "Stored", body = ConnectedResponse, headers(("ETag" = String))),
@@ -72,7 +72,7 @@ pub async fn update_credentials(
 /// Okta is no longer asked; what is on the devices stays there.
 #[utoipa::path(
     operation_id = "delete_credentials", tag = "Credentials",
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted; the integration as it is now", body = IntegrationResponse, headers(("ETag" = String))),
         (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),

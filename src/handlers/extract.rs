@@ -223,9 +223,15 @@ pub struct PageQuery(pub PageRequest);
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
     /// `next_cursor` of the page before; absent for the first.
+    #[param(
+        min_length = 22,
+        max_length = 22,
+        pattern = "^[A-Za-z0-9_-]{21}[AQgw]$",
+        nullable = false
+    )]
     cursor: Option<String>,
     /// Rows of a page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
     limit: Option<i64>,
 }
 

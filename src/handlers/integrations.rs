@@ -1,5 +1,8 @@
 //! `/integrations/okta-device-trust`.
 
+#[expect(unused_imports, reason = "named in the schema: a list without repetition")]
+use std::collections::BTreeSet;
+
 use actix_web::http::header::{HeaderName, LOCATION};
 use actix_web::{HttpResponse, delete, get, patch, post, web};
 use chrono::{DateTime, Utc};
@@ -24,7 +27,7 @@ pub struct CreateIntegrationRequest {
     okta_domain: String,
     /// The platforms that are to be trusted; may be chosen later.
     #[serde(default)]
-    #[schema(max_items = 2)]
+    #[schema(value_type = BTreeSet<Platform>, max_items = 2)]
     selected_platforms: Vec<Platform>,
 }
 
@@ -39,7 +42,7 @@ pub struct UpdateIntegrationRequest {
     okta_domain: Option<String>,
     /// The platforms that are to be trusted.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(max_items = 2, nullable = false)]
+    #[schema(value_type = Option<BTreeSet<Platform>>, max_items = 2, nullable = false)]
     selected_platforms: Option<Vec<Platform>>,
 }
 
@@ -243,7 +246,7 @@ pub async fn get_integration(
 /// A merge patch. Once credentials are stored, the domain may only change to one of the same org.
 #[utoipa::path(
     operation_id = "update_integration", tag = "Integration", request_body = UpdateIntegrationRequest,
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Changed", body = IntegrationResponse, headers(("ETag" = String))),
         (status = 409, description = "other_org, org_already_connected, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
@@ -274,7 +277,7 @@ pub async fn update_integration(
 /// the answer lists what is left to do there.
 #[utoipa::path(
     operation_id = "delete_integration", tag = "Integration",
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted", body = DeletedResponse),
         (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),

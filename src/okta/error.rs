@@ -89,14 +89,14 @@ pub enum UnreachableReason {
 impl std::fmt::Display for UnreachableReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Dns => f.write_str("name lookup"),
-            Self::Connect => f.write_str("connection"),
-            Self::TimedOut => f.write_str("time-out"),
-            Self::Interrupted => f.write_str("interrupted answer"),
-            Self::Tls => f.write_str("TLS handshake"),
-            Self::CertificateNotTrusted => f.write_str("certificate"),
-            Self::NotAllowed => f.write_str("address not allowed"),
-            Self::ServerError(status) => write!(f, "server error {status}"),
+            Self::Dns => f.write_str("its name could not be looked up"),
+            Self::Connect => f.write_str("no connection came about"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Interrupted => f.write_str("the answer broke off"),
+            Self::Tls => f.write_str("the TLS handshake failed"),
+            Self::CertificateNotTrusted => f.write_str("its certificate is not trusted"),
+            Self::NotAllowed => f.write_str("its address is not allowed"),
+            Self::ServerError(status) => write!(f, "it answered with status {status}"),
         }
     }
 }

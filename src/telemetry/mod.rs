@@ -2,6 +2,8 @@
 
 pub mod metrics;
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,10 +20,15 @@ const OURS: &str = "okta_device_trust";
 pub fn start_log(filter: &str, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let asked: EnvFilter = filter.parse()?;
     let capped = filter_fn(|metadata| {
-        let ours = metadata.target().split("::").next() == Some(OURS);
-        ours || *metadata.level() <= LevelFilter::INFO
+        let target = metadata.target();
+        let ours = target.split("::").next() == Some(OURS);
+        // A request that cannot be parsed is anybody's to send: not worth an error of the log.
+        let noise = target.starts_with("actix_http::h1");
+        ours || (!noise && *metadata.level() <= LevelFilter::INFO)
     });
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let layer = if json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
     tracing_subscriber::registry().with(layer.with_filter(asked.and(capped))).try_init()?;
     Ok(())

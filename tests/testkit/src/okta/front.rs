@@ -35,6 +35,8 @@ struct Line {
 pub(super) fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
     let Some(tls) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
     let (tcp, session) = tls.get_ref();
+    // Without it an answer waits some 40 ms for an acknowledgement that the client delays.
+    let _ = tcp.set_nodelay(true);
     extensions.insert(Line {
         // A second handle on the same connection: the only way to cut it from within a handler.
         socket: tcp.as_fd().try_clone_to_owned().ok().map(Socket::from),
