@@ -139,14 +139,19 @@ async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
     let rotation = Rotation::new(open_store(config)?);
     let before = rotation.count_by_key().await?;
     println!("secrets by key before: {before:?}");
-    let resealed =
+    let rotated =
         rotation.run(|tenant, count| println!("{count} sealed anew (tenant {tenant})")).await?;
-    let needed = rotation.release_unused_keys().await?;
+    let needed = rotation.release_unused_keys().await?.join(", ");
     println!(
-        "{resealed} sealed anew in all; keys that must stay in the keyring: {}",
-        needed.join(", ")
+        "{} sealed anew in all; keys that must stay in the keyring: {needed}",
+        rotated.resealed
     );
-    Ok(ExitCode::SUCCESS)
+    if rotated.unopened.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ids: Vec<String> = rotated.unopened.iter().map(ToString::to_string).collect();
+    eprintln!("secrets of these integrations do not open with the keyring: {}", ids.join(", "));
+    Ok(ExitCode::FAILURE)
 }
 
 async fn list_integrations(config: &Config, status: Option<&str>) -> Result<ExitCode, Failure> {

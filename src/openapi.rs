@@ -1,10 +1,11 @@
 //! What the OpenAPI document says beyond the single operations: who it is for, how callers prove who
 //! they are, and the errors that every operation of a kind may answer.
 
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr};
+use utoipa::openapi::{ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Type};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
@@ -67,6 +68,7 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 fn add_shared_errors(operation: &mut Operation, by_id: bool) {
+    let asks_okta = operation.responses.responses.contains_key("504");
     let takes_body = operation.request_body.is_some();
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let takes = |place: &ParameterIn| {
@@ -91,14 +93,52 @@ fn add_shared_errors(operation: &mut Operation, by_id: bool) {
     }
     for status in statuses {
         let responses = &mut operation.responses.responses;
-        responses.entry(status.to_string()).or_insert_with(|| RefOr::T(problem_response(status)));
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| RefOr::T(problem_response(status, asks_okta)));
+    }
+    add_headers(operation);
+}
+
+/// Headers that answers carry whatever the operation is.
+fn add_headers(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let mut header = |name: &str, about: &str| {
+            let header = HeaderBuilder::new()
+                .schema(Some(Object::with_type(Type::String)))
+                .description(Some(about));
+            response.headers.insert(name.to_owned(), RefOr::T(header.build()));
+        };
+        header("X-Request-Id", "Finds the request in the log");
+        match status.as_str() {
+            "401" => header("WWW-Authenticate", "Bearer, and what is wrong with the token"),
+            "429" | "503" | "504" => header("Retry-After", "Seconds to wait"),
+            _ => {}
+        }
     }
 }
 
+/// What only an operation that asks Okta can answer, among the statuses that all share.
+const OF_OKTA: [&str; 9] = [
+    "org_not_found",
+    "invalid_client",
+    "missing_scopes",
+    "dpop_required",
+    "network_zone_blocked",
+    "feature_not_enabled",
+    "admin_role_missing",
+    "okta_refused",
+    "okta_rate_limited",
+];
+
 /// A problem of this status, with the codes that it may carry.
-fn problem_response(status: u16) -> Response {
-    let codes: Vec<&str> =
-        KINDS.iter().filter(|kind| kind.status == status).map(|kind| kind.code).collect();
+fn problem_response(status: u16, asks_okta: bool) -> Response {
+    let codes: Vec<&str> = KINDS
+        .iter()
+        .filter(|kind| kind.status == status && (asks_okta || !OF_OKTA.contains(&kind.code)))
+        .map(|kind| kind.code)
+        .collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     ResponseBuilder::new().description(codes.join(", ")).content(PROBLEM_JSON, content).build()
 }

@@ -74,10 +74,10 @@ impl Application {
         refuse_unsafe_role(&store).await?;
         refuse_missing_keys(&store).await?;
 
-        let okta_settings = OktaSettings { suffixes: suffixes.clone(), ..OktaSettings::default() };
+        let okta_settings = OktaSettings { suffixes, ..OktaSettings::default() };
         let okta = OktaClient::new(egress.clone(), okta_settings);
         let state = web::Data::new(State {
-            service: Service::new(store, okta, suffixes, config.wizard.clone()),
+            service: Service::new(store, okta, config.wizard.clone()),
             authenticator: Authenticator::new(&config.auth, &egress),
             overridden_hosts: egress.overrides().map(str::to_owned).collect(),
         });

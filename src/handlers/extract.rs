@@ -73,21 +73,41 @@ fn declared_as_json(request: &HttpRequest) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    refuse_other_than_object(bytes)?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer_of(error.path());
         let cause = error.into_inner();
         match cause.classify() {
             serde_json::error::Category::Data => invalid_field(pointer, &cause),
-            _ => Problem::malformed(format!(
-                "The body is not JSON: line {}, column {}.",
-                cause.line(),
-                cause.column()
-            )),
+            _ => not_json(&cause),
         }
     })?;
     json.end().map_err(|_| Problem::malformed("The body goes on after its JSON value."))?;
     Ok(value)
+}
+
+/// serde takes a list for a struct, field by field: a body has to name its fields.
+fn refuse_other_than_object(bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(());
+    }
+    Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Ok(_) => Problem::invalid(vec![FieldError::new(
+            "",
+            "invalid",
+            "The body has to be a JSON object.",
+        )]),
+        Err(cause) => not_json(&cause),
+    })
+}
+
+fn not_json(cause: &serde_json::Error) -> Problem {
+    Problem::malformed(format!(
+        "The body is not JSON: line {}, column {}.",
+        cause.line(),
+        cause.column()
+    ))
 }
 
 /// serde says `unknown field `x`, expected …`: the words are fit for people, but a string value that
@@ -101,7 +121,8 @@ fn invalid_field(pointer: String, cause: &serde_json::Error) -> Problem {
             (format!("{pointer}/{field}"), "missing", "This field is needed.".to_owned())
         }
         Some(_) if words.starts_with("unknown field") => {
-            let expected = words.split_once("expected ").map_or("", |(_, expected)| expected);
+            let expected =
+                words.split_once("`, expected ").map_or("none", |(_, expected)| expected);
             (pointer, "unknown_field", format!("There is no such field; expected {expected}."))
         }
         Some(_) if words.starts_with("duplicate field") => {
@@ -138,12 +159,9 @@ impl FromRequest for IntegrationPath {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let text = request.match_info().get("integration_id").unwrap_or_default();
-        let parsed = text.parse().map(|id| Self(IntegrationId(id)));
-        ready(parsed.map_err(|_| {
-            Problem::not_found(
-                "This is no integration's id. List them with GET /integrations/okta-device-trust.",
-            )
-        }))
+        // No integration has the nil id, so that a bad id is looked for, and not found, like any other:
+        // after the scope was asked for.
+        ready(Ok(Self(IntegrationId(text.parse().unwrap_or_default()))))
     }
 }
 
@@ -170,11 +188,19 @@ fn expected_version(text: &str) -> Result<i64, Problem> {
     let weak = text.strip_prefix("W/");
     let opaque = weak.unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match opaque {
+        Some(opaque) if opaque.contains('"') => {
+            Err(Problem::malformed("Send one ETag in If-Match, or *."))
+        }
         // A weak tag never matches in If-Match (RFC 9110 §13.1.1).
-        Some(opaque) if weak.is_none() => Ok(opaque.parse().unwrap_or(NO_VERSION)),
+        Some(opaque) if weak.is_none() => Ok(version_of(opaque)),
         Some(_) => Ok(NO_VERSION),
         None => Err(Problem::malformed("Send one ETag in If-Match, with its quotes, or *.")),
     }
+}
+
+/// The version in a tag that we made; every other spelling of the number is a tag that we did not.
+fn version_of(opaque: &str) -> i64 {
+    opaque.parse().ok().filter(|version: &i64| version.to_string() == opaque).unwrap_or(NO_VERSION)
 }
 
 /// `Idempotency-Key`: 1 to 128 visible ASCII characters.

@@ -85,7 +85,7 @@ pub struct IntegrationResponse {
     #[schema(example = "acme.okta.com")]
     pub okta_domain: String,
     /// The custom domain that the org confirmed.
-    #[schema(example = "login.acme.example")]
+    #[schema(required, example = "login.acme.example")]
     pub custom_domain: Option<String>,
     /// Okta's id of the org.
     #[schema(example = "00o1a2b3c4d5e6f7g8h9")]
@@ -245,7 +245,7 @@ pub async fn get_integration(
 ///
 /// A merge patch. Once credentials are stored, the domain may only change to one of the same org.
 #[utoipa::path(
-    operation_id = "update_integration", tag = "Integration", request_body = UpdateIntegrationRequest,
+    operation_id = "update_integration", tag = "Integration", request_body(content((UpdateIntegrationRequest = "application/json"), (UpdateIntegrationRequest = "application/merge-patch+json"))),
     params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Changed", body = IntegrationResponse, headers(("ETag" = String))),

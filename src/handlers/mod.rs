@@ -32,6 +32,7 @@ pub struct State {
 pub struct PageResponse<T> {
     pub items: Vec<T>,
     /// Send it as `cursor` to get the next page; `null` on the last.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -25,15 +25,18 @@ pub struct PrerequisiteResponse {
     kind: PrerequisiteKind,
     outcome: Outcome,
     /// Why it is not `passed`: a stable word.
-    #[schema(example = "fastpass_inactive")]
+    #[schema(required, example = "fastpass_inactive")]
     reason: Option<String>,
     /// What Okta showed.
     #[schema(value_type = Object, example = json!({ "okta_verify": "ACTIVE", "signed_nonce": "INACTIVE" }))]
     evidence: serde_json::Value,
+    #[schema(required)]
     checked_at: Option<DateTime<Utc>>,
     /// What a failure of it stops.
     blocks: Blocks,
+    #[schema(required)]
     attestation: Option<AttestationResponse>,
+    #[schema(required)]
     remediation: Option<Remediation>,
 }
 
@@ -50,6 +53,7 @@ pub struct Remediation {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct AttestationResponse {
     attested: bool,
+    #[schema(required)]
     note: Option<String>,
     by: Actor,
     at: DateTime<Utc>,
@@ -63,7 +67,7 @@ pub struct AttestationRequest {
     attested: bool,
     /// For those who read the audit later.
     #[serde(default)]
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = "^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*$")]
     note: Option<String>,
 }
 

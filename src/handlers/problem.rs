@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::request_id;
 use crate::auth::AuthError;
 use crate::model::IntegrationId;
-use crate::okta::OktaError;
+use crate::okta::{OktaError, REQUIRED_SCOPES};
 use crate::service::{Error, FieldError};
 use crate::store::StoreError;
 
@@ -206,7 +206,11 @@ impl Problem {
     }
 
     pub(super) fn invalid(errors: Vec<FieldError>) -> Self {
-        let names: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        let name = |error: &FieldError| match error.pointer.as_str() {
+            "" => "the body".to_owned(),
+            pointer => pointer.to_owned(),
+        };
+        let names: Vec<String> = errors.iter().map(name).collect();
         let mut problem =
             Self::new(INVALID_REQUEST, format!("Correct {}: see errors.", names.join(", ")));
         problem.errors = errors
@@ -252,6 +256,9 @@ impl From<Error> for Problem {
                 Self::new(SCOPE_MISSING, format!("This needs a token with the scope {scope}."))
             }
             Error::Invalid(errors) => Self::invalid(errors),
+            Error::IntegrationNotFound(id) if id.0.is_nil() => Self::not_found(
+                "This is no integration's id. List them with GET /integrations/okta-device-trust.",
+            ),
             Error::IntegrationNotFound(id) => Self::not_found(format!(
                 "No integration {id} in this tenant. List them with GET /integrations/okta-device-trust."
             )),
@@ -318,22 +325,39 @@ impl From<Error> for Problem {
 
 fn of_store(error: &StoreError) -> Problem {
     if matches!(error, StoreError::Unavailable(_)) {
-        tracing::warn!(chain = chain(error), "postgresql is not available");
         let detail = "The database does not answer at the moment. Whether the change was made is not known: read it again before repeating.";
-        return Problem::new(DATABASE_UNAVAILABLE, detail).retry_after(2);
+        let problem = Problem::new(DATABASE_UNAVAILABLE, detail).retry_after(2);
+        tracing::warn!(
+            request_id = problem.request_id,
+            chain = chain(error),
+            "postgresql is not available"
+        );
+        return problem;
     }
     Problem::internal(error)
 }
 
 fn of_okta(error: &OktaError) -> Problem {
     let kind = kind_of_okta(error);
-    if kind.status >= 500 {
-        tracing::warn!(code = kind.code, chain = chain(error), "okta did not give what was needed");
-    }
     let mut problem = Problem::new(kind, okta_detail(error));
+    if kind.status >= 500 {
+        let request_id = problem.request_id.as_deref();
+        tracing::warn!(
+            request_id,
+            code = kind.code,
+            chain = chain(error),
+            "okta did not give what was needed"
+        );
+    }
     problem.transient = Some(error.is_transient());
     match error {
         OktaError::MissingScopes(missing) => problem.missing_scopes = Some(missing.clone()),
+        OktaError::ConsentRequired | OktaError::InvalidScope => {
+            problem.missing_scopes = Some(REQUIRED_SCOPES.map(str::to_owned).to_vec());
+        }
+        OktaError::InsufficientScope { scope } => {
+            problem.missing_scopes = scope.clone().map(|scope| vec![scope])
+        }
         OktaError::RateLimited { retry_after } => {
             problem.retry_after = Some(retry_after.as_secs().max(1));
         }

@@ -7,7 +7,7 @@ use super::State;
 use super::extract::{IntegrationPath, Verified};
 use super::problem::Problem;
 use crate::model::{IntegrationId, Status, StatusReason};
-use crate::service::{Form, Setup, Step};
+use crate::service::{Form, FormField, Setup, Step, StepName};
 
 /// The wizard: its steps, and the form that comes next.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -15,12 +15,35 @@ pub struct SetupResponse {
     status: Status,
     status_reasons: Vec<StatusReason>,
     steps: Vec<Step>,
-    next_form: Option<Form>,
+    #[schema(required)]
+    next_form: Option<FormResponse>,
 }
 
-impl From<Setup> for SetupResponse {
-    fn from(setup: Setup) -> Self {
+/// The next form, and where it is sent.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct FormResponse {
+    step: StepName,
+    #[schema(example = "PUT")]
+    method: &'static str,
+    path: String,
+    fields: Vec<FormField>,
+}
+
+impl FormResponse {
+    fn of(form: Form, id: IntegrationId) -> Self {
+        let path = format!("/integrations/okta-device-trust/{id}");
+        let (method, path) = match form.step {
+            StepName::Credentials => ("PUT", format!("{path}/credentials")),
+            _ => ("PATCH", path),
+        };
+        Self { step: form.step, method, path, fields: form.fields }
+    }
+}
+
+impl SetupResponse {
+    fn of(setup: Setup, id: IntegrationId) -> Self {
         let Setup { status, status_reasons, steps, next_form } = setup;
+        let next_form = next_form.map(|form| FormResponse::of(form, id));
         Self { status, status_reasons, steps, next_form }
     }
 }
@@ -38,5 +61,5 @@ pub async fn get_setup(
     id: IntegrationPath,
 ) -> Result<HttpResponse, Problem> {
     let setup = state.service.get_setup(&caller.0, id.0).await?;
-    Ok(HttpResponse::Ok().json(SetupResponse::from(setup)))
+    Ok(HttpResponse::Ok().json(SetupResponse::of(setup, id.0)))
 }

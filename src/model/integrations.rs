@@ -198,11 +198,12 @@ fn known_faults(record: &IntegrationRecord) -> Vec<StatusReason> {
     }
     let scopes = record.finding(PrerequisiteKind::SuperAdminScopes);
     if let Some(finding) = scopes.filter(|finding| finding.outcome == Outcome::Failed) {
-        let refused = finding.reason.as_deref() == Some("invalid_client");
-        reasons.push(if refused {
-            StatusReason::ClientRefused
-        } else {
+        // Everything else that Okta says of the client is a refusal of it: the report has the words.
+        let scopes = finding.reason.as_deref() == Some("missing_scopes");
+        reasons.push(if scopes {
             StatusReason::ScopesMissing
+        } else {
+            StatusReason::ClientRefused
         });
     }
     if record.outcome(PrerequisiteKind::Fastpass) == Outcome::Failed {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
     Deserialize,
     utoipa::ToSchema,
 )]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum Platform {
     Macos,
     Ios,
@@ -34,5 +34,14 @@ impl Platform {
 
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|platform| platform.as_str() == word)
+    }
+}
+
+/// Read from a string alone: serde would also take `{"macos": null}`.
+impl TryFrom<String> for Platform {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        Self::parse(&word).ok_or("no platform, expected macos or ios")
     }
 }

@@ -1,28 +1,22 @@
 //! The client id and secret: proved against Okta before anything is stored. A refusal keeps what was
 //! stored before.
 
-use std::time::Duration;
-
 use chrono::Utc;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::integrations::judge_engine;
 use super::prerequisites::{Report, judge_fastpass, judge_scopes, report};
-use super::{Error, FieldError, Service};
+use super::{Error, FieldError, OKTA_PATIENCE, Service, within};
 use crate::crypto::shape_of;
 use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
     Outcome, PrerequisiteKind, Scope, integrations::Engine,
 };
-use crate::okta::{
-    ClientCredentials, OktaError, OrgAddress, ProvedGrant, TokenKey, UnreachableReason,
-};
+use crate::okta::{ClientCredentials, OktaError, OrgAddress, ProvedGrant, TokenKey};
 use crate::store::CredentialsChange;
 
-/// All of a connect's requests to Okta together (contract §2).
-const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 /// Longest client id and secret, in bytes; Okta's have 20 and 64 characters.
 const FIELD_LIMIT: usize = 512;
 
@@ -71,6 +65,7 @@ impl Service {
         let change = CredentialsChange {
             new,
             org_id: before.integration.org.id,
+            engine: proved.engine,
             findings: proved.findings,
             expected_version,
             event,
@@ -115,25 +110,16 @@ impl Service {
         before: &IntegrationRecord,
         new: &NewCredentials,
     ) -> Result<Proved, Error> {
-        let deadline = tokio::time::Instant::now() + CONNECT_PATIENCE;
-        let too_late = |_| {
-            Error::Okta(OktaError::Unreachable {
-                reason: UnreachableReason::TimedOut,
-                source: None,
-            })
-        };
-        let decided =
-            timeout(CONNECT_PATIENCE, self.prove_grant(before, new)).await.map_err(too_late)?;
-        let (org, grant) = decided?;
+        let deadline = Instant::now() + OKTA_PATIENCE;
+        let (org, grant) = within(self.prove_grant(before, new)).await?;
         let host = self.address_of(before)?;
-        let fastpass = self.find_fastpass(&host, &org.engine, &grant);
-        let fastpass = match tokio::time::timeout_at(deadline, fastpass).await {
-            Ok(finding) => finding,
-            Err(_) => Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now())
-                .because("okta_unreachable"),
-        };
+        let fastpass = timeout_at(deadline, self.find_fastpass(&host, &org.engine, &grant)).await;
+        let fastpass = fastpass.unwrap_or_else(|_| {
+            let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
+            finding.because("okta_unreachable")
+        });
         let findings = vec![judge_engine(&org), judge_scopes(&grant), fastpass];
-        Ok(Proved { grant, findings })
+        Ok(Proved { engine: org.engine, grant, findings })
     }
 
     async fn prove_grant(
@@ -167,8 +153,8 @@ impl Service {
     }
 
     pub(super) fn address_of(&self, record: &IntegrationRecord) -> Result<OrgAddress, Error> {
-        OrgAddress::parse(&record.integration.org.canonical_host, &self.suffixes)
-            .map_err(Error::of_domain)
+        let host = &record.integration.org.canonical_host;
+        self.okta.org_address(host).map_err(Error::of_domain)
     }
 
     /// The connect's token is as good as any: the next call need not ask for another.
@@ -190,14 +176,14 @@ impl Service {
         error: &Error,
     ) {
         let Error::Okta(refusal) = error else { return };
-        if !refusal.is_refusal() {
+        if !refusal.is_refusal() || matches!(refusal, OktaError::OrgNotFound { .. }) {
             return;
         }
         let event = NewEvent {
             integration_id: Some(id),
             kind: EventKind::CredentialsRefused,
             actor: caller.actor.clone(),
-            detail: json!({ "client_id": client_id, "cause": refusal.code() }),
+            detail: json!({ "client_id": as_client_id(client_id), "cause": refusal.code() }),
         };
         if let Err(error) = self.store.create_event(&caller.tenant, event).await {
             tracing::warn!(error = %error, "refused credentials could not be audited");
@@ -205,7 +191,17 @@ impl Service {
     }
 }
 
+/// The id as the audit may keep it. Somebody who mixes up the two fields has sent the secret here, so
+/// only what has the shape of Okta's client ids is kept.
+fn as_client_id(text: &str) -> Option<&str> {
+    let shaped = text.len() == 20
+        && text.starts_with("0oa")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    shaped.then_some(text)
+}
+
 struct Proved {
+    engine: Engine,
     grant: ProvedGrant,
     findings: Vec<Finding>,
 }

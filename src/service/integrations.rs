@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::{Error, FieldError, Service};
+use super::{Error, FieldError, Service, within};
 use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, OktaDomain, Org,
     Outcome, Page, PageRequest, Platform, PrerequisiteKind, Scope, integrations::Engine,
@@ -58,8 +58,8 @@ impl Service {
     ) -> Result<Created, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         refuse_duplicates(&request.selected_platforms)?;
-        let domain =
-            OktaDomain::parse(&request.okta_domain, &self.suffixes).map_err(Error::of_domain)?;
+        let domain = OktaDomain::parse(&request.okta_domain, self.okta.suffixes())
+            .map_err(Error::of_domain)?;
         let Some(key) = idempotency_key else {
             return self.create_claimed(caller, &domain, request, None).await;
         };
@@ -88,7 +88,7 @@ impl Service {
         request: NewIntegrationRequest,
         key: Option<IdempotencyKey>,
     ) -> Result<Created, Error> {
-        let discovered = self.okta.discover(domain).await?;
+        let discovered = self.discover(domain).await?;
         let org = org_of(&discovered);
         let id = IntegrationId::new();
         let event = NewEvent {
@@ -107,6 +107,10 @@ impl Service {
         };
         let record = self.store.create_integration(&caller.tenant, new, key).await?;
         Ok(Created { record, dropped_custom_host: discovered.dropped_custom_host, replayed: false })
+    }
+
+    async fn discover(&self, domain: &OktaDomain) -> Result<DiscoveredOrg, Error> {
+        within(async { Ok(self.okta.discover(domain).await?) }).await
     }
 
     async fn replay(&self, caller: &Caller, id: IntegrationId) -> Result<Created, Error> {
@@ -155,6 +159,11 @@ impl Service {
         self.require(caller, Scope::OdtWrite).await?;
         refuse_duplicates(patch.selected_platforms.as_deref().unwrap_or_default())?;
         let before = self.load(caller, id).await?;
+        let version = before.integration.version;
+        if expected_version.is_some_and(|expected| expected != version) {
+            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            return Err(Error::StaleVersion { current: version });
+        }
         let discovered = match &patch.okta_domain {
             Some(pasted) => Some(self.rediscover(&before, pasted).await?),
             None => None,
@@ -189,8 +198,8 @@ impl Service {
         before: &IntegrationRecord,
         pasted: &str,
     ) -> Result<DiscoveredOrg, Error> {
-        let domain = OktaDomain::parse(pasted, &self.suffixes).map_err(Error::of_domain)?;
-        let discovered = self.okta.discover(&domain).await?;
+        let domain = OktaDomain::parse(pasted, self.okta.suffixes()).map_err(Error::of_domain)?;
+        let discovered = self.discover(&domain).await?;
         if before.credentials.is_some() && discovered.org_id != before.integration.org.id {
             return Err(Error::OtherOrg);
         }
@@ -230,9 +239,11 @@ impl Service {
     }
 }
 
-/// The request without its key: what has to be the same for a repeated one.
+/// What has to be the same for a repeated request: the body, but for the query of a pasted address,
+/// which may hold tokens.
 fn hash_of(request: &NewIntegrationRequest) -> Vec<u8> {
-    let canonical = json!([request.okta_domain, request.selected_platforms]).to_string();
+    let address = request.okta_domain.split(['?', '#']).next();
+    let canonical = json!([address, request.selected_platforms]).to_string();
     digest(&SHA256, canonical.as_bytes()).as_ref().to_vec()
 }
 

@@ -15,9 +15,8 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use crate::config::WizardConfig;
-use crate::model::okta_domain::OktaSuffixes;
 use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
-use crate::okta::OktaClient;
+use crate::okta::{OktaClient, OktaError, UnreachableReason};
 use crate::store::{Store, StoreError};
 
 pub use census::{Census, CensusEntry};
@@ -25,7 +24,7 @@ pub use credentials::Connected;
 pub use error::{Error, FieldError};
 pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
 pub use prerequisites::{Prerequisite, Report};
-pub use rotation::Rotation;
+pub use rotation::{Rotated, Rotation};
 pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
 
 /// The product's decisions over Okta and the store. Cheap to clone.
@@ -33,7 +32,6 @@ pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepSta
 pub struct Service {
     store: Store,
     okta: OktaClient,
-    suffixes: OktaSuffixes,
     wizard: WizardConfig,
     /// Who was denied what lately: a caller that keeps trying must not fill the audit.
     denials: Cache<(TenantId, Actor, Scope), ()>,
@@ -44,15 +42,10 @@ const DENIAL_ONCE_IN: Duration = Duration::from_secs(60);
 const DENIALS_REMEMBERED: u64 = 10_000;
 
 impl Service {
-    pub fn new(
-        store: Store,
-        okta: OktaClient,
-        suffixes: OktaSuffixes,
-        wizard: WizardConfig,
-    ) -> Self {
+    pub fn new(store: Store, okta: OktaClient, wizard: WizardConfig) -> Self {
         let denials =
             Cache::builder().max_capacity(DENIALS_REMEMBERED).time_to_live(DENIAL_ONCE_IN).build();
-        Self { store, okta, suffixes, wizard, denials }
+        Self { store, okta, wizard, denials }
     }
 
     /// Refuses a caller without `scope`, and leaves a word of it in the audit.
@@ -80,4 +73,13 @@ impl Service {
     pub async fn ping_store(&self) -> Result<(), StoreError> {
         self.store.ping().await
     }
+}
+
+/// All that one request of ours may ask of Okta, together (contract §2).
+const OKTA_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Ends a conversation with Okta that takes too long for the one who waits for it.
+async fn within<T>(conversation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let too_late = OktaError::Unreachable { reason: UnreachableReason::TimedOut, source: None };
+    tokio::time::timeout(OKTA_PATIENCE, conversation).await.unwrap_or(Err(too_late.into()))
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::integrations::judge_engine;
-use super::{Error, FieldError, Service};
+use super::{Error, FieldError, Service, within};
 use crate::model::prerequisites::Blocks;
 use crate::model::{
     Attestation, Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Org,
@@ -72,12 +72,11 @@ impl Service {
         let (record, credentials) = opened.map_err(Error::of_integration(id))?;
         let Some(credentials) = credentials else { return Err(Error::CredentialsNeeded(id)) };
         let version = credentials.version;
-        let org = self.look_again(&record).await?;
         let credentials = ClientCredentials {
             client_id: credentials.client_id,
             client_secret: credentials.client_secret,
         };
-        let findings = self.examine(&record, &org, &credentials).await?;
+        let (org, findings) = within(self.examine(&record, &credentials)).await?;
         let event = NewEvent {
             integration_id: Some(id),
             kind: EventKind::PrerequisitesChecked,
@@ -87,8 +86,10 @@ impl Service {
                 .map(|f| (f.kind.as_str().to_owned(), json!(f.outcome)))
                 .collect(),
         };
-        let updated =
-            self.store.update_findings(&caller.tenant, id, Some(version), findings, event).await;
+        let updated = self
+            .store
+            .update_findings(&caller.tenant, id, version, org.engine, findings, event)
+            .await;
         Ok(report(&updated.map_err(Error::of_integration(id))?))
     }
 
@@ -117,7 +118,7 @@ impl Service {
         if !kind.can_be_attested() {
             return Err(Error::CannotBeAttested(kind));
         }
-        refuse_long_note(note.as_deref())?;
+        refuse_unfit_note(note.as_deref())?;
         let event = NewEvent {
             integration_id: Some(id),
             kind: EventKind::PrerequisiteAttested,
@@ -143,12 +144,12 @@ impl Service {
     async fn examine(
         &self,
         record: &IntegrationRecord,
-        org: &Org,
         credentials: &ClientCredentials,
-    ) -> Result<Vec<Finding>, Error> {
+    ) -> Result<(Org, Vec<Finding>), Error> {
+        let org = self.look_again(record).await?;
         let host = self.address_of(record)?;
-        let mut findings = vec![judge_engine(org)];
-        match self.okta.prove_credentials(&host, credentials).await {
+        let mut findings = vec![judge_engine(&org)];
+        match self.okta.without_retries().prove_credentials(&host, credentials).await {
             Ok(grant) => {
                 findings.push(judge_scopes(&grant));
                 findings.push(self.find_fastpass(&host, &org.engine, &grant).await);
@@ -157,18 +158,30 @@ impl Service {
             Err(refusal) if refusal.is_refusal() => findings.extend(judge_refusal(&refusal)),
             Err(error) => return Err(error.into()),
         }
-        // An answer that could not be had says nothing new: what was known before stays.
-        findings
-            .retain(|new| new.outcome != Outcome::Unknown || record.finding(new.kind).is_none());
-        Ok(findings)
+        // An answer that could not be had says nothing new: what was known before stays. A refusal does
+        // say something: without the scope nobody can tell any more.
+        findings.retain(|new| !is_unanswered(new) || record.finding(new.kind).is_none());
+        Ok((org, findings))
     }
 }
 
-fn refuse_long_note(note: Option<&str>) -> Result<(), Error> {
-    let too_long = note.is_some_and(|note| note.chars().count() > NOTE_LIMIT);
-    if too_long {
-        let detail = format!("{NOTE_LIMIT} characters at most.");
-        return Err(Error::Invalid(vec![FieldError::new("/note", "too_long", detail)]));
+fn is_unanswered(finding: &Finding) -> bool {
+    let reason = finding.reason.as_deref();
+    finding.outcome == Outcome::Unknown
+        && matches!(reason, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer"))
+}
+
+fn refuse_unfit_note(note: Option<&str>) -> Result<(), Error> {
+    let Some(note) = note else { return Ok(()) };
+    let refused = |code: &str, detail: String| {
+        Err(Error::Invalid(vec![FieldError::new("/note", code, detail)]))
+    };
+    if note.chars().count() > NOTE_LIMIT {
+        return refused("too_long", format!("{NOTE_LIMIT} characters at most."));
+    }
+    // Also what PostgreSQL cannot store: a NUL.
+    if note.chars().any(|c| c.is_control() && c != '\n') {
+        return refused("invalid_characters", "Plain text, without control characters.".to_owned());
     }
     Ok(())
 }
@@ -295,8 +308,14 @@ fn remediation(
         (SuperAdminScopes, _) => {
             "As a super admin, authorize the API service integration in Okta again and grant the scopes that are missing."
         }
-        (Fastpass, Some("missing_scopes")) => {
+        (Fastpass, Some("missing_scopes")) if outcome == Outcome::Unknown => {
             "Grant the scope okta.authenticators.read to the API service integration, then run the check again."
+        }
+        (Fastpass, Some("classic_engine")) => {
+            "Classic Engine has no FastPass: the org has to be upgraded first."
+        }
+        (Fastpass, _) if outcome == Outcome::Unknown => {
+            "Whether FastPass is on could not be seen. Mend what the report says of the scopes, then run the check again."
         }
         (Fastpass, Some("okta_verify_inactive")) => {
             "In Okta under Security > Authenticators add Okta Verify and switch on \"Okta FastPass (All platforms)\"."

@@ -3,11 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::TenantId;
+use crate::model::{IntegrationId, TenantId};
 use crate::store::{Store, StoreError};
 
 /// Secrets that are sealed anew in one transaction.
 const BATCH: i64 = 50;
+
+/// How a rotation ended.
+#[derive(Debug, Default)]
+pub struct Rotated {
+    pub resealed: usize,
+    /// Integrations with a secret that does not open with the keys of the keyring.
+    pub unopened: Vec<IntegrationId>,
+}
 
 /// Goes round the tenants.
 pub struct Rotation {
@@ -19,27 +27,31 @@ impl Rotation {
         Self { store }
     }
 
-    /// Seals anew what another key than the active one has sealed, and says how many it was.
-    /// `progress` is told the tenant and the count so far after each batch.
+    /// Seals anew what another key than the active one has sealed. `progress` is told the tenant and
+    /// the count so far after each batch. A secret that does not open is passed over, so that one
+    /// damaged row does not stop all others, and named in the outcome.
     ///
     /// # Errors
-    /// [`StoreError::Seal`] when a key that still seals something is not in the keyring.
+    /// [`StoreError::Unavailable`].
     pub async fn run(
         &self,
         mut progress: impl FnMut(&TenantId, usize),
-    ) -> Result<usize, StoreError> {
-        let mut resealed = 0;
+    ) -> Result<Rotated, StoreError> {
+        let mut rotated = Rotated::default();
         for tenant in self.store.list_tenants().await? {
+            let mut passed_over = Vec::new();
             loop {
-                let batch = self.store.reseal_credentials(&tenant, BATCH).await?;
-                if batch == 0 {
+                let batch = self.store.reseal_secrets(&tenant, BATCH, passed_over.clone()).await?;
+                if batch.done == 0 && batch.unopened.is_empty() {
                     break;
                 }
-                resealed += batch;
-                progress(&tenant, resealed);
+                rotated.resealed += batch.done;
+                passed_over.extend(batch.unopened);
+                progress(&tenant, rotated.resealed);
             }
+            rotated.unopened.extend(passed_over);
         }
-        Ok(resealed)
+        Ok(rotated)
     }
 
     /// How many secrets each key has sealed.

@@ -34,7 +34,7 @@ pub enum StepState {
     Waiting,
 }
 
-/// A link to open; `None` as `href` when the operator has not configured it.
+/// A link to open.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Link {
     pub rel: &'static str,
@@ -63,7 +63,7 @@ pub struct Step {
     pub text: String,
     pub links: Vec<Link>,
     pub copy: Vec<CopyValue>,
-    /// Prerequisites that failed without stopping the wizard.
+    /// Prerequisites that are missing or not known, and do not stop the wizard.
     pub warnings: Vec<PrerequisiteKind>,
 }
 
@@ -77,12 +77,10 @@ pub struct FormField {
     pub help: &'static str,
 }
 
-/// The next form, and where it is sent.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+/// The next form.
+#[derive(Debug, Clone)]
 pub struct Form {
     pub step: StepName,
-    pub method: &'static str,
-    pub path: String,
     pub fields: Vec<FormField>,
 }
 
@@ -102,7 +100,7 @@ impl Service {
     pub async fn get_setup(&self, caller: &Caller, id: IntegrationId) -> Result<Setup, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let record = self.load(caller, id).await?;
-        Ok(describe(&record, &self.wizard, &self.suffixes))
+        Ok(describe(&record, &self.wizard, self.okta.suffixes()))
     }
 }
 
@@ -111,7 +109,7 @@ fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSu
     let mut steps: Vec<Step> =
         ALL_STEPS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
     mark_current(&mut steps);
-    let next_form = next_form(record);
+    let next_form = next_form(&steps);
     Setup { status, status_reasons, steps, next_form }
 }
 
@@ -301,38 +299,39 @@ fn copy_values(name: StepName, wizard: &WizardConfig) -> Vec<CopyValue> {
     }
 }
 
-fn next_form(record: &IntegrationRecord) -> Option<Form> {
-    let path = format!("/integrations/okta-device-trust/{}", record.integration.id);
-    if record.credentials.is_none() {
-        return Some(Form {
-            step: StepName::Credentials,
-            method: "PUT",
-            path: format!("{path}/credentials"),
-            fields: vec![
-                FormField {
-                    name: "client_id",
-                    label: "Client ID",
-                    secret: false,
-                    help: "On the API service integration's page in Okta; begins with 0oa.",
-                },
-                FormField {
-                    name: "client_secret",
-                    label: "Client secret",
-                    secret: true,
-                    help: "Okta shows it once, when the integration is installed or a new secret is generated.",
-                },
-            ],
-        });
+/// The form of the current step. What the admin does in Okta shows by the credentials alone, so the
+/// form for them belongs to that step too.
+fn next_form(steps: &[Step]) -> Option<Form> {
+    let current = steps.iter().find(|step| step.state == StepState::Current)?;
+    match current.name {
+        StepName::Authorize | StepName::Credentials => {
+            Some(Form { step: StepName::Credentials, fields: CREDENTIALS_FIELDS.to_vec() })
+        }
+        StepName::Platforms => {
+            Some(Form { step: StepName::Platforms, fields: PLATFORMS_FIELDS.to_vec() })
+        }
+        _ => None,
     }
-    record.integration.selected_platforms.is_empty().then(|| Form {
-        step: StepName::Platforms,
-        method: "PATCH",
-        path,
-        fields: vec![FormField {
-            name: "selected_platforms",
-            label: "Platforms",
-            secret: false,
-            help: "A list of macos and ios.",
-        }],
-    })
 }
+
+const CREDENTIALS_FIELDS: [FormField; 2] = [
+    FormField {
+        name: "client_id",
+        label: "Client ID",
+        secret: false,
+        help: "On the API service integration's page in Okta; begins with 0oa.",
+    },
+    FormField {
+        name: "client_secret",
+        label: "Client secret",
+        secret: true,
+        help: "Okta shows it once, when the integration is installed or a new secret is generated.",
+    },
+];
+
+const PLATFORMS_FIELDS: [FormField; 1] = [FormField {
+    name: "selected_platforms",
+    label: "Platforms",
+    secret: false,
+    help: "A list of macos and ios.",
+}];

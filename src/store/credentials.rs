@@ -4,16 +4,17 @@ use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::events::insert_event;
-use super::integrations::{expect_version, load_record, touch};
+use super::integrations::{expect_version, load_record, touch, update_engine};
 use super::keys::hold_key;
 use super::prerequisites::upsert_findings;
 use super::schema::{credentials, prerequisite_findings};
 use super::{Store, StoreError};
 use crate::crypto::{self, KeyWrap, Place};
 use crate::model::{
-    CredentialsState, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
+    CredentialsState, Engine, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
     StoredCredentials, TenantId,
 };
 
@@ -33,6 +34,8 @@ pub struct CredentialsChange {
     /// The org that they were proved against: when the integration was pointed at another one in the
     /// meantime they are refused, for they would go to a host that never proved them.
     pub org_id: String,
+    /// As the org's well-known document says now.
+    pub engine: Engine,
     pub findings: Vec<Finding>,
     /// The version that the caller has seen, when `If-Match` was sent.
     pub expected_version: Option<i64>,
@@ -61,25 +64,29 @@ pub(super) fn open(
     Ok(crypto::open(keys, place(tenant, &id.to_string()), sealed)?)
 }
 
-pub(super) fn load_state(
+pub(super) fn load_states(
     connection: &mut PgConnection,
     tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<Option<CredentialsState>, StoreError> {
-    let row: Option<StateRow> =
-        one(tenant, id).select(StateRow::as_select()).first(connection).optional()?;
-    Ok(row.map(|row| CredentialsState {
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, CredentialsState)>, StoreError> {
+    let rows: Vec<(Uuid, StateRow)> = credentials::table
+        .filter(credentials::tenant_id.eq(tenant.as_str()))
+        .filter(credentials::integration_id.eq_any(ids))
+        .select((credentials::integration_id, StateRow::as_select()))
+        .load(connection)?;
+    let state = |row: StateRow| CredentialsState {
         client_id: row.client_id,
         version: row.version,
         updated_at: row.updated_at,
         updated_by: row.updated_by,
-    }))
+    };
+    Ok(rows.into_iter().map(|(id, row)| (id, state(row))).collect())
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
     let tenant: &'a str = tenant.as_str();
-    let id: uuid::Uuid = id.0;
+    let id: Uuid = id.0;
     credentials::table
         .filter(credentials::tenant_id.eq(tenant).and(credentials::integration_id.eq(id)))
 }
@@ -114,6 +121,7 @@ impl Store {
                 &sealed,
                 &change.event.actor.sub,
             )?;
+            update_engine(connection, &owner, id, &change.engine)?;
             upsert_findings(connection, &owner, id, &change.findings)?;
             insert_event(connection, &owner, &change.event)?;
             touch(connection, &owner, id)?;

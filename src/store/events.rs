@@ -51,9 +51,11 @@ impl Store {
         self.in_tenant(tenant, move |connection| insert_event(connection, &owner, &event)).await
     }
 
-    /// The events of an integration, oldest first; those of a deleted one are still there.
+    /// The events of an integration, oldest first, and among them those of the tenant as a whole, such
+    /// as a denied scope. Those of a deleted integration are still there.
     ///
     /// # Errors
+    /// [`StoreError::NotFound`] for an integration that never was: each begins with an event.
     /// [`StoreError::Unavailable`].
     pub async fn list_events(
         &self,
@@ -63,9 +65,14 @@ impl Store {
     ) -> Result<Page<Event>, StoreError> {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
-            let rows: Vec<EventRow> = events::table
-                .filter(events::tenant_id.eq(owner.as_str()))
-                .filter(events::integration_id.eq(integration_id.0))
+            let mine = events::table.filter(events::tenant_id.eq(owner.as_str()));
+            let of_integration = events::integration_id.eq(integration_id.0);
+            let known = diesel::dsl::exists(mine.filter(of_integration));
+            if !diesel::select(known).get_result::<bool>(connection)? {
+                return Err(StoreError::NotFound);
+            }
+            let rows: Vec<EventRow> = mine
+                .filter(of_integration.nullable().or(events::integration_id.is_null()))
                 .filter(events::id.gt(page.after.unwrap_or(Uuid::nil())))
                 .order(events::id)
                 .limit(page.limit + 1)

@@ -64,10 +64,13 @@ impl Store {
             if inserted == 1 {
                 return Ok(IdempotencyClaim::Claimed);
             }
-            let (body_hash, id): (Vec<u8>, Option<Uuid>) = mine
+            let found: Option<(Vec<u8>, Option<Uuid>)> = mine
                 .filter(i::key.eq(&key.key))
                 .select((i::body_hash, i::integration_id))
-                .first(connection)?;
+                .first(connection)
+                .optional()?;
+            // Given back at this very moment: the caller tries again and finds it free.
+            let Some((body_hash, id)) = found else { return Ok(IdempotencyClaim::InFlight) };
             Ok(match id {
                 _ if body_hash != key.body_hash => IdempotencyClaim::OtherBody,
                 Some(id) => IdempotencyClaim::Done(IntegrationId(id)),

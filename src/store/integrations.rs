@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::events::insert_event;
 use super::idempotency::{self, IdempotencyKey};
-use super::prerequisites::{load_attestations, load_findings, upsert_findings};
+use super::prerequisites::{delete_all, load_attestations, load_findings, upsert_findings};
 use super::schema::{integrations, tenants};
 use super::{Store, StoreError, credentials};
 use crate::model::{
@@ -99,19 +99,15 @@ impl Store {
     ) -> Result<Page<IntegrationRecord>, StoreError> {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
-            let ids: Vec<Uuid> = integrations::table
+            let rows: Vec<IntegrationRow> = integrations::table
                 .filter(integrations::tenant_id.eq(owner.as_str()))
                 .filter(integrations::id.gt(page.after.unwrap_or(Uuid::nil())))
                 .order(integrations::id)
                 .limit(page.limit + 1)
-                .select(integrations::id)
+                .select(IntegrationRow::as_select())
                 .load(connection)?;
-            let ids = Page::from_rows(ids, page.limit, |id| *id);
-            let records = ids
-                .items
-                .iter()
-                .map(|id| load_record(connection, &owner, IntegrationId(*id), false));
-            Ok(Page { items: records.collect::<Result<_, _>>()?, next: ids.next })
+            let rows = Page::from_rows(rows, page.limit, |row| row.id);
+            Ok(Page { items: load_records(connection, &owner, rows.items)?, next: rows.next })
         })
         .await
     }
@@ -131,6 +127,9 @@ impl Store {
         self.in_tenant(tenant, move |connection| {
             let before = load_record(connection, &owner, id, true)?;
             expect_version(&before, change.expected_version)?;
+            if changes_nothing(&before, &change) {
+                return Ok(before);
+            }
             apply_change(connection, &owner, &before, &change)?;
             upsert_findings(connection, &owner, id, &change.findings)?;
             insert_event(connection, &owner, &change.event)?;
@@ -207,13 +206,48 @@ pub(super) fn load_record(
     let query = one(tenant, id).select(IntegrationRow::as_select());
     let row: IntegrationRow =
         if lock { query.for_update().first(connection)? } else { query.first(connection)? };
-    Ok(IntegrationRecord {
-        integration: to_integration(row)?,
-        credentials: credentials::load_state(connection, tenant, id)?,
-        findings: load_findings(connection, tenant, id)?,
-        attestations: load_attestations(connection, tenant, id)?,
-        platforms: Vec::new(),
-    })
+    load_records(connection, tenant, vec![row])?.pop().ok_or(StoreError::NotFound)
+}
+
+/// What belongs to the integrations of `rows`, one query for each table however many they are.
+fn load_records(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    rows: Vec<IntegrationRow>,
+) -> Result<Vec<IntegrationRecord>, StoreError> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut credentials = credentials::load_states(connection, tenant, &ids)?;
+    let mut findings = load_findings(connection, tenant, &ids)?;
+    let mut attestations = load_attestations(connection, tenant, &ids)?;
+    let record = |row: IntegrationRow| {
+        let id = row.id;
+        Ok(IntegrationRecord {
+            integration: to_integration(row)?,
+            credentials: take_of(&mut credentials, id).pop(),
+            findings: take_of(&mut findings, id),
+            attestations: take_of(&mut attestations, id),
+            platforms: Vec::new(),
+        })
+    };
+    rows.into_iter().map(record).collect()
+}
+
+/// Takes out what belongs to `id`.
+fn take_of<T>(all: &mut Vec<(Uuid, T)>, id: Uuid) -> Vec<T> {
+    all.extract_if(.., |(owner, _)| *owner == id).map(|(_, value)| value).collect()
+}
+
+/// Keeps the engine that the org shows now; not a change of configuration, so no new version.
+pub(super) fn update_engine(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    engine: &Engine,
+) -> Result<(), StoreError> {
+    diesel::update(one(tenant, id))
+        .set(integrations::engine.eq(engine.as_str()))
+        .execute(connection)?;
+    Ok(())
 }
 
 fn insert_integration(
@@ -248,6 +282,14 @@ fn insert_integration(
     Ok(())
 }
 
+/// A version that counts up for nothing would make a concurrent admin's `If-Match` fail for nothing.
+fn changes_nothing(before: &IntegrationRecord, change: &IntegrationChange) -> bool {
+    let current = &before.integration;
+    let same_platforms = |platforms: &Vec<Platform>| *platforms == current.selected_platforms;
+    change.org.as_ref().is_none_or(|org| *org == current.org)
+        && change.selected_platforms.as_ref().is_none_or(same_platforms)
+}
+
 fn refuse_second(
     connection: &mut PgConnection,
     tenant: &TenantId,
@@ -278,6 +320,7 @@ fn apply_change(
                 return Err(StoreError::ChangedMeanwhile);
             }
             refuse_second(connection, tenant, &org.id)?;
+            delete_all(connection, tenant, id)?;
         }
         let updated = diesel::update(one(tenant, id)).set(org_values(org)).execute(connection);
         match updated {

@@ -5,26 +5,41 @@ use std::sync::Arc;
 
 use diesel::PgConnection;
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use super::schema::{credentials, sealing_keys, tenants};
 use super::{Store, StoreError, set_config};
+use crate::crypto::KeyWrap;
 use crate::model::{IntegrationId, TenantId};
 
 /// Notes that `key_id` is about to seal something, and holds the note until the commit.
 pub(super) fn hold_key(connection: &mut PgConnection, key_id: &str) -> Result<(), StoreError> {
-    diesel::insert_into(sealing_keys::table)
-        .values(sealing_keys::key_id.eq(key_id))
-        .on_conflict_do_nothing()
-        .execute(connection)?;
-    // Between the two statements rotate-keys may have taken the key off the list: then there is no
-    // row to hold, and the transaction is done again.
-    let held: Option<String> = sealing_keys::table
-        .find(key_id)
-        .select(sealing_keys::key_id)
-        .for_share()
-        .first(connection)
-        .optional()?;
-    held.map(|_| ()).ok_or(StoreError::ChangedMeanwhile)
+    // Between the two statements rotate-keys may take the key off the list; it cannot do so twice,
+    // for it waits until it has seen that the key seals nothing.
+    for _ in 0..2 {
+        diesel::insert_into(sealing_keys::table)
+            .values(sealing_keys::key_id.eq(key_id))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+        let held: Option<String> = sealing_keys::table
+            .find(key_id)
+            .select(sealing_keys::key_id)
+            .for_share()
+            .first(connection)
+            .optional()?;
+        if held.is_some() {
+            return Ok(());
+        }
+    }
+    Err(StoreError::ChangedMeanwhile)
+}
+
+/// What one batch of a rotation did.
+#[derive(Debug, Default)]
+pub struct Resealed {
+    pub done: usize,
+    /// Integrations with a secret that does not open: passed over, and told of at the end.
+    pub unopened: Vec<IntegrationId>,
 }
 
 impl Store {
@@ -47,42 +62,24 @@ impl Store {
     }
 
     /// Seals up to `limit` secrets of `tenant` anew, those that another key than the active one
-    /// sealed, and says how many it did: 0 means that none is left.
+    /// sealed; those of `passed_over` are left alone. Nothing done means that none is left.
     ///
     /// # Errors
-    /// [`StoreError::Seal`] when a key is missing from the keyring, [`StoreError::Unavailable`].
-    pub async fn reseal_credentials(
+    /// [`StoreError::Unavailable`].
+    pub async fn reseal_secrets(
         &self,
         tenant: &TenantId,
         limit: i64,
-    ) -> Result<usize, StoreError> {
+        passed_over: Vec<IntegrationId>,
+    ) -> Result<Resealed, StoreError> {
         let owner = tenant.clone();
         let keys = Arc::clone(&self.keys);
         self.in_tenant(tenant, move |connection| {
             hold_key(connection, keys.active_key_id())?;
-            let rows: Vec<(uuid::Uuid, Vec<u8>)> = credentials::table
-                .filter(credentials::tenant_id.eq(owner.as_str()))
-                .filter(credentials::key_id.ne(keys.active_key_id()))
-                .order(credentials::integration_id)
-                .limit(limit)
-                .select((credentials::integration_id, credentials::client_secret))
-                .for_update()
-                .load(connection)?;
-            for (id, sealed) in &rows {
-                let id = IntegrationId(*id);
-                let secret = super::credentials::open(keys.as_ref(), &owner, id, sealed)?;
-                let resealed = super::credentials::seal(keys.as_ref(), &owner, id, &secret)?;
-                let row = credentials::table
-                    .filter(credentials::tenant_id.eq(owner.as_str()))
-                    .filter(credentials::integration_id.eq(id.0));
-                diesel::update(row)
-                    .set((
-                        credentials::client_secret.eq(&resealed),
-                        credentials::key_id.eq(keys.active_key_id()),
-                    ))
-                    .execute(connection)?;
-            }
-            Ok(rows.len())
+            let passed_over: Vec<Uuid> = passed_over.iter().map(|id| id.0).collect();
+            let mut batch = Resealed::default();
+            reseal_credentials(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
+            Ok(batch)
         })
         .await
     }
@@ -113,33 +110,78 @@ impl Store {
 
     /// Takes the keys off the list that seal nothing any more, and says which are still on it.
     ///
-    /// One transaction holds a key's row while it goes round the tenants, so that no writer can seal
-    /// with it in between; such a writer waits and then notes the key anew.
+    /// First without holding anything up; then a key that seems unused is held and looked at once
+    /// more, so that no writer can seal with it in between: such a writer waits and notes it anew.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn release_unused_keys(&self) -> Result<Vec<String>, StoreError> {
+        let used = self.count_secrets_by_key().await?;
         let active = self.keys.active_key_id().to_owned();
         self.pool
             .transaction(move |connection| {
                 let listed: Vec<String> = sealing_keys::table
                     .select(sealing_keys::key_id)
                     .order(sealing_keys::key_id)
-                    .for_update()
                     .load(connection)?;
                 let tenants: Vec<String> = tenants::table.select(tenants::id).load(connection)?;
                 let mut kept = Vec::new();
                 for key_id in listed {
-                    if key_id == active || is_in_use(connection, &tenants, &key_id)? {
+                    let needed = key_id == active || used.contains_key(&key_id);
+                    if needed || !release(connection, &tenants, &key_id)? {
                         kept.push(key_id);
-                    } else {
-                        diesel::delete(sealing_keys::table.find(&key_id)).execute(connection)?;
                     }
                 }
                 Ok(kept)
             })
             .await
     }
+}
+
+/// Takes a key off the list unless it seals something; says whether it did.
+fn release(
+    connection: &mut PgConnection,
+    tenants: &[String],
+    key_id: &str,
+) -> Result<bool, StoreError> {
+    let row = sealing_keys::table.find(key_id);
+    row.select(sealing_keys::key_id).for_update().first::<String>(connection)?;
+    if is_in_use(connection, tenants, key_id)? {
+        return Ok(false);
+    }
+    diesel::delete(sealing_keys::table.find(key_id)).execute(connection)?;
+    Ok(true)
+}
+
+fn reseal_credentials(
+    connection: &mut PgConnection,
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    limit: i64,
+    passed_over: &[Uuid],
+    batch: &mut Resealed,
+) -> Result<(), StoreError> {
+    let active = keys.active_key_id();
+    let mine = credentials::table.filter(credentials::tenant_id.eq(tenant.as_str()));
+    let rows: Vec<(Uuid, Vec<u8>)> = mine
+        .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(passed_over)))
+        .order(credentials::integration_id)
+        .limit(limit)
+        .select((credentials::integration_id, credentials::client_secret))
+        .for_update()
+        .load(connection)?;
+    for (id, sealed) in rows {
+        let Ok(secret) = super::credentials::open(keys, tenant, IntegrationId(id), &sealed) else {
+            batch.unopened.push(IntegrationId(id));
+            continue;
+        };
+        let resealed = super::credentials::seal(keys, tenant, IntegrationId(id), &secret)?;
+        diesel::update(mine.filter(credentials::integration_id.eq(id)))
+            .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
+            .execute(connection)?;
+        batch.done += 1;
+    }
+    Ok(())
 }
 
 fn is_in_use(

@@ -27,6 +27,7 @@ pub use credentials::CredentialsChange;
 pub use error::StoreError;
 pub use idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use integrations::{IntegrationChange, NewIntegration};
+pub use keys::Resealed;
 pub use pool::PoolSettings;
 pub use role::RoleError;
 

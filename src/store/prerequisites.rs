@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
+use uuid::Uuid;
 
 use super::events::insert_event;
+use super::integrations::update_engine;
 use super::schema::{prerequisite_attestations, prerequisite_findings};
 use super::{Store, StoreError};
 use crate::model::{
-    Attestation, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, PrerequisiteKind,
-    TenantId,
+    Attestation, Engine, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome,
+    PrerequisiteKind, TenantId,
 };
 
 #[derive(Queryable, Selectable)]
@@ -71,27 +73,43 @@ pub(super) fn upsert_findings(
 pub(super) fn load_findings(
     connection: &mut PgConnection,
     tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<Vec<Finding>, StoreError> {
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Finding)>, StoreError> {
     use prerequisite_findings as f;
-    let rows: Vec<FindingRow> = f::table
-        .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)))
-        .select(FindingRow::as_select())
+    let rows: Vec<(Uuid, FindingRow)> = f::table
+        .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq_any(ids)))
+        .select((f::integration_id, FindingRow::as_select()))
         .load(connection)?;
-    rows.into_iter().map(to_finding).collect()
+    rows.into_iter().map(|(id, row)| Ok((id, to_finding(row)?))).collect()
 }
 
 pub(super) fn load_attestations(
     connection: &mut PgConnection,
     tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<Vec<Attestation>, StoreError> {
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Attestation)>, StoreError> {
     use prerequisite_attestations as a;
-    let rows: Vec<AttestationRow> = a::table
-        .filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq(id.0)))
-        .select(AttestationRow::as_select())
+    let rows: Vec<(Uuid, AttestationRow)> = a::table
+        .filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq_any(ids)))
+        .select((a::integration_id, AttestationRow::as_select()))
         .load(connection)?;
-    rows.into_iter().map(to_attestation).collect()
+    rows.into_iter().map(|(id, row)| Ok((id, to_attestation(row)?))).collect()
+}
+
+/// Forgets what was found and confirmed about an org that the integration no longer points at.
+pub(super) fn delete_all(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    use {prerequisite_attestations as a, prerequisite_findings as f};
+    let findings =
+        f::table.filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)));
+    diesel::delete(findings).execute(connection)?;
+    let attestations =
+        a::table.filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq(id.0)));
+    diesel::delete(attestations).execute(connection)?;
+    Ok(())
 }
 
 impl Store {
@@ -104,16 +122,18 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        checked_with: Option<i64>,
+        checked_with: i64,
+        engine: Engine,
         findings: Vec<Finding>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
             let record = super::integrations::load_record(connection, &owner, id, true)?;
-            if record.credentials.as_ref().map(|c| c.version) != checked_with {
+            if record.credentials.as_ref().map(|c| c.version) != Some(checked_with) {
                 return Err(StoreError::ChangedMeanwhile);
             }
+            update_engine(connection, &owner, id, &engine)?;
             upsert_findings(connection, &owner, id, &findings)?;
             insert_event(connection, &owner, &event)?;
             super::integrations::load_record(connection, &owner, id, false)

@@ -262,3 +262,27 @@ async fn the_secret_stands_in_the_database_sealed_and_bound_to_its_row() {
         .await;
     check.expect_problem(500, "internal");
 }
+
+#[tokio::test]
+async fn a_secret_in_the_field_of_the_id_does_not_get_into_the_audit() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    let swapped =
+        json!({ "client_id": world.acme.client_secret(), "client_secret": world.acme.client_id() });
+    world.put(&format!("{path}/credentials"), &swapped).await.expect_problem(422, "invalid_client");
+    let events = world.get(&format!("{path}/events")).await.expect(200).to_string();
+    assert!(
+        events.contains("credentials_refused") && !events.contains(&world.acme.client_secret()),
+        "{events}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_without_any_scope_is_told_all_that_it_lacks() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    world.acme.change(|knobs| knobs.granted_scopes.clear());
+    let refused = world.put(&format!("{path}/credentials"), &world.credentials()).await;
+    let problem = refused.expect_problem(422, "missing_scopes");
+    assert_eq!(problem["missing_scopes"].as_array().expect("scopes").len(), 3, "{problem}");
+}

@@ -85,6 +85,9 @@ async fn every_rejection_of_the_framework_is_a_problem_document() {
     }
     for (body, code) in [
         ("[]", "invalid"),
+        (r#"["acme.okta.com"]"#, "invalid"),
+        (r#""acme.okta.com""#, "invalid"),
+        (r#"{"okta_domain":"acme.okta.com","selected_platforms":[{"macos":null}]}"#, "invalid"),
         ("{}", "missing"),
         ("7", "invalid"),
         (r#"{"okta_domain":"a","okta_domain":"b"}"#, "duplicate"),

@@ -208,12 +208,14 @@ async fn if_match_guards_a_change_and_a_deletion() {
     assert_eq!(changed.expect(200)["selected_platforms"], json!(["macos"]));
     let stale = change("\"1\"").await.expect_problem(412, "stale_version");
     assert!(stale["detail"].as_str().expect("detail").contains("\"2\""));
-    for never in ["W/\"2\"", "\"something else\""] {
+    for never in ["W/\"2\"", "\"something else\"", "\"+2\"", "\"02\""] {
         change(never).await.expect_problem(412, "stale_version");
     }
-    change("2").await.expect_problem(400, "malformed_request");
+    for unclear in ["2", "\"1\", \"2\""] {
+        change(unclear).await.expect_problem(400, "malformed_request");
+    }
     change("*").await.expect(200);
-    let delete = world.ask(Method::DELETE, &path).admin().header("if-match", "\"2\"").send().await;
+    let delete = world.ask(Method::DELETE, &path).admin().header("if-match", "\"1\"").send().await;
     delete.expect_problem(412, "stale_version");
 }
 
@@ -224,8 +226,13 @@ async fn a_patch_is_a_merge_patch_that_names_what_it_cannot_accept() {
     let both =
         world.patch(&path, &json!({ "selected_platforms": ["macos", "ios"] })).await.expect(200);
     assert_eq!(both["selected_platforms"], json!(["macos", "ios"]));
-    let unchanged = world.patch(&path, &json!({})).await.expect(200);
-    assert_eq!(unchanged["selected_platforms"], json!(["macos", "ios"]));
+    for nothing in [
+        json!({}),
+        json!({ "selected_platforms": ["macos", "ios"], "okta_domain": "acme.okta.com" }),
+    ] {
+        let unchanged = world.patch(&path, &nothing).await.expect(200);
+        assert_eq!(unchanged, both, "no new version for nothing");
+    }
     for (body, pointer, code) in [
         (json!({ "selected_platforms": ["windows"] }), "/selected_platforms/0", "invalid"),
         (json!({ "selected_platforms": ["ios", "ios"] }), "/selected_platforms/1", "duplicate"),
@@ -248,9 +255,13 @@ async fn after_connecting_the_domain_may_change_within_the_same_org_only() {
         .start()
         .await;
     let path = world.integration().await;
-    // Before connecting, any org may be pointed at.
+    let attest = format!("{path}/prerequisites/adaptive_mfa/attestation");
+    world.put(&attest, &json!({ "attested": true })).await.expect(200);
+    // Before connecting, any org may be pointed at; what was confirmed was about the one before.
     let moved = world.patch(&path, &json!({ "okta_domain": "globex.okta.com" })).await.expect(200);
     assert_eq!(moved["okta_domain"], "globex.okta.com");
+    let report = world.get(&format!("{path}/prerequisites")).await.expect(200);
+    assert_eq!(crate::world::item(&report, "adaptive_mfa")["outcome"], "unknown");
     world.patch(&path, &json!({ "okta_domain": "acme.okta.com" })).await.expect(200);
     world.put(&format!("{path}/credentials"), &world.credentials()).await.expect(201);
     world
@@ -322,4 +333,41 @@ async fn a_list_comes_in_pages_that_miss_and_repeat_nothing() {
         let answer = world.get(&format!("{INTEGRATIONS}?{query}")).await;
         assert_eq!(answer.status, code, "{query} {}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn the_audit_shows_who_was_denied_and_an_unknown_id_is_not_found_on_any_page() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    world
+        .ask(Method::DELETE, &path)
+        .scopes(&["odt:read"])
+        .send()
+        .await
+        .expect_problem(403, "scope_missing");
+    let events = world.get(&format!("{path}/events")).await.expect(200);
+    let kinds: Vec<_> = events["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|event| event["kind"].clone())
+        .collect();
+    assert_eq!(kinds, ["integration_created", "scope_denied"]);
+    let nobody = format!("{INTEGRATIONS}/0193d2a4-5b1c-7c43-8b5e-2f8d1c0a9e77/events");
+    for page in [nobody.clone(), format!("{nobody}?cursor=AAAAAAAAAAAAAAAAAAAAAA")] {
+        world.get(&page).await.expect_problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_id_is_looked_for_only_after_the_scope() {
+    let world = World::start().await;
+    let path = format!("{INTEGRATIONS}/not-an-id");
+    world
+        .ask(Method::GET, &path)
+        .scopes(&["trust:read"])
+        .send()
+        .await
+        .expect_problem(403, "scope_missing");
+    world.get(&path).await.expect_problem(404, "not_found");
 }

@@ -56,8 +56,12 @@ async fn a_scope_that_was_taken_away_fails_the_check_and_is_named() {
     );
     assert_eq!(scopes["evidence"]["missing"], json!(["okta.authenticators.read"]));
     assert_eq!(report["ready"], false);
-    // What was seen before stays: the missing scope says nothing about FastPass.
-    assert_eq!(item(&report, "fastpass")["outcome"], "passed");
+    // Without the scope nobody can tell any more whether FastPass is on.
+    let fastpass = item(&report, "fastpass");
+    assert_eq!(
+        (&fastpass["outcome"], &fastpass["reason"]),
+        (&json!("unknown"), &json!("missing_scopes"))
+    );
     let integration = world.get(&path).await.expect(200);
     assert!(
         integration["status_reasons"]
@@ -152,4 +156,50 @@ async fn the_mdm_may_attest_what_it_distributes_and_nothing_else() {
     let report = attest("okta_verify_distribution").await.expect(200);
     assert_eq!(item(&report, "okta_verify_distribution")["outcome"], "attested");
     attest("adaptive_mfa").await.expect_problem(403, "scope_missing");
+}
+
+#[tokio::test]
+async fn a_note_with_control_characters_is_refused_and_not_a_fault() {
+    let world = World::start().await;
+    let path = format!("{}/prerequisites/adaptive_mfa/attestation", world.connected().await);
+    for (note, code) in
+        [("a\u{0}b".to_owned(), "invalid_characters"), ("x".repeat(501), "too_long")]
+    {
+        let problem = world.put(&path, &json!({ "attested": true, "note": note })).await;
+        let problem = problem.expect_problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["code"], code);
+    }
+}
+
+#[tokio::test]
+async fn an_org_that_was_upgraded_shows_its_new_engine_after_a_check() {
+    let world = World::start().await;
+    world.acme.change(|knobs| knobs.pipeline = testkit::okta::Pipeline::V1);
+    let path = world.connected().await;
+    assert_eq!(world.get(&path).await.expect(200)["engine"], "classic");
+    world.acme.change(|knobs| knobs.pipeline = testkit::okta::Pipeline::Idx);
+    let check = world
+        .ask(Method::POST, &format!("{path}/prerequisites/check"))
+        .admin()
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(item(&check, "identity_engine")["outcome"], "passed");
+    assert_eq!(world.get(&path).await.expect(200)["engine"], "identity_engine");
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_come_from_here_is_not_said_to_lack_scopes() {
+    let world = World::start().await;
+    let path = world.connected().await;
+    world.acme.change(|knobs| knobs.network_zone_blocked = true);
+    world
+        .ask(Method::POST, &format!("{path}/prerequisites/check"))
+        .admin()
+        .send()
+        .await
+        .expect(200);
+    let reasons = world.get(&path).await.expect(200)["status_reasons"].clone();
+    assert!(reasons.as_array().expect("reasons").contains(&json!("client_refused")), "{reasons}");
+    assert!(!reasons.as_array().expect("reasons").contains(&json!("scopes_missing")), "{reasons}");
 }
