@@ -1,6 +1,7 @@
 //! The words that all rooms share. Knows no HTTP, no SQL and no Okta wire format.
 
 pub mod credentials;
+pub mod devices;
 pub mod events;
 pub mod ids;
 pub mod integrations;
@@ -11,6 +12,7 @@ pub mod prerequisites;
 pub mod scope;
 
 pub use credentials::{CredentialsState, NewCredentials, StoredCredentials};
+pub use devices::{DeviceIdentifierError, SerialNumber, Udid, UserPrincipalName};
 pub use events::{Event, EventKind, NewEvent};
 pub use ids::{IntegrationId, TenantId};
 pub use integrations::{Engine, Integration, IntegrationRecord, Org, Status, StatusReason};
