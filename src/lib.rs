@@ -18,6 +18,7 @@ pub mod handlers;
 pub mod model;
 pub mod okta;
 mod openapi;
+pub mod payload;
 pub mod routes;
 pub mod service;
 pub mod startup;

@@ -1,0 +1,103 @@
+//! `app_config_extra`: settings of Okta Verify that an admin adds in their own words. Checked when
+//! it comes in, so that everything behind can be written as a property list.
+
+use serde_json::{Map, Value};
+
+use super::document::check_text;
+use super::{Device, PayloadError};
+
+const FIELD: &str = "app_config_extra";
+const MAX_DEPTH: usize = 8;
+const MAX_KEYS: usize = 100;
+const MAX_BYTES: usize = 16 * 1024;
+
+/// What makes a device trusted is not an admin's to change; in no spelling, for a second key beside
+/// ours would only confuse. Every other key of ours may be overridden: it is their setting.
+const RESERVED: [&str; 2] = ["managementHint", "OktaVerify.OrgUrl"];
+
+/// Settings that passed every check; none when nothing was added.
+#[derive(Clone, Default, PartialEq)]
+pub struct AppConfigExtra(Map<String, Value>);
+
+impl AppConfigExtra {
+    /// Takes at most 16 KiB of JSON, 100 keys and 8 levels, the outermost included, without null.
+    pub fn parse(settings: Map<String, Value>) -> Result<Self, PayloadError> {
+        let settings = Value::Object(settings);
+        if settings.to_string().len() > MAX_BYTES {
+            return Err(PayloadError::TooLarge { field: FIELD.to_owned(), max: MAX_BYTES });
+        }
+        let mut keys = 0;
+        check(FIELD, &settings, 1, &mut keys)?;
+        match settings {
+            Value::Object(settings) => {
+                refuse_reserved(&settings)?;
+                Ok(Self(settings))
+            }
+            _ => Ok(Self::default()),
+        }
+    }
+
+    /// The settings for one device: `{serial_number}` and `{udid}` filled in wherever a value is text.
+    pub(super) fn for_device(&self, device: &Device) -> Map<String, Value> {
+        self.0.iter().map(|(key, value)| (key.clone(), filled(value, device))).collect()
+    }
+}
+
+/// The keys alone: nobody knows what an admin has put into the values.
+impl std::fmt::Debug for AppConfigExtra {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AppConfigExtra").field(&self.0.keys().collect::<Vec<_>>()).finish()
+    }
+}
+
+fn refuse_reserved(settings: &Map<String, Value>) -> Result<(), PayloadError> {
+    let reserved = |key: &&String| RESERVED.iter().any(|ours| ours.eq_ignore_ascii_case(key));
+    match settings.keys().find(reserved) {
+        Some(key) => Err(PayloadError::ReservedKey { field: below(FIELD, key) }),
+        None => Ok(()),
+    }
+}
+
+fn check(field: &str, value: &Value, depth: usize, keys: &mut usize) -> Result<(), PayloadError> {
+    match value {
+        Value::Null => Err(PayloadError::NullValue { field: field.to_owned() }),
+        Value::Number(number) if number.is_u64() && !number.is_i64() => {
+            Err(PayloadError::NumberOutOfRange { field: field.to_owned() })
+        }
+        Value::Bool(_) | Value::Number(_) => Ok(()),
+        Value::String(text) if text.is_empty() => Ok(()),
+        Value::String(text) => check_text(field, text),
+        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => {
+            Err(PayloadError::TooDeep { field: field.to_owned(), max: MAX_DEPTH })
+        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, item)| check(&format!("{field}/{at}"), item, depth + 1, keys)),
+        Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
+            *keys += 1;
+            if *keys > MAX_KEYS {
+                return Err(PayloadError::TooManyKeys { field: FIELD.to_owned(), max: MAX_KEYS });
+            }
+            let field = below(field, key);
+            check_text(&field, key)?;
+            check(&field, value, depth + 1, keys)
+        }),
+    }
+}
+
+/// RFC 6901 §3.
+fn below(field: &str, key: &str) -> String {
+    format!("{field}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+fn filled(value: &Value, device: &Device) -> Value {
+    match value {
+        Value::String(text) => Value::String(device.fill(text)),
+        Value::Array(items) => items.iter().map(|item| filled(item, device)).collect(),
+        Value::Object(entries) => {
+            entries.iter().map(|(key, value)| (key.clone(), filled(value, device))).collect()
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,28 @@
+//! What an MDM installs on a device: configuration profiles and managed app configuration, rendered
+//! from typed values. Pure: the same values give the same bytes and the same `PayloadUUID`s, so an
+//! MDM can tell what changed. Reads no clock, draws no random number, does no I/O.
+
+mod certificate;
+mod device;
+mod document;
+mod error;
+mod extra;
+mod identity;
+mod okta_verify;
+mod settings;
+mod single_sign_on;
+mod subject;
+
+#[cfg(test)]
+mod tests;
+
+pub use certificate::{Scep, certificate_profile};
+pub use device::Device;
+pub use document::{PROFILE_CONTENT_TYPE, ProfileDocument};
+pub use error::PayloadError;
+pub use extra::AppConfigExtra;
+pub use identity::{Deployment, PayloadScope};
+pub use okta_verify::{ManagedAppConfiguration, OktaVerifyOptions, managed_app_configuration};
+pub use settings::settings_profile;
+pub use single_sign_on::{OrgHosts, single_sign_on_profile};
+pub use subject::{DEFAULT_SUBJECT_TEMPLATE, common_name};

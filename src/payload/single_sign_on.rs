@@ -1,0 +1,106 @@
+//! The single sign-on extension, by which a browser or an app asks Okta Verify instead of the user:
+//! the payload for both platforms, and the profile of an iPhone or iPad.
+
+use plist::{Dictionary, Value};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::document::{Label, dictionary, payload, profile, text};
+use super::identity::PayloadKind;
+use super::{Deployment, PayloadError, PayloadScope, ProfileDocument};
+
+const PAYLOAD_TYPE: &str = "com.apple.extensiblesso";
+const EXTENSION_IDENTIFIER: &str = "com.okta.mobile.auth-service-extension";
+/// Okta's team at Apple.
+const TEAM_IDENTIFIER: &str = "B7F62B65BN";
+/// The longest host name, in bytes (RFC 1035 §2.3.4).
+const MAX_HOST_LEN: usize = 253;
+
+const LABEL: Label = Label {
+    name: "Okta single sign-on",
+    description: "Lets Okta Verify answer when a browser or an app asks to sign in with Okta.",
+};
+
+/// The hosts of an org, without scheme, each once: first the one where its users sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgHosts {
+    sign_in: String,
+    others: Vec<String>,
+}
+
+impl OrgHosts {
+    /// # Errors
+    /// `InvalidHost` for a text that is not a plain host name.
+    pub fn new<'a>(
+        sign_in: &str,
+        others: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, PayloadError> {
+        let mut hosts = Self { sign_in: host(sign_in)?, others: Vec::new() };
+        for other in others {
+            let other = host(other)?;
+            // Apple refuses a host that two payloads name; twice in one is not worth trying.
+            if hosts.iter().all(|known| known != other) {
+                hosts.others.push(other);
+            }
+        }
+        Ok(hosts)
+    }
+
+    /// The host where the org's users sign in: the custom domain when there is one.
+    pub fn sign_in(&self) -> &str {
+        &self.sign_in
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.sign_in.as_str()).chain(self.others.iter().map(String::as_str))
+    }
+}
+
+fn host(text: &str) -> Result<String, PayloadError> {
+    let plain = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if text.len() <= MAX_HOST_LEN && text.split('.').all(plain) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(PayloadError::InvalidHost { field: "hosts".to_owned() })
+    }
+}
+
+/// The payload of a Mac ("ExtensibleSingleSignOn"), where `TeamIdentifier` is required.
+pub(super) fn mac_payload(
+    deployment: &Deployment<'_>,
+    hosts: &OrgHosts,
+) -> Result<Dictionary, PayloadError> {
+    let mut payload = extension(deployment, PayloadKind::SettingsSingleSignOn, hosts)?;
+    payload.insert("TeamIdentifier".to_owned(), TEAM_IDENTIFIER.into());
+    Ok(payload)
+}
+
+/// The profile of an iPhone or iPad. Always in system scope: the choice is a Mac's. Apple knows no
+/// `TeamIdentifier` there.
+pub fn single_sign_on_profile(
+    deployment: &Deployment<'_>,
+    hosts: &OrgHosts,
+    management_hint: &SecretString,
+) -> Result<ProfileDocument, PayloadError> {
+    let deployment = Deployment { scope: PayloadScope::System, ..*deployment };
+    let mut payload = extension(&deployment, PayloadKind::SingleSignOnExtension, hosts)?;
+    let hint = text("management_hint", management_hint.expose_secret())?;
+    payload.insert("ExtensionData".to_owned(), dictionary([("managementHint", hint)]).into());
+    profile(&deployment, PayloadKind::SingleSignOn, &LABEL, vec![payload])
+}
+
+fn extension(
+    deployment: &Deployment<'_>,
+    kind: PayloadKind,
+    hosts: &OrgHosts,
+) -> Result<Dictionary, PayloadError> {
+    let mut payload = payload(deployment, kind, PAYLOAD_TYPE, &LABEL)?;
+    payload.extend(dictionary([
+        ("ExtensionIdentifier", EXTENSION_IDENTIFIER.into()),
+        ("Type", "Credential".into()),
+        ("Realm", "Okta Device".into()),
+        ("Hosts", Value::Array(hosts.iter().map(Value::from).collect())),
+    ]));
+    Ok(payload)
+}

@@ -1,0 +1,247 @@
+//! Each payload, key by key, against Apple's description of it (developer.apple.com, "Device
+//! Management", the page that each table names), and the values that Okta's help pages ask for.
+
+use plist::{Dictionary, Value};
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::{
+    CHALLENGE, HINT, certificate, deployment, device, hosts, inner, options, payloads, read,
+};
+use crate::payload::*;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Type {
+    Text,
+    Integer,
+    Boolean,
+    Array,
+    Dictionary,
+    Data,
+}
+use Type::{Array, Boolean, Data, Integer, Text};
+
+/// A key, its type, and whether the page calls it required.
+type Keys = &'static [(&'static str, Type, bool)];
+
+/// "CommonPayloadKeys".
+const COMMON: Keys = &[
+    ("PayloadIdentifier", Text, true),
+    ("PayloadUUID", Text, true),
+    ("PayloadType", Text, true),
+    ("PayloadVersion", Integer, true),
+    ("PayloadDescription", Text, false),
+    ("PayloadDisplayName", Text, false),
+    ("PayloadOrganization", Text, false),
+];
+
+/// "TopLevel", as far as a profile that is not encrypted can use it. `PayloadScope` is optional to
+/// Apple and required by us.
+const TOP_LEVEL: Keys = &[("PayloadContent", Array, true), ("PayloadScope", Text, true)];
+
+/// "SCEP".
+const SCEP: Keys = &[("PayloadContent", Type::Dictionary, true)];
+
+/// "SCEP.PayloadContent". `Challenge` and `Subject` are optional to Apple; Okta issues nothing
+/// without them.
+const SCEP_CONTENT: Keys = &[
+    ("URL", Text, true),
+    ("Name", Text, false),
+    ("Subject", Array, true),
+    ("Challenge", Text, true),
+    ("Keysize", Integer, false),
+    ("Key Type", Text, false),
+    ("Key Usage", Integer, false),
+    ("CAFingerprint", Data, false),
+    ("Retries", Integer, false),
+    ("RetryDelay", Integer, false),
+    ("SubjectAltName", Type::Dictionary, false),
+    ("KeyIsExtractable", Boolean, false),
+    ("AllowAllAppsAccess", Boolean, false),
+];
+
+/// "ExtensibleSingleSignOn" on macOS: `Hosts` because the type is `Credential`.
+const SINGLE_SIGN_ON_MAC: Keys = &[
+    ("ExtensionIdentifier", Text, true),
+    ("TeamIdentifier", Text, true),
+    ("Type", Text, true),
+    ("Realm", Text, true),
+    ("Hosts", Array, true),
+];
+
+/// The same page for iOS, which has no `TeamIdentifier`.
+const SINGLE_SIGN_ON_IOS: Keys = &[
+    ("ExtensionIdentifier", Text, true),
+    ("Type", Text, true),
+    ("Realm", Text, true),
+    ("Hosts", Array, true),
+    ("ExtensionData", Type::Dictionary, true),
+];
+
+/// "ManagedPreferences", whose content has the domain for its key.
+const PREFERENCES: Keys = &[("PayloadContent", Type::Dictionary, true)];
+const DOMAIN: Keys = &[("Forced", Array, true), ("Set-Once", Array, false)];
+const FORCED: Keys = &[("mcx_preference_settings", Type::Dictionary, true)];
+
+fn type_of(value: &Value) -> Option<Type> {
+    Some(match value {
+        Value::String(_) => Type::Text,
+        Value::Integer(_) => Type::Integer,
+        Value::Boolean(_) => Type::Boolean,
+        Value::Array(_) => Type::Array,
+        Value::Dictionary(_) => Type::Dictionary,
+        Value::Data(_) => Type::Data,
+        _ => return None,
+    })
+}
+
+/// Every key known and of its type, every required key there.
+fn conforms(dictionary: &Dictionary, tables: &[Keys]) {
+    let known = || tables.iter().copied().flatten();
+    for (key, value) in dictionary {
+        let (_, expected, _) =
+            known().find(|(name, ..)| name == key).unwrap_or_else(|| panic!("{key} is not known"));
+        assert_eq!(type_of(value), Some(*expected), "{key}");
+    }
+    for (key, _, required) in known() {
+        assert!(!required || dictionary.contains_key(key), "{key} is missing");
+    }
+}
+
+fn conforms_as(payload: &Dictionary, payload_type: &str, keys: Keys) {
+    conforms(payload, &[COMMON, keys]);
+    has(payload, "PayloadType", payload_type);
+    has(payload, "PayloadVersion", 1);
+}
+
+fn has(dictionary: &Dictionary, key: &str, value: impl Into<Value>) {
+    assert_eq!(dictionary.get(key), Some(&value.into()), "{key}");
+}
+
+fn texts(items: &[&str]) -> Value {
+    Value::Array(items.iter().map(|item| Value::from(*item)).collect())
+}
+
+#[test]
+fn the_certificate_profile_is_one_scep_payload() {
+    let device = device();
+    let document = certificate(&deployment(&device), CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap();
+    assert_eq!(document.content_type, "application/x-apple-aspen-config");
+    let profile = read(&document);
+    conforms_as(&profile, "Configuration", TOP_LEVEL);
+    has(&profile, "PayloadScope", "System");
+    has(&profile, "PayloadOrganization", "Acme");
+    has(&profile, "PayloadIdentifier", document.payload_identifier.as_str());
+    has(&profile, "PayloadUUID", document.payload_uuid.to_string());
+
+    let payloads = payloads(&document);
+    assert_eq!(payloads.len(), 1);
+    conforms_as(&payloads[0], "com.apple.security.scep", SCEP);
+    let content = inner(&payloads[0], "PayloadContent");
+    conforms(content, &[SCEP_CONTENT]);
+    has(content, "URL", "https://acme.okta.com/pki/0a/scep/rac?a=1&b=2");
+    has(content, "Challenge", CHALLENGE);
+    has(content, "Keysize", 2048);
+    has(content, "Key Type", "RSA");
+    has(content, "Key Usage", 1);
+    has(content, "KeyIsExtractable", false);
+    has(content, "AllowAllAppsAccess", true);
+    let name = texts(&["CN", "managementAttestation 55900BDC-347C-58B1-D249-F32244B11D30"]);
+    has(content, "Subject", Value::Array(vec![Value::Array(vec![name])]));
+}
+
+#[test]
+fn the_settings_profile_has_the_extension_and_both_domains() {
+    let device = device();
+    let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
+    let document = settings_profile(&deployment, &hosts(), &options()).unwrap();
+    assert_eq!(document.file_name, "okta-device-trust-settings-C02XL0GTJGH5.mobileconfig");
+    let profile = read(&document);
+    conforms_as(&profile, "Configuration", TOP_LEVEL);
+    has(&profile, "PayloadScope", "User");
+
+    let payloads = payloads(&document);
+    let [extension, app, app_extension] = payloads.as_slice() else { panic!("{payloads:?}") };
+    conforms_as(extension, "com.apple.extensiblesso", SINGLE_SIGN_ON_MAC);
+    has(extension, "ExtensionIdentifier", "com.okta.mobile.auth-service-extension");
+    has(extension, "TeamIdentifier", "B7F62B65BN");
+    has(extension, "Type", "Credential");
+    has(extension, "Realm", "Okta Device");
+    has(extension, "Hosts", texts(&["login.acme.example", "acme.okta.com"]));
+
+    for (payload, domain) in
+        [(app, "com.okta.mobile"), (app_extension, "com.okta.mobile.auth-service-extension")]
+    {
+        conforms_as(payload, "com.apple.ManagedClient.preferences", PREFERENCES);
+        let content = inner(payload, "PayloadContent");
+        assert_eq!(content.len(), 1);
+        conforms(inner(content, domain), &[DOMAIN]);
+        let forced = inner(content, domain).get("Forced").and_then(Value::as_array).unwrap();
+        let [Value::Dictionary(forced)] = forced.as_slice() else { panic!("{forced:?}") };
+        conforms(forced, &[FORCED]);
+        are_the_settings(inner(forced, "mcx_preference_settings"));
+    }
+}
+
+fn are_the_settings(settings: &Dictionary) {
+    has(settings, "OktaVerify.OrgUrl", "login.acme.example");
+    has(settings, "OktaVerify.UserPrincipalName", "ada@acme.example");
+    has(settings, "OktaVerify.EnrollmentOptions", "SilentEnrollmentEnabled");
+    has(settings, "OktaVerify.ReportDiagnostics", false);
+    has(settings, "OktaVerify.Plugins", texts(&["com.crowdstrike.zta"]));
+    let udid = "55900BDC-347C-58B1-D249-F32244B11D30";
+    has(settings, "asset", format!("C02XL0GTJGH5 {udid} {{other}}"));
+    let nested = inner(settings, "com.crowdstrike.zta");
+    has(nested, "format", "JWT");
+    has(nested, "limits", Value::Array(vec![1.into(), 2.5.into(), true.into(), udid.into()]));
+    assert_eq!(settings.len(), 7, "nothing that nobody asked for");
+}
+
+#[test]
+fn without_options_okta_verify_is_told_the_org_and_nothing_else() {
+    let device = Device { user_principal_name: None, ..device() };
+    let none = OktaVerifyOptions::default();
+    let hint = SecretString::from(HINT);
+    let map = managed_app_configuration(&device, &hosts(), &none, &hint).unwrap().expose_map();
+    let settings = json!({"OktaVerify.OrgUrl": "login.acme.example", "managementHint": HINT});
+    let expected = json!({
+        "com.okta.mobile": settings,
+        "com.okta.mobile.auth-service-extension": settings,
+    });
+    assert_eq!(serde_json::Value::Object(map), expected);
+}
+
+#[test]
+fn the_profile_of_an_iphone_carries_the_hint_to_the_extension() {
+    let device = device();
+    // A user scope is a Mac's: an iPhone's profile does not take it over.
+    let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
+    let document =
+        single_sign_on_profile(&deployment, &hosts(), &SecretString::from(HINT)).unwrap();
+    assert_eq!(document.file_name, "okta-device-trust-single-sign-on-C02XL0GTJGH5.mobileconfig");
+    let profile = read(&document);
+    conforms_as(&profile, "Configuration", TOP_LEVEL);
+    has(&profile, "PayloadScope", "System");
+
+    let payloads = payloads(&document);
+    assert_eq!(payloads.len(), 1);
+    conforms_as(&payloads[0], "com.apple.extensiblesso", SINGLE_SIGN_ON_IOS);
+    has(&payloads[0], "Type", "Credential");
+    has(&payloads[0], "Realm", "Okta Device");
+    has(&payloads[0], "Hosts", texts(&["login.acme.example", "acme.okta.com"]));
+    let data = inner(&payloads[0], "ExtensionData");
+    has(data, "managementHint", HINT);
+    assert_eq!(data.len(), 1);
+}
+
+#[test]
+fn an_extra_setting_wins_over_an_option() {
+    let extra =
+        super::extra(json!({"OktaVerify.EnrollmentOptions": "SilentEnrollmentDisabled"})).unwrap();
+    let options = OktaVerifyOptions { silent_enrollment: true, extra, ..Default::default() };
+    let hint = SecretString::from(HINT);
+    let configuration = managed_app_configuration(&device(), &hosts(), &options, &hint).unwrap();
+    for domain in configuration.expose_map().values() {
+        assert_eq!(domain["OktaVerify.EnrollmentOptions"], "SilentEnrollmentDisabled");
+    }
+}
