@@ -364,6 +364,7 @@ fn of_okta(error: &OktaError) -> Problem {
         OktaError::Unreachable { .. } | OktaError::TemporarilyUnavailable => {
             problem.retry_after = Some(30);
         }
+        OktaError::ChallengeCacheFull => problem.retry_after = Some(300),
         _ => {}
     }
     problem
@@ -411,6 +412,18 @@ fn okta_detail(error: &OktaError) -> String {
             format!("{}. Nothing was changed. Try again; if it stays so, tell the operator the request_id.", sentence(error))
         }
         OktaError::Refused { .. } => format!("{}.", sentence(error)),
+        OktaError::ScepCredentialsRefused => {
+            "Okta does not accept this user name with this password at the challenge URL. Copy both once more, or reset the password in Okta.".to_owned()
+        }
+        OktaError::ScepPermissionMissing => {
+            "Okta knows the user but gives it no challenges. Reset the password of the device integration in Okta and enter the new values.".to_owned()
+        }
+        OktaError::ChallengeCacheFull => {
+            "Okta holds as many unused challenges as it can; each expires after 60 minutes. Try again after the seconds in Retry-After.".to_owned()
+        }
+        OktaError::ScepWrongUrl { .. } | OktaError::ScepChallengeMissing { .. } | OktaError::ScepCaUnreadable { .. } => {
+            format!("{}. Copy the URL once more from the device integration in Okta.", sentence(error))
+        }
     }
 }
 

@@ -50,10 +50,15 @@ impl ClientCredentials {
     /// The value for HTTP Basic (RFC 7617). Okta's ids and secrets need no form encoding, and Okta
     /// documents none.
     pub(super) fn basic(&self) -> Result<HeaderValue, OktaError> {
-        let secret = self.client_secret.expose_secret();
-        let pair = SecretString::from(STANDARD.encode(format!("{}:{secret}", self.client_id)));
-        sensitive(&SecretString::from(format!("Basic {}", pair.expose_secret())))
+        basic(&self.client_id, &self.client_secret)
     }
+}
+
+/// HTTP Basic with this user and password, in UTF-8.
+pub(super) fn basic(user: &str, password: &SecretString) -> Result<HeaderValue, OktaError> {
+    let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
+    let encoded = SecretString::from(STANDARD.encode(pair.expose_secret()));
+    sensitive(&SecretString::from(format!("Basic {}", encoded.expose_secret())))
 }
 
 impl std::fmt::Debug for ClientCredentials {

@@ -67,6 +67,40 @@ pub enum OktaError {
     /// Any other refusal, in Okta's own words.
     #[error("okta refused with status {status} {error_code}: {summary}")]
     Refused { status: u16, error_code: String, summary: String },
+    /// 401 or 403 where a challenge was asked for; 401 is said of a wrong user name, too.
+    #[error("okta refused the SCEP user name or password")]
+    ScepCredentialsRefused,
+    /// Something answers there, but not what the URL is for.
+    #[error("the {endpoint} answers with status {status}")]
+    ScepWrongUrl { endpoint: ScepEndpoint, status: u16 },
+    /// Too many challenges are waiting to be used; those that expire make room.
+    #[error("okta holds as many unused SCEP challenges as it can")]
+    ChallengeCacheFull,
+    #[error("the SCEP user has no permission to fetch challenges")]
+    ScepPermissionMissing,
+    /// A 200 that shows no challenge to take. Never carries text of the page.
+    #[error("the challenge URL gives no usable challenge: {what}")]
+    ScepChallengeMissing { what: &'static str },
+    #[error("the SCEP URL gives no CA certificate: {what}")]
+    ScepCaUnreadable { what: &'static str },
+}
+
+/// Which of the two addresses of a SCEP integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScepEndpoint {
+    /// Gives one-time challenges.
+    ChallengeUrl,
+    /// The CA itself.
+    ScepUrl,
+}
+
+impl std::fmt::Display for ScepEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ChallengeUrl => "challenge URL",
+            Self::ScepUrl => "SCEP URL",
+        })
+    }
 }
 
 /// In which way Okta could not be reached.
@@ -102,49 +136,6 @@ impl std::fmt::Display for UnreachableReason {
 }
 
 impl OktaError {
-    /// True when the same request may well succeed later without anybody changing anything.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        use UnreachableReason::{CertificateNotTrusted, NotAllowed};
-        match self {
-            Self::Unreachable { reason, .. } => {
-                !matches!(reason, CertificateNotTrusted | NotAllowed)
-            }
-            Self::RateLimited { .. } | Self::TemporarilyUnavailable | Self::TokenExpired => true,
-            _ => false,
-        }
-    }
-
-    /// True when Okta has answered and said no: it says something about the client or the org. False
-    /// when Okta could not be asked, which says nothing about either.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        let not_asked = matches!(self, Self::Unreachable { .. } | Self::BadAnswer { .. });
-        !not_asked && !self.is_transient()
-    }
-
-    /// The stable code that API answers and findings carry (contract §1).
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::OrgNotFound { .. } => "org_not_found",
-            Self::Unreachable { .. } | Self::TemporarilyUnavailable => "okta_unreachable",
-            Self::RateLimited { .. } => "okta_rate_limited",
-            Self::InvalidClient => "invalid_client",
-            // However Okta says it, the same is to be done: grant the scopes.
-            Self::MissingScopes(_)
-            | Self::ConsentRequired
-            | Self::InvalidScope
-            | Self::InsufficientScope { .. } => "missing_scopes",
-            Self::DpopRequired => "dpop_required",
-            Self::NetworkZoneBlocked => "network_zone_blocked",
-            Self::FeatureNotEnabled => "feature_not_enabled",
-            Self::AdminRoleMissing => "admin_role_missing",
-            Self::TokenExpired | Self::NotFound | Self::BadAnswer { .. } => "okta_bad_answer",
-            Self::Refused { .. } => "okta_refused",
-        }
-    }
-
     pub(super) fn bad_answer(what: impl Into<String>) -> Self {
         Self::BadAnswer { what: what.into() }
     }

@@ -12,14 +12,14 @@ use crate::model::{IntegrationId, TenantId};
 
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"okta.devices.read okta.authenticators.read"}"#;
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(super) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     )
 }
 
-fn ok(body: &str) -> String {
+pub(super) fn ok(body: &str) -> String {
     answer("200 OK", "", body)
 }
 
@@ -33,7 +33,7 @@ fn org(id: &str, canonical: &str, alternate: Option<&str>) -> String {
 }
 
 /// A client that finds these hosts at these servers.
-fn client(servers: &[(&str, &Server)]) -> OktaClient {
+pub(super) fn client(servers: &[(&str, &Server)]) -> OktaClient {
     let settings = EgressSettings {
         extra_root_ca_pem: Some(
             servers.iter().flat_map(|(_, server)| server.root_pem.clone()).collect(),

@@ -14,7 +14,7 @@ use crate::egress::{EgressError, EgressRequest, EgressResponse, Policy};
 pub(super) enum Retry {
     /// A read: after any break of the line and after 502 and 503.
     Read,
-    /// A token request: only when it cannot have been sent.
+    /// What leaves something behind, a token or a challenge: only when it cannot have been sent.
     Unsent,
 }
 
@@ -37,17 +37,30 @@ impl OktaClient {
         request: EgressRequest,
         retry: Retry,
     ) -> Result<EgressResponse, OktaError> {
-        let first = self.send_once(host, request.clone()).await?;
+        self.send_within(&[host], host, request, retry).await
+    }
+
+    /// The same, to a host that stands in a stored URL and counts only if it is an allowed one.
+    pub(super) async fn send_within(
+        &self,
+        allowed_hosts: &[&str],
+        host: &str,
+        request: EgressRequest,
+        retry: Retry,
+    ) -> Result<EgressResponse, OktaError> {
+        let policy = Policy::Tenant { allowed_hosts };
+        let first = self.send_once(policy, host, request.clone()).await?;
         if !(self.retries && retry.wants_another(&first)) {
             return Ok(first?);
         }
         tokio::time::sleep(pause(rate_limit::random_fraction())).await;
-        Ok(self.send_once(host, request).await??)
+        Ok(self.send_once(policy, host, request).await??)
     }
 
     /// The outer error is a back-off that still holds, the inner one is of the line.
     async fn send_once(
         &self,
+        policy: Policy<'_>,
         host: &str,
         request: EgressRequest,
     ) -> Result<Result<EgressResponse, EgressError>, OktaError> {
@@ -55,7 +68,6 @@ impl OktaClient {
         if let Some(retry_after) = back_off.remaining(host, Instant::now()) {
             return Err(OktaError::RateLimited { retry_after });
         }
-        let policy = Policy::Tenant { allowed_hosts: &[host] };
         let answered = self.shared.egress.send(policy, request).await;
         if let Ok(answer) = &answered
             && answer.status.as_u16() == 429

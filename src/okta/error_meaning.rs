@@ -1,0 +1,64 @@
+//! What each error means to those who do not care how it came about: will it pass, did Okta say no,
+//! and which stable code it carries.
+
+use super::{OktaError, UnreachableReason};
+
+impl OktaError {
+    /// True when the same request may well succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        use UnreachableReason::{CertificateNotTrusted, NotAllowed};
+        match self {
+            Self::Unreachable { reason, .. } => {
+                !matches!(reason, CertificateNotTrusted | NotAllowed)
+            }
+            Self::RateLimited { .. }
+            | Self::TemporarilyUnavailable
+            | Self::TokenExpired
+            | Self::ChallengeCacheFull => true,
+            _ => false,
+        }
+    }
+
+    /// True when Okta has answered and said no: it says something about the client or the org. False
+    /// when Okta could not be asked, which says nothing about either.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let not_understood = matches!(
+            self,
+            Self::BadAnswer { .. }
+                | Self::ScepChallengeMissing { .. }
+                | Self::ScepCaUnreadable { .. }
+        );
+        let not_asked = matches!(self, Self::Unreachable { .. });
+        !not_asked && !not_understood && !self.is_transient()
+    }
+
+    /// The stable code that API answers and findings carry (contract §1).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OrgNotFound { .. } => "org_not_found",
+            Self::Unreachable { .. } | Self::TemporarilyUnavailable => "okta_unreachable",
+            Self::RateLimited { .. } => "okta_rate_limited",
+            Self::InvalidClient => "invalid_client",
+            // However Okta says it, the same is to be done: grant the scopes.
+            Self::MissingScopes(_)
+            | Self::ConsentRequired
+            | Self::InvalidScope
+            | Self::InsufficientScope { .. } => "missing_scopes",
+            Self::DpopRequired => "dpop_required",
+            Self::NetworkZoneBlocked => "network_zone_blocked",
+            Self::FeatureNotEnabled => "feature_not_enabled",
+            Self::AdminRoleMissing => "admin_role_missing",
+            Self::TokenExpired | Self::NotFound | Self::BadAnswer { .. } => "okta_bad_answer",
+            Self::Refused { .. } => "okta_refused",
+            Self::ScepCredentialsRefused => "scep_credentials_refused",
+            Self::ScepWrongUrl { .. } => "scep_wrong_url",
+            Self::ChallengeCacheFull => "challenge_cache_full",
+            Self::ScepPermissionMissing => "scep_permission_missing",
+            Self::ScepChallengeMissing { .. } => "scep_challenge_missing",
+            Self::ScepCaUnreadable { .. } => "scep_ca_unreadable",
+        }
+    }
+}
