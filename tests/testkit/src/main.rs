@@ -77,6 +77,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         println!("org               {} ({})", org.url(), org.id());
         println!("  client id       {}", org.client_id());
         println!("  client secret   {}", org.client_secret());
+        println!("  SCEP URL        {}", org.scep_url());
+        println!("  challenge URL   {}", org.challenge_url());
+        println!("  SCEP user name  {}", org.scep_username());
+        println!("  SCEP password   {}", org.scep_password());
     }
     wait_for_the_end().await?;
     okta.stop();

@@ -51,6 +51,10 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
             return Ok(Reply::json(201, json!({"client_secret": org.add_secret()})));
         }
         ("POST", ["kill-tokens"]) => org.kill_tokens(),
+        ("POST", ["scep", rest @ ..]) => return of_scep(org, rest, request),
+        ("GET", ["scep", "challenges"]) => {
+            return Ok(Reply::json(200, json!(org.scep_challenges())));
+        }
         ("GET", ["devices"]) => return Ok(Reply::json(200, json!(org.devices()))),
         ("POST", ["devices"]) => {
             let id = org.add_device(body::<NewDevice>(request)?);
@@ -70,6 +74,23 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
         _ => return Err(unknown()),
     }
     Ok(Reply::json(200, org.to_json()))
+}
+
+fn of_scep(org: &Org, rest: &[&str], request: &Request) -> Outcome {
+    match rest {
+        ["reset-password"] => Ok(Reply::json(201, json!({"password": org.reset_scep_password()}))),
+        ["expire-challenges"] => {
+            org.expire_challenges();
+            Ok(Reply::empty(204))
+        }
+        ["consume-challenge"] => {
+            let body: Value = body(request)?;
+            let text = body["challenge"].as_str().ok_or((400, "give a `challenge`".to_string()))?;
+            org.consume_challenge(text).map_err(|refusal| (409, refusal.to_string()))?;
+            Ok(Reply::empty(204))
+        }
+        _ => Err(unknown()),
+    }
 }
 
 /// RFC 7396 on the knobs; a name that is no knob is an error, not a surprise later.
@@ -122,6 +143,10 @@ fn help() -> Value {
             "POST /_sim/orgs/{name}/users": "a new user: {\"login\": \"ada@example.com\"}",
             "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed",
             "POST /_sim/orgs/{name}/devices/{device}/users/{user}/sign-in": "a FastPass sign-in: managed from now on",
+            "GET /_sim/orgs/{name}/scep/challenges": "the SCEP challenges that were handed out",
+            "POST /_sim/orgs/{name}/scep/reset-password": "a new SCEP password in place of the old",
+            "POST /_sim/orgs/{name}/scep/expire-challenges": "as if an hour had passed",
+            "POST /_sim/orgs/{name}/scep/consume-challenge": "what a CA asks: {\"challenge\": \"…\"}; 409 when it is unknown, used or expired",
             "GET /_sim/journal": "requests for hosts that are no org",
         },
         "knobs": Knobs::default(),

@@ -61,6 +61,13 @@ pub enum FaultKind {
     EmptyBody,
 }
 
+impl FaultKind {
+    /// Whether the request is looked at, and the answer spoiled only then.
+    pub(super) fn lets_the_org_see_it(self) -> bool {
+        !matches!(self, Self::ConnectionReset | Self::Status | Self::Html | Self::Redirect)
+    }
+}
+
 impl Fault {
     pub fn new(kind: FaultKind) -> Self {
         Self {

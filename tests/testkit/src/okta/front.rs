@@ -22,7 +22,7 @@ use super::fault::{self, Fault, FaultKind};
 use super::message::{Reply, Request};
 use super::org::Org;
 use super::world::{World, is_local};
-use super::{control, errors, router};
+use super::{control, errors, router, scep};
 
 const OVERSIZED: usize = 20 * 1024 * 1024;
 
@@ -81,9 +81,14 @@ async fn of_org(http: &HttpRequest, org: &Org, request: &Request) -> HttpRespons
     if worst.is_some_and(|fault| fault.kind == FaultKind::ConnectionReset) {
         return cut(http);
     }
+    let forwarded = match worst {
+        Some(fault) if !fault.kind.lets_the_org_see_it() => None,
+        _ => scep::forward(org, request).await,
+    };
+    let right_answer = || forwarded.unwrap_or_else(|| router::answer(org, request));
     let mut response = match worst {
-        Some(fault) => faulty(fault, || router::answer(org, request)),
-        None => write(router::answer(org, request)),
+        Some(fault) => faulty(fault, right_answer),
+        None => write(right_answer()),
     };
     if skew != 0 {
         let shifted = if skew > 0 {

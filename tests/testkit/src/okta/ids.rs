@@ -16,6 +16,19 @@ pub(super) fn derived(label: &str, length: usize) -> String {
     .collect()
 }
 
+/// `length` hexadecimal digits that depend on `label` alone.
+pub(super) fn derived_hex(label: &str, length: usize) -> String {
+    (0u32..)
+        .flat_map(|round| {
+            let name = format!("okta-device-trust testkit {label} {round}");
+            let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+            id.simple().to_string().into_bytes()
+        })
+        .map(char::from)
+        .take(length)
+        .collect()
+}
+
 /// `length` letters and digits that nobody can foresee.
 pub(super) fn random(length: usize) -> String {
     letters(std::iter::repeat_with(|| *Uuid::new_v4().as_bytes()).flatten()).take(length).collect()

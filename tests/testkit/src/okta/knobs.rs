@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use super::scep::ScepKnobs;
 
 pub const DEVICES_READ: &str = "okta.devices.read";
 pub const DEVICES_MANAGE: &str = "okta.devices.manage";
@@ -54,6 +55,8 @@ pub struct Knobs {
     pub summary_without_management_status: bool,
     /// Lists and searches keep showing what they showed when this was turned on; reads by id are true.
     pub stale_search: bool,
+    /// Device trust for macOS: the challenge page and the CA.
+    pub scep: ScepKnobs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +169,7 @@ impl Default for Knobs {
             sign_in_moves_last_updated: false,
             summary_without_management_status: false,
             stale_search: false,
+            scep: ScepKnobs::default(),
         }
     }
 }

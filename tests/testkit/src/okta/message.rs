@@ -81,6 +81,7 @@ pub(super) enum Body {
     Empty,
     Json(Value),
     Text { content_type: &'static str, text: String },
+    Bytes { content_type: String, bytes: Vec<u8> },
 }
 
 impl Reply {
@@ -97,16 +98,26 @@ impl Reply {
         Self { status, headers: Vec::new(), body }
     }
 
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        let body = Body::Text { content_type: "text/plain", text: text.into() };
+        Self { status, headers: Vec::new(), body }
+    }
+
+    pub fn bytes_of(status: u16, content_type: String, bytes: Vec<u8>) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Bytes { content_type, bytes } }
+    }
+
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_string(), value.into()));
         self
     }
 
-    pub fn bytes(&self) -> (Option<&'static str>, Vec<u8>) {
+    pub fn bytes(&self) -> (Option<&str>, Vec<u8>) {
         match &self.body {
             Body::Empty => (None, Vec::new()),
             Body::Json(value) => (Some("application/json"), value.to_string().into_bytes()),
             Body::Text { content_type, text } => (Some(content_type), text.clone().into_bytes()),
+            Body::Bytes { content_type, bytes } => (Some(content_type), bytes.clone()),
         }
     }
 }

@@ -33,6 +33,7 @@ mod message;
 mod org;
 mod rate;
 mod router;
+mod scep;
 mod search;
 mod server;
 mod token;
@@ -46,4 +47,7 @@ pub use knobs::{
     Presence, RateLimits,
 };
 pub use org::{Org, OrgSetup};
+pub use scep::{
+    CaAnswer, ChallengePage, ChallengeRefusal, MintedChallenge, PageEncoding, ScepKnobs,
+};
 pub use server::{Options, SimulatedOkta, StartError};

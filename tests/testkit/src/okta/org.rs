@@ -15,6 +15,7 @@ use super::ids::{derived, okta_id, random};
 use super::journal::Journal;
 use super::knobs::{CustomDomain, Knobs};
 use super::rate::Window;
+use super::scep::ScepState;
 
 /// What an org starts as.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,7 +28,7 @@ pub struct OrgSetup {
     /// `00o…`; derived from the host unless told otherwise.
     #[serde(default)]
     pub id: Option<String>,
-    /// An empty client id or list of secrets is filled with values derived from the host.
+    /// An empty client id, list of secrets, SCEP user name or password is filled with values derived from the host.
     #[serde(default)]
     pub knobs: Knobs,
 }
@@ -90,6 +91,7 @@ pub(super) struct State {
     pub tokens: HashMap<String, IssuedToken>,
     pub windows: HashMap<&'static str, Window>,
     pub fleet: Fleet,
+    pub scep: ScepState,
 }
 
 #[derive(Debug)]
@@ -109,11 +111,18 @@ impl Org {
         if knobs.client_secrets.is_empty() {
             knobs.client_secrets = vec![derived(&format!("secret {host}"), 64)];
         }
+        if knobs.scep.username.is_empty() {
+            knobs.scep.username = derived(&format!("scep user {host}"), 20);
+        }
+        if knobs.scep.password.is_empty() {
+            knobs.scep.password = derived(&format!("scep password {host}"), 40);
+        }
         let state = State {
             knobs,
             tokens: HashMap::new(),
             windows: HashMap::new(),
             fleet: Fleet::of(&host),
+            scep: ScepState::default(),
         };
         let id = setup.id.unwrap_or_else(|| okta_id("00o", &host));
         let inner = Inner {
@@ -241,6 +250,7 @@ impl Org {
 
     /// What the control API shows.
     pub(super) fn to_json(&self) -> Value {
+        let scep = self.scep_json();
         let state = self.state();
         json!({
             "name": self.name(),
@@ -252,6 +262,7 @@ impl Org {
             "live_tokens": state.tokens.values().filter(|token| token.expires > Instant::now()).count(),
             "devices": state.fleet.len(),
             "requests": self.journal().entries().len(),
+            "scep": scep,
             "knobs": state.knobs,
         })
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::knobs::{AUTHENTICATORS_READ, DEVICES_MANAGE, DEVICES_READ};
 use super::message::{Body, Reply, Request};
 use super::org::Org;
-use super::{access, authenticators, devices, discovery, errors, rate, token};
+use super::{access, authenticators, devices, discovery, errors, rate, scep, token};
 
 pub(super) fn answer(org: &Org, request: &Request) -> Reply {
     let mut reply = match request.path.as_str() {
@@ -18,7 +18,7 @@ pub(super) fn answer(org: &Org, request: &Request) -> Reply {
             None if path.starts_with("/oauth2/") || path.starts_with("/api/") => {
                 errors::path_not_found()
             }
-            None => web_page(org, request),
+            None => scep::answer(org, request).unwrap_or_else(|| web_page(org, request)),
         },
     };
     let state = org.state();

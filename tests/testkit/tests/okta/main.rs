@@ -4,4 +4,5 @@ mod client;
 mod devices;
 mod faults;
 mod organization;
+mod scep;
 mod token;

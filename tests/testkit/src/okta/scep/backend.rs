@@ -1,0 +1,42 @@
+//! Passes what comes for the SCEP URL on to the real SCEP server, if one stands behind it.
+
+use actix_web::rt::task::spawn_blocking;
+
+use super::scep_path;
+use crate::loopback_http::{Message, exchange_plain};
+use crate::okta::message::{Reply, Request};
+use crate::okta::org::Org;
+
+/// The real server's path, whatever the org's is.
+const REAL_PATH: &str = "/scep";
+
+/// The real server's answer; `None` where the simulated CA has to answer.
+pub(in crate::okta) async fn forward(org: &Org, request: &Request) -> Option<Reply> {
+    if request.path != scep_path(org) {
+        return None;
+    }
+    let (address, healthy) = {
+        let state = org.state();
+        (state.scep.backend?, state.knobs.scep.is_healthy_ca())
+    };
+    // A CA that misbehaves on demand is the simulated one.
+    if !healthy && request.query.contains("GetCACert") {
+        return None;
+    }
+    let message = Message {
+        method: request.method.clone(),
+        target: format!("{REAL_PATH}?{}", request.query),
+        content_type: request.header("content-type").map(str::to_string),
+        body: request.body.clone(),
+    };
+    // The server's answer takes a while, and a worker has other connections to serve.
+    #[expect(clippy::disallowed_methods, reason = "the rule is for the product's own pool")]
+    let answered = spawn_blocking(move || exchange_plain(address, &message)).await;
+    Some(match answered {
+        Ok(Ok(answer)) => {
+            let label = answer.content_type.unwrap_or_else(|| "text/plain".to_string());
+            Reply::bytes_of(answer.status, label, answer.body)
+        }
+        _ => Reply::text(502, "the SCEP server behind this org does not answer\n"),
+    })
+}
