@@ -9,4 +9,5 @@ mod loopback_http;
 pub mod okta;
 pub mod postgres;
 pub mod private_file;
+pub mod scep;
 pub mod tokens;

@@ -3,7 +3,10 @@
 //! Not for anything that a stranger can reach.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -89,4 +92,70 @@ fn read(
 
 fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// A plain server on a free port of loopback; it stops when dropped.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub address: SocketAddr,
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Each request gets a thread of its own.
+    pub fn start(
+        answer: impl Fn(Message) -> io::Result<Answer> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (seen, answer) = (Arc::clone(&stopped), Arc::new(answer));
+        let thread = std::thread::Builder::new().name("loopback-http".into()).spawn(move || {
+            for stream in listener.incoming() {
+                if seen.load(Ordering::SeqCst) {
+                    return;
+                }
+                let answer = Arc::clone(&answer);
+                if let Ok(stream) = stream {
+                    std::thread::spawn(move || serve(&stream, answer.as_ref()));
+                }
+            }
+        })?;
+        Ok(Self { address, stopped, thread: Some(thread) })
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread, which otherwise waits for the next connection.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What goes wrong here, the client sees: its connection closes.
+fn serve(stream: &TcpStream, answer: &dyn Fn(Message) -> io::Result<Answer>) -> Option<()> {
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let (start, content_type, body) = read(&mut BufReader::new(stream), false).ok()?;
+    let mut words = start.split(' ').map(str::to_string);
+    let message = Message { method: words.next()?, target: words.next()?, content_type, body };
+    let answer = answer(message).unwrap_or_else(|error| Answer {
+        status: 502,
+        content_type: Some("text/plain".to_string()),
+        body: error.to_string().into_bytes(),
+    });
+    let label = answer.content_type.map(|label| format!("Content-Type: {label}\r\n"));
+    let head = format!(
+        "HTTP/1.0 {} x\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        answer.status,
+        label.unwrap_or_default(),
+        answer.body.len()
+    );
+    let mut stream = stream;
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(&answer.body).ok()
 }

@@ -76,6 +76,11 @@ impl Org {
         state.scep.challenges.consume(challenge, lifetime)
     }
 
+    /// Puts a real SCEP server behind the SCEP URL, or takes it away.
+    pub(crate) fn set_scep_backend(&self, backend: Option<SocketAddr>) {
+        self.state().scep.backend = backend;
+    }
+
     pub(super) fn scep_json(&self) -> Value {
         let state = self.state();
         json!({
