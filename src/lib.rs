@@ -1,7 +1,7 @@
 //! Okta Device Trust behind an Apple MDM: connects an Okta org, proves that it is ready, keeps its
 //! credentials sealed and says of any device whether it is trusted.
 //!
-//! Imports point left: `model, config | crypto, telemetry, egress | okta, store, auth | service |
+//! Imports point left: `model, config | crypto, telemetry, egress, payload | okta, store, auth | service |
 //! handlers | openapi | routes | startup | main`. Modules between two bars do not import each other; the test
 //! `rooms` holds the rule.
 

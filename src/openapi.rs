@@ -24,6 +24,8 @@ use crate::handlers::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
         (name = "Integration", description = "The Okta org of a tenant, and the wizard that sets it up"),
         (name = "Credentials", description = "Client ID and secret; the secret is write-only"),
         (name = "Prerequisites", description = "What the org must have, and how sure we are of each"),
+        (name = "Platforms", description = "What each platform asks for, and what is configured"),
+        (name = "Deployments", description = "What the MDM installs on a device; the only answers with secrets"),
         (name = "Audit", description = "Who changed what and when"),
         (name = "Operations", description = "For those who run the service; no token needed"),
     ),

@@ -11,7 +11,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::handlers::problem::Problem;
 use crate::handlers::{
-    credentials, events, health, integrations, middleware, prerequisites, setup,
+    catalogue, credentials, deployments, events, health, integrations, middleware, platforms,
+    prerequisites, setup,
 };
 use crate::openapi;
 
@@ -38,6 +39,16 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(prerequisites::list_prerequisites)
             .service(prerequisites::check_prerequisites)
             .service(prerequisites::attest_prerequisite)
+            .service(catalogue::list_catalogue)
+            .service(catalogue::get_catalogue_platform)
+            .service(platforms::list_platforms)
+            .service(platforms::get_platform)
+            .service(platforms::update_platform)
+            .service(platforms::patch_platform)
+            .service(platforms::delete_platform)
+            .service(platforms::verify_platform)
+            .service(deployments::create_scep_challenge)
+            .service(deployments::create_deployment)
             .service(events::list_events)
             .default_service(web::to(unmatched)),
     );

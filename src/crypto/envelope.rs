@@ -112,6 +112,11 @@ fn split(envelope: &[u8]) -> Result<Parts<'_>, SealError> {
     split_parts().ok_or(SealError::Malformed)
 }
 
+/// The secret itself, for the one answer that hands it out (contract §1).
+pub fn reveal(secret: &SecretString) -> &str {
+    secret.expose_secret()
+}
+
 /// The length in bytes of a secret and whether it is visible ASCII throughout: all that a check of
 /// what was entered needs to know of it.
 pub fn shape_of(secret: &SecretString) -> (usize, bool) {

@@ -4,5 +4,5 @@
 pub mod envelope;
 pub mod keyring;
 
-pub use envelope::{Place, SealError, key_id_of, open, seal, shape_of};
+pub use envelope::{Place, SealError, key_id_of, open, reveal, seal, shape_of};
 pub use keyring::{KeyWrap, Keyring, KeyringError};

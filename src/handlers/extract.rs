@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::model::pages::decode_cursor;
-use crate::model::{Caller, IntegrationId, PageRequest};
+use crate::model::{Caller, IntegrationId, PageRequest, Platform};
 use crate::service::FieldError;
 
 /// The most bytes of a request body.
@@ -296,5 +296,87 @@ fn page_of(params: &PageParams) -> Result<PageRequest, Problem> {
         Ok(PageRequest { after: after.flatten(), limit })
     } else {
         Err(Problem::invalid(errors))
+    }
+}
+
+/// For fields of a merge patch that cannot be taken away: `null` is refused.
+///
+/// # Errors
+/// What the field's own type says of the value.
+pub fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// The `{platform}` of the path.
+pub struct PlatformPath(pub Platform);
+
+impl FromRequest for PlatformPath {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = request.match_info().get("platform").unwrap_or_default();
+        let parsed = Platform::parse(text).map(Self);
+        ready(parsed.ok_or_else(|| {
+            Problem::not_found("There is no such platform. The platforms are macos and ios.")
+        }))
+    }
+}
+
+/// `?confirm=true` of a deletion.
+pub struct ConfirmQuery(pub bool);
+
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ConfirmParams {
+    /// Delete although platforms or devices depend on it.
+    #[param(default = false)]
+    confirm: Option<bool>,
+}
+
+impl FromRequest for ConfirmQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let params = web::Query::<ConfirmParams>::from_query(request.query_string());
+        let confirm = params.map(|params| Self(params.confirm.unwrap_or(false)));
+        ready(
+            confirm.map_err(|_| {
+                Problem::malformed("The query may have confirm, as true or false, once.")
+            }),
+        )
+    }
+}
+
+/// `?dry_run=true` of a write.
+pub struct DryRunQuery(pub bool);
+
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DryRunParams {
+    /// Try the values and store nothing.
+    #[param(default = false)]
+    dry_run: Option<bool>,
+}
+
+impl FromRequest for DryRunQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let params = web::Query::<DryRunParams>::from_query(request.query_string());
+        let dry_run = params.map(|params| Self(params.dry_run.unwrap_or(false)));
+        ready(
+            dry_run.map_err(|_| {
+                Problem::malformed("The query may have dry_run, as true or false, once.")
+            }),
+        )
     }
 }

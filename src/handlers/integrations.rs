@@ -9,13 +9,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::extract::{
-    Body, IdempotencyKeyHeader, IfMatch, IntegrationPath, PageParams, PageQuery, Verified,
+    Body, ConfirmParams, ConfirmQuery, IdempotencyKeyHeader, IfMatch, IntegrationPath, PageParams,
+    PageQuery, Verified, not_null,
 };
 use super::problem::Problem;
 use super::{PageResponse, State, with_etag};
 use crate::model::integrations::{Engine, derive_status};
 use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
-use crate::service::{Created, IntegrationPatch, NewIntegrationRequest};
+use crate::service::{ChecklistItem, Created, IntegrationPatch, NewIntegrationRequest};
 
 /// The domain of the Okta org, as the admin pastes it.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -44,15 +45,6 @@ pub struct UpdateIntegrationRequest {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Option<BTreeSet<Platform>>, max_items = 2, nullable = false)]
     selected_platforms: Option<Vec<Platform>>,
-}
-
-/// `null` would take away what an integration cannot be without.
-fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
 }
 
 /// A secret, as far as it may be told.
@@ -119,12 +111,12 @@ pub struct Notice {
 pub struct DeletedResponse {
     pub deleted: IntegrationId,
     /// What the admin has left to do by hand, in this order: nothing was called in Okta.
-    pub checklist: Vec<Notice>,
+    pub checklist: Vec<ChecklistItem>,
 }
 
 impl From<IntegrationRecord> for IntegrationResponse {
     fn from(record: IntegrationRecord) -> Self {
-        let (status, status_reasons) = derive_status(&record);
+        let (status, status_reasons) = derive_status(&record, Utc::now());
         let credentials = credentials_of(&record);
         let integration = record.integration;
         Self {
@@ -273,13 +265,14 @@ pub async fn update_integration(
 
 /// Delete an integration
 ///
-/// Takes away the credentials and all that was found; the audit stays. Nothing is called in Okta:
-/// the answer lists what is left to do there.
+/// Takes away the secrets and all that was found; the audit stays. While platforms or devices depend
+/// on it, `confirm=true` is needed. Nothing is called in Okta: the answer lists what is left to do.
 #[utoipa::path(
     operation_id = "delete_integration", tag = "Integration",
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    params(("integration_id" = IntegrationId, Path), ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted", body = DeletedResponse),
+        (status = 409, description = "confirmation_required", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["odt:write"])),
@@ -289,26 +282,10 @@ pub async fn delete_integration(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
+    confirm: ConfirmQuery,
     expected: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let deleted = state.service.delete_integration(&caller.0, id.0, expected.0).await?;
-    Ok(HttpResponse::Ok().json(deleted_response(&deleted.record)))
-}
-
-fn deleted_response(record: &IntegrationRecord) -> DeletedResponse {
-    let notice = |text_id, text: String| Notice { text_id, text };
-    let mut checklist = vec![notice(
-        "checklist.policies",
-        "In Okta, first take the condition \"Managed\" out of the sign-in policies: with it nobody gets in any more.".to_owned(),
-    )];
-    if let Some(credentials) = &record.credentials {
-        checklist.push(notice(
-            "checklist.client",
-            format!(
-                "In Okta, delete the API service integration with the client ID {}.",
-                credentials.client_id
-            ),
-        ));
-    }
-    DeletedResponse { deleted: record.integration.id, checklist }
+    let deleted = state.service.delete_integration(&caller.0, id.0, confirm.0, expected.0).await?;
+    Ok(HttpResponse::Ok()
+        .json(DeletedResponse { deleted: deleted.id, checklist: deleted.checklist }))
 }

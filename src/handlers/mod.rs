@@ -1,11 +1,14 @@
 //! HTTP and nothing else: caller in, input in, one service call, answer out.
 
+pub mod catalogue;
 pub mod credentials;
+pub mod deployments;
 pub mod events;
 pub mod extract;
 pub mod health;
 pub mod integrations;
 pub mod middleware;
+pub mod platforms;
 pub mod prerequisites;
 pub mod problem;
 mod request_id;

@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::request_id;
 use crate::auth::AuthError;
-use crate::model::IntegrationId;
+use crate::model::{IntegrationId, Platform};
 use crate::okta::{OktaError, REQUIRED_SCOPES};
-use crate::service::{Error, FieldError};
+use crate::service::{ChecklistItem, Error, FieldError};
 use crate::store::StoreError;
 
 /// A kind of problem: its stable code, its status, its title, and when it comes about.
@@ -38,6 +38,7 @@ kinds! {
     SCOPE_MISSING 403 "scope_missing" "Scope missing" "The token lacks the scope that `detail` names.";
     NOT_FOUND 404 "not_found" "Not found" "Nothing is at this path, or not in this tenant.";
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "Method not allowed" "The path exists, but not with this method; `Allow` lists those it has.";
+    CONFIRMATION_REQUIRED 409 "confirmation_required" "Confirmation required" "Platforms or devices depend on it; repeat with `?confirm=true` after reading `checklist`.";
     OTHER_ORG 409 "other_org" "Domain of another org" "The domain leads to another Okta org than the connected one.";
     ORG_ALREADY_CONNECTED 409 "org_already_connected" "Org already connected" "The tenant has an integration for this org; `integration_id` names it.";
     CHANGED_MEANWHILE 409 "changed_meanwhile" "Changed in between" "Somebody else changed the integration while this request ran.";
@@ -50,6 +51,12 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "Unsupported media type" "The body is not declared as JSON.";
     INVALID_REQUEST 422 "invalid_request" "Invalid fields" "Fields are missing, unknown or not acceptable; `errors` names each.";
     IDEMPOTENCY_KEY_REUSED 422 "idempotency_key_reused" "Idempotency-Key reused" "The key was used with another body in the last 24 hours.";
+    CA_EXPIRED 422 "scep_ca_expired" "Certificate authority has ended" "The certificate authority behind the SCEP URL is past its end.";
+    SCEP_CREDENTIALS_REFUSED 422 "scep_credentials_refused" "Okta refused the SCEP credentials" "Wrong username or password for the challenge URL, or a password that was reset.";
+    SCEP_WRONG_URL 422 "scep_wrong_url" "Wrong SCEP address" "The challenge URL or the SCEP URL does not answer as one.";
+    SCEP_PERMISSION_MISSING 422 "scep_permission_missing" "No permission to enroll" "Okta says that the user of the challenge URL may not enroll.";
+    SCEP_CHALLENGE_MISSING 422 "scep_challenge_missing" "No challenge in the page" "The challenge URL answered with a page that holds no challenge.";
+    SCEP_CA_UNREADABLE 422 "scep_ca_unreadable" "No certificate authority there" "The SCEP URL did not answer with a certificate.";
     ORG_NOT_FOUND 422 "org_not_found" "No Okta org there" "No Okta org answers at the domain.";
     INVALID_CLIENT 422 "invalid_client" "Okta refused the credentials" "Wrong client ID or secret, or a revoked client.";
     MISSING_SCOPES 422 "missing_scopes" "Scopes not granted" "The client lacks scopes; `missing_scopes` lists them.";
@@ -58,8 +65,10 @@ kinds! {
     FEATURE_NOT_ENABLED 422 "feature_not_enabled" "Feature not enabled in Okta" "The org lacks a feature that the call needs.";
     ADMIN_ROLE_MISSING 422 "admin_role_missing" "Admin role missing in Okta" "The client has the scope but no admin role that allows the call.";
     OKTA_REFUSED 422 "okta_refused" "Okta refused" "Another refusal by Okta, in its own words.";
+    TOO_MANY_CHALLENGES 429 "too_many_challenges" "Too many challenges" "Five challenges of a device in ten minutes, or eight at once, are the most. Try again after `Retry-After` seconds.";
     INTERNAL 500 "internal" "Internal error" "A fault of this service; `request_id` finds it in the log.";
     OKTA_BAD_ANSWER 502 "okta_bad_answer" "Okta's answer was not understood" "Okta answered with something else than its API describes.";
+    CHALLENGE_CACHE_FULL 503 "challenge_cache_full" "Okta has no room for challenges" "Too many challenges of the org are unused. Try again after `Retry-After` seconds.";
     OKTA_RATE_LIMITED 503 "okta_rate_limited" "Okta's rate limit is used up" "Try again after `Retry-After` seconds.";
     DATABASE_UNAVAILABLE 503 "database_unavailable" "Database unavailable" "PostgreSQL does not answer. Try again after `Retry-After` seconds.";
     SIGNING_KEYS_UNAVAILABLE 503 "signing_keys_unavailable" "Token keys unavailable" "The token issuer's keys cannot be read, so no token can be checked.";
@@ -100,6 +109,15 @@ pub struct Problem {
     /// The integration that is in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<IntegrationId>,
+    /// How many devices depend on what was to be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<i64>,
+    /// Which platforms depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platforms: Option<Vec<Platform>>,
+    /// What the admin has to do in Okta, in this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checklist: Option<Vec<ChecklistItem>>,
     #[serde(skip)]
     retry_after: Option<u64>,
     #[serde(skip)]
@@ -170,6 +188,9 @@ impl Problem {
             transient: None,
             missing_scopes: None,
             integration_id: None,
+            devices: None,
+            platforms: None,
+            checklist: None,
             retry_after: None,
             authenticate: None,
             allow: None,
@@ -268,6 +289,33 @@ impl From<Error> for Problem {
             Error::PrerequisiteNotFound(kind) => Self::not_found(format!(
                 "No prerequisite {kind:?}. The ones to attest are adaptive_mfa and okta_verify_distribution."
             )),
+            Error::PlatformNotFound(platform) => Self::not_found(format!(
+                "{} is not configured. Configure it with PUT …/platforms/{}.", platform.as_str(), platform.as_str()
+            )),
+            Error::ConfirmationRequired { devices, platforms, checklist } => {
+                let detail = format!(
+                    "{devices} device(s) were given something of it. Read the checklist, then repeat with ?confirm=true."
+                );
+                let mut problem = Self::new(CONFIRMATION_REQUIRED, detail);
+                problem.devices = Some(devices);
+                problem.platforms = Some(platforms);
+                problem.checklist = Some(checklist);
+                problem
+            }
+            Error::CertificateAuthorityExpired { not_after } => Self::new(
+                CA_EXPIRED,
+                format!("The certificate authority behind the SCEP URL ended at {not_after}. Add the platform in Okta anew."),
+            ),
+            Error::DeviceChallengeLimit { retry_after } => Self::new(
+                TOO_MANY_CHALLENGES,
+                "This device has had five challenges in ten minutes. Use the one it has, or wait.",
+            )
+            .retry_after(retry_after.as_secs().max(1)),
+            Error::ChallengesInFlight => Self::new(
+                TOO_MANY_CHALLENGES,
+                "Eight challenges are being fetched for this platform at the moment. Wait a second.",
+            )
+            .retry_after(1),
             Error::OrgAlreadyConnected(id) => {
                 let detail = format!(
                     "This org is connected as integration {id}. Go on with that one, or delete it first."
@@ -318,6 +366,7 @@ impl From<Error> for Problem {
                 ),
             ),
             Error::Okta(error) => of_okta(&error),
+            Error::Payload(error) => Self::internal(&error),
             Error::Store(error) => of_store(&error),
         }
     }
@@ -356,7 +405,7 @@ fn of_okta(error: &OktaError) -> Problem {
             problem.missing_scopes = Some(REQUIRED_SCOPES.map(str::to_owned).to_vec());
         }
         OktaError::InsufficientScope { scope } => {
-            problem.missing_scopes = scope.clone().map(|scope| vec![scope])
+            problem.missing_scopes = scope.clone().map(|scope| vec![scope]);
         }
         OktaError::RateLimited { retry_after } => {
             problem.retry_after = Some(retry_after.as_secs().max(1));
@@ -364,7 +413,8 @@ fn of_okta(error: &OktaError) -> Problem {
         OktaError::Unreachable { .. } | OktaError::TemporarilyUnavailable => {
             problem.retry_after = Some(30);
         }
-        OktaError::ChallengeCacheFull => problem.retry_after = Some(300),
+        // One expires or is used sooner or later; asking more often does not help.
+        OktaError::ChallengeCacheFull => problem.retry_after = Some(60),
         _ => {}
     }
     problem

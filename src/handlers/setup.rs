@@ -34,6 +34,8 @@ impl FormResponse {
         let path = format!("/integrations/okta-device-trust/{id}");
         let (method, path) = match form.step {
             StepName::Credentials => ("PUT", format!("{path}/credentials")),
+            StepName::Macos => ("PUT", format!("{path}/platforms/macos")),
+            StepName::Ios => ("PUT", format!("{path}/platforms/ios")),
             _ => ("PATCH", path),
         };
         Self { step: form.step, method, path, fields: form.fields }

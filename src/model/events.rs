@@ -18,11 +18,17 @@ pub enum EventKind {
     CredentialsDeleted,
     PrerequisitesChecked,
     PrerequisiteAttested,
+    PlatformStored,
+    PlatformVerified,
+    PlatformDeleted,
+    ScepCredentialsRefused,
+    ScepChallengeMinted,
+    DeploymentCreated,
     ScopeDenied,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::IntegrationCreated,
         Self::IntegrationUpdated,
         Self::IntegrationDeleted,
@@ -31,6 +37,12 @@ impl EventKind {
         Self::CredentialsDeleted,
         Self::PrerequisitesChecked,
         Self::PrerequisiteAttested,
+        Self::PlatformStored,
+        Self::PlatformVerified,
+        Self::PlatformDeleted,
+        Self::ScepCredentialsRefused,
+        Self::ScepChallengeMinted,
+        Self::DeploymentCreated,
         Self::ScopeDenied,
     ];
 
@@ -44,6 +56,12 @@ impl EventKind {
             Self::CredentialsDeleted => "credentials_deleted",
             Self::PrerequisitesChecked => "prerequisites_checked",
             Self::PrerequisiteAttested => "prerequisite_attested",
+            Self::PlatformStored => "platform_stored",
+            Self::PlatformVerified => "platform_verified",
+            Self::PlatformDeleted => "platform_deleted",
+            Self::ScepCredentialsRefused => "scep_credentials_refused",
+            Self::ScepChallengeMinted => "scep_challenge_minted",
+            Self::DeploymentCreated => "deployment_created",
             Self::ScopeDenied => "scope_denied",
         }
     }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::platforms::PlatformState;
 use super::prerequisites::{Attestation, Blocks, Finding, Outcome, weigh};
 use super::{Actor, CredentialsState, IntegrationId, Platform, PrerequisiteKind, TenantId};
 
@@ -78,7 +79,7 @@ pub struct IntegrationRecord {
     pub findings: Vec<Finding>,
     pub attestations: Vec<Attestation>,
     /// The platforms that are configured.
-    pub platforms: Vec<Platform>,
+    pub platforms: Vec<PlatformState>,
 }
 
 impl IntegrationRecord {
@@ -101,11 +102,15 @@ impl IntegrationRecord {
             .filter(move |kind| kind.blocks() == blocks && self.outcome(*kind) == Outcome::Failed)
     }
 
+    pub fn platform(&self, platform: Platform) -> Option<&PlatformState> {
+        self.platforms.iter().find(|state| state.platform == platform)
+    }
+
     fn is_configured(&self) -> bool {
         let selected = &self.integration.selected_platforms;
         self.credentials.is_some()
             && !selected.is_empty()
-            && selected.iter().all(|platform| self.platforms.contains(platform))
+            && selected.iter().all(|platform| self.platform(*platform).is_some())
     }
 }
 
@@ -149,6 +154,10 @@ pub enum StatusReason {
     NoPlatformSelected,
     /// A selected platform is not configured yet.
     PlatformNotConfigured,
+    /// Okta refused the SCEP user name and password when a challenge was asked for.
+    ScepCredentialsRefused,
+    /// The certificate authority behind the SCEP URL ends within 30 days.
+    CaNearItsEnd,
 }
 
 impl StatusReason {
@@ -161,14 +170,20 @@ impl StatusReason {
             Self::FastpassOff => "fastpass_off",
             Self::NoPlatformSelected => "no_platform_selected",
             Self::PlatformNotConfigured => "platform_not_configured",
+            Self::ScepCredentialsRefused => "scep_credentials_refused",
+            Self::CaNearItsEnd => "ca_near_its_end",
         }
     }
 }
 
 /// The status and its reasons; an Okta outage or a rate limit is none of them.
-pub fn derive_status(record: &IntegrationRecord) -> (Status, Vec<StatusReason>) {
+pub fn derive_status(
+    record: &IntegrationRecord,
+    now: DateTime<Utc>,
+) -> (Status, Vec<StatusReason>) {
     let mut reasons = missing_configuration(record);
     reasons.extend(known_faults(record));
+    reasons.extend(platform_faults(record, now));
     let status = match (record.is_configured(), reasons.is_empty()) {
         (true, true) => Status::Active,
         (true, false) => Status::Degraded,
@@ -185,8 +200,20 @@ fn missing_configuration(record: &IntegrationRecord) -> Vec<StatusReason> {
     let selected = &record.integration.selected_platforms;
     if selected.is_empty() {
         reasons.push(StatusReason::NoPlatformSelected);
-    } else if !selected.iter().all(|platform| record.platforms.contains(platform)) {
+    } else if !selected.iter().all(|platform| record.platform(*platform).is_some()) {
         reasons.push(StatusReason::PlatformNotConfigured);
+    }
+    reasons
+}
+
+fn platform_faults(record: &IntegrationRecord, now: DateTime<Utc>) -> Vec<StatusReason> {
+    let mut reasons = Vec::new();
+    if record.platforms.iter().any(|state| state.refused_at.is_some()) {
+        reasons.push(StatusReason::ScepCredentialsRefused);
+    }
+    let mut authorities = record.platforms.iter().filter_map(|state| state.ca.as_ref());
+    if authorities.any(|ca| ca.is_near_its_end(now)) {
+        reasons.push(StatusReason::CaNearItsEnd);
     }
     reasons
 }

@@ -18,6 +18,6 @@ pub use ids::{IntegrationId, TenantId};
 pub use integrations::{Engine, Integration, IntegrationRecord, Org, Status, StatusReason};
 pub use okta_domain::OktaDomain;
 pub use pages::{Page, PageRequest};
-pub use platforms::Platform;
+pub use platforms::{Platform, PlatformState};
 pub use prerequisites::{Attestation, Finding, Outcome, PrerequisiteKind};
 pub use scope::{Actor, Caller, Scope, ScopeMissing};

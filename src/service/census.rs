@@ -49,7 +49,7 @@ impl Census {
 }
 
 fn entry_of(record: &IntegrationRecord) -> CensusEntry {
-    let (status, reasons) = derive_status(record);
+    let (status, reasons) = derive_status(record, chrono::Utc::now());
     CensusEntry {
         tenant: record.integration.tenant.clone(),
         id: record.integration.id,

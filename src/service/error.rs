@@ -1,9 +1,15 @@
 //! What a service method may answer instead of a result. Knows no HTTP: `handlers::problem` has the
 //! one table that gives each of these a status.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::checklist::ChecklistItem;
 use crate::model::okta_domain::OktaDomainError;
-use crate::model::{IntegrationId, PrerequisiteKind, ScopeMissing};
+use crate::model::{IntegrationId, Platform, PrerequisiteKind, ScopeMissing};
 use crate::okta::OktaError;
+use crate::payload::PayloadError;
 use crate::store::StoreError;
 
 /// A field of the request that cannot be accepted.
@@ -31,6 +37,21 @@ pub enum Error {
     IntegrationNotFound(IntegrationId),
     #[error("integration {0} has no credentials")]
     CredentialsNotFound(IntegrationId),
+    #[error("{} is not configured", .0.as_str())]
+    PlatformNotFound(Platform),
+    #[error("a profile could not be rendered")]
+    Payload(#[source] PayloadError),
+    /// Something depends on what is to be deleted.
+    #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
+    ConfirmationRequired { devices: i64, platforms: Vec<Platform>, checklist: Vec<ChecklistItem> },
+    #[error("the certificate authority behind the SCEP URL ended at {not_after}")]
+    CertificateAuthorityExpired { not_after: DateTime<Utc> },
+    /// The device has had its share of challenges (contract §4).
+    #[error("too many challenges for this device")]
+    DeviceChallengeLimit { retry_after: Duration },
+    /// Too many challenges are being asked for at this moment (contract §4).
+    #[error("too many challenges in flight")]
+    ChallengesInFlight,
     #[error("no prerequisite {0:?}")]
     PrerequisiteNotFound(String),
     #[error("the org is already connected as integration {0}")]

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
+use super::checklist::{self, ChecklistItem};
 use super::{Error, FieldError, Service, within};
 use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, OktaDomain, Org,
@@ -41,7 +42,8 @@ pub struct IntegrationPatch {
 /// What a deletion took away, and what the admin has left to do in Okta.
 #[derive(Debug)]
 pub struct Deleted {
-    pub record: IntegrationRecord,
+    pub id: IntegrationId,
+    pub checklist: Vec<ChecklistItem>,
 }
 
 impl Service {
@@ -200,7 +202,8 @@ impl Service {
     ) -> Result<DiscoveredOrg, Error> {
         let domain = OktaDomain::parse(pasted, self.okta.suffixes()).map_err(Error::of_domain)?;
         let discovered = self.discover(&domain).await?;
-        if before.credentials.is_some() && discovered.org_id != before.integration.org.id {
+        let is_bound = before.credentials.is_some() || !before.platforms.is_empty();
+        if is_bound && discovered.org_id != before.integration.org.id {
             return Err(Error::OtherOrg);
         }
         Ok(discovered)
@@ -209,11 +212,13 @@ impl Service {
     /// Deletes the integration with its secrets. Nothing is called in Okta.
     ///
     /// # Errors
-    /// `IntegrationNotFound`, `StaleVersion`.
+    /// `IntegrationNotFound`, `StaleVersion`, and `ConfirmationRequired` while platforms or devices
+    /// depend on it and `confirmed` is not said.
     pub async fn delete_integration(
         &self,
         caller: &Caller,
         id: IntegrationId,
+        confirmed: bool,
         expected_version: Option<i64>,
     ) -> Result<Deleted, Error> {
         self.require(caller, Scope::OdtWrite).await?;
@@ -223,11 +228,21 @@ impl Service {
             actor: caller.actor.clone(),
             detail: json!({}),
         };
-        let deleted =
-            self.store.delete_integration(&caller.tenant, id, expected_version, event).await;
-        let record = deleted.map_err(Error::of_integration(id))?;
+        let before = self.load(caller, id).await?;
+        let deleted = self
+            .store
+            .delete_integration(&caller.tenant, id, !confirmed, expected_version, event)
+            .await;
+        let record = deleted.map_err(|error| match error {
+            StoreError::InUse { devices, platforms } => Error::ConfirmationRequired {
+                devices,
+                platforms,
+                checklist: checklist::of_integration(&before),
+            },
+            other => Error::of_integration(id)(other),
+        })?;
         self.okta.forget_tokens(&caller.tenant, id);
-        Ok(Deleted { record })
+        Ok(Deleted { id, checklist: checklist::of_integration(&record) })
     }
 
     pub(super) async fn load(

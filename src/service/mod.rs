@@ -1,11 +1,15 @@
 //! The decisions. Each method first asks whether the caller may, then does one thing; none knows an
 //! HTTP status or a line of SQL.
 
+mod catalogue;
 mod census;
+mod checklist;
 mod credentials;
+mod deployments;
 mod error;
 mod events;
 mod integrations;
+mod platforms;
 mod prerequisites;
 mod rotation;
 mod setup;
@@ -19,10 +23,17 @@ use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
 use crate::okta::{OktaClient, OktaError, UnreachableReason};
 use crate::store::{Store, StoreError};
 
+pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
 pub use census::{Census, CensusEntry};
+pub use checklist::ChecklistItem;
 pub use credentials::Connected;
+pub use deployments::{
+    DeployedProfile, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields,
+    MintedChallenge,
+};
 pub use error::{Error, FieldError};
 pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
+pub use platforms::{PlatformFields, PlatformOutcome, Verification, Write};
 pub use prerequisites::{Prerequisite, Report};
 pub use rotation::{Rotated, Rotation};
 pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};

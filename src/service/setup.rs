@@ -1,6 +1,8 @@
 //! The wizard as data: which step is done, which is next, what to say, where to go and what to ask.
 //! Texts are plain English with a stable `text_id` beside them, so that a front end may translate.
 
+use chrono::Utc;
+
 use crate::config::WizardConfig;
 use crate::model::okta_domain::OktaSuffixes;
 use crate::model::prerequisites::Blocks;
@@ -9,6 +11,7 @@ use crate::model::{
     Scope, Status, StatusReason, integrations::derive_status,
 };
 
+use super::catalogue::CATALOGUE;
 use super::{Error, Service};
 
 /// The steps, in their order (contract §2).
@@ -105,7 +108,7 @@ impl Service {
 }
 
 fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSuffixes) -> Setup {
-    let (status, status_reasons) = derive_status(record);
+    let (status, status_reasons) = derive_status(record, Utc::now());
     let mut steps: Vec<Step> =
         ALL_STEPS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
     mark_current(&mut steps);
@@ -147,9 +150,9 @@ fn is_done(name: StepName, record: &IntegrationRecord) -> bool {
             record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none()
         }
         StepName::Platforms => !selected.is_empty(),
-        StepName::Macos => record.platforms.contains(&Platform::Macos),
-        StepName::Ios => record.platforms.contains(&Platform::Ios),
-        StepName::Complete => derive_status(record).0 == Status::Active,
+        StepName::Macos => record.platform(Platform::Macos).is_some(),
+        StepName::Ios => record.platform(Platform::Ios).is_some(),
+        StepName::Complete => derive_status(record, Utc::now()).0 == Status::Active,
     }
 }
 
@@ -310,8 +313,25 @@ fn next_form(steps: &[Step]) -> Option<Form> {
         StepName::Platforms => {
             Some(Form { step: StepName::Platforms, fields: PLATFORMS_FIELDS.to_vec() })
         }
+        StepName::Macos => Some(Form { step: StepName::Macos, fields: fields_of(Platform::Macos) }),
+        StepName::Ios => Some(Form { step: StepName::Ios, fields: fields_of(Platform::Ios) }),
         _ => None,
     }
+}
+
+/// The catalogue's fields, in short: it has the limits and patterns.
+fn fields_of(platform: Platform) -> Vec<FormField> {
+    let entry = CATALOGUE.iter().find(|entry| entry.platform == platform);
+    let fields = entry.map_or(&[][..], |entry| entry.fields);
+    fields
+        .iter()
+        .map(|field| FormField {
+            name: field.name,
+            label: field.label,
+            secret: field.secret,
+            help: field.where_in_okta,
+        })
+        .collect()
 }
 
 const CREDENTIALS_FIELDS: [FormField; 2] = [

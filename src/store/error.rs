@@ -3,7 +3,7 @@
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::crypto::SealError;
-use crate::model::IntegrationId;
+use crate::model::{IntegrationId, Platform};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What was read before is not what is there now.
     #[error("the row was changed by somebody else in between")]
     ChangedMeanwhile,
+    /// Platforms or devices depend on what was to be deleted.
+    #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
+    InUse { devices: i64, platforms: Vec<Platform> },
     #[error("postgresql is not available")]
     Unavailable(#[source] Option<DieselError>),
     #[error("a stored value cannot be opened")]

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::events::insert_event;
 use super::idempotency::{self, IdempotencyKey};
+use super::platforms::{self, count_devices};
 use super::prerequisites::{delete_all, load_attestations, load_findings, upsert_findings};
 use super::schema::{integrations, tenants};
 use super::{Store, StoreError, credentials};
@@ -139,13 +140,16 @@ impl Store {
     }
 
     /// Deletes the integration with its secrets and findings; its events stay (contract §2).
+    /// `refuse_if_used` keeps it while platforms or devices depend on it.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::InUse`],
+    /// [`StoreError::Unavailable`].
     pub async fn delete_integration(
         &self,
         tenant: &TenantId,
         id: IntegrationId,
+        refuse_if_used: bool,
         expected_version: Option<i64>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
@@ -153,6 +157,11 @@ impl Store {
         self.in_tenant(tenant, move |connection| {
             let before = load_record(connection, &owner, id, true)?;
             expect_version(&before, expected_version)?;
+            let devices = count_devices(connection, &owner, id, None)?;
+            if refuse_if_used && (devices > 0 || !before.platforms.is_empty()) {
+                let platforms = before.platforms.iter().map(|state| state.platform).collect();
+                return Err(StoreError::InUse { devices, platforms });
+            }
             diesel::delete(one(&owner, id)).execute(connection)?;
             insert_event(connection, &owner, &event)?;
             Ok(before)
@@ -219,6 +228,7 @@ fn load_records(
     let mut credentials = credentials::load_states(connection, tenant, &ids)?;
     let mut findings = load_findings(connection, tenant, &ids)?;
     let mut attestations = load_attestations(connection, tenant, &ids)?;
+    let mut platforms = platforms::load_states(connection, tenant, &ids)?;
     let record = |row: IntegrationRow| {
         let id = row.id;
         Ok(IntegrationRecord {
@@ -226,7 +236,7 @@ fn load_records(
             credentials: take_of(&mut credentials, id).pop(),
             findings: take_of(&mut findings, id),
             attestations: take_of(&mut attestations, id),
-            platforms: Vec::new(),
+            platforms: take_of(&mut platforms, id),
         })
     };
     rows.into_iter().map(record).collect()
@@ -315,8 +325,8 @@ fn apply_change(
     let id = before.integration.id;
     if let Some(org) = &change.org {
         if org.id != before.integration.org.id {
-            // Credentials that came in between belong to the org before: they must not move along.
-            if before.credentials.is_some() {
+            // What came in between belongs to the org before: it must not move along.
+            if before.credentials.is_some() || !before.platforms.is_empty() {
                 return Err(StoreError::ChangedMeanwhile);
             }
             refuse_second(connection, tenant, &org.id)?;

@@ -7,10 +7,10 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::schema::{credentials, sealing_keys, tenants};
+use super::schema::{credentials, platforms, sealing_keys, tenants};
 use super::{Store, StoreError, set_config};
 use crate::crypto::KeyWrap;
-use crate::model::{IntegrationId, TenantId};
+use crate::model::{IntegrationId, Platform, TenantId};
 
 /// Notes that `key_id` is about to seal something, and holds the note until the commit.
 pub(super) fn hold_key(connection: &mut PgConnection, key_id: &str) -> Result<(), StoreError> {
@@ -79,6 +79,7 @@ impl Store {
             let passed_over: Vec<Uuid> = passed_over.iter().map(|id| id.0).collect();
             let mut batch = Resealed::default();
             reseal_credentials(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
+            reseal_platforms(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
             Ok(batch)
         })
         .await
@@ -94,11 +95,19 @@ impl Store {
             let owner = tenant.clone();
             let of_tenant: Vec<(String, i64)> = self
                 .in_tenant(&tenant, move |connection| {
-                    Ok(credentials::table
+                    let mut counted: Vec<(String, i64)> = credentials::table
                         .filter(credentials::tenant_id.eq(owner.as_str()))
                         .group_by(credentials::key_id)
                         .select((credentials::key_id, diesel::dsl::count_star()))
-                        .load(connection)?)
+                        .load(connection)?;
+                    counted.extend(
+                        platforms::table
+                            .filter(platforms::tenant_id.eq(owner.as_str()))
+                            .group_by(platforms::key_id)
+                            .select((platforms::key_id, diesel::dsl::count_star()))
+                            .load::<(String, i64)>(connection)?,
+                    );
+                    Ok(counted)
                 })
                 .await?;
             for (key_id, count) in of_tenant {
@@ -184,6 +193,40 @@ fn reseal_credentials(
     Ok(())
 }
 
+fn reseal_platforms(
+    connection: &mut PgConnection,
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    limit: i64,
+    passed_over: &[Uuid],
+    batch: &mut Resealed,
+) -> Result<(), StoreError> {
+    let active = keys.active_key_id();
+    let rows: Vec<(Uuid, String, Vec<u8>)> = platforms::table
+        .filter(platforms::tenant_id.eq(tenant.as_str()))
+        .filter(platforms::key_id.ne(active).and(platforms::integration_id.ne_all(passed_over)))
+        .order((platforms::integration_id, platforms::platform))
+        .limit(limit)
+        .select((platforms::integration_id, platforms::platform, platforms::secret))
+        .for_update()
+        .load(connection)?;
+    for (id, platform, sealed) in rows {
+        let id = IntegrationId(id);
+        let platform =
+            Platform::parse(&platform).ok_or(StoreError::Corrupt("platforms.platform"))?;
+        let Ok(secret) = super::platforms::open(keys, tenant, id, platform, &sealed) else {
+            batch.unopened.push(id);
+            continue;
+        };
+        let resealed = super::platforms::seal(keys, tenant, id, platform, &secret)?;
+        diesel::update(super::platforms::one(tenant, id, platform))
+            .set((platforms::secret.eq(&resealed), platforms::key_id.eq(active)))
+            .execute(connection)?;
+        batch.done += 1;
+    }
+    Ok(())
+}
+
 fn is_in_use(
     connection: &mut PgConnection,
     tenants: &[String],
@@ -191,9 +234,14 @@ fn is_in_use(
 ) -> Result<bool, StoreError> {
     for tenant in tenants {
         diesel::select(set_config("odt.tenant", tenant, true)).execute(connection)?;
-        let mine = credentials::table.filter(credentials::tenant_id.eq(tenant));
-        let found = diesel::dsl::exists(mine.filter(credentials::key_id.eq(key_id)));
-        if diesel::select(found).get_result(connection)? {
+        let sealed_credentials = credentials::table
+            .filter(credentials::tenant_id.eq(tenant).and(credentials::key_id.eq(key_id)));
+        let sealed_platforms = platforms::table
+            .filter(platforms::tenant_id.eq(tenant).and(platforms::key_id.eq(key_id)));
+        let in_credentials = diesel::dsl::exists(sealed_credentials);
+        if diesel::select(in_credentials).get_result(connection)?
+            || diesel::select(diesel::dsl::exists(sealed_platforms)).get_result(connection)?
+        {
             return Ok(true);
         }
     }

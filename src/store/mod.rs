@@ -2,12 +2,14 @@
 //! one transaction; Okta is never called inside one. Row structs are private to their file.
 
 mod credentials;
+mod deployments;
 mod error;
 mod events;
 mod idempotency;
 mod integrations;
 mod keys;
 pub mod migrations;
+mod platforms;
 mod pool;
 mod prerequisites;
 mod role;
@@ -24,10 +26,12 @@ use crate::crypto::KeyWrap;
 use crate::model::TenantId;
 
 pub use credentials::CredentialsChange;
+pub use deployments::{ChallengeClaim, NewDeployment};
 pub use error::StoreError;
 pub use idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use integrations::{IntegrationChange, NewIntegration};
 pub use keys::Resealed;
+pub use platforms::{PlatformChange, Trial, TrialOutcome};
 pub use pool::PoolSettings;
 pub use role::RoleError;
 

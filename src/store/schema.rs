@@ -14,6 +14,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    deployments (tenant_id, integration_id, platform, serial_number) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        platform -> Text,
+        serial_number -> Text,
+        config_version -> Int8,
+        deployed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     events (tenant_id, id) {
         tenant_id -> Text,
         id -> Uuid,
@@ -49,6 +60,30 @@ diesel::table! {
         created_at -> Timestamptz,
         created_by -> Jsonb,
         updated_at -> Timestamptz,
+        config_versions -> Int8,
+    }
+}
+
+diesel::table! {
+    platforms (tenant_id, integration_id, platform) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        platform -> Text,
+        scep_url -> Nullable<Text>,
+        challenge_url -> Nullable<Text>,
+        username -> Nullable<Text>,
+        secret -> Bytea,
+        key_id -> Text,
+        secret_version -> Int8,
+        secret_updated_at -> Timestamptz,
+        secret_updated_by -> Text,
+        verified_at -> Nullable<Timestamptz>,
+        ca -> Nullable<Jsonb>,
+        refused_at -> Nullable<Timestamptz>,
+        config_version -> Int8,
+        certificate_version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -77,6 +112,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    scep_challenges (tenant_id, integration_id, id) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        id -> Uuid,
+        serial_number -> Text,
+        asked_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     sealing_keys (key_id) {
         key_id -> Text,
         first_used_at -> Timestamptz,
@@ -92,11 +138,14 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     credentials,
+    deployments,
     events,
     idempotency_keys,
     integrations,
+    platforms,
     prerequisite_attestations,
     prerequisite_findings,
+    scep_challenges,
     sealing_keys,
     tenants,
 );

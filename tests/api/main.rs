@@ -4,9 +4,12 @@
 mod world;
 
 mod callers;
+mod catalogue;
 mod credentials;
+mod deployments;
 mod documents;
 mod integrations;
+mod platforms;
 mod prerequisites;
 mod rooms;
 mod setup;

@@ -26,6 +26,12 @@ async fn another_tenants_integration_is_not_found_by_any_operation() {
         ),
         (Method::PUT, format!("{path}/credentials"), world.credentials()),
         (Method::DELETE, format!("{path}/credentials"), json!(null)),
+        (Method::GET, format!("{path}/platforms"), json!(null)),
+        (Method::GET, format!("{path}/platforms/ios"), json!(null)),
+        (Method::PUT, format!("{path}/platforms/ios"), json!({ "secret_key": "12345678" })),
+        (Method::PATCH, format!("{path}/platforms/ios"), json!({ "secret_key": "12345678" })),
+        (Method::DELETE, format!("{path}/platforms/ios"), json!(null)),
+        (Method::POST, format!("{path}/platforms/macos/verify"), json!(null)),
     ] {
         let mut ask = world.ask(method.clone(), &path).token(&stranger);
         if !body.is_null() {
@@ -48,7 +54,11 @@ const CUSTOMERS_TABLES: &str = "SELECT c.relname FROM pg_class c \
 #[tokio::test]
 async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query_forgets() {
     let world = World::start().await;
-    let path = world.connected().await;
+    let path = crate::platforms::configured(&world).await;
+    let mac =
+        json!({ "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D" });
+    let deploy = world.ask(Method::POST, &format!("{path}/platforms/macos/deployments"));
+    deploy.scopes(&["odt:deploy"]).json(&json!({ "device": mac })).send().await.expect(201);
     let attest =
         world.ask(Method::PUT, &format!("{path}/prerequisites/adaptive_mfa/attestation")).admin();
     attest.json(&json!({ "attested": true })).send().await.expect(200);
@@ -64,7 +74,7 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
         POSTGRES.lock().expect("postgres").execute(&world.database, &script)
     };
     let tables: Vec<String> = world.sql(CUSTOMERS_TABLES).lines().map(str::to_owned).collect();
-    assert!(tables.len() >= 6, "{tables:?}");
+    assert!(tables.len() >= 9, "{tables:?}");
     for table in &tables {
         let all = world.sql(&format!("SELECT count(*) FROM {table}"));
         assert_ne!(all, "0", "{table} is empty: the test would show nothing");
@@ -87,7 +97,7 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
                 // The audit refuses by its rights, every other table by finding no row.
                 match as_service(tenant, &counted) {
                     Ok(answer) => {
-                        assert_eq!(answer.lines().last(), Some("0"), "{change} as {tenant:?}")
+                        assert_eq!(answer.lines().last(), Some("0"), "{change} as {tenant:?}");
                     }
                     Err(error) => assert!(
                         error.to_string().contains("permission denied"),

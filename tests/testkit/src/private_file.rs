@@ -22,7 +22,7 @@ pub fn write(path: &Path, contents: &str) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// Reads a file that [`write`] made; `None` if there is none yet.
+/// Reads a file that [`write()`] made; `None` if there is none yet.
 pub fn read(path: &Path) -> io::Result<Option<String>> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

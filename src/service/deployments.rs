@@ -1,0 +1,483 @@
+//! What the MDM installs on one device. A challenge is fetched when it is delivered, one per device,
+//! and never answered without a row in the audit (contract §2, §4).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::platforms::{hosts_of, source_of};
+use super::{Error, FieldError, Service, within};
+use crate::model::platforms::{PlatformState, ScepValues};
+use crate::model::{
+    Caller, DeviceIdentifierError, EventKind, IntegrationId, IntegrationRecord, NewEvent, Platform,
+    Scope, SerialNumber, Udid, UserPrincipalName,
+};
+use crate::okta::ScepChallenge;
+use crate::payload::{
+    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, ManagedAppConfiguration,
+    OktaVerifyOptions, OrgHosts, PayloadError, PayloadScope, ProfileDocument, Scep,
+    certificate_profile, managed_app_configuration, settings_profile, single_sign_on_profile,
+};
+use crate::store::{ChallengeClaim, NewDeployment};
+
+/// Okta says 60 minutes; after this a challenge is treated as dead (facts §8).
+const CHALLENGE_USE: TimeDelta = TimeDelta::minutes(57);
+const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(60);
+/// Longest subject template and names of plugins, in characters.
+const TEXT_LIMIT: usize = 256;
+const MOST_PLUGINS: usize = 20;
+
+/// The device, as the MDM sends it.
+#[derive(Debug, Clone)]
+pub struct DeviceFields {
+    pub serial_number: String,
+    pub udid: String,
+    pub user_principal_name: Option<String>,
+}
+
+/// What of a deployment is asked for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentPart {
+    /// A Mac's SCEP profile; fetches a challenge.
+    Certificate,
+    /// A Mac's single sign-on extension and preferences; an iPhone's single sign-on extension.
+    Settings,
+    /// An iPhone's managed app configuration; in JSON alone.
+    AppConfiguration,
+}
+
+/// How it is to be rendered.
+#[derive(Debug, Clone, Default)]
+pub struct DeploymentOptions {
+    pub scope: PayloadScope,
+    /// The host where users sign in: the org's own or its confirmed custom domain, which is the
+    /// default.
+    pub sign_in_host: Option<String>,
+    pub silent_enrollment: bool,
+    pub report_diagnostics: Option<bool>,
+    pub plugins: Vec<String>,
+    pub app_config_extra: Map<String, Value>,
+    pub subject_template: Option<String>,
+}
+
+/// A challenge for one device; the only answer beside a deployment that holds a secret.
+#[derive(Debug)]
+pub struct MintedChallenge {
+    pub challenge: SecretString,
+    pub scep_url: Url,
+    pub issued_at: DateTime<Utc>,
+    pub use_before: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A profile of a deployment.
+#[derive(Debug)]
+pub struct DeployedProfile {
+    pub part: DeploymentPart,
+    pub document: ProfileDocument,
+    /// For a profile with a challenge: until when it has to be on the device.
+    pub use_before: Option<DateTime<Utc>>,
+}
+
+/// What one device must be given.
+#[derive(Debug)]
+pub struct DeploymentBundle {
+    pub platform: Platform,
+    pub device: Device,
+    pub config_version: i64,
+    pub certificate_version: i64,
+    pub profiles: Vec<DeployedProfile>,
+    pub app_configuration: Option<ManagedAppConfiguration>,
+}
+
+impl Service {
+    /// Fetches a fresh one-time challenge for one Mac.
+    ///
+    /// # Errors
+    /// `Invalid`, `IntegrationNotFound`, `PlatformNotFound`, `DeviceChallengeLimit`,
+    /// `ChallengesInFlight`, or `Okta` with why there is none.
+    pub async fn create_scep_challenge(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        device: DeviceFields,
+    ) -> Result<MintedChallenge, Error> {
+        self.require(caller, Scope::OdtDeploy).await?;
+        let device = parse_device(&device)?;
+        let (record, state, password) = self.open_configured(caller, id, Platform::Macos).await?;
+        let scep = state.scep.clone().ok_or(Error::PlatformNotFound(Platform::Macos))?;
+        let challenge = self.mint(caller, &record, &state, &scep, &password, &device).await?;
+        Ok(minted(challenge, scep.scep_url))
+    }
+
+    /// Renders what one device must be given.
+    ///
+    /// # Errors
+    /// As [`Service::create_scep_challenge`]; `Invalid` also for options that cannot be rendered.
+    pub async fn create_deployment(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        device: DeviceFields,
+        parts: Option<Vec<DeploymentPart>>,
+        options: DeploymentOptions,
+    ) -> Result<DeploymentBundle, Error> {
+        self.require(caller, Scope::OdtDeploy).await?;
+        let device = parse_device(&device)?;
+        let parts = choose_parts(platform, parts)?;
+        let (record, state, secret) = self.open_configured(caller, id, platform).await?;
+        let plan = plan(&record, &device, platform, options)?;
+        let (profiles, app_configuration) = match platform {
+            Platform::Macos => {
+                let profiles =
+                    self.render_mac(caller, &record, &state, &secret, &device, &parts, &plan);
+                (profiles.await?, None)
+            }
+            Platform::Ios => render_ios(&record, &state, &secret, &device, &parts, &plan)?,
+        };
+        self.note_deployment(caller, &record, &state, &device, &parts).await?;
+        Ok(DeploymentBundle {
+            platform,
+            device,
+            config_version: state.config_version,
+            certificate_version: state.certificate_version,
+            profiles,
+            app_configuration,
+        })
+    }
+
+    async fn open_configured(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+    ) -> Result<(IntegrationRecord, PlatformState, SecretString), Error> {
+        let opened = self.store.open_platform(&caller.tenant, id, platform).await;
+        let (record, secret) = opened.map_err(Error::of_integration(id))?;
+        match (record.platform(platform).cloned(), secret) {
+            (Some(state), Some(secret)) => Ok((record, state, secret)),
+            _ => Err(Error::PlatformNotFound(platform)),
+        }
+    }
+
+    /// Within the limits, one challenge of Okta's, audited. Whatever goes wrong after it was fetched, it
+    /// is dropped: it dies by itself.
+    async fn mint(
+        &self,
+        caller: &Caller,
+        record: &IntegrationRecord,
+        state: &PlatformState,
+        scep: &ScepValues,
+        password: &SecretString,
+        device: &Device,
+    ) -> Result<ScepChallenge, Error> {
+        let id = record.integration.id;
+        let claim = self.claim(caller, id, device).await?;
+        let hosts = hosts_of(record);
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let source = source_of(scep, password);
+        let fetched =
+            within(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) }).await;
+        let challenge = match fetched {
+            Ok(challenge) => challenge,
+            Err(error) => {
+                self.note_refusal(caller, id, state, &error).await;
+                if let Err(error) = self.store.end_challenge(&caller.tenant, id, claim, None).await
+                {
+                    tracing::warn!(error = %error, "a request for a challenge was not ended and lapses");
+                }
+                return Err(error);
+            }
+        };
+        let detail =
+            json!({ "device": { "serial_number": device.serial_number, "udid": device.udid } });
+        let event = of_device(caller, id, EventKind::ScepChallengeMinted, detail);
+        self.store.end_challenge(&caller.tenant, id, claim, Some(event)).await?;
+        Ok(challenge)
+    }
+
+    async fn claim(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        device: &Device,
+    ) -> Result<Uuid, Error> {
+        let serial_number = device.serial_number.to_string();
+        let claim = self.store.claim_challenge(&caller.tenant, id, serial_number).await;
+        match claim.map_err(Error::of_integration(id))? {
+            ChallengeClaim::Claimed(claim) => Ok(claim),
+            ChallengeClaim::DeviceLimit { retry_after } => {
+                Err(Error::DeviceChallengeLimit { retry_after })
+            }
+            ChallengeClaim::InFlightLimit => Err(Error::ChallengesInFlight),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of create_deployment, with what it has found"
+    )]
+    async fn render_mac(
+        &self,
+        caller: &Caller,
+        record: &IntegrationRecord,
+        state: &PlatformState,
+        password: &SecretString,
+        device: &Device,
+        parts: &[DeploymentPart],
+        plan: &Plan,
+    ) -> Result<Vec<DeployedProfile>, Error> {
+        let deployment = plan.deployment(record, state, device);
+        let mut profiles = Vec::new();
+        // Settings first: what cannot be rendered must not cost a challenge.
+        if parts.contains(&DeploymentPart::Settings) {
+            let document = settings_profile(&deployment, &plan.hosts, &plan.options)?;
+            profiles.push(DeployedProfile {
+                part: DeploymentPart::Settings,
+                document,
+                use_before: None,
+            });
+        }
+        if parts.contains(&DeploymentPart::Certificate) {
+            let scep = state.scep.clone().ok_or(Error::PlatformNotFound(Platform::Macos))?;
+            let challenge = self.mint(caller, record, state, &scep, password, device).await?;
+            let values = Scep {
+                url: &scep.scep_url,
+                challenge: &challenge.value,
+                ca_name: None,
+                subject_template: &plan.subject_template,
+            };
+            let document = certificate_profile(&deployment, &values)?;
+            let use_before = Some(challenge.issued_at + CHALLENGE_USE);
+            profiles.insert(
+                0,
+                DeployedProfile { part: DeploymentPart::Certificate, document, use_before },
+            );
+        }
+        Ok(profiles)
+    }
+
+    async fn note_deployment(
+        &self,
+        caller: &Caller,
+        record: &IntegrationRecord,
+        state: &PlatformState,
+        device: &Device,
+        parts: &[DeploymentPart],
+    ) -> Result<(), Error> {
+        let id = record.integration.id;
+        let detail = json!({
+            "platform": state.platform,
+            "parts": parts,
+            "config_version": state.config_version,
+            "device": { "serial_number": device.serial_number, "udid": device.udid },
+        });
+        let event = of_device(caller, id, EventKind::DeploymentCreated, detail);
+        let new = NewDeployment {
+            platform: state.platform,
+            serial_number: device.serial_number.to_string(),
+            config_version: state.config_version,
+        };
+        self.store
+            .create_deployment(&caller.tenant, id, new, event)
+            .await
+            .map_err(Error::of_integration(id))
+    }
+}
+
+/// The options, checked: what every part of a deployment is rendered with.
+struct Plan {
+    hosts: OrgHosts,
+    options: OktaVerifyOptions,
+    scope: PayloadScope,
+    subject_template: String,
+    organization: String,
+}
+
+impl Plan {
+    fn deployment<'a>(
+        &'a self,
+        record: &IntegrationRecord,
+        state: &PlatformState,
+        device: &'a Device,
+    ) -> Deployment<'a> {
+        Deployment {
+            integration_id: record.integration.id,
+            device,
+            config_version: state.config_version,
+            scope: self.scope,
+            organization: Some(&self.organization),
+        }
+    }
+}
+
+fn plan(
+    record: &IntegrationRecord,
+    device: &Device,
+    platform: Platform,
+    options: DeploymentOptions,
+) -> Result<Plan, Error> {
+    refuse_long_texts(&options)?;
+    let known = hosts_of(record);
+    let sign_in = match options.sign_in_host {
+        Some(host) if known.contains(&host) => host,
+        Some(_) => {
+            let detail = format!("This has to be {}.", known.join(" or "));
+            return Err(invalid("/options/sign_in_host", "other_host", detail));
+        }
+        None => record.integration.sign_in_host().to_owned(),
+    };
+    if platform == Platform::Ios && options.scope == PayloadScope::User {
+        return Err(invalid(
+            "/options/scope",
+            "invalid",
+            "iPhones and iPads know the scope system alone.",
+        ));
+    }
+    let subject_template =
+        options.subject_template.unwrap_or_else(|| DEFAULT_SUBJECT_TEMPLATE.to_owned());
+    // Rendered here already: what cannot be must not cost a challenge.
+    crate::payload::common_name(&subject_template, device)?;
+    Ok(Plan {
+        hosts: OrgHosts::new(&sign_in, known.iter().map(String::as_str))?,
+        options: OktaVerifyOptions {
+            silent_enrollment: options.silent_enrollment,
+            report_diagnostics: options.report_diagnostics,
+            plugins: options.plugins,
+            extra: AppConfigExtra::parse(options.app_config_extra)?,
+        },
+        scope: options.scope,
+        subject_template,
+        organization: sign_in,
+    })
+}
+
+fn refuse_long_texts(options: &DeploymentOptions) -> Result<(), Error> {
+    let too_long = |text: &str| text.chars().count() > TEXT_LIMIT;
+    if options.subject_template.as_deref().is_some_and(too_long) {
+        let detail = format!("{TEXT_LIMIT} characters at most.");
+        return Err(invalid("/options/subject_template", "too_long", detail));
+    }
+    if options.plugins.len() > MOST_PLUGINS || options.plugins.iter().any(|plugin| too_long(plugin))
+    {
+        let detail = format!("{MOST_PLUGINS} names at most, of {TEXT_LIMIT} characters at most.");
+        return Err(invalid("/options/plugins", "too_long", detail));
+    }
+    Ok(())
+}
+
+fn render_ios(
+    record: &IntegrationRecord,
+    state: &PlatformState,
+    secret_key: &SecretString,
+    device: &Device,
+    parts: &[DeploymentPart],
+    plan: &Plan,
+) -> Result<(Vec<DeployedProfile>, Option<ManagedAppConfiguration>), Error> {
+    let deployment = plan.deployment(record, state, device);
+    let mut profiles = Vec::new();
+    if parts.contains(&DeploymentPart::Settings) {
+        let document = single_sign_on_profile(&deployment, &plan.hosts, secret_key)?;
+        profiles.push(DeployedProfile {
+            part: DeploymentPart::Settings,
+            document,
+            use_before: None,
+        });
+    }
+    let wanted = parts.contains(&DeploymentPart::AppConfiguration);
+    let app_configuration = wanted
+        .then(|| managed_app_configuration(device, &plan.hosts, &plan.options, secret_key))
+        .transpose()?;
+    Ok((profiles, app_configuration))
+}
+
+/// All parts of the platform, or those that are named.
+fn choose_parts(
+    platform: Platform,
+    parts: Option<Vec<DeploymentPart>>,
+) -> Result<Vec<DeploymentPart>, Error> {
+    use DeploymentPart::{AppConfiguration, Certificate, Settings};
+    let all = match platform {
+        Platform::Macos => vec![Certificate, Settings],
+        Platform::Ios => vec![Settings, AppConfiguration],
+    };
+    let Some(parts) = parts else { return Ok(all) };
+    if parts.is_empty() {
+        return Err(invalid("/parts", "empty", "Name one part at least, or leave the field out."));
+    }
+    if let Some(index) = parts.iter().position(|part| !all.contains(part)) {
+        return Err(invalid(
+            &format!("/parts/{index}"),
+            "invalid",
+            "This part belongs to the other platform.",
+        ));
+    }
+    Ok(parts)
+}
+
+fn parse_device(fields: &DeviceFields) -> Result<Device, Error> {
+    let mut errors = Vec::new();
+    let serial_number =
+        note(&mut errors, "/device/serial_number", SerialNumber::parse(&fields.serial_number));
+    let udid = note(&mut errors, "/device/udid", Udid::parse(&fields.udid));
+    let name = fields.user_principal_name.as_deref().map(UserPrincipalName::parse).transpose();
+    let user_principal_name = note(&mut errors, "/device/user_principal_name", name);
+    match (serial_number, udid, user_principal_name) {
+        (Some(serial_number), Some(udid), Some(user_principal_name)) => {
+            Ok(Device { serial_number, udid, user_principal_name })
+        }
+        _ => Err(Error::Invalid(errors)),
+    }
+}
+
+fn note<T>(
+    errors: &mut Vec<FieldError>,
+    pointer: &str,
+    parsed: Result<T, DeviceIdentifierError>,
+) -> Option<T> {
+    parsed
+        .map_err(|error| errors.push(FieldError::new(pointer, error.code(), sentence(error))))
+        .ok()
+}
+
+fn sentence(error: DeviceIdentifierError) -> String {
+    format!("Send it as the device reports it: {error}.")
+}
+
+fn invalid(pointer: &str, code: &str, detail: impl Into<String>) -> Error {
+    Error::Invalid(vec![FieldError::new(pointer, code, detail)])
+}
+
+fn minted(challenge: ScepChallenge, scep_url: Url) -> MintedChallenge {
+    let issued_at = challenge.issued_at;
+    MintedChallenge {
+        challenge: challenge.value,
+        scep_url,
+        issued_at,
+        use_before: issued_at + CHALLENGE_USE,
+        expires_at: issued_at + CHALLENGE_LIFE,
+    }
+}
+
+fn of_device(caller: &Caller, id: IntegrationId, kind: EventKind, detail: Value) -> NewEvent {
+    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail }
+}
+
+/// A text that cannot be put into a profile is the caller's to mend, when the caller sent it.
+impl From<PayloadError> for Error {
+    fn from(error: PayloadError) -> Self {
+        match error.field() {
+            Some("user_principal_name") => {
+                invalid("/device/user_principal_name", error.code(), format!("{error}."))
+            }
+            Some(field) => invalid(&format!("/options/{field}"), error.code(), format!("{error}.")),
+            None => Self::Payload(error),
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! Configuring a platform: macOS is tried against Okta before it is stored; iOS cannot be tried, and
+//! says so.
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde_json::json;
+use url::Url;
+
+use super::checklist::{self, ChecklistItem};
+use super::{Error, FieldError, Service};
+use crate::crypto::shape_of;
+use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
+use crate::model::{
+    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, Platform,
+    PrerequisiteKind, Scope,
+};
+use crate::okta::{OktaError, ScepChallengeSource};
+use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
+
+/// The fields of a platform as they are entered; which of them a platform takes stands in the
+/// catalogue.
+#[derive(Debug, Clone, Default)]
+pub struct PlatformFields {
+    pub scep_url: Option<String>,
+    pub challenge_url: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    pub secret_key: Option<SecretString>,
+}
+
+/// Whether what was entered could be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verification {
+    /// A challenge and the certificate authority were fetched with these values.
+    Verified,
+    /// Okta has no way to try an iOS secret key: a wrong one shows on the devices only.
+    Unverifiable,
+}
+
+/// What a write brought about.
+#[derive(Debug)]
+pub struct PlatformOutcome {
+    pub record: IntegrationRecord,
+    pub platform: Platform,
+    pub verification: Verification,
+    pub ca: Option<CertificateAuthority>,
+    /// True when the platform was configured before.
+    pub replaced: bool,
+}
+
+/// Longest URL and user name, in bytes.
+const URL_LIMIT: usize = 2048;
+const USERNAME_LIMIT: usize = 256;
+const PASSWORD_LIMIT: usize = 512;
+/// Length of an iOS secret key (facts §9).
+const SECRET_KEY_LEAST: usize = 8;
+const SECRET_KEY_MOST: usize = 256;
+
+impl Service {
+    /// # Errors
+    /// `IntegrationNotFound`.
+    pub async fn list_platforms(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<IntegrationRecord, Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        self.load(caller, id).await
+    }
+
+    /// # Errors
+    /// `IntegrationNotFound`, `PlatformNotFound`.
+    pub async fn get_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+    ) -> Result<(IntegrationRecord, PlatformState), Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        let record = self.load(caller, id).await?;
+        let state = record.platform(platform).cloned().ok_or(Error::PlatformNotFound(platform))?;
+        Ok((record, state))
+    }
+
+    /// Creates or replaces a platform; all its fields are needed, secrets too.
+    ///
+    /// With `dry_run` the values are tried and nothing is stored.
+    ///
+    /// # Errors
+    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, or `Okta` with what the trial showed.
+    pub async fn update_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        fields: PlatformFields,
+        write: Write,
+    ) -> Result<PlatformOutcome, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let before = self.load(caller, id).await?;
+        let entered = check_fields(&before, platform, fields)?;
+        self.try_and_store(caller, before, entered, write).await
+    }
+
+    /// Changes some fields of a platform; the result is tried like a new one.
+    ///
+    /// # Errors
+    /// As [`Service::update_platform`], and `PlatformNotFound`.
+    pub async fn patch_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        fields: PlatformFields,
+        write: Write,
+    ) -> Result<PlatformOutcome, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let opened = self.store.open_platform(&caller.tenant, id, platform).await;
+        let (before, secret) = opened.map_err(Error::of_integration(id))?;
+        let (Some(state), Some(secret)) = (before.platform(platform), secret) else {
+            return Err(Error::PlatformNotFound(platform));
+        };
+        let entered = check_fields(&before, platform, merge(state, secret, fields))?;
+        self.try_and_store(caller, before, entered, write).await
+    }
+
+    async fn try_and_store(
+        &self,
+        caller: &Caller,
+        before: IntegrationRecord,
+        entered: Entered,
+        write: Write,
+    ) -> Result<PlatformOutcome, Error> {
+        let version = before.integration.version;
+        if write.expected_version.is_some_and(|expected| expected != version) {
+            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            return Err(Error::StaleVersion { current: version });
+        }
+        let (id, platform) = (before.integration.id, entered.platform);
+        let tried = self.try_values(caller, &before, &entered).await?;
+        let replaced = before.platform(platform).is_some();
+        if write.dry_run {
+            let (verification, ca) = (tried.verification, tried.ca);
+            return Ok(PlatformOutcome { record: before, platform, verification, ca, replaced });
+        }
+        let new = NewPlatform {
+            platform,
+            scep: entered.scep,
+            secret: entered.secret,
+            ca: tried.ca.clone(),
+            verified_at: tried.at,
+        };
+        let event = event(caller, id, EventKind::PlatformStored, platform);
+        let change = PlatformChange {
+            new,
+            org_id: before.integration.org.id,
+            findings: tried.findings,
+            expected_version: write.expected_version,
+            event,
+        };
+        let stored = self.store.update_platform(&caller.tenant, id, change).await;
+        let record = stored.map_err(Error::of_integration(id))?;
+        Ok(PlatformOutcome {
+            record,
+            platform,
+            verification: tried.verification,
+            ca: tried.ca,
+            replaced,
+        })
+    }
+
+    /// Tries the stored values.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `PlatformNotFound`, or `Okta` with what the trial showed.
+    pub async fn verify_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+    ) -> Result<PlatformOutcome, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let opened = self.store.open_platform(&caller.tenant, id, platform).await;
+        let (before, secret) = opened.map_err(Error::of_integration(id))?;
+        let (Some(state), Some(secret)) = (before.platform(platform).cloned(), secret) else {
+            return Err(Error::PlatformNotFound(platform));
+        };
+        let entered = Entered { platform, scep: state.scep.clone(), secret };
+        let tried = match self.try_values(caller, &before, &entered).await {
+            Ok(tried) => tried,
+            Err(error) => {
+                self.note_refusal(caller, id, &state, &error).await;
+                return Err(error);
+            }
+        };
+        let (verification, ca) = (tried.verification, tried.ca.clone());
+        let Some(at) = tried.at else {
+            return Ok(PlatformOutcome {
+                record: before,
+                platform,
+                verification,
+                ca,
+                replaced: true,
+            });
+        };
+        let trial = Trial {
+            platform,
+            secret_version: state.secret_version,
+            outcome: TrialOutcome::Worked { ca: tried.ca, at },
+            findings: tried.findings,
+            event: event(caller, id, EventKind::PlatformVerified, platform),
+        };
+        let noted = self.store.update_verification(&caller.tenant, id, trial).await;
+        let record = noted.map_err(Error::of_integration(id))?;
+        Ok(PlatformOutcome { record, platform, verification, ca, replaced: true })
+    }
+
+    /// Deletes a platform. Nothing is called in Okta.
+    ///
+    /// # Errors
+    /// `PlatformNotFound`, `StaleVersion`, and `ConfirmationRequired` while devices have been given
+    /// something of it and `confirmed` is not said.
+    pub async fn delete_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        confirmed: bool,
+        expected_version: Option<i64>,
+    ) -> Result<(IntegrationRecord, Vec<ChecklistItem>), Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        self.load(caller, id).await?;
+        let event = event(caller, id, EventKind::PlatformDeleted, platform);
+        let deleted = self.store.delete_platform(
+            &caller.tenant,
+            id,
+            platform,
+            !confirmed,
+            expected_version,
+            event,
+        );
+        let record = deleted.await.map_err(|error| match error {
+            StoreError::NotFound => Error::PlatformNotFound(platform),
+            StoreError::InUse { devices, platforms } => Error::ConfirmationRequired {
+                devices,
+                platforms,
+                checklist: checklist::of_platform(platform),
+            },
+            other => other.into(),
+        })?;
+        Ok((record, checklist::of_platform(platform)))
+    }
+
+    /// One real challenge and the certificate authority. A challenge that is issued shows that the
+    /// org has Adaptive MFA: device integrations cannot be added without it (facts §4).
+    async fn try_values(
+        &self,
+        caller: &Caller,
+        before: &IntegrationRecord,
+        entered: &Entered,
+    ) -> Result<Tried, Error> {
+        let Some(scep) = &entered.scep else { return Ok(Tried::impossible()) };
+        let hosts = hosts_of(before);
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let source = source_of(scep, &entered.secret);
+        // Dropped at once: it was fetched to see that it can be.
+        let minted = self.okta.fetch_scep_challenge(&hosts, &source).await?;
+        tracing::debug!(tenant = %caller.tenant, "a challenge was fetched to verify a platform");
+        drop(minted);
+        let found = self.okta.fetch_ca_certificate(&hosts, &scep.scep_url).await?;
+        let now = Utc::now();
+        if found.not_after <= now {
+            return Err(Error::CertificateAuthorityExpired { not_after: found.not_after });
+        }
+        let ca = CertificateAuthority {
+            subject: found.subject.clone(),
+            sha256_fingerprint: found.sha256_hex(),
+            not_after: found.not_after,
+        };
+        let mfa = Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
+            .because("scep_challenge_issued")
+            .seen(json!({ "scep_challenge_issued_at": now }));
+        Ok(Tried {
+            verification: Verification::Verified,
+            ca: Some(ca),
+            at: Some(now),
+            findings: vec![mfa],
+        })
+    }
+
+    /// A refusal of the stored user name and password degrades the integration until they work again.
+    pub(super) async fn note_refusal(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        state: &PlatformState,
+        error: &Error,
+    ) {
+        if !matches!(error, Error::Okta(OktaError::ScepCredentialsRefused)) {
+            return;
+        }
+        let trial = Trial {
+            platform: state.platform,
+            secret_version: state.secret_version,
+            outcome: TrialOutcome::Refused { at: Utc::now() },
+            findings: Vec::new(),
+            event: event(caller, id, EventKind::ScepCredentialsRefused, state.platform),
+        };
+        if let Err(error) = self.store.update_verification(&caller.tenant, id, trial).await {
+            tracing::warn!(error = %error, "a refusal of SCEP credentials could not be noted");
+        }
+    }
+}
+
+/// How a platform is to be written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Write {
+    /// Try only.
+    pub dry_run: bool,
+    pub expected_version: Option<i64>,
+}
+
+/// Fields that have the right shape for their platform.
+struct Entered {
+    platform: Platform,
+    scep: Option<ScepValues>,
+    secret: SecretString,
+}
+
+struct Tried {
+    verification: Verification,
+    ca: Option<CertificateAuthority>,
+    at: Option<DateTime<Utc>>,
+    findings: Vec<Finding>,
+}
+
+impl Tried {
+    fn impossible() -> Self {
+        Self { verification: Verification::Unverifiable, ca: None, at: None, findings: Vec::new() }
+    }
+}
+
+pub(super) fn source_of(scep: &ScepValues, password: &SecretString) -> ScepChallengeSource {
+    ScepChallengeSource {
+        challenge_url: scep.challenge_url.clone(),
+        username: scep.username.clone(),
+        password: password.clone(),
+    }
+}
+
+/// The hosts that an org's SCEP URLs may be on: its own, and the custom domain that it confirmed.
+pub(super) fn hosts_of(record: &IntegrationRecord) -> Vec<String> {
+    let org = &record.integration.org;
+    std::iter::once(org.canonical_host.clone()).chain(org.custom_host.clone()).collect()
+}
+
+fn event(caller: &Caller, id: IntegrationId, kind: EventKind, platform: Platform) -> NewEvent {
+    let detail = json!({ "platform": platform });
+    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail }
+}
+
+fn merge(state: &PlatformState, secret: SecretString, fields: PlatformFields) -> PlatformFields {
+    let stored = state.scep.as_ref();
+    let is_macos = state.platform == Platform::Macos;
+    PlatformFields {
+        scep_url: fields.scep_url.or_else(|| stored.map(|scep| scep.scep_url.to_string())),
+        challenge_url: fields
+            .challenge_url
+            .or_else(|| stored.map(|scep| scep.challenge_url.to_string())),
+        username: fields.username.or_else(|| stored.map(|scep| scep.username.clone())),
+        password: fields.password.or_else(|| is_macos.then(|| secret.clone())),
+        secret_key: fields.secret_key.or_else(|| (!is_macos).then_some(secret)),
+    }
+}
+
+fn check_fields(
+    before: &IntegrationRecord,
+    platform: Platform,
+    fields: PlatformFields,
+) -> Result<Entered, Error> {
+    let mut errors = Vec::new();
+    let entered = match platform {
+        Platform::Macos => check_macos(before, fields, &mut errors),
+        Platform::Ios => check_ios(fields, &mut errors),
+    };
+    entered.filter(|_| errors.is_empty()).ok_or(Error::Invalid(errors))
+}
+
+fn check_macos(
+    before: &IntegrationRecord,
+    fields: PlatformFields,
+    errors: &mut Vec<FieldError>,
+) -> Option<Entered> {
+    if fields.secret_key.is_some() {
+        errors.push(not_here("/secret_key", "iOS"));
+    }
+    let hosts = hosts_of(before);
+    let scep_url = check_url("/scep_url", fields.scep_url, &hosts, errors);
+    let challenge_url = check_url("/challenge_url", fields.challenge_url, &hosts, errors);
+    let username = check_username(fields.username, errors);
+    let secret = check_secret("/password", fields.password, 1, PASSWORD_LIMIT, errors);
+    let scep =
+        ScepValues { scep_url: scep_url?, challenge_url: challenge_url?, username: username? };
+    Some(Entered { platform: Platform::Macos, scep: Some(scep), secret: secret? })
+}
+
+fn check_ios(fields: PlatformFields, errors: &mut Vec<FieldError>) -> Option<Entered> {
+    let macos_only = [
+        ("/scep_url", fields.scep_url.is_some()),
+        ("/challenge_url", fields.challenge_url.is_some()),
+        ("/username", fields.username.is_some()),
+        ("/password", fields.password.is_some()),
+    ];
+    errors.extend(
+        macos_only.iter().filter(|(_, sent)| *sent).map(|(pointer, _)| not_here(pointer, "macOS")),
+    );
+    let secret =
+        check_secret("/secret_key", fields.secret_key, SECRET_KEY_LEAST, SECRET_KEY_MOST, errors)?;
+    Some(Entered { platform: Platform::Ios, scep: None, secret })
+}
+
+fn not_here(pointer: &str, platform: &str) -> FieldError {
+    FieldError::new(pointer, "unknown_field", format!("This field belongs to {platform}."))
+}
+
+fn missing(pointer: &str) -> FieldError {
+    FieldError::new(pointer, "missing", "This field is needed.")
+}
+
+fn check_url(
+    pointer: &str,
+    text: Option<String>,
+    hosts: &[String],
+    errors: &mut Vec<FieldError>,
+) -> Option<Url> {
+    let Some(text) = text else {
+        errors.push(missing(pointer));
+        return None;
+    };
+    match judge_url(text.trim(), hosts) {
+        Ok(url) => Some(url),
+        Err((code, detail)) => {
+            errors.push(FieldError::new(pointer, code, detail));
+            None
+        }
+    }
+}
+
+/// https on the org's own host, without anything that would lead elsewhere.
+fn judge_url(text: &str, hosts: &[String]) -> Result<Url, (&'static str, String)> {
+    if text.len() > URL_LIMIT {
+        return Err(("too_long", format!("{URL_LIMIT} characters at most.")));
+    }
+    let url = Url::parse(text)
+        .map_err(|_| ("invalid_url", "Copy the whole address from Okta.".to_owned()))?;
+    if url.scheme() != "https" {
+        return Err(("not_https", "The address has to begin with https://.".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err((
+            "has_userinfo",
+            "Leave the user name and password out of the address.".to_owned(),
+        ));
+    }
+    if url.port().is_some() {
+        return Err((
+            "has_port",
+            "Leave the port out: Okta answers at https on port 443.".to_owned(),
+        ));
+    }
+    if !url.host_str().is_some_and(|host| hosts.iter().any(|known| known == host)) {
+        return Err(("other_host", format!("The address has to be on {}.", hosts.join(" or "))));
+    }
+    if url.fragment().is_some() {
+        return Err(("invalid_url", "Leave out what follows the #.".to_owned()));
+    }
+    Ok(url)
+}
+
+fn check_username(username: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {
+    let Some(username) = username else {
+        errors.push(missing("/username"));
+        return None;
+    };
+    // A colon would end the user name of HTTP Basic (RFC 7617 §2).
+    let fits = !username.is_empty()
+        && username.len() <= USERNAME_LIMIT
+        && username.chars().all(|c| !c.is_control() && c != ':');
+    if !fits {
+        let detail = format!("1 to {USERNAME_LIMIT} characters, without a colon.");
+        errors.push(FieldError::new("/username", "invalid_characters", detail));
+        return None;
+    }
+    Some(username)
+}
+
+fn check_secret(
+    pointer: &str,
+    secret: Option<SecretString>,
+    least: usize,
+    most: usize,
+    errors: &mut Vec<FieldError>,
+) -> Option<SecretString> {
+    let Some(secret) = secret else {
+        errors.push(missing(pointer));
+        return None;
+    };
+    let (length, visible) = shape_of(&secret);
+    let problem = if length < least {
+        Some(("too_short", format!("{least} characters at least.")))
+    } else if length > most {
+        Some(("too_long", format!("{most} characters at most.")))
+    } else if !visible {
+        Some((
+            "invalid_characters",
+            "Only visible ASCII characters, without blanks: copy it once more.".to_owned(),
+        ))
+    } else {
+        None
+    };
+    if let Some((code, detail)) = problem {
+        errors.push(FieldError::new(pointer, code, detail));
+        return None;
+    }
+    Some(secret)
+}
