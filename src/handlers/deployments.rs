@@ -277,12 +277,24 @@ pub async fn create_deployment(
     }
 }
 
+/// Whether the file is asked for, and not less than JSON (RFC 9110 §12.5.1).
 fn wants_file(request: &HttpRequest) -> bool {
     let accept =
         request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept
-        .split(',')
-        .any(|one| one.split(';').next().unwrap_or_default().trim() == PROFILE_CONTENT_TYPE)
+    let file = weight_of(accept, PROFILE_CONTENT_TYPE);
+    file > 0.0 && file >= weight_of(accept, "application/json")
+}
+
+/// The weight of a media type that is named; 0 for one that is not.
+fn weight_of(accept: &str, wanted: &str) -> f32 {
+    let weight = |one: &str| {
+        let mut parts = one.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+        let weight =
+            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        named.then(|| weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
+    };
+    accept.split(',').find_map(weight).unwrap_or(0.0)
 }
 
 /// A file is one profile: asked before a challenge is spent on an answer that cannot be given.

@@ -51,7 +51,7 @@ pub struct UpdateIntegrationRequest {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SecretState {
     pub set: bool,
-    /// Counts the secrets that were entered.
+    /// Grows with each secret that is entered, and never goes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

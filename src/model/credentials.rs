@@ -14,7 +14,7 @@ pub struct NewCredentials {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialsState {
     pub client_id: String,
-    /// Counts the secrets that were entered.
+    /// Grows with each secret that is entered, and never goes back.
     pub version: i64,
     pub updated_at: DateTime<Utc>,
     pub updated_by: String,

@@ -74,7 +74,7 @@ pub struct PlatformState {
     pub platform: Platform,
     /// macOS alone.
     pub scep: Option<ScepValues>,
-    /// Counts the secrets that were entered.
+    /// Grows with each secret that is entered, and never goes back.
     pub secret_version: i64,
     pub secret_updated_at: DateTime<Utc>,
     pub secret_updated_by: String,
@@ -97,6 +97,8 @@ pub struct NewPlatform {
     pub platform: Platform,
     pub scep: Option<ScepValues>,
     pub secret: SecretString,
+    /// False when only other fields changed: then it is no rotation.
+    pub secret_is_new: bool,
     pub ca: Option<CertificateAuthority>,
     pub verified_at: Option<DateTime<Utc>>,
 }

@@ -49,6 +49,22 @@ pub struct PlatformOutcome {
     pub replaced: bool,
 }
 
+impl PlatformOutcome {
+    fn unchanged(record: &IntegrationRecord, state: &PlatformState) -> Self {
+        let verification = match state.platform {
+            Platform::Macos => Verification::Verified,
+            Platform::Ios => Verification::Unverifiable,
+        };
+        Self {
+            record: record.clone(),
+            platform: state.platform,
+            verification,
+            ca: state.ca.clone(),
+            replaced: true,
+        }
+    }
+}
+
 /// Longest URL and user name, in bytes.
 const URL_LIMIT: usize = 2048;
 const USERNAME_LIMIT: usize = 256;
@@ -121,7 +137,13 @@ impl Service {
         let (Some(state), Some(secret)) = (before.platform(platform), secret) else {
             return Err(Error::PlatformNotFound(platform));
         };
-        let entered = check_fields(&before, platform, merge(state, secret, fields))?;
+        let secret_is_new = fields.password.is_some() || fields.secret_key.is_some();
+        let mut entered = check_fields(&before, platform, merge(state, secret, fields))?;
+        entered.secret_is_new = secret_is_new;
+        if !secret_is_new && entered.scep == state.scep && !write.is_stale(&before) {
+            // Nothing is tried and no version counts up for a patch that changes nothing.
+            return Ok(PlatformOutcome::unchanged(&before, state));
+        }
         self.try_and_store(caller, before, entered, write).await
     }
 
@@ -132,13 +154,18 @@ impl Service {
         entered: Entered,
         write: Write,
     ) -> Result<PlatformOutcome, Error> {
-        let version = before.integration.version;
-        if write.expected_version.is_some_and(|expected| expected != version) {
+        if write.is_stale(&before) {
             // Nothing is asked of Okta for a change that cannot be stored anyway.
-            return Err(Error::StaleVersion { current: version });
+            return Err(Error::StaleVersion { current: before.integration.version });
         }
         let (id, platform) = (before.integration.id, entered.platform);
-        let tried = self.try_values(caller, &before, &entered).await?;
+        let tried = match self.try_values(caller, &before, &entered).await {
+            Ok(tried) => tried,
+            Err(error) => {
+                self.audit_scep_refusal(caller, id, platform, &error).await;
+                return Err(error);
+            }
+        };
         let replaced = before.platform(platform).is_some();
         if write.dry_run {
             let (verification, ca) = (tried.verification, tried.ca);
@@ -148,6 +175,7 @@ impl Service {
             platform,
             scep: entered.scep,
             secret: entered.secret,
+            secret_is_new: entered.secret_is_new,
             ca: tried.ca.clone(),
             verified_at: tried.at,
         };
@@ -186,7 +214,7 @@ impl Service {
         let (Some(state), Some(secret)) = (before.platform(platform).cloned(), secret) else {
             return Err(Error::PlatformNotFound(platform));
         };
-        let entered = Entered { platform, scep: state.scep.clone(), secret };
+        let entered = Entered { platform, scep: state.scep.clone(), secret, secret_is_new: false };
         let tried = match self.try_values(caller, &before, &entered).await {
             Ok(tried) => tried,
             Err(error) => {
@@ -289,6 +317,23 @@ impl Service {
         })
     }
 
+    /// Values that were entered and refused: audited, and nothing else changes.
+    async fn audit_scep_refusal(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        error: &Error,
+    ) {
+        if !matches!(error, Error::Okta(OktaError::ScepCredentialsRefused)) {
+            return;
+        }
+        let event = event(caller, id, EventKind::ScepCredentialsRefused, platform);
+        if let Err(error) = self.store.create_event(&caller.tenant, event).await {
+            tracing::warn!(error = %error, "refused SCEP credentials could not be audited");
+        }
+    }
+
     /// A refusal of the stored user name and password degrades the integration until they work again.
     pub(super) async fn note_refusal(
         &self,
@@ -321,11 +366,18 @@ pub struct Write {
     pub expected_version: Option<i64>,
 }
 
+impl Write {
+    fn is_stale(self, record: &IntegrationRecord) -> bool {
+        self.expected_version.is_some_and(|expected| expected != record.integration.version)
+    }
+}
+
 /// Fields that have the right shape for their platform.
 struct Entered {
     platform: Platform,
     scep: Option<ScepValues>,
     secret: SecretString,
+    secret_is_new: bool,
 }
 
 struct Tried {
@@ -402,7 +454,12 @@ fn check_macos(
     let secret = check_secret("/password", fields.password, 1, PASSWORD_LIMIT, errors);
     let scep =
         ScepValues { scep_url: scep_url?, challenge_url: challenge_url?, username: username? };
-    Some(Entered { platform: Platform::Macos, scep: Some(scep), secret: secret? })
+    Some(Entered {
+        platform: Platform::Macos,
+        scep: Some(scep),
+        secret: secret?,
+        secret_is_new: true,
+    })
 }
 
 fn check_ios(fields: PlatformFields, errors: &mut Vec<FieldError>) -> Option<Entered> {
@@ -417,7 +474,7 @@ fn check_ios(fields: PlatformFields, errors: &mut Vec<FieldError>) -> Option<Ent
     );
     let secret =
         check_secret("/secret_key", fields.secret_key, SECRET_KEY_LEAST, SECRET_KEY_MOST, errors)?;
-    Some(Entered { platform: Platform::Ios, scep: None, secret })
+    Some(Entered { platform: Platform::Ios, scep: None, secret, secret_is_new: true })
 }
 
 fn not_here(pointer: &str, platform: &str) -> FieldError {

@@ -296,6 +296,33 @@ fn next_versions(
     Ok(Versions { config, secret })
 }
 
+/// The versions of a platform after a change: each counts up only when what it counts has changed.
+struct Given {
+    secret_version: i64,
+    secret_updated_at: DateTime<Utc>,
+    secret_updated_by: String,
+    config_version: i64,
+    certificate_version: i64,
+}
+
+impl Given {
+    fn after(stored: Option<&PlatformState>, new: &NewPlatform, next: Versions, by: &str) -> Self {
+        let scep_url = |scep: &Option<ScepValues>| scep.as_ref().map(|scep| scep.scep_url.clone());
+        let old_secret = stored.filter(|_| !new.secret_is_new);
+        let old_url = stored.filter(|state| scep_url(&state.scep) == scep_url(&new.scep));
+        // Of the secrets only the iOS key is in what devices are given; of the SCEP values the URL.
+        let unchanged = old_url.filter(|_| new.platform == Platform::Macos || !new.secret_is_new);
+        Self {
+            secret_version: old_secret.map_or(next.secret, |state| state.secret_version),
+            secret_updated_at: old_secret.map_or_else(Utc::now, |state| state.secret_updated_at),
+            secret_updated_by: old_secret
+                .map_or_else(|| by.to_owned(), |state| state.secret_updated_by.clone()),
+            config_version: unchanged.map_or(next.config, |state| state.config_version),
+            certificate_version: old_url.map_or(next.config, |state| state.certificate_version),
+        }
+    }
+}
+
 fn upsert(
     connection: &mut PgConnection,
     tenant: &TenantId,
@@ -306,25 +333,22 @@ fn upsert(
 ) -> Result<(), StoreError> {
     use platforms as p;
     let new = &change.new;
-    let same_scep = before
-        .platforms
-        .iter()
-        .find(|state| state.platform == new.platform && state.scep == new.scep);
-    let certificate_version = same_scep.map_or(versions.config, |state| state.certificate_version);
+    let stored = before.platform(new.platform);
+    let given = Given::after(stored, new, versions, &change.event.actor.sub);
     let values = (
         p::scep_url.eq(new.scep.as_ref().map(|scep| scep.scep_url.as_str())),
         p::challenge_url.eq(new.scep.as_ref().map(|scep| scep.challenge_url.as_str())),
         p::username.eq(new.scep.as_ref().map(|scep| scep.username.as_str())),
         p::secret.eq(sealed),
         p::key_id.eq(crypto::key_id_of(sealed)?),
-        p::secret_version.eq(versions.secret),
-        p::secret_updated_at.eq(diesel::dsl::now),
-        p::secret_updated_by.eq(&change.event.actor.sub),
+        p::secret_version.eq(given.secret_version),
+        p::secret_updated_at.eq(given.secret_updated_at),
+        p::secret_updated_by.eq(given.secret_updated_by),
         p::verified_at.eq(new.verified_at),
         p::ca.eq(new.ca.as_ref().map(ca_to_json).transpose()?),
         p::refused_at.eq(None::<DateTime<Utc>>),
-        p::config_version.eq(versions.config),
-        p::certificate_version.eq(certificate_version),
+        p::config_version.eq(given.config_version),
+        p::certificate_version.eq(given.certificate_version),
         p::updated_at.eq(diesel::dsl::now),
     );
     let key = (

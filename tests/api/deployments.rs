@@ -163,6 +163,19 @@ async fn the_file_form_gives_one_profile_as_a_file() {
     assert_eq!(file.header("content-type"), "application/x-apple-aspen-config");
     assert!(file.header("content-disposition").contains(".mobileconfig"));
     assert!(file.text.starts_with("<?xml"));
+    for (accept, is_file) in [
+        ("application/json, application/x-apple-aspen-config;q=0.1", false),
+        ("application/x-apple-aspen-config;q=0", false),
+        ("Application/X-Apple-Aspen-Config, */*;q=0.1", true),
+    ] {
+        let ask = world.ask(Method::POST, &path).scopes(&["odt:deploy"]).header("accept", accept);
+        let answer = ask.json(&json!({ "device": mac(), "parts": ["settings"] })).send().await;
+        assert_eq!(
+            answer.header("content-type") == "application/x-apple-aspen-config",
+            is_file,
+            "{accept}"
+        );
+    }
     let before = world.acme.scep_challenges().len();
     for parts in [json!(null), json!(["certificate", "settings"])] {
         let problem = ask(parts).await.expect_problem(422, "invalid_request");

@@ -260,7 +260,10 @@ async fn a_password_that_was_reset_degrades_until_the_new_one_is_entered() {
         .await
         .expect(200);
     assert!(rotated["password"]["version"].as_i64() > before["password"]["version"].as_i64());
-    assert!(rotated["config_version"].as_i64() > before["config_version"].as_i64());
+    assert_eq!(
+        rotated["config_version"], before["config_version"],
+        "nothing on the Macs changes by it"
+    );
     assert_eq!(world.get(&path).await.expect(200)["status"], "active");
     assert_eq!(verify().await.expect(200)["verification"]["state"], "verified");
 }
@@ -295,4 +298,40 @@ async fn a_configured_platform_binds_the_integration_to_its_org() {
         .patch(&path, &json!({ "okta_domain": "globex.okta.com" }))
         .await
         .expect_problem(409, "other_org");
+}
+
+#[tokio::test]
+async fn versions_count_up_only_for_what_devices_are_given() {
+    let world = World::start().await;
+    let path = configured(&world).await;
+    let (macos, ios) = (format!("{path}/platforms/macos"), format!("{path}/platforms/ios"));
+    let before = world.get(&macos).await.expect(200);
+    let asked = world.acme.journal().entries().len();
+    for nothing in [json!({}), json!({ "username": world.acme.scep_username() })] {
+        assert_eq!(world.patch(&macos, &nothing).await.expect(200), before);
+    }
+    assert_eq!(world.acme.journal().entries().len(), asked, "nothing was tried");
+    let before = world.get(&ios).await.expect(200);
+    let rotated =
+        world.patch(&ios, &json!({ "secret_key": "An0ther-Secret-Key" })).await.expect(200);
+    assert!(
+        rotated["config_version"].as_i64() > before["config_version"].as_i64(),
+        "iPhones carry the key"
+    );
+    assert!(rotated["secret_key"]["version"].as_i64() > before["secret_key"]["version"].as_i64());
+}
+
+#[tokio::test]
+async fn refused_scep_credentials_are_audited_without_their_values() {
+    let world = World::start().await;
+    let path = world.connected().await;
+    let mut wrong = macos(&world);
+    wrong["password"] = json!("not-the-password");
+    let refused = world.put(&format!("{path}/platforms/macos"), &wrong).await;
+    refused.expect_problem(422, "scep_credentials_refused");
+    let events = world.get(&format!("{path}/events")).await.expect(200).to_string();
+    assert!(
+        events.contains("scep_credentials_refused") && !events.contains("not-the-password"),
+        "{events}"
+    );
 }

@@ -5,8 +5,9 @@
 use okta_device_trust::crypto::{Keyring, Place, open, seal};
 use okta_device_trust::model::{IntegrationId, SerialNumber, Udid};
 use okta_device_trust::payload::{
-    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, OktaVerifyOptions, OrgHosts, PayloadScope, Scep,
-    certificate_profile, managed_app_configuration, settings_profile, single_sign_on_profile,
+    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, OktaVerifyOptions, OrgHosts,
+    PayloadScope, Scep, certificate_profile, managed_app_configuration, settings_profile,
+    single_sign_on_profile,
 };
 use secrecy::SecretString;
 
@@ -77,13 +78,17 @@ fn iphone(bencher: divan::Bencher<'_, '_>) {
     let world = world();
     bencher.bench(|| {
         let profile = single_sign_on_profile(&world.deployment(), &world.hosts, &world.secret);
-        (profile, managed_app_configuration(&world.device, &world.hosts, &world.options, &world.secret))
+        (
+            profile,
+            managed_app_configuration(&world.device, &world.hosts, &world.options, &world.secret),
+        )
     });
 }
 
 #[divan::bench]
 fn open_the_secret(bencher: divan::Bencher<'_, '_>) {
-    let keys = Keyring::parse(&SecretString::from("k:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="));
+    let keys =
+        Keyring::parse(&SecretString::from("k:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="));
     let keys = keys.expect("keyring");
     let place = Place { table: "platforms", tenant: "t", row: "r", column: "secret" };
     let sealed = seal(&keys, place, &world().secret).expect("sealed");

@@ -25,6 +25,7 @@ pub fn running(folder: &Folder, stack: &Stack) -> String {
     row(&mut text, "  root CA", &facts.sim_ca);
     row(&mut text, "  client id", &facts.sim_client_id);
     row(&mut text, "  client secret", &facts.sim_client_secret);
+    row(&mut text, "  SCEP values", &format!("{}/_sim/orgs/acme, under scep", facts.sim_url));
     for note in &stack.notes {
         row(&mut text, "Note", note);
     }

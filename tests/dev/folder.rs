@@ -49,6 +49,11 @@ impl Folder {
         self.file("postgres")
     }
 
+    /// What the last tour would have given to devices.
+    pub fn tour(&self) -> PathBuf {
+        self.file("tour")
+    }
+
     /// Held as long as the file is open, however the process ends. `None`: another one runs.
     pub fn lock(&self) -> Result<Option<File>, Failure> {
         fs::create_dir_all(&self.path)?;

@@ -10,7 +10,7 @@ mod page_text;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use secrecy::SecretString;
@@ -71,7 +71,8 @@ impl OktaClient {
     ) -> Result<ScepChallenge, OktaError> {
         let request = get(&source.challenge_url)
             .header(AUTHORIZATION, basic(&source.username, &source.password)?);
-        let issued_at = Utc::now();
+        // To the microsecond, like every other time that is answered.
+        let issued_at = Utc::now().trunc_subsecs(6);
         let too_large = OktaError::ScepChallengeMissing { what: "the page is too large" };
         let answered = self
             .fetch(allowed_hosts, &source.challenge_url, request, Retry::Unsent)

@@ -7,12 +7,23 @@ use std::fmt::Write;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::secrets::hide;
+
+/// The media type of a configuration profile.
+pub const PROFILE_TYPE: &str = "application/x-apple-aspen-config";
+
 /// A step that did not do what it should.
 #[derive(Debug)]
 pub struct Broken {
     pub what: String,
     /// The whole answer, without secrets.
     pub answer: Option<String>,
+}
+
+impl From<std::io::Error> for Broken {
+    fn from(error: std::io::Error) -> Self {
+        Self { what: crate::with_causes(&error), answer: None }
+    }
 }
 
 impl From<reqwest::Error> for Broken {
@@ -33,15 +44,28 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Status, headers and body, as they came.
-    pub fn whole(&self) -> String {
+    /// Status and headers, as they came.
+    pub fn head(&self) -> String {
         let mut text = format!("HTTP {}\n", self.status);
         for (name, value) in &self.headers {
             let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
         }
-        let pretty = serde_json::to_string_pretty(&self.json).ok().filter(|_| !self.json.is_null());
-        let _ = write!(text, "\n{}", pretty.as_ref().unwrap_or(&self.text));
         text
+    }
+
+    /// Status, headers and body, without secrets.
+    pub fn whole(&self) -> String {
+        let mut json = self.json.clone();
+        hide(&mut json);
+        let pretty = serde_json::to_string_pretty(&json).ok().filter(|_| !json.is_null());
+        let body = match pretty {
+            Some(pretty) => pretty,
+            None if self.header("content-type") == PROFILE_TYPE => {
+                format!("(a profile of {} bytes)", self.text.len())
+            }
+            None => self.text.clone(),
+        };
+        format!("{}\n{body}", self.head())
     }
 
     pub fn broken(&self, what: impl Into<String>) -> Broken {
@@ -101,6 +125,14 @@ impl Answer {
     /// The list at a JSON pointer; empty if there is none.
     pub fn list_at(&self, pointer: &str) -> &[Value] {
         self.json.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// The text at a JSON pointer, which has to be there; what is said of it does not show it.
+    pub fn expect_secret(&self, pointer: &str) -> Result<&str, Broken> {
+        match self.text_at(pointer) {
+            "" => Err(self.broken(format!("{pointer} is missing"))),
+            secret => Ok(secret),
+        }
     }
 
     /// The entry of a list whose `key` is `word`.

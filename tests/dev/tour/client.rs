@@ -3,12 +3,16 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Client, Method};
 use serde_json::Value;
 
 use super::answer::{Answer, Broken, Outcome};
+use super::files::Files;
 use super::org::ControlledOrg;
 use super::screen::Screen;
+use super::secrets::{Secrets, hide};
 
 /// Where the integrations live.
 pub const INTEGRATIONS: &str = "/integrations/okta-device-trust";
@@ -18,6 +22,15 @@ pub struct Tour {
     pub api: Api,
     pub org: ControlledOrg,
     pub screen: Screen,
+    /// Where the devices' profiles are written to.
+    pub files: Files,
+    pub secrets: Secrets,
+    /// The iOS secret key that Okta would have shown.
+    pub secret_key: String,
+    /// The SCEP password after its reset; empty before.
+    pub new_password: String,
+    /// The token of the MDM in the tour's tenant, which may deploy.
+    pub mdm: String,
     /// A token of the tour's tenant that may read trust status and nothing else.
     pub reader: String,
     /// A token of another tenant that may do everything there.
@@ -32,7 +45,14 @@ pub struct Api {
     base: String,
     token: String,
     took: Vec<Duration>,
-    answers: Vec<String>,
+    answers: Vec<Kept>,
+}
+
+/// An answer, for the search for secrets.
+pub struct Kept {
+    pub text: String,
+    /// It is one of the two that hand out secrets.
+    pub hands_out: bool,
 }
 
 /// A request; by default with the tour's own token.
@@ -92,6 +112,12 @@ impl Ask {
         Self { body: Some(body), ..self }
     }
 
+    /// One of the two answers that hand out secrets.
+    fn hands_out(&self, status: u16) -> bool {
+        let path = self.path.as_str();
+        status == 201 && (path.ends_with("/scep-challenges") || path.ends_with("/deployments"))
+    }
+
     fn line(&self) -> String {
         let mut line = format!("{} {}", self.method, self.path);
         for (name, value) in &self.headers {
@@ -107,7 +133,7 @@ impl Api {
     }
 
     /// Every answer so far, headers included.
-    pub fn answers(&self) -> &[String] {
+    pub fn answers(&self) -> &[Kept] {
         &self.answers
     }
 
@@ -144,7 +170,8 @@ impl Api {
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         let answer = Answer { status, headers, text, json };
         self.took.push(took);
-        self.answers.push(format!("{}\n{}", answer.whole(), answer.text));
+        let text = format!("{}\n{}\n{}", answer.head(), answer.text, contents(&answer.json));
+        self.answers.push(Kept { text, hands_out: ask.hands_out(answer.status) });
         Ok((answer, took))
     }
 }
@@ -163,7 +190,10 @@ impl Tour {
 
     /// Asks the service and shows both sides.
     pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Broken> {
-        let body = ask.body.clone().map(|body| redacted(body).to_string());
+        let body = ask.body.clone().map(|mut body| {
+            hide(&mut body);
+            body.to_string()
+        });
         // The id is told once, when it is made: repeated, it would push every line over the edge.
         let line = match self.integration.as_str() {
             "" => ask.line(),
@@ -182,17 +212,17 @@ impl Tour {
 
     /// Leaves the org as it was, and no integration behind, however the tour ended.
     pub async fn tidy_up(&mut self) {
+        self.files.tidy_up();
         self.org.give_back().await;
         if !self.integration.is_empty() {
-            let _ = self.api.send(&Ask::delete(self.path(""))).await;
+            let _ = self.api.send(&Ask::delete(self.path("?confirm=true"))).await;
         }
     }
 }
 
-/// A body as it may be shown.
-fn redacted(mut body: Value) -> Value {
-    if let Some(secret) = body.get_mut("client_secret") {
-        *secret = "••••".into();
-    }
-    body
+/// What profiles hold behind their base64, so that nothing hides there.
+fn contents(answer: &Value) -> String {
+    let profiles = answer["profiles"].as_array().into_iter().flatten();
+    let decoded = profiles.filter_map(|profile| STANDARD.decode(profile["content"].as_str()?).ok());
+    decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }

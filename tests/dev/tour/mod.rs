@@ -4,8 +4,11 @@
 
 mod answer;
 mod client;
+mod files;
 mod org;
+mod profile;
 mod screen;
+mod secrets;
 mod steps;
 
 use std::path::Path;
@@ -20,8 +23,15 @@ use crate::stack::{Kind, Stack};
 use crate::{Failure, http, say, tokens};
 
 use client::{Api, Tour};
+use files::Files;
 use org::ControlledOrg;
 use screen::Screen;
+use secrets::Secrets;
+
+/// The callers, as the audit names them.
+pub const ADMIN: &str = "tour@acme.example";
+pub const MDM: &str = "mdm-back-end";
+pub const GATEWAY: &str = "gateway";
 
 pub async fn run() -> Result<ExitCode, Failure> {
     let mut interrupt = Interrupt::listen()?;
@@ -30,13 +40,14 @@ pub async fn run() -> Result<ExitCode, Failure> {
         let facts = wait_for(&running).await?;
         let _turn = running.tours_take_turns()?;
         say(&format!("On the running stack at {}.\n", facts.url));
-        return walk(&facts, &running, &mut interrupt).await;
+        let files = Files::in_place_of_earlier(running.tour())?;
+        return walk(&facts, &running, files, &mut interrupt).await;
     }
     say("No `cargo dev` runs here, so the tour starts a stack of its own and throws it away.\n");
     let place = tempfile::tempdir()?;
     let folder = Folder::at(place.path());
     let stack = Stack::start(&folder, Kind::Temporary).await?;
-    let outcome = walk(&stack.facts, &folder, &mut interrupt).await;
+    let outcome = walk(&stack.facts, &folder, Files::temporary()?, &mut interrupt).await;
     stack.stop().await;
     outcome
 }
@@ -57,15 +68,16 @@ async fn wait_for(folder: &Folder) -> Result<Facts, Failure> {
 async fn walk(
     facts: &Facts,
     folder: &Folder,
+    files: Files,
     interrupt: &mut Interrupt,
 ) -> Result<ExitCode, Failure> {
-    let mut tour = prepare(facts, folder).await?;
+    let mut tour = prepare(facts, folder, files).await?;
     let outcome = tokio::select! {
         outcome = steps::walk(&mut tour) => Some(outcome),
         () = interrupt.received() => None,
     };
     tour.tidy_up().await;
-    Ok(match outcome {
+    let code = match outcome {
         None => {
             say("\nInterrupted.\n");
             ExitCode::from(130)
@@ -75,28 +87,37 @@ async fn walk(
             ExitCode::SUCCESS
         }
         Some(Err(broken)) => {
-            tour.screen.failed(&broken);
+            tour.screen.failed(&tour.secrets.hidden_of(&broken));
             ExitCode::FAILURE
         }
-    })
+    };
+    tour.screen.files(&tour.files);
+    Ok(code)
 }
 
-async fn prepare(facts: &Facts, folder: &Folder) -> Result<Tour, Failure> {
+async fn prepare(facts: &Facts, folder: &Folder, files: Files) -> Result<Tour, Failure> {
     let http = http::client(Path::new(&facts.sim_ca).to_string_lossy().as_ref())?;
     let issuer = tokens::issuer(folder)?;
     // A tenant that nobody has used: what others do on the same stack is not in the way.
     let tenant = format!("tour-{}", Uuid::new_v4().simple());
     let org = ControlledOrg::take(http.clone(), &facts.sim_url).await?;
-    let api = Api::new(
-        http,
-        &facts.url,
-        tokens::token(&issuer, "tour@acme.example", &tenant, &tokens::ADMIN),
-    );
+    let api = Api::new(http, &facts.url, tokens::token(&issuer, ADMIN, &tenant, &tokens::ADMIN));
+    // Okta asks for mixed case and symbols in a key that an admin makes.
+    let secret_key = format!("Tour!{}", Uuid::new_v4().simple());
+    let mut secrets = Secrets::default();
+    secrets.keep("the client secret", org.client_secret());
+    secrets.keep("the SCEP password", org.scep_password());
+    secrets.keep_for_devices("the iOS secret key", &secret_key);
     Ok(Tour {
         api,
         org,
         screen: Screen::new(),
-        reader: tokens::token(&issuer, "gateway", &tenant, &tokens::TRUST),
+        files,
+        secrets,
+        secret_key,
+        new_password: String::new(),
+        mdm: tokens::token(&issuer, MDM, &tenant, &tokens::MDM),
+        reader: tokens::token(&issuer, GATEWAY, &tenant, &tokens::TRUST),
         stranger: facts.tokens.other_tenant.clone(),
         integration: String::new(),
         etag: String::new(),

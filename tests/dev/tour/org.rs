@@ -14,6 +14,8 @@ pub struct ControlledOrg {
     http: Client,
     url: String,
     before: Value,
+    scep_url: String,
+    challenge_url: String,
 }
 
 impl ControlledOrg {
@@ -21,10 +23,17 @@ impl ControlledOrg {
     pub async fn take(http: Client, sim_url: &str) -> Result<Self, Failure> {
         let url = format!("{sim_url}/_sim/orgs/{ORG}");
         let state: Value = http.get(&url).send().await?.error_for_status()?.json().await?;
-        let org = Self { http, url, before: state["knobs"].clone() };
+        let text = |pointer: &str| {
+            state.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let (scep_url, challenge_url) = (text("/scep/scep_url"), text("/scep/challenge_url"));
+        let org = Self { http, url, before: state["knobs"].clone(), scep_url, challenge_url };
         let mut healthy = json!(Knobs::default());
         for kept in ["client_id", "client_secrets", "custom_domains"] {
             healthy[kept] = org.before[kept].clone();
+        }
+        for kept in ["username", "password"] {
+            healthy["scep"][kept] = org.before["scep"][kept].clone();
         }
         org.turn(healthy).await.map_err(|broken| broken.what)?;
         Ok(org)
@@ -47,6 +56,52 @@ impl ControlledOrg {
     pub fn client_secret(&self) -> &str {
         let secrets = self.before["client_secrets"].as_array();
         secrets.and_then(|secrets| secrets.last()?.as_str()).unwrap_or_default()
+    }
+
+    /// The values of the macOS platform, as Okta's console shows them.
+    pub fn scep_values(&self) -> Value {
+        json!({
+            "scep_url": self.scep_url,
+            "challenge_url": self.challenge_url,
+            "username": self.before["scep"]["username"],
+            "password": self.scep_password(),
+        })
+    }
+
+    pub fn scep_url(&self) -> &str {
+        &self.scep_url
+    }
+
+    /// The password as it was when the tour began.
+    pub fn scep_password(&self) -> &str {
+        self.before["scep"]["password"].as_str().unwrap_or_default()
+    }
+
+    /// What the admin does in Okta's console: from now on the new password counts and no other.
+    pub async fn reset_scep_password(&self) -> Result<String, Broken> {
+        let request = self.http.post(format!("{}/scep/reset-password", self.url));
+        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        Ok(answer["password"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Every challenge that the org has handed out.
+    pub async fn challenges(&self) -> Result<Vec<String>, Broken> {
+        let request = self.http.get(format!("{}/scep/challenges", self.url));
+        let minted: Vec<Value> = request.send().await?.error_for_status()?.json().await?;
+        let value = |minted: &Value| Some(minted["challenge"].as_str()?.to_owned());
+        Ok(minted.iter().filter_map(value).collect())
+    }
+
+    /// What Okta's CA does with the challenge of a request for a certificate. False: it is not good,
+    /// or no longer.
+    pub async fn use_challenge(&self, challenge: &str) -> Result<bool, Broken> {
+        let request = self.http.post(format!("{}/scep/consume-challenge", self.url));
+        let answer = request.json(&json!({ "challenge": challenge })).send().await?;
+        if answer.status().as_u16() == 409 {
+            return Ok(false);
+        }
+        answer.error_for_status()?;
+        Ok(true)
     }
 
     /// What was asked of the org so far: method and path of each request.

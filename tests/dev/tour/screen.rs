@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 
 use super::answer::Broken;
 use super::client::Api;
+use super::files::Files;
 use crate::say;
 
 pub struct Screen {
@@ -60,6 +61,15 @@ impl Screen {
             api.median_ms()
         );
         say(&format!("\n{} {text}\n", self.ink("32", "✓")));
+    }
+
+    /// Where the devices' files lie.
+    pub fn files(&self, files: &Files) {
+        if files.count() > 0 {
+            let folder = self.ink("36", &files.folder().display().to_string());
+            let count = files.count();
+            say(&format!("  What the devices would be given: {count} files in {folder}\n"));
+        }
     }
 
     /// The step, what was expected, and the whole answer.

@@ -11,7 +11,7 @@ const PASTED: &str = "https://acme-admin.okta.com/admin/dashboard";
 const MOST_REQUESTS: usize = 4;
 
 /// Wrong, and long enough to be noticed in an answer.
-pub const WRONG_SECRET: &str = "this-is-not-the-secret-that-okta-showed";
+const WRONG_SECRET: &str = "this-is-not-the-secret-that-okta-showed";
 
 /// A key per tour: the tour's tenant is new each time, and keys belong to tenants.
 const KEY: &str = "tour-1";
@@ -53,6 +53,7 @@ fn credentials(tour: &Tour, secret: &str) -> Ask {
 }
 
 pub async fn wrong_secret(tour: &mut Tour) -> Outcome {
+    tour.secrets.keep("the wrong client secret", WRONG_SECRET);
     let refused = tour.ask(credentials(tour, WRONG_SECRET)).await?;
     refused.expect_problem(422, "invalid_client")?.expect("/transient", false)?;
     let now = tour.ask(Ask::get(tour.path(""))).await?;

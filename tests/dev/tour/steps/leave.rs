@@ -2,31 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use super::connect::WRONG_SECRET;
-use crate::tour::answer::{Broken, Outcome};
-use crate::tour::client::{Ask, Tour};
+use serde_json::{Value, json};
 
-/// What this tour must have left in the audit.
-const EXPECTED: [&str; 6] = [
-    "integration_created",
-    "credentials_refused",
-    "credentials_stored",
-    "prerequisites_checked",
-    "prerequisite_attested",
-    "integration_updated",
+use crate::tour::answer::{Answer, Broken, Outcome};
+use crate::tour::client::{Ask, Tour};
+use crate::tour::{ADMIN, GATEWAY, MDM};
+
+/// What this tour must have left in the audit, and who may have done it.
+const EXPECTED: [(&str, &[&str]); 11] = [
+    ("integration_created", &[ADMIN]),
+    ("credentials_refused", &[ADMIN]),
+    ("credentials_stored", &[ADMIN]),
+    ("prerequisites_checked", &[ADMIN]),
+    ("prerequisite_attested", &[ADMIN]),
+    ("integration_updated", &[ADMIN]),
+    ("platform_stored", &[ADMIN]),
+    ("scep_credentials_refused", &[ADMIN]),
+    ("scep_challenge_minted", &[MDM]),
+    ("deployment_created", &[MDM]),
+    ("scope_denied", &[ADMIN, GATEWAY]),
 ];
 
 pub async fn audit(tour: &mut Tour) -> Outcome {
-    let answer = tour.ask(Ask::get(tour.path("/events"))).await?;
+    let answer = tour.ask(Ask::get(tour.path("/events?limit=200"))).await?;
     answer.expect_status(200)?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for event in answer.list_at("/items") {
         *counts.entry(event["kind"].as_str().unwrap_or("?")).or_default() += 1;
-        let by_us = event["actor"]["sub"] == "tour@acme.example";
-        answer.expect_that(by_us, "each event names who did it")?;
     }
-    for kind in EXPECTED {
+    for (kind, actors) in EXPECTED {
         answer.entry("/items", "kind", kind)?;
+        let mut of_kind = answer.list_at("/items").iter().filter(|event| event["kind"] == kind);
+        let by = |event: &Value| actors.iter().any(|actor| event["actor"]["sub"] == *actor);
+        answer.expect_that(of_kind.all(by), "each event names who did it")?;
     }
     let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     tour.screen.row(&list.join(" · "));
@@ -41,28 +49,50 @@ pub async fn delete_credentials(tour: &mut Tour) -> Outcome {
     Ok(check.text_at("/detail").to_owned())
 }
 
-pub async fn delete_integration(tour: &mut Tour) -> Outcome {
+pub async fn unconfirmed(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::delete(tour.path(""))).await?;
+    answer.expect_problem(409, "confirmation_required")?.expect("/devices", 2)?;
+    answer.expect("/platforms", json!(["macos", "ios"]))?;
+    show_checklist(tour, &answer)?;
+    tour.ask(Ask::get(tour.path(""))).await?.expect_status(200)?;
+    Ok(answer.text_at("/detail").to_owned())
+}
+
+pub async fn delete_integration(tour: &mut Tour) -> Outcome {
+    let answer = tour.ask(Ask::delete(tour.path("?confirm=true"))).await?;
     answer.expect_status(200)?.expect("/deleted", &*tour.integration)?;
     let checklist = answer.list_at("/checklist");
     answer.expect_that(!checklist.is_empty(), "the answer lists what is left to do in Okta")?;
-    for item in checklist {
-        tour.screen.row(&format!("☐ {}", item["text"].as_str().unwrap_or("?")));
-    }
     let gone = tour.ask(Ask::get(tour.path(""))).await?;
     gone.expect_problem(404, "not_found")?;
     tour.integration.clear();
-    Ok("gone, with its secret; the audit stays".to_owned())
+    Ok("gone, with its secrets; the audit stays".to_owned())
+}
+
+fn show_checklist(tour: &Tour, answer: &Answer) -> Result<(), Broken> {
+    let checklist = answer.list_at("/checklist");
+    answer.expect_that(!checklist.is_empty(), "the answer lists what is to be done first")?;
+    for item in checklist {
+        tour.screen.row(&format!("☐ {}", item["text"].as_str().unwrap_or("?")));
+    }
+    Ok(())
 }
 
 pub async fn no_secret(tour: &mut Tour) -> Outcome {
-    let secrets = [tour.org.client_secret(), WRONG_SECRET];
-    let leaked = |answer: &&String| secrets.iter().any(|secret| answer.contains(secret));
-    if let Some(answer) = tour.api.answers().iter().find(leaked) {
-        let shown =
-            secrets.iter().fold(answer.clone(), |text, secret| text.replace(secret, "••••"));
-        let what = "an answer held a client secret (shown here as ••••)".to_owned();
-        return Err(Broken { what, answer: Some(shown) });
+    // Also those that were fetched to try the values, and were nobody's to see.
+    for challenge in tour.org.challenges().await? {
+        tour.secrets.keep_for_devices("a challenge", &challenge);
     }
-    Ok(format!("searched {} answers for both secrets, headers included", tour.api.count()))
+    for kept in tour.api.answers() {
+        if let Some(leaked) = tour.secrets.leaked_in(&kept.text, kept.hands_out) {
+            let what = format!("an answer held {leaked} (shown here as ••••)");
+            return Err(Broken { what, answer: Some(tour.secrets.hidden_in(&kept.text)) });
+        }
+    }
+    let (answers, secrets) = (tour.api.count(), tour.secrets.count());
+    let handed_out = tour.api.answers().iter().filter(|kept| kept.hands_out).count();
+    tour.screen.row(&format!(
+        "challenges and the secret key only in the {handed_out} answers that hand them out"
+    ));
+    Ok(format!("searched {answers} answers for {secrets} secrets, headers included"))
 }

@@ -1,7 +1,10 @@
 //! The steps, in the order in which an admin meets them.
 
 mod connect;
+mod deployments;
+mod ios;
 mod leave;
+mod macos;
 mod prerequisites;
 mod refusals;
 mod wizard;
@@ -28,10 +31,37 @@ pub async fn walk(tour: &mut Tour) -> Result<(), Broken> {
     tour.step("A change on stale knowledge is refused", wizard::stale_change).await?;
     tour.step("The admin chooses the platforms", wizard::choose_platforms).await?;
     tour.step("The wizard knows what is left", wizard::overview).await?;
+    configure(tour).await?;
+    deploy(tour).await?;
     tour.step("A token without the scope may not look", refusals::no_scope).await?;
     tour.step("Another tenant sees nothing", refusals::other_tenant).await?;
     tour.step("The audit tells who did what", leave::audit).await?;
     tour.step("The credentials are deleted", leave::delete_credentials).await?;
+    tour.step("A deletion that devices feel is asked back", leave::unconfirmed).await?;
     tour.step("The integration is deleted", leave::delete_integration).await?;
-    tour.step("No answer held the client secret", leave::no_secret).await
+    tour.step("No answer held a secret that it should not", leave::no_secret).await
+}
+
+async fn configure(tour: &mut Tour) -> Result<(), Broken> {
+    tour.step("The catalogue says what macOS asks for", macos::catalogue).await?;
+    tour.step("A SCEP URL on another host is refused", macos::other_host).await?;
+    tour.step("A wrong SCEP password is refused, and not stored", macos::wrong_password).await?;
+    tour.step("The values of macOS are tried", macos::dry_run).await?;
+    tour.step("macOS is configured", macos::configured).await?;
+    tour.step("What was confirmed is now seen", macos::mfa_inferred).await?;
+    tour.step("The wizard says what to enter in Okta for iOS", ios::to_copy).await?;
+    tour.step("A secret key of seven characters is refused", ios::short_key).await?;
+    tour.step("iOS is configured", ios::configured).await?;
+    tour.step("The wizard is complete", wizard::complete).await?;
+    tour.step("The SCEP password is reset in Okta", macos::reset).await?;
+    tour.step("The new password is entered", macos::rotate).await
+}
+
+async fn deploy(tour: &mut Tour) -> Result<(), Broken> {
+    tour.step("The admin may not deploy", deployments::admin_may_not).await?;
+    tour.step("The MDM gets a challenge for one Mac", deployments::one_challenge).await?;
+    tour.step("The MDM gets what one Mac needs", deployments::for_a_mac).await?;
+    tour.step("The settings are to be had as a file", deployments::as_a_file).await?;
+    tour.step("The MDM gets what one iPhone needs", deployments::for_an_iphone).await?;
+    tour.step("A sixth challenge in ten minutes is refused", deployments::too_often).await
 }

@@ -51,7 +51,7 @@ pub async fn choose_platforms(tour: &mut Tour) -> Outcome {
 
 pub async fn overview(tour: &mut Tour) -> Outcome {
     let setup = tour.ask(Ask::get(tour.path("/setup"))).await?;
-    setup.expect_status(200)?.expect("/status", "setup")?;
+    setup.expect_status(200)?.expect("/status", "setup")?.expect("/next_form/step", "macos")?;
     for step in setup.list_at("/steps") {
         tour.screen.row(&shown(step));
     }
@@ -60,6 +60,18 @@ pub async fn overview(tour: &mut Tour) -> Outcome {
         &["done", "done", "done", "done", "done", "current", "waiting", "waiting"],
     )?;
     Ok("five steps are done, and macOS comes next".to_owned())
+}
+
+pub async fn complete(tour: &mut Tour) -> Outcome {
+    let setup = tour.ask(Ask::get(tour.path("/setup"))).await?;
+    setup.expect_status(200)?.expect("/status", "active")?.expect("/status_reasons", json!([]))?;
+    setup.expect("/next_form", Value::Null)?;
+    for step in setup.list_at("/steps") {
+        tour.screen.row(&shown(step));
+    }
+    expect_states(&setup, &["done"; 8])?;
+    let text = setup.entry("/steps", "name", "complete")?["text"].as_str().unwrap_or("?");
+    Ok(format!("the integration is active. {text}"))
 }
 
 fn shown(step: &Value) -> String {

@@ -30,7 +30,6 @@ pub(in crate::okta) async fn forward(org: &Org, request: &Request) -> Option<Rep
         body: request.body.clone(),
     };
     // The server's answer takes a while, and a worker has other connections to serve.
-    #[expect(clippy::disallowed_methods, reason = "the rule is for the product's own pool")]
     let answered = spawn_blocking(move || exchange_plain(address, &message)).await;
     Some(match answered {
         Ok(Ok(answer)) => {
