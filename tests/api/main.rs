@@ -1,16 +1,22 @@
 //! Behaviour that a user or an attacker would notice, told over HTTP to a real server: a real
 //! PostgreSQL below it, a simulated Okta org over TLS behind it, real tokens in front of it.
 
+mod process;
 mod world;
 
 mod callers;
+mod canary;
 mod catalogue;
+mod command_line;
 mod credentials;
 mod deployments;
 mod documents;
 mod integrations;
 mod platforms;
 mod prerequisites;
+mod processes;
 mod rooms;
+mod rotation;
 mod setup;
+mod storage;
 mod tenants;

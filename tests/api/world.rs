@@ -20,7 +20,7 @@ const ISSUER: &str = "https://mdm.example.com";
 const AUDIENCE: &str = "okta-device-trust";
 const TEMPLATE: &str = "template_odt";
 /// What the service and the migrations log in with; the server is private to this process.
-const PASSWORD: &str = "only-for-tests";
+pub const PASSWORD: &str = "only-for-tests";
 pub const KEYRING: &str = "test-key:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// One server for the process; each test clones its database from a migrated template.
@@ -42,6 +42,14 @@ pub fn prepare(postgres: &Postgres) {
     postgres.execute(TEMPLATE, "ALTER SCHEMA public OWNER TO odt_owner").expect("owner");
     let owner = postgres.url("odt_owner", PASSWORD, TEMPLATE);
     migrate(&SecretString::from(owner)).expect("migrations");
+}
+
+/// A migrated database on a server of the test's own: its name, and its URL as the service's role.
+pub fn database_on(postgres: &Postgres) -> (String, String) {
+    let name = format!("odt_{}", Uuid::now_v7().simple());
+    postgres.create_database(&name, Some(TEMPLATE)).expect("database");
+    let url = postgres.url("odt_service", PASSWORD, &name);
+    (name, url)
 }
 
 pub static ISSUER_KEYS: LazyLock<(TokenIssuer, JwksServer)> = LazyLock::new(|| {
@@ -82,32 +90,38 @@ impl Builder {
     }
 
     pub async fn start(self) -> World {
+        let mut world = self.without_service().await;
+        let config = Config::load(&world.environment).expect("configuration");
+        let application = Application::build(&config).await.expect("the service starts");
+        world.base = format!("http://{}", application.address());
+        world.handle = Some(application.handle());
+        tokio::spawn(application.run());
+        world
+    }
+
+    /// The world alone: the test starts the program itself and sets `base`.
+    pub async fn without_service(self) -> World {
         let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
         let acme = okta.add_org(OrgSetup::new("acme"));
         for setup in self.orgs {
             okta.add_org(setup);
         }
         self.other_hosts.iter().for_each(|host| okta.add_other_host(host));
-        let database = format!("odt_{}", Uuid::now_v7().simple());
+        let mut database = String::new();
         let url = self.database.unwrap_or_else(|| {
-            let postgres = POSTGRES.lock().expect("postgres");
-            postgres.create_database(&database, Some(TEMPLATE)).expect("database");
-            postgres.url("odt_service", PASSWORD, &database)
+            let (name, url) = database_on(&POSTGRES.lock().expect("postgres"));
+            database = name;
+            url
         });
         let folder = tempfile::tempdir().expect("folder");
         let environment = environment(&okta, &url, folder.path(), &self.settings);
-        let config = Config::load(&environment).expect("configuration");
-        let application = Application::build(&config).await.expect("the service starts");
-        let base = format!("http://{}", application.address());
-        let handle = application.handle();
-        tokio::spawn(application.run());
         World {
-            base,
+            base: String::new(),
             okta,
             acme,
             database,
             environment,
-            handle,
+            handle: None,
             http: http(),
             tenant: unique("tenant"),
             _folder: folder,
@@ -170,7 +184,7 @@ pub struct World {
     pub acme: Org,
     pub database: String,
     pub environment: Environment,
-    pub handle: actix_web::dev::ServerHandle,
+    pub handle: Option<actix_web::dev::ServerHandle>,
     pub http: reqwest::Client,
     pub tenant: String,
     _folder: tempfile::TempDir,
@@ -179,7 +193,9 @@ pub struct World {
 impl Drop for World {
     fn drop(&mut self) {
         // The server stops by itself when its runtime ends; the database would stay until the end.
-        drop(self.handle.stop(false));
+        if let Some(handle) = &self.handle {
+            drop(handle.stop(false));
+        }
     }
 }
 
