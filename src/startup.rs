@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
 use crate::egress::{Egress, EgressSettings, EgressSetupError};
 use crate::handlers::extract::BODY_LIMIT;
+use crate::handlers::probe::Probe;
 use crate::handlers::{State, health, middleware};
 use crate::model::okta_domain::{OktaDomainError, OktaSuffixes};
 use crate::okta::{OktaClient, OktaSettings};
@@ -70,15 +71,23 @@ impl Application {
         let egress = egress(config)?;
         let store = open_store(config)?;
         let suffixes = OktaSuffixes::new(&config.okta.suffixes)?;
+        if config.metrics_listen.is_some() {
+            // Without a listener there is no recorder, and so nothing is recorded at all.
+            metrics::handle();
+        }
         tell_of_overrides(&egress);
         refuse_unsafe_role(&store).await?;
         refuse_missing_keys(&store).await?;
 
         let okta_settings = OktaSettings { suffixes: suffixes.clone(), ..OktaSettings::default() };
         let okta = OktaClient::new(egress.clone(), okta_settings);
+        let authenticator = Authenticator::new(&config.auth, &egress);
+        // Begins to read the issuer's keys, so that they are there when the first caller comes.
+        authenticator.is_ready();
         let state = web::Data::new(State {
             service: Service::new(store, okta, suffixes, config.wizard.clone()),
-            authenticator: Authenticator::new(&config.auth, &egress),
+            authenticator,
+            database_probe: Probe::default(),
             overridden_hosts: egress.overrides().map(str::to_owned).collect(),
         });
         let (server, address) = api_server(config, state)?;
@@ -107,10 +116,14 @@ impl Application {
     /// What the operating system says of the listener.
     pub async fn run(self) -> std::io::Result<()> {
         let metrics_handle = self.metrics_server.as_ref().map(Server::handle);
-        if let Some(metrics_server) = self.metrics_server {
+        let upkeep = self.metrics_server.map(|metrics_server| {
             tokio::spawn(metrics_server);
-        }
+            tokio::spawn(metrics::keep_up())
+        });
         let ended = self.server.await;
+        if let Some(upkeep) = upkeep {
+            upkeep.abort();
+        }
         if let Some(handle) = metrics_handle {
             handle.stop(false).await;
         }
@@ -144,7 +157,6 @@ pub fn open_store(config: &Config) -> Result<Store, KeyringError> {
 
 fn tell_of_overrides(egress: &Egress) {
     let hosts: Vec<&str> = egress.overrides().collect();
-    metrics::handle();
     metrics::record_overrides(hosts.len());
     if !hosts.is_empty() {
         tracing::warn!(

@@ -7,6 +7,7 @@ pub mod health;
 pub mod integrations;
 pub mod middleware;
 pub mod prerequisites;
+pub mod probe;
 pub mod problem;
 mod request_id;
 pub mod setup;
@@ -23,6 +24,8 @@ use crate::service::Service;
 pub struct State {
     pub service: Service,
     pub authenticator: Authenticator,
+    /// Whether PostgreSQL answers.
+    pub database_probe: probe::Probe,
     /// Hosts that are dialled elsewhere than DNS says: told by readiness.
     pub overridden_hosts: Vec<String>,
 }

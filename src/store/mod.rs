@@ -46,6 +46,8 @@ diesel::define_sql_function! {
 
 /// The longest that one statement may take.
 const STATEMENT_TIMEOUT: &str = "5000";
+/// The same for a ping, in ms.
+const PING_TIMEOUT: &str = "1000";
 
 impl Store {
     pub fn new(settings: &PoolSettings, keys: Arc<dyn KeyWrap>) -> Self {
@@ -75,13 +77,16 @@ impl Store {
             .await
     }
 
-    /// Whether PostgreSQL answers.
+    /// Whether PostgreSQL answers, and soon: a server that hangs must not keep the connection.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.pool
             .transaction(|connection| {
+                // One round trip sets the limit, and the next one is held to it.
+                diesel::select(set_config("statement_timeout", PING_TIMEOUT, true))
+                    .execute(connection)?;
                 diesel::sql_query("SELECT 1").execute(connection)?;
                 Ok(())
             })
