@@ -7,6 +7,7 @@ mod callers;
 mod credentials;
 mod documents;
 mod integrations;
+mod operations;
 mod prerequisites;
 mod rooms;
 mod setup;

@@ -99,10 +99,12 @@ impl Builder {
         let config = Config::load(&environment).expect("configuration");
         let application = Application::build(&config).await.expect("the service starts");
         let base = format!("http://{}", application.address());
+        let metrics = application.metrics_address().map(|address| format!("http://{address}"));
         let handle = application.handle();
         tokio::spawn(application.run());
         World {
             base,
+            metrics,
             okta,
             acme,
             database,
@@ -166,6 +168,7 @@ pub fn unique(prefix: &str) -> String {
 
 pub struct World {
     pub base: String,
+    pub metrics: Option<String>,
     pub okta: SimulatedOkta,
     pub acme: Org,
     pub database: String,
@@ -327,6 +330,13 @@ impl World {
 
     pub fn credentials(&self) -> Value {
         json!({ "client_id": self.acme.client_id(), "client_secret": self.acme.client_secret() })
+    }
+
+    /// The page of metrics.
+    pub async fn metrics(&self) -> String {
+        let base = self.metrics.as_deref().expect("metrics are on");
+        let page = self.http.get(format!("{base}/metrics")).send().await.expect("an answer");
+        page.text().await.expect("a body")
     }
 
     /// What a superuser sees in this test's database.
