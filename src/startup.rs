@@ -35,13 +35,15 @@ pub enum StartError {
     Suffixes(#[from] OktaDomainError),
     #[error("the database role is not safe to run as")]
     Role(#[source] RoleError),
+    #[error("the database cannot be asked what role this is: check ODT_DATABASE_URL")]
+    Database(#[source] StoreError),
+    #[error("the schema lacks the migrations {0:?}: run `okta-device-trust migrate` first")]
+    PendingMigrations(Vec<String>),
     #[error(
         "the keys {0:?} have sealed secrets and are not in the keyring: put them back behind the active one, run `okta-device-trust rotate-keys`, then drop them"
     )]
     MissingKeys(Vec<String>),
-    #[error(
-        "the database cannot be read: is its schema up to date? run `okta-device-trust migrate`"
-    )]
+    #[error("the database cannot be read")]
     Store(#[source] StoreError),
     #[error("the address {address} cannot be listened on")]
     Listen {
@@ -61,7 +63,7 @@ pub struct Application {
 
 impl Application {
     /// Binds the addresses; port 0 takes a free one. Refuses a database role that could bypass
-    /// row-level security; a database that is away is waited for by each request instead.
+    /// row-level security and a schema that is behind; waits a while for a database that is away.
     ///
     /// # Errors
     /// [`StartError`].
@@ -77,6 +79,7 @@ impl Application {
         }
         tell_of_overrides(&egress);
         refuse_unsafe_role(&store).await?;
+        refuse_pending_migrations(&store).await?;
         refuse_missing_keys(&store).await?;
 
         let okta_settings = OktaSettings { suffixes: suffixes.clone(), ..OktaSettings::default() };
@@ -166,25 +169,35 @@ fn tell_of_overrides(egress: &Egress) {
     }
 }
 
-/// How long start-up waits for a database that is away, before it goes on without having asked.
+/// How long start-up waits for a database that is away, before it gives up.
 const ROLE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A role that is unsafe stops the start. A database that is away delays it: a replica that starts
-/// while `PostgreSQL` is being restarted must neither die nor serve before the role was judged.
+/// A role that is unsafe stops the start, and so does a login that the server refuses: neither gets
+/// better by waiting. A database that is away delays it: a replica that starts while `PostgreSQL` is
+/// being restarted must neither die nor serve before the role was judged.
 async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
     let deadline = tokio::time::Instant::now() + ROLE_PATIENCE;
     loop {
         match store.refuse_unsafe_role().await {
             Ok(()) => return Ok(()),
-            Err(RoleError::Store(StoreError::Unavailable(_)))
-                if tokio::time::Instant::now() < deadline =>
+            Err(RoleError::Store(error))
+                if matches!(error, StoreError::Unavailable(_))
+                    && !error.is_refused_login()
+                    && tokio::time::Instant::now() < deadline =>
             {
-                tracing::warn!("postgresql is not available: waiting for it before serving");
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(cause, "postgresql is not available: waiting for it before serving");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
+            Err(RoleError::Store(error)) => return Err(StartError::Database(error)),
             Err(error) => return Err(StartError::Role(error)),
         }
     }
+}
+
+async fn refuse_pending_migrations(store: &Store) -> Result<(), StartError> {
+    let pending = store.list_pending_migrations().await.map_err(StartError::Store)?;
+    if pending.is_empty() { Ok(()) } else { Err(StartError::PendingMigrations(pending)) }
 }
 
 /// A key that was dropped from the keyring while it still seals something is told of at the start,

@@ -57,8 +57,8 @@ impl Store {
     /// Runs `work` in a transaction that sees the rows of `tenant` and no others.
     ///
     /// The tenant is set for this transaction alone (contract §3), so that neither a pooled
-    /// connection nor PgBouncer can carry it over. `work` may run twice: a connection that turns out
-    /// dead before the commit is replaced once.
+    /// connection nor PgBouncer can carry it over. `work` may run several times, once more than there
+    /// are connections at most: each connection that turns out dead before the commit is replaced.
     async fn in_tenant<T, F>(&self, tenant: &TenantId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

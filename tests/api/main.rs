@@ -11,4 +11,5 @@ mod operations;
 mod prerequisites;
 mod rooms;
 mod setup;
+mod starting;
 mod tenants;

@@ -18,9 +18,9 @@ pub const EVERY_SCOPE: [&str; 5] =
     ["odt:read", "odt:write", "odt:deploy", "odt:inventory", "trust:read"];
 const ISSUER: &str = "https://mdm.example.com";
 const AUDIENCE: &str = "okta-device-trust";
-const TEMPLATE: &str = "template_odt";
+pub const TEMPLATE: &str = "template_odt";
 /// What the service and the migrations log in with; the server is private to this process.
-const PASSWORD: &str = "only-for-tests";
+pub const PASSWORD: &str = "only-for-tests";
 pub const KEYRING: &str = "test-key:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// One server for the process; each test clones its database from a migrated template.
@@ -79,6 +79,23 @@ impl Builder {
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.database = Some(url.into());
         self
+    }
+
+    /// Why the service does not start in this world, with all causes.
+    pub async fn refusal(self) -> String {
+        let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
+        let folder = tempfile::tempdir().expect("folder");
+        let url = self.database.expect("a database of the test's own");
+        let environment = environment(&okta, &url, folder.path(), &self.settings);
+        let config = Config::load(&environment).expect("configuration");
+        let error = Application::build(&config).await.err().expect("the service starts");
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            text = format!("{text}: {source}");
+            cause = source.source();
+        }
+        text
     }
 
     pub async fn start(self) -> World {
