@@ -11,7 +11,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::auth::Authenticator;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Draft, Environment, OktaConfig};
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
 use crate::egress::{Egress, EgressSettings, EgressSetupError};
 use crate::handlers::extract::BODY_LIMIT;
@@ -22,7 +22,7 @@ use crate::okta::{OktaClient, OktaSettings};
 use crate::routes;
 use crate::service::Service;
 use crate::store::{PoolSettings, RoleError, Store, StoreError};
-use crate::telemetry::metrics;
+use crate::telemetry::{self, metrics};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,56 @@ pub enum StartError {
     },
 }
 
+/// Reads the configuration and judges it as a start would, short of asking the database or anybody
+/// else: what passes here can be started with.
+///
+/// # Errors
+/// [`ConfigError`] lists everything that is wrong, also what could not be started with.
+pub fn load_config(environment: &Environment) -> Result<Config, ConfigError> {
+    let draft = Draft::read(environment);
+    let problems = check(&draft);
+    draft.finish(problems)
+}
+
+/// What the rooms say of their settings. `config` cannot ask them: it lies to the left of them all.
+fn check(draft: &Draft) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Some(Err(error)) = draft.keyring.as_ref().map(Keyring::parse) {
+        problems.push(format!("ODT_KEYRING cannot be used: {error}"));
+    }
+    // None at all is what remains of a list that could not be read.
+    if !draft.okta.suffixes.is_empty()
+        && let Err(error) = OktaSuffixes::new(&draft.okta.suffixes)
+    {
+        problems.push(format!("ODT_OKTA_SUFFIXES cannot be used: {error}"));
+    }
+    problems.extend(check_egress(&draft.okta));
+    if let Some(Err(error)) = draft.log.as_ref().map(|log| telemetry::check_filter(&log.filter)) {
+        problems.push(format!("ODT_LOG cannot be used: {error}"));
+    }
+    problems
+}
+
+fn check_egress(okta: &OktaConfig) -> Vec<String> {
+    use EgressSetupError as E;
+    install_crypto();
+    let name = |error: &E| match error {
+        E::ExtraRootUnreadable => "ODT_OKTA_EXTRA_ROOT_CA cannot be used",
+        E::OverrideHostInvalid { .. } | E::OverrideWithoutPort { .. } => {
+            "ODT_OKTA_HOST_OVERRIDES cannot be used"
+        }
+        E::ProxyInvalid { .. } => "ODT_EGRESS_PROXY cannot be used",
+        E::NoTrustRoots { .. } | E::Client { .. } => "outgoing calls cannot be made",
+    };
+    let problems = Egress::problems(&egress_settings(okta));
+    problems.iter().map(|error| format!("{}: {error}", name(error))).collect()
+}
+
+/// One crypto backend for the process; a second call finds the first one's and is fine.
+fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 /// A server that is bound and not yet running.
 pub struct Application {
     server: Server,
@@ -68,9 +118,8 @@ impl Application {
     /// # Errors
     /// [`StartError`].
     pub async fn build(config: &Config) -> Result<Self, StartError> {
-        // One crypto backend for the process; a second call finds the first one's and is fine.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let egress = egress(config)?;
+        install_crypto();
+        let egress = Egress::new(egress_settings(&config.okta))?;
         let store = open_store(config)?;
         let suffixes = OktaSuffixes::new(&config.okta.suffixes)?;
         if config.metrics_listen.is_some() {
@@ -134,14 +183,14 @@ impl Application {
     }
 }
 
-fn egress(config: &Config) -> Result<Egress, EgressSetupError> {
-    Egress::new(EgressSettings {
-        extra_root_ca_pem: config.okta.extra_root_ca_pem.clone(),
-        host_overrides: config.okta.host_overrides.clone(),
-        proxy: config.okta.proxy.clone(),
-        request_timeout: config.okta.request_timeout,
+fn egress_settings(okta: &OktaConfig) -> EgressSettings {
+    EgressSettings {
+        extra_root_ca_pem: okta.extra_root_ca_pem.clone(),
+        host_overrides: okta.host_overrides.clone(),
+        proxy: okta.proxy.clone(),
+        request_timeout: okta.request_timeout,
         ..EgressSettings::default()
-    })
+    }
 }
 
 /// The store, as the configuration describes it. Connects at first use.

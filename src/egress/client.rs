@@ -64,12 +64,24 @@ impl Egress {
         Self::with_lookup(settings, system_lookup())
     }
 
+    /// Everything that keeps the gate from being built, for a report of all at once.
+    pub fn problems(settings: &EgressSettings) -> Vec<EgressSetupError> {
+        let mut problems: Vec<_> = override_problems(&settings.host_overrides).collect();
+        problems.extend(extra_roots(settings).err());
+        if problems.is_empty() {
+            problems.extend(Self::new(settings.clone()).err());
+        }
+        problems
+    }
+
     /// The same gate on other name lookups; every check of the addresses stays as it is.
     pub(super) fn with_lookup(
         settings: EgressSettings,
         lookup: Lookup,
     ) -> Result<Self, EgressSetupError> {
-        check_overrides(&settings.host_overrides)?;
+        if let Some(problem) = override_problems(&settings.host_overrides).next() {
+            return Err(problem);
+        }
         let proxy_host = settings.proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
         let vetted = VettedResolver { lookup: Arc::clone(&lookup), proxy_host };
         let plain = PlainResolver { lookup: Arc::clone(&lookup) };
@@ -137,20 +149,18 @@ impl Egress {
     }
 }
 
-fn check_overrides(overrides: &BTreeMap<String, SocketAddr>) -> Result<(), EgressSetupError> {
-    for (host, address) in overrides {
+fn override_problems(
+    overrides: &BTreeMap<String, SocketAddr>,
+) -> impl Iterator<Item = EgressSetupError> {
+    overrides.iter().filter_map(|(host, address)| {
         // A spelling that the parser would change could never match the host of a URL.
         if !matches!(Host::parse(host), Ok(Host::Domain(parsed)) if parsed == *host) {
-            return Err(EgressSetupError::OverrideHostInvalid { host: host.clone() });
+            return Some(EgressSetupError::OverrideHostInvalid { host: host.clone() });
         }
-        if address.port() == 0 {
-            return Err(EgressSetupError::OverrideWithoutPort {
-                host: host.clone(),
-                address: *address,
-            });
-        }
-    }
-    Ok(())
+        let no_port =
+            || EgressSetupError::OverrideWithoutPort { host: host.clone(), address: *address };
+        (address.port() == 0).then(no_port)
+    })
 }
 
 /// What all clients of the gate have in common.

@@ -1,8 +1,9 @@
 //! What the service refuses to start with, and what it says of it.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::world::{PASSWORD, POSTGRES, TEMPLATE, World, unique};
+use crate::world::{KEYRING, PASSWORD, POSTGRES, TEMPLATE, World, unique};
 
 /// A database of its own and a login for it, made by `sql`, in which `{role}` is the login's name.
 fn database(template: Option<&str>, sql: &str) -> (String, String) {
@@ -72,4 +73,60 @@ async fn the_role_that_logged_in_counts_and_not_only_the_one_that_it_has_become(
     );
     let refused = refusal(url(&role, PASSWORD, &name)).await;
     assert!(refused.contains("superuser") && refused.contains(&role), "{refused}");
+}
+
+/// What `check-config` says with these settings; they alone are its environment.
+fn check_config(settings: &[(&str, &str)]) -> (bool, String) {
+    let least = [
+        ("ODT_DATABASE_URL", "postgres://odt@localhost/odt"),
+        ("ODT_KEYRING", KEYRING),
+        ("ODT_JWT_ISSUER", "https://mdm.example.com"),
+        ("ODT_JWT_JWKS_URL", "https://mdm.example.com/jwks.json"),
+    ];
+    let output = Command::new(env!("CARGO_BIN_EXE_okta-device-trust"))
+        .arg("check-config")
+        .env_clear()
+        .envs(least)
+        .envs(settings.iter().copied())
+        .output()
+        .expect("the program runs");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn check_config_passes_nothing_that_could_not_be_started_with() {
+    assert!(check_config(&[]).0);
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\ncanary\n").expect("write");
+    let root = file.path().to_str().expect("path");
+    for (name, value) in [
+        ("ODT_KEYRING", "k1:canary"),
+        ("ODT_LOG", "info,canary=loud"),
+        ("ODT_OKTA_HOST_OVERRIDES", "acme.okta.com=127.0.0.1:0"),
+        ("ODT_OKTA_HOST_OVERRIDES", "127.0.0.1=127.0.0.1:443"),
+        ("ODT_DATABASE_URL", "host=db password=canary"),
+        ("ODT_OKTA_EXTRA_ROOT_CA", root),
+        ("ODT_OKTA_SUFFIXES", "okta..com"),
+    ] {
+        let (passed, said) = check_config(&[(name, value)]);
+        assert!(!passed && said.contains(&format!("- {name} ")), "{name}={value}: {said}");
+        assert!(name == "ODT_LOG" || !said.contains("canary"), "{said}");
+    }
+}
+
+#[test]
+fn check_config_says_in_one_message_what_is_missing_and_what_cannot_work() {
+    let (passed, said) = check_config(&[
+        ("ODT_LISTEN", "somewhere"),
+        ("ODT_KEYRING", "garbage"),
+        ("ODT_LOG", "=loud"),
+        ("ODT_OKTA_SUFFIXES", "nothing"),
+        ("ODT_OKTA_HOST_OVERRIDES", "acme.okta.com=127.0.0.1:0,127.0.0.1=127.0.0.1:443"),
+        ("ODT_JWT_ISSUER", ""),
+        ("ODT_PORT", "tcp://10.0.0.1:80"),
+    ]);
+    assert!(!passed && said.contains("7 problem(s)"), "{said}");
+    for name in ["LISTEN", "KEYRING", "LOG", "OKTA_SUFFIXES", "OKTA_HOST_OVERRIDES", "JWT_ISSUER"] {
+        assert!(said.contains(&format!("- ODT_{name} ")), "{name}: {said}");
+    }
 }
