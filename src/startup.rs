@@ -13,7 +13,7 @@ use actix_web::{App, HttpServer, web};
 use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, Draft, Environment, OktaConfig};
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
-use crate::egress::{Egress, EgressSettings, EgressSetupError};
+use crate::egress::{Egress, EgressSettings, EgressSetupError, MOST_LOOKUPS};
 use crate::handlers::extract::BODY_LIMIT;
 use crate::handlers::probe::Probe;
 use crate::handlers::{State, health, middleware};
@@ -277,6 +277,7 @@ fn api_server(
             .configure(|services| routes::configure(services, &document))
     })
     .workers(workers(config))
+    .worker_max_blocking_threads(blocking_threads(config))
     .shutdown_timeout(config.shutdown_grace.as_secs())
     .disable_signals()
     .bind(address)
@@ -291,6 +292,15 @@ fn workers(config: &Config) -> usize {
         number => number,
     }
 }
+
+/// Enough of each worker's blocking threads that lookups of names, all of them slow and all on one
+/// worker, leave those that the database needs.
+fn blocking_threads(config: &Config) -> usize {
+    MOST_LOOKUPS + config.database.connections as usize + SPARE_THREADS
+}
+
+/// For what else blocks now and then, such as a file of the log.
+const SPARE_THREADS: usize = 4;
 
 /// Front ends of the configured origins only; without any, browsers of other origins are refused.
 fn cors(origins: &[String]) -> Cors {

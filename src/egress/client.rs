@@ -9,7 +9,8 @@ use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
 use url::{Host, Url};
 
 use super::resolver::{
-    Lookup, OverrideResolver, PlainResolver, ResolveError, VettedResolver, system_lookup, vetted,
+    Lookup, OPERATOR_LOOKUPS, OverrideResolver, PlainResolver, ResolveError, TENANT_LOOKUPS,
+    VettedResolver, system_lookup, vetted,
 };
 use super::{EgressError, EgressRequest, EgressResponse, EgressSetupError, Policy};
 
@@ -61,7 +62,9 @@ impl Egress {
     /// # Errors
     /// When the machine has no trusted roots, or a setting cannot be used.
     pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
-        Self::with_lookup(settings, system_lookup())
+        let patience = settings.connect_timeout;
+        let for_tenants = system_lookup(TENANT_LOOKUPS, patience);
+        Self::with_lookups(settings, for_tenants, system_lookup(OPERATOR_LOOKUPS, patience))
     }
 
     /// Everything that keeps the gate from being built, for a report of all at once.
@@ -75,16 +78,17 @@ impl Egress {
     }
 
     /// The same gate on other name lookups; every check of the addresses stays as it is.
-    pub(super) fn with_lookup(
+    pub(super) fn with_lookups(
         settings: EgressSettings,
         lookup: Lookup,
+        for_operator: Lookup,
     ) -> Result<Self, EgressSetupError> {
         if let Some(problem) = override_problems(&settings.host_overrides).next() {
             return Err(problem);
         }
         let proxy_host = settings.proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
         let vetted = VettedResolver { lookup: Arc::clone(&lookup), proxy_host };
-        let plain = PlainResolver { lookup: Arc::clone(&lookup) };
+        let plain = PlainResolver { lookup: for_operator };
         let overridden = overridden_client(&settings)?;
         Ok(Self {
             tenant: build(proxied(&settings)?.dns_resolver(vetted).https_only(true))?,
