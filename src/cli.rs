@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use okta_device_trust::config::{Config, Environment, SETTINGS};
 use okta_device_trust::service::{Census, Rotation};
-use okta_device_trust::startup::{Application, open_store};
+use okta_device_trust::startup::{Application, load_config, open_store};
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::{routes, telemetry};
 
@@ -67,11 +67,11 @@ pub async fn run() -> ExitCode {
 
 async fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve => serve(&load()?).await,
+        Command::Serve => serve(&load_config(&Environment::of_process())?).await,
         Command::Migrate => run_migrations(),
         Command::CheckConfig { list: true } => Ok(list_settings()),
         Command::CheckConfig { list: false } => {
-            load()?;
+            load_config(&Environment::of_process())?;
             println!("the configuration is complete");
             Ok(ExitCode::SUCCESS)
         }

@@ -71,7 +71,9 @@ pub fn configure(config: &mut web::ServiceConfig, document: &Document) {
     config
         .app_data(paths)
         .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document.clone()))
-        .service(web::redirect("/docs", "/docs/"));
+        .service(web::redirect("/docs", "/docs/"))
+        .service(health::other_methods(health::LIVE))
+        .service(health::other_methods(health::READY));
     operations(&mut ServiceConfig::new(config));
 }
 

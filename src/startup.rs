@@ -11,17 +11,18 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::auth::Authenticator;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Draft, Environment, OktaConfig};
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
-use crate::egress::{Egress, EgressSettings, EgressSetupError};
+use crate::egress::{Egress, EgressSettings, EgressSetupError, MOST_LOOKUPS};
 use crate::handlers::extract::BODY_LIMIT;
+use crate::handlers::probe::Probe;
 use crate::handlers::{State, health, middleware};
 use crate::model::okta_domain::{OktaDomainError, OktaSuffixes};
 use crate::okta::{OktaClient, OktaSettings};
 use crate::routes;
 use crate::service::Service;
 use crate::store::{PoolSettings, RoleError, Store, StoreError};
-use crate::telemetry::metrics;
+use crate::telemetry::{self, metrics};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +35,17 @@ pub enum StartError {
     Suffixes(#[from] OktaDomainError),
     #[error("the database role is not safe to run as")]
     Role(#[source] RoleError),
+    #[error("the database cannot be asked what role this is: check ODT_DATABASE_URL")]
+    Database(#[source] StoreError),
+    #[error(
+        "the schema lacks the migrations {0:?}, or does not show them to this role: run `okta-device-trust migrate` first, and make the role a member of odt_app"
+    )]
+    PendingMigrations(Vec<String>),
     #[error(
         "the keys {0:?} have sealed secrets and are not in the keyring: put them back behind the active one, run `okta-device-trust rotate-keys`, then drop them"
     )]
     MissingKeys(Vec<String>),
-    #[error(
-        "the database cannot be read: is its schema up to date? run `okta-device-trust migrate`"
-    )]
+    #[error("the database cannot be read")]
     Store(#[source] StoreError),
     #[error("the address {address} cannot be listened on")]
     Listen {
@@ -48,6 +53,56 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// Reads the configuration and judges it as a start would, short of asking the database or anybody
+/// else: what passes here can be started with.
+///
+/// # Errors
+/// [`ConfigError`] lists everything that is wrong, also what could not be started with.
+pub fn load_config(environment: &Environment) -> Result<Config, ConfigError> {
+    let draft = Draft::read(environment);
+    let problems = check(&draft);
+    draft.finish(problems)
+}
+
+/// What the rooms say of their settings. `config` cannot ask them: it lies to the left of them all.
+fn check(draft: &Draft) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Some(Err(error)) = draft.keyring.as_ref().map(Keyring::parse) {
+        problems.push(format!("ODT_KEYRING cannot be used: {error}"));
+    }
+    // None at all is what remains of a list that could not be read.
+    if !draft.okta.suffixes.is_empty()
+        && let Err(error) = OktaSuffixes::new(&draft.okta.suffixes)
+    {
+        problems.push(format!("ODT_OKTA_SUFFIXES cannot be used: {error}"));
+    }
+    problems.extend(check_egress(&draft.okta));
+    if let Some(Err(error)) = draft.log.as_ref().map(|log| telemetry::check_filter(&log.filter)) {
+        problems.push(format!("ODT_LOG cannot be used: {error}"));
+    }
+    problems
+}
+
+fn check_egress(okta: &OktaConfig) -> Vec<String> {
+    use EgressSetupError as E;
+    install_crypto();
+    let name = |error: &E| match error {
+        E::ExtraRootUnreadable => "ODT_OKTA_EXTRA_ROOT_CA cannot be used",
+        E::OverrideHostInvalid { .. } | E::OverrideWithoutPort { .. } => {
+            "ODT_OKTA_HOST_OVERRIDES cannot be used"
+        }
+        E::ProxyInvalid { .. } => "ODT_EGRESS_PROXY cannot be used",
+        E::NoTrustRoots { .. } | E::Client { .. } => "outgoing calls cannot be made",
+    };
+    let problems = Egress::problems(&egress_settings(okta));
+    problems.iter().map(|error| format!("{}: {error}", name(error))).collect()
+}
+
+/// One crypto backend for the process; a second call finds the first one's and is fine.
+fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// A server that is bound and not yet running.
@@ -60,25 +115,33 @@ pub struct Application {
 
 impl Application {
     /// Binds the addresses; port 0 takes a free one. Refuses a database role that could bypass
-    /// row-level security; a database that is away is waited for by each request instead.
+    /// row-level security and a schema that is behind; waits a while for a database that is away.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn build(config: &Config) -> Result<Self, StartError> {
-        // One crypto backend for the process; a second call finds the first one's and is fine.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let egress = egress(config)?;
+        install_crypto();
+        let egress = Egress::new(egress_settings(&config.okta))?;
         let store = open_store(config)?;
         let suffixes = OktaSuffixes::new(&config.okta.suffixes)?;
+        if config.metrics_listen.is_some() {
+            // Without a listener there is no recorder, and so nothing is recorded at all.
+            metrics::handle();
+        }
         tell_of_overrides(&egress);
         refuse_unsafe_role(&store).await?;
+        refuse_pending_migrations(&store).await?;
         refuse_missing_keys(&store).await?;
 
         let okta_settings = OktaSettings { suffixes, ..OktaSettings::default() };
         let okta = OktaClient::new(egress.clone(), okta_settings);
+        let authenticator = Authenticator::new(&config.auth, &egress);
+        // Begins to read the issuer's keys, so that they are there when the first caller comes.
+        authenticator.is_ready();
         let state = web::Data::new(State {
             service: Service::new(store, okta, config.wizard.clone()),
-            authenticator: Authenticator::new(&config.auth, &egress),
+            authenticator,
+            database_probe: Probe::default(),
             overridden_hosts: egress.overrides().map(str::to_owned).collect(),
         });
         let (server, address) = api_server(config, state)?;
@@ -107,10 +170,14 @@ impl Application {
     /// What the operating system says of the listener.
     pub async fn run(self) -> std::io::Result<()> {
         let metrics_handle = self.metrics_server.as_ref().map(Server::handle);
-        if let Some(metrics_server) = self.metrics_server {
+        let upkeep = self.metrics_server.map(|metrics_server| {
             tokio::spawn(metrics_server);
-        }
+            tokio::spawn(metrics::keep_up())
+        });
         let ended = self.server.await;
+        if let Some(upkeep) = upkeep {
+            upkeep.abort();
+        }
         if let Some(handle) = metrics_handle {
             handle.stop(false).await;
         }
@@ -118,14 +185,14 @@ impl Application {
     }
 }
 
-fn egress(config: &Config) -> Result<Egress, EgressSetupError> {
-    Egress::new(EgressSettings {
-        extra_root_ca_pem: config.okta.extra_root_ca_pem.clone(),
-        host_overrides: config.okta.host_overrides.clone(),
-        proxy: config.okta.proxy.clone(),
-        request_timeout: config.okta.request_timeout,
+fn egress_settings(okta: &OktaConfig) -> EgressSettings {
+    EgressSettings {
+        extra_root_ca_pem: okta.extra_root_ca_pem.clone(),
+        host_overrides: okta.host_overrides.clone(),
+        proxy: okta.proxy.as_ref().map(|proxy| proxy.0.clone()),
+        request_timeout: okta.request_timeout,
         ..EgressSettings::default()
-    })
+    }
 }
 
 /// The store, as the configuration describes it. Connects at first use.
@@ -144,7 +211,6 @@ pub fn open_store(config: &Config) -> Result<Store, KeyringError> {
 
 fn tell_of_overrides(egress: &Egress) {
     let hosts: Vec<&str> = egress.overrides().collect();
-    metrics::handle();
     metrics::record_overrides(hosts.len());
     if !hosts.is_empty() {
         tracing::warn!(
@@ -154,25 +220,35 @@ fn tell_of_overrides(egress: &Egress) {
     }
 }
 
-/// How long start-up waits for a database that is away, before it goes on without having asked.
+/// How long start-up waits for a database that is away, before it gives up.
 const ROLE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A role that is unsafe stops the start. A database that is away delays it: a replica that starts
-/// while `PostgreSQL` is being restarted must neither die nor serve before the role was judged.
+/// A role that is unsafe stops the start, and so does a login that the server refuses: neither gets
+/// better by waiting. A database that is away delays it: a replica that starts while `PostgreSQL` is
+/// being restarted must neither die nor serve before the role was judged.
 async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
     let deadline = tokio::time::Instant::now() + ROLE_PATIENCE;
     loop {
         match store.refuse_unsafe_role().await {
             Ok(()) => return Ok(()),
-            Err(RoleError::Store(StoreError::Unavailable(_)))
-                if tokio::time::Instant::now() < deadline =>
+            Err(RoleError::Store(error))
+                if matches!(error, StoreError::Unavailable(_))
+                    && !error.is_refused_login()
+                    && tokio::time::Instant::now() < deadline =>
             {
-                tracing::warn!("postgresql is not available: waiting for it before serving");
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(cause, "postgresql is not available: waiting for it before serving");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
+            Err(RoleError::Store(error)) => return Err(StartError::Database(error)),
             Err(error) => return Err(StartError::Role(error)),
         }
     }
+}
+
+async fn refuse_pending_migrations(store: &Store) -> Result<(), StartError> {
+    let pending = store.list_pending_migrations().await.map_err(StartError::Store)?;
+    if pending.is_empty() { Ok(()) } else { Err(StartError::PendingMigrations(pending)) }
 }
 
 /// A key that was dropped from the keyring while it still seals something is told of at the start,
@@ -203,6 +279,7 @@ fn api_server(
             .configure(|services| routes::configure(services, &document))
     })
     .workers(workers(config))
+    .worker_max_blocking_threads(blocking_threads(config))
     .shutdown_timeout(config.shutdown_grace.as_secs())
     .disable_signals()
     .bind(address)
@@ -217,6 +294,15 @@ fn workers(config: &Config) -> usize {
         number => number,
     }
 }
+
+/// Enough of each worker's blocking threads that lookups of names, all of them slow and all on one
+/// worker, leave those that the database needs.
+fn blocking_threads(config: &Config) -> usize {
+    MOST_LOOKUPS + config.database.connections as usize + SPARE_THREADS
+}
+
+/// For what else blocks now and then, such as a file of the log.
+const SPARE_THREADS: usize = 4;
 
 /// Front ends of the configured origins only; without any, browsers of other origins are refused.
 fn cors(origins: &[String]) -> Cors {

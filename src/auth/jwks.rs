@@ -1,5 +1,6 @@
-//! The issuer's public keys (RFC 7517): read when needed, kept while they are fresh, asked for again
-//! when a token names an unknown key, and never more often than the issuer can bear.
+//! The issuer's public keys (RFC 7517): kept, read again behind the callers' backs when they are no
+//! longer fresh, asked for when a token names an unknown key, and never more often than the issuer
+//! can bear. A caller waits for the issuer only when no kept key can answer it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinHandle;
 use url::Url;
 
 use super::AuthError;
@@ -20,7 +22,8 @@ pub(super) struct VerifyingKey {
     pub(super) algorithm: Algorithm,
 }
 
-/// After this the keys are asked for anew, so that a withdrawn key stops being good.
+/// After this the keys are asked for anew, so that a withdrawn key stops being good: with the first
+/// answer after it, since callers do not wait for that answer.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(5);
 /// While the issuer is away its last keys are good for this long.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -51,10 +54,11 @@ impl Jwks {
     /// The key that the issuer publishes as `kid`.
     pub(super) async fn key(&self, kid: &str) -> Result<VerifyingKey, AuthError> {
         let now = Utc::now();
-        if let Some(key) = self.fresh_key(kid, now) {
+        if let Some(key) = self.kept_key(kid, now) {
+            self.refresh(now);
             return Ok(key);
         }
-        self.read_again(kid, now).await;
+        self.read_for(kid, now).await;
         let state = self.state.read().map_err(|_| AuthError::KeysUnavailable)?;
         match (state.keys.get(kid), state.is_usable(now)) {
             (Some(key), true) => Ok(key.clone()),
@@ -63,34 +67,59 @@ impl Jwks {
         }
     }
 
-    pub(super) async fn has_keys(&self, now: DateTime<Utc>) -> bool {
-        if self.state.read().is_ok_and(|state| state.is_fresh(now)) {
-            return true;
-        }
-        self.read_again("", now).await;
+    /// Whether there are keys to verify with. Waits for nobody: where there are none, they are being
+    /// read when this returns.
+    pub(super) fn has_keys(&self, now: DateTime<Utc>) -> bool {
+        self.refresh(now);
         self.state.read().is_ok_and(|state| state.is_usable(now))
     }
 
-    fn fresh_key(&self, kid: &str, now: DateTime<Utc>) -> Option<VerifyingKey> {
+    fn kept_key(&self, kid: &str, now: DateTime<Utc>) -> Option<VerifyingKey> {
         let state = self.state.read().ok()?;
-        state.is_fresh(now).then(|| state.keys.get(kid).cloned())?
+        state.is_usable(now).then(|| state.keys.get(kid).cloned())?
     }
 
-    async fn read_again(&self, kid: &str, now: DateTime<Utc>) {
-        let _one_at_a_time = self.reading.lock().await;
-        // Somebody else may have read them while this one waited.
-        if self.fresh_key(kid, now).is_some() || !self.may_ask(now) {
+    /// Begins to read the keys when they are not fresh and nobody reads them already.
+    fn refresh(&self, now: DateTime<Utc>) {
+        if self.state.read().is_ok_and(|state| state.is_fresh(now)) {
             return;
         }
-        let answer = self.read_keys().await;
-        let Ok(mut state) = self.state.write() else { return };
-        state.tried_at = Some(Utc::now());
-        match answer {
-            Ok(keys) => {
-                state.keys = keys;
-                state.read_at = Some(Utc::now());
+        if let Ok(turn) = Arc::clone(&self.reading).try_lock_owned()
+            && self.may_ask(now)
+        {
+            self.start_reading(turn);
+        }
+    }
+
+    /// Reads the keys for the sake of one that is not there, and waits for them.
+    async fn read_for(&self, kid: &str, now: DateTime<Utc>) {
+        let turn = Arc::clone(&self.reading).lock_owned().await;
+        // Somebody else may have read them while this one waited.
+        if self.kept_key(kid, now).is_none() && self.may_ask(now) {
+            let _ = self.start_reading(turn).await;
+        }
+    }
+
+    /// Reads in a task of its own: a caller that goes away does not end what others wait for, nor
+    /// leave the issuer to be asked again at once.
+    fn start_reading(&self, turn: OwnedMutexGuard<()>) -> JoinHandle<()> {
+        if let Ok(mut state) = self.state.write() {
+            state.tried_at = Some(Utc::now());
+        }
+        let jwks = self.clone();
+        tokio::spawn(async move {
+            match jwks.read_keys().await {
+                Ok(keys) => jwks.keep(keys),
+                Err(cause) => tracing::warn!(cause, "the issuer's keys could not be read"),
             }
-            Err(cause) => tracing::warn!(cause, "the issuer's keys could not be read"),
+            drop(turn);
+        })
+    }
+
+    fn keep(&self, keys: HashMap<String, VerifyingKey>) {
+        if let Ok(mut state) = self.state.write() {
+            state.keys = keys;
+            state.read_at = Some(Utc::now());
         }
     }
 
@@ -108,7 +137,12 @@ impl Jwks {
             return Err(format!("the JWKS answered with status {}", answer.status));
         }
         let set: JwkSet = serde_json::from_slice(&answer.body).map_err(|_| "no JWKS".to_owned())?;
-        Ok(set.keys.iter().filter_map(usable_key).collect())
+        let keys: HashMap<_, _> = set.keys.iter().filter_map(usable_key).collect();
+        // An issuer that publishes nothing is one in trouble: the keys from before are better.
+        if keys.is_empty() {
+            return Err("a JWKS without a key that can verify a token".to_owned());
+        }
+        Ok(keys)
     }
 }
 
@@ -150,4 +184,119 @@ fn usable_key(jwk: &Jwk) -> Option<(String, VerifyingKey)> {
 fn is_rsa(algorithm: Algorithm) -> bool {
     use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
     matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::egress::EgressSettings;
+    use crate::egress::tests::server::{Server, silent};
+
+    /// The example key of RFC 7517 §A.1 under this name.
+    fn jwks(kid: &str) -> String {
+        format!(
+            r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"{kid}","use":"sig","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}}]}}"#
+        )
+    }
+
+    fn ok(body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    }
+
+    fn at(address: std::net::SocketAddr) -> Jwks {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let egress = Egress::new(EgressSettings {
+            request_timeout: Duration::from_secs(3),
+            ..EgressSettings::default()
+        });
+        Jwks::new(format!("http://{address}/").parse().unwrap(), egress.unwrap())
+    }
+
+    /// As if the keys had been read so long ago.
+    fn age(jwks: &Jwks, by: TimeDelta) {
+        let mut state = jwks.state.write().unwrap();
+        state.read_at = state.read_at.map(|at| at - by);
+        state.tried_at = state.tried_at.map(|at| at - by);
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        for _ in 0..200 {
+            if condition() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it did not come about");
+    }
+
+    #[tokio::test]
+    async fn a_kept_key_answers_at_once_while_the_issuer_hangs() {
+        let server = Server::plain(ok(&jwks("k1")));
+        let mut jwks = at(server.address);
+        assert!(jwks.key("k1").await.is_ok());
+        let (hanging, _thread) = silent();
+        jwks.url = format!("http://{hanging}/").parse().unwrap();
+        age(&jwks, TimeDelta::minutes(6));
+        let started = Instant::now();
+        for _ in 0..20 {
+            assert!(jwks.key("k1").await.is_ok());
+            assert!(jwks.has_keys(Utc::now()));
+        }
+        assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+        age(&jwks, TimeDelta::hours(1));
+        assert!(!jwks.has_keys(Utc::now()));
+        assert!(matches!(jwks.key("k1").await, Err(AuthError::KeysUnavailable)));
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_no_longer_fresh_are_read_behind_the_callers_back() {
+        let server = Server::plain_in_turn([ok(&jwks("k1")), ok(&jwks("k2"))]);
+        let jwks = at(server.address);
+        assert!(jwks.key("k1").await.is_ok());
+        age(&jwks, TimeDelta::minutes(6));
+        assert!(jwks.key("k1").await.is_ok(), "the answer is still to come");
+        until(|| jwks.state.read().unwrap().keys.contains_key("k2")).await;
+        assert!(matches!(jwks.key("k1").await, Err(AuthError::UnknownKey)), "withdrawn");
+        assert_eq!(server.requests().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_empty_set_does_not_replace_good_keys() {
+        let symmetric = r#"{"keys":[{"kty":"oct","kid":"k1","k":"AAAA"}]}"#;
+        for nothing in [r#"{"keys":[]}"#, symmetric] {
+            let server = Server::plain_in_turn([ok(&jwks("k1")), ok(nothing)]);
+            let jwks = at(server.address);
+            assert!(jwks.key("k1").await.is_ok());
+            age(&jwks, TimeDelta::minutes(6));
+            assert!(matches!(jwks.key("k9").await, Err(AuthError::UnknownKey)));
+            assert_eq!(server.requests().len(), 2);
+            assert!(jwks.key("k1").await.is_ok(), "{nothing}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_does_not_end_the_reading() {
+        let (hanging, _thread) = silent();
+        let jwks = at(hanging);
+        let gone = tokio::time::timeout(Duration::from_millis(50), jwks.key("k1")).await;
+        assert!(gone.is_err());
+        assert!(jwks.reading.try_lock().is_err(), "it is still being read");
+        assert!(jwks.state.read().unwrap().tried_at.is_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_readiness() {
+        let (hanging, _thread) = silent();
+        let jwks = at(hanging);
+        let started = Instant::now();
+        assert!(!jwks.has_keys(Utc::now()));
+        assert!(started.elapsed() < Duration::from_millis(200));
+        let server = Server::plain(ok(&super::tests::jwks("k1")));
+        let jwks = at(server.address);
+        assert!(!jwks.has_keys(Utc::now()));
+        until(|| jwks.has_keys(Utc::now())).await;
+    }
 }

@@ -103,11 +103,12 @@ impl Authenticator {
             .map_err(|error| sort(&error))
     }
 
-    /// Whether tokens can be verified at all at the moment.
-    pub async fn is_ready(&self) -> bool {
+    /// Whether tokens can be verified at all at the moment. Never waits; keys that are not there
+    /// are being read when it returns. Has to be called inside a runtime.
+    pub fn is_ready(&self) -> bool {
         match &self.keys {
             Keys::SharedSecret(_) => true,
-            Keys::Jwks(jwks) => jwks.has_keys(Utc::now()).await,
+            Keys::Jwks(jwks) => jwks.has_keys(Utc::now()),
         }
     }
 }

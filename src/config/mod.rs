@@ -64,8 +64,18 @@ pub struct OktaConfig {
     pub suffixes: Vec<String>,
     pub extra_root_ca_pem: Option<Vec<u8>>,
     pub host_overrides: BTreeMap<String, SocketAddr>,
-    pub proxy: Option<Url>,
+    pub proxy: Option<ProxyAddress>,
     pub request_timeout: Duration,
+}
+
+/// The address of a proxy. It may hold a password, so it does not show itself.
+#[derive(Clone)]
+pub struct ProxyAddress(pub Url);
+
+impl std::fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ProxyAddress").field(&self.0.host_str()).finish()
+    }
 }
 
 /// Texts and links that an admin must carry to Okta.
@@ -86,11 +96,40 @@ pub struct LogConfig {
     pub json: bool,
 }
 
+/// What was read, before it is a configuration: the parts that others have to judge, and what is
+/// wrong so far. So one message can name what is missing and what could not work.
+#[derive(Debug)]
+pub struct Draft {
+    pub keyring: Option<SecretString>,
+    pub okta: OktaConfig,
+    pub log: Option<LogConfig>,
+    config: Option<Config>,
+    problems: Vec<String>,
+}
+
+impl Draft {
+    pub fn read(environment: &Environment) -> Self {
+        settings::read(environment)
+    }
+
+    /// The configuration, unless something is wrong with it by itself or by `more`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists everything at once.
+    pub fn finish(mut self, more: impl IntoIterator<Item = String>) -> Result<Config, ConfigError> {
+        self.problems.extend(more);
+        match self.config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(ConfigError { problems: self.problems }),
+        }
+    }
+}
+
 impl Config {
     /// # Errors
     /// [`ConfigError`] lists everything that is wrong at once.
     pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
-        settings::load(environment)
+        Draft::read(environment).finish([])
     }
 
     /// The one setting that `migrate` needs.

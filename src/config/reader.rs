@@ -3,6 +3,7 @@
 //! message: it may be a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::settings::SETTINGS;
@@ -11,13 +12,34 @@ use super::settings::SETTINGS;
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
+    /// Variables of ours whose values are no text.
+    unreadable: BTreeSet<String>,
 }
 
 impl Environment {
     /// The variables of this process.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
-        std::env::vars().filter(|(name, _)| name.starts_with("ODT_")).collect()
+        Self::of_variables(std::env::vars_os())
+    }
+
+    /// Those of the variables that are ours. Kubernetes puts some of its own between them when a
+    /// service in the namespace has a name that begins with `odt`: they are passed over.
+    pub fn of_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            let name = name.to_string_lossy();
+            if !name.starts_with("ODT_") {
+                continue;
+            }
+            match value.to_str() {
+                Some(value) if !is_known(&name) && is_service_link(&name, value) => {}
+                Some(value) => environment.set(&name, value),
+                None => {
+                    environment.unreadable.insert(name.into_owned());
+                }
+            }
+        }
+        environment
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -36,7 +58,7 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self { values: pairs.into_iter().collect() }
+        Self { values: pairs.into_iter().collect(), unreadable: BTreeSet::new() }
     }
 }
 
@@ -63,6 +85,23 @@ fn is_known(name: &str) -> bool {
     }
     let plain = name.strip_suffix("_FILE").unwrap_or(name);
     SETTINGS.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
+}
+
+/// The variables of a Kubernetes service or of a Docker link: `ODT_SERVICE_HOST`,
+/// `ODT_SERVICE_PORT[_NAME]`, `ODT_PORT=tcp://…`, `ODT_PORT_8080_TCP[_ADDR|_PORT|_PROTO]`, also with
+/// more of the service's name before them. A value that is no such address is a misspelt setting.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let words: Vec<&str> = name.split('_').collect();
+    match words.as_slice() {
+        [.., "SERVICE", "HOST"] => true,
+        [.., "SERVICE", "PORT"] => is_number(value),
+        [.., "PORT", port, "TCP" | "UDP" | "SCTP"] => is_number(port) && is_address,
+        [.., "PORT", port, "TCP" | "UDP" | "SCTP", "ADDR" | "PORT" | "PROTO"] => is_number(port),
+        [.., "PORT"] => is_address,
+        _ => name.contains("_SERVICE_PORT_") && is_number(value),
+    }
 }
 
 /// Everything that is wrong with the configuration.
@@ -101,6 +140,9 @@ impl<'a> Reader<'a> {
         };
         if let Some(path) = environment.get("ODT_CONFIG_FILE") {
             reader.read_file(Path::new(path));
+        }
+        for name in &environment.unreadable {
+            reader.problem(name, "is not text in UTF-8");
         }
         for name in environment.unknown_names() {
             reader.problem(name, "is not a setting: see `okta-device-trust check-config --list`");
@@ -204,6 +246,11 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// What is wrong so far.
+    pub(super) fn into_problems(self) -> Vec<String> {
+        self.problems
+    }
+
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, ConfigError> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
@@ -214,4 +261,58 @@ impl<'a> Reader<'a> {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    fn problems(variables: Vec<(&str, Vec<u8>)>) -> Vec<String> {
+        let variables =
+            variables.into_iter().map(|(name, value)| (name.into(), OsString::from_vec(value)));
+        Reader::new(&Environment::of_variables(variables)).into_problems()
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_told_of_and_others_do_not_matter() {
+        let told = problems(vec![("ODT_LISTEN", vec![0xff, 0xfe]), ("HOME", vec![0xff])]);
+        assert_eq!(told, ["ODT_LISTEN is not text in UTF-8"]);
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_services_is_passed_over() {
+        for (name, value) in [
+            ("ODT_SERVICE_HOST", "10.0.0.1"),
+            ("ODT_SERVICE_PORT", "80"),
+            ("ODT_SERVICE_PORT_HTTP", "80"),
+            ("ODT_SERVICE_PORT_HTTP_METRICS", "9090"),
+            ("ODT_PORT", "tcp://10.0.0.1:80"),
+            ("ODT_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("ODT_PORT_8080_TCP_PROTO", "tcp"),
+            ("ODT_PORT_8080_TCP_PORT", "8080"),
+            ("ODT_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("ODT_POSTGRES_SERVICE_HOST", "10.0.0.2"),
+            ("ODT_POSTGRES_PORT", "tcp://10.0.0.2:5432"),
+            ("ODT_POSTGRES_PORT_5432_TCP_PORT", "5432"),
+            ("ODT_DNS_PORT_53_UDP_ADDR", "10.0.0.3"),
+        ] {
+            assert_eq!(problems(vec![(name, value.into())]), [""; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_not_taken_for_one_of_kubernetes() {
+        for (name, value) in [
+            ("ODT_PORT", "8080"),
+            ("ODT_LISTEN_PORT", "8080"),
+            ("ODT_PORT_8080", "tcp://10.0.0.1:80"),
+            ("ODT_PORT_X_TCP_ADDR", "10.0.0.1"),
+            ("ODT_SERVICE", "10.0.0.1"),
+            ("ODT_SERVICE_PORT", "http"),
+        ] {
+            assert_eq!(problems(vec![(name, value.into())]).len(), 1, "{name}");
+        }
+    }
 }

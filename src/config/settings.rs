@@ -9,7 +9,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::reader::{ConfigError, Environment, Reader};
-use super::{AuthConfig, AuthKeys, Config, DatabaseConfig, LogConfig, OktaConfig, WizardConfig};
+use super::{
+    AuthConfig, AuthKeys, Config, DatabaseConfig, Draft, LogConfig, OktaConfig, ProxyAddress,
+    WizardConfig,
+};
 
 /// One setting, by the name that it has in the environment. In the configuration file (TOML) the
 /// same name is written in lower case and without `ODT_`.
@@ -103,9 +106,8 @@ pub static SETTINGS: &[Setting] = &[
         None,
         "development: host=address:port,… dialled in place of what DNS says",
     ),
-    setting(
+    secret(
         "ODT_EGRESS_PROXY",
-        None,
         "HTTP proxy for every outgoing call; proxy variables of the environment are ignored",
     ),
     setting("ODT_OKTA_TIMEOUT_SECONDS", Some("10"), "time-out of one request to Okta, 1 to 60"),
@@ -138,7 +140,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("ODT_LOG_FORMAT", Some("json"), "`json` or `text`"),
 ];
 
-pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
+pub(super) fn read(environment: &Environment) -> Draft {
     let mut reader = Reader::new(environment);
     // Each part is read before any is asked for, so that one message names all that is wrong.
     let listen = reader
@@ -150,7 +152,7 @@ pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
     let grace = seconds(&mut reader, "ODT_SHUTDOWN_GRACE_SECONDS", 0, 600);
     let database = database(&mut reader);
     let keyring = reader.secret("ODT_KEYRING");
-    let keyring = reader.required("ODT_KEYRING", keyring);
+    let keyring = reader.required("ODT_KEYRING", keyring).map(SecretString::from);
     let auth = auth(&mut reader);
     let okta = okta(&mut reader);
     let wizard = wizard(&mut reader);
@@ -165,21 +167,20 @@ pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
             workers: usize::try_from(workers?).ok()?,
             shutdown_grace: grace?,
             database: database?,
-            keyring: SecretString::from(keyring?),
+            keyring: keyring.clone()?,
             auth: auth?,
-            okta: okta?,
+            okta: okta.clone(),
             wizard: wizard?,
-            log: log?,
+            log: log.clone()?,
         })
     })();
-    reader.finish(config)
+    Draft { keyring, okta, log, config, problems: reader.into_problems() }
 }
 
 pub(super) fn load_migrations_url(environment: &Environment) -> Result<SecretString, ConfigError> {
     let mut reader = Reader::new(environment);
-    let url = reader.secret("ODT_MIGRATIONS_DATABASE_URL");
-    let url = reader.required("ODT_MIGRATIONS_DATABASE_URL", url);
-    reader.finish(url.map(SecretString::from))
+    let url = database_url(&mut reader, "ODT_MIGRATIONS_DATABASE_URL");
+    reader.finish(url)
 }
 
 #[expect(
@@ -209,9 +210,24 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
+/// A URL and no `key=value` string: our time-outs are added to it, and what is wrong with the other
+/// form is told by libpq only with the password in it.
+fn database_url(reader: &mut Reader<'_>, name: &str) -> Option<SecretString> {
+    let text = reader.secret(name);
+    let text = reader.required(name, text)?;
+    let is_url = Url::parse(&text)
+        .is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+        && is_percent_encoded(&text);
+    if !is_url {
+        let shape = "has to be postgres://user:password@host/database, with %-encoding where the password has other than letters and digits";
+        reader.problem(name, shape);
+        return None;
+    }
+    Some(SecretString::from(text))
+}
+
 fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
-    let url = reader.secret("ODT_DATABASE_URL");
-    let url = reader.required("ODT_DATABASE_URL", url);
+    let url = database_url(reader, "ODT_DATABASE_URL");
     let connections =
         reader.parsed("ODT_DATABASE_CONNECTIONS", "a number from 1 to 64", |t| in_range(t, 1, 64));
     let transaction_pooler =
@@ -221,7 +237,7 @@ fn database(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
             _ => None,
         });
     Some(DatabaseConfig {
-        url: SecretString::from(url?),
+        url: url?,
         connections: u32::try_from(connections?).ok()?,
         transaction_pooler: transaction_pooler?,
     })
@@ -258,7 +274,8 @@ fn auth(reader: &mut Reader<'_>) -> Option<AuthConfig> {
     })
 }
 
-fn okta(reader: &mut Reader<'_>) -> Option<OktaConfig> {
+/// What cannot be read is left at nothing: it is reported already, and the rest can be checked still.
+fn okta(reader: &mut Reader<'_>) -> OktaConfig {
     let suffixes = reader.parsed(
         "ODT_OKTA_SUFFIXES",
         "host suffixes such as okta.com, comma separated",
@@ -280,15 +297,34 @@ fn okta(reader: &mut Reader<'_>) -> Option<OktaConfig> {
     let host_overrides = reader
         .parsed("ODT_OKTA_HOST_OVERRIDES", "host=address:port, comma separated", parse_overrides)
         .unwrap_or_default();
-    let proxy = url(reader, "ODT_EGRESS_PROXY");
+    let proxy = proxy(reader);
     let request_timeout = seconds(reader, "ODT_OKTA_TIMEOUT_SECONDS", 1, 60);
-    Some(OktaConfig {
-        suffixes: suffixes?,
+    OktaConfig {
+        suffixes: suffixes.unwrap_or_default(),
         extra_root_ca_pem,
         host_overrides,
         proxy,
-        request_timeout: request_timeout?,
-    })
+        request_timeout: request_timeout.unwrap_or(Duration::from_secs(10)),
+    }
+}
+
+/// libpq refuses a `%` that two hexadecimal digits do not follow; the URL parser lets it pass.
+fn is_percent_encoded(text: &str) -> bool {
+    let is_hex =
+        |two: Option<&str>| two.is_some_and(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+    text.split('%').skip(1).all(|rest| is_hex(rest.get(..2)))
+}
+
+/// A secret, for it may hold a user name and a password.
+fn proxy(reader: &mut Reader<'_>) -> Option<ProxyAddress> {
+    let text = reader.secret("ODT_EGRESS_PROXY")?;
+    let parsed = Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    if parsed.is_none() {
+        reader.problem("ODT_EGRESS_PROXY", "has to be an http or https URL");
+    }
+    parsed.map(ProxyAddress)
 }
 
 fn parse_overrides(text: &str) -> Option<BTreeMap<String, SocketAddr>> {
@@ -392,6 +428,20 @@ mod tests {
             !error.contains("short") && !error.contains("misspelt"),
             "a value is quoted: {error}"
         );
+    }
+
+    #[test]
+    fn a_database_address_that_is_no_url_is_refused_without_quoting_it() {
+        for wrong in ["host=db user=odt password=canary", "mysql://u:canary@h/d", "canary"] {
+            let mut environment = environment(&LEAST);
+            environment.set("ODT_DATABASE_URL", wrong);
+            let error = Config::load(&environment).expect_err("wrong").to_string();
+            assert!(error.contains("ODT_DATABASE_URL has to be postgres://"), "{error}");
+            assert!(!error.contains("canary"), "{error}");
+        }
+        let mut environment = environment(&LEAST);
+        environment.set("ODT_DATABASE_URL", "postgresql:///odt?host=/run/postgresql");
+        assert!(Config::load(&environment).is_ok());
     }
 
     #[test]

@@ -9,14 +9,15 @@ use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
 use url::{Host, Url};
 
 use super::resolver::{
-    Lookup, OverrideResolver, PlainResolver, ResolveError, VettedResolver, system_lookup, vetted,
+    Lookup, OPERATOR_LOOKUPS, OverrideResolver, PlainResolver, ResolveError, TENANT_LOOKUPS,
+    VettedResolver, system_lookup, vetted,
 };
 use super::{EgressError, EgressRequest, EgressResponse, EgressSetupError, Policy};
 
 const USER_AGENT: &str = concat!("okta-device-trust/", env!("CARGO_PKG_VERSION"));
 
-/// What the gate is built from.
-#[derive(Debug, Clone)]
+/// What the gate is built from. Has no `Debug`: the proxy's address may hold a password.
+#[derive(Clone)]
 pub struct EgressSettings {
     /// One or more certificates in PEM, trusted in addition for the overridden hosts and no others.
     pub extra_root_ca_pem: Option<Vec<u8>>,
@@ -61,18 +62,33 @@ impl Egress {
     /// # Errors
     /// When the machine has no trusted roots, or a setting cannot be used.
     pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
-        Self::with_lookup(settings, system_lookup())
+        let patience = settings.connect_timeout;
+        let for_tenants = system_lookup(TENANT_LOOKUPS, patience);
+        Self::with_lookups(settings, for_tenants, system_lookup(OPERATOR_LOOKUPS, patience))
+    }
+
+    /// Everything that keeps the gate from being built, for a report of all at once.
+    pub fn problems(settings: &EgressSettings) -> Vec<EgressSetupError> {
+        let mut problems: Vec<_> = override_problems(&settings.host_overrides).collect();
+        problems.extend(extra_roots(settings).err());
+        if problems.is_empty() {
+            problems.extend(Self::new(settings.clone()).err());
+        }
+        problems
     }
 
     /// The same gate on other name lookups; every check of the addresses stays as it is.
-    pub(super) fn with_lookup(
+    pub(super) fn with_lookups(
         settings: EgressSettings,
         lookup: Lookup,
+        for_operator: Lookup,
     ) -> Result<Self, EgressSetupError> {
-        check_overrides(&settings.host_overrides)?;
+        if let Some(problem) = override_problems(&settings.host_overrides).next() {
+            return Err(problem);
+        }
         let proxy_host = settings.proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
         let vetted = VettedResolver { lookup: Arc::clone(&lookup), proxy_host };
-        let plain = PlainResolver { lookup: Arc::clone(&lookup) };
+        let plain = PlainResolver { lookup: for_operator };
         let overridden = overridden_client(&settings)?;
         Ok(Self {
             tenant: build(proxied(&settings)?.dns_resolver(vetted).https_only(true))?,
@@ -137,20 +153,18 @@ impl Egress {
     }
 }
 
-fn check_overrides(overrides: &BTreeMap<String, SocketAddr>) -> Result<(), EgressSetupError> {
-    for (host, address) in overrides {
+fn override_problems(
+    overrides: &BTreeMap<String, SocketAddr>,
+) -> impl Iterator<Item = EgressSetupError> {
+    overrides.iter().filter_map(|(host, address)| {
         // A spelling that the parser would change could never match the host of a URL.
         if !matches!(Host::parse(host), Ok(Host::Domain(parsed)) if parsed == *host) {
-            return Err(EgressSetupError::OverrideHostInvalid { host: host.clone() });
+            return Some(EgressSetupError::OverrideHostInvalid { host: host.clone() });
         }
-        if address.port() == 0 {
-            return Err(EgressSetupError::OverrideWithoutPort {
-                host: host.clone(),
-                address: *address,
-            });
-        }
-    }
-    Ok(())
+        let no_port =
+            || EgressSetupError::OverrideWithoutPort { host: host.clone(), address: *address };
+        (address.port() == 0).then(no_port)
+    })
 }
 
 /// What all clients of the gate have in common.

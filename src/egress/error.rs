@@ -66,12 +66,6 @@ pub enum EgressError {
 }
 
 impl EgressError {
-    /// True when the request cannot have reached the server.
-    #[must_use]
-    pub fn nothing_was_sent(&self) -> bool {
-        !matches!(self, Self::TimedOut | Self::Interrupted { .. } | Self::BodyTooLarge { .. })
-    }
-
     /// An error while the body was read: an answer had begun, so the request was sent.
     pub(super) fn from_body(error: reqwest::Error) -> Self {
         if error.is_timeout() {

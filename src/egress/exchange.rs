@@ -48,6 +48,12 @@ impl EgressRequest {
         self
     }
 
+    /// The path that is asked for.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
     /// The most bytes of the answer's body to read.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {

@@ -22,3 +22,4 @@ pub use client::{Egress, EgressSettings};
 pub use error::{EgressError, EgressSetupError};
 pub use exchange::{DEFAULT_BODY_LIMIT, EgressRequest, EgressResponse};
 pub use policy::Policy;
+pub use resolver::MOST_LOOKUPS;

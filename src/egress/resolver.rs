@@ -7,8 +7,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::EgressError;
 use super::address::is_special_purpose;
@@ -18,12 +21,49 @@ type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>
 /// How a name becomes addresses, before anyone judges them.
 pub(super) type Lookup = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
 
-/// The resolver of the operating system.
-pub(super) fn system_lookup() -> Lookup {
-    Arc::new(|host| {
+/// The most names that are being looked up at once. The system's resolver blocks a thread for as long
+/// as a name server takes, the threads are those that also wait for the database, and whose name
+/// servers are asked is for customers to say.
+pub const MOST_LOOKUPS: usize = TENANT_LOOKUPS + OPERATOR_LOOKUPS;
+pub(super) const TENANT_LOOKUPS: usize = 32;
+/// Apart, so that customers' slow names never keep the token issuer's from being looked up.
+pub(super) const OPERATOR_LOOKUPS: usize = 4;
+
+/// The resolver of the operating system: `most` names at once, for at most `patience` each.
+pub(super) fn system_lookup(most: usize, patience: Duration) -> Lookup {
+    use std::net::ToSocketAddrs;
+    let look_up = |host: String| {
+        let addresses = (host, 0).to_socket_addrs()?;
+        Ok(addresses.map(|address| address.ip()).collect())
+    };
+    bounded_lookup(most, patience, look_up)
+}
+
+/// Runs a blocking lookup where blocking is fine, with `most` at a time. Who finds none free in time
+/// is told that the lookup failed, not that the name is missing.
+pub(super) fn bounded_lookup(
+    most: usize,
+    patience: Duration,
+    look_up: impl Fn(String) -> io::Result<Vec<IpAddr>> + Send + Sync + Copy + 'static,
+) -> Lookup {
+    let slots = Arc::new(Semaphore::new(most));
+    Arc::new(move |host| {
+        let slots = Arc::clone(&slots);
+        let found = async move {
+            let slot = slots.acquire_owned().await.map_err(io::Error::other)?;
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "bounded here; the threads for it are counted at start-up"
+            )]
+            let blocking = tokio::task::spawn_blocking(move || {
+                // Held by the thread: a caller that gives up frees no thread, and so no slot.
+                let _slot = slot;
+                look_up(host)
+            });
+            blocking.await.map_err(io::Error::other)?
+        };
         Box::pin(async move {
-            let addresses = tokio::net::lookup_host((host, 0)).await?;
-            Ok(addresses.map(|address| address.ip()).collect())
+            timeout(patience, found).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         })
     })
 }
@@ -46,7 +86,9 @@ impl ResolveError {
         let text = error.to_string();
         let lower = text.to_ascii_lowercase();
         let undecided = ["temporary", "non-recoverable", "system error", "try again"];
-        if undecided.iter().any(|word| lower.contains(word)) {
+        if error.kind() == io::ErrorKind::TimedOut
+            || undecided.iter().any(|word| lower.contains(word))
+        {
             return Self::Failed { host, kind: error.kind(), text };
         }
         Self::NotFound { host }

@@ -1,9 +1,10 @@
 //! `/health/live`, `/health/ready`, and `/metrics` on its own listener.
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, Resource, ResponseError, get, guard, web};
 use serde::Serialize;
 
 use super::State;
+use super::problem::Problem;
 use crate::telemetry::metrics;
 
 /// Whether the service can answer.
@@ -24,6 +25,10 @@ pub struct LiveResponse {
     live: bool,
 }
 
+/// Where load balancers and orchestrators ask.
+pub const LIVE: &str = "/health/live";
+pub const READY: &str = "/health/ready";
+
 /// The process runs
 #[utoipa::path(
     operation_id = "get_liveness", tag = "Operations", security(()),
@@ -31,7 +36,7 @@ pub struct LiveResponse {
 )]
 #[get("/health/live")]
 pub async fn get_liveness() -> HttpResponse {
-    HttpResponse::Ok().json(LiveResponse { live: true })
+    liveness()
 }
 
 /// The service can answer
@@ -44,8 +49,33 @@ pub async fn get_liveness() -> HttpResponse {
 )]
 #[get("/health/ready")]
 pub async fn get_readiness(state: web::Data<State>) -> HttpResponse {
-    let database = state.service.ping_store().await.is_ok();
-    let token_keys = state.authenticator.is_ready().await;
+    readiness(&state).await
+}
+
+/// The paths of health with any other method than `GET`. Some load balancers ask with `HEAD`; the
+/// document leaves it out, since it says nothing that `GET` does not (RFC 9110 §9.3.2).
+pub fn other_methods(path: &'static str) -> Resource {
+    let resource = web::resource(path).guard(guard::Not(guard::Get()));
+    let resource = match path {
+        READY => {
+            resource.route(web::head().to(async |state: web::Data<State>| readiness(&state).await))
+        }
+        _ => resource.route(web::head().to(async || liveness())),
+    };
+    resource.default_service(web::to(async || {
+        Problem::method_not_allowed("GET, HEAD".to_owned()).error_response()
+    }))
+}
+
+fn liveness() -> HttpResponse {
+    HttpResponse::Ok().json(LiveResponse { live: true })
+}
+
+async fn readiness(state: &State) -> HttpResponse {
+    let service = state.service.clone();
+    let ping = async move || service.ping_store().await.is_ok();
+    let database = state.database_probe.answer(ping).await;
+    let token_keys = state.authenticator.is_ready();
     let ready = database && token_keys;
     let overridden_hosts = state.overridden_hosts.clone();
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 
-use super::problem::Problem;
-use super::{State, request_id};
+use super::problem::{PROBLEM_JSON, Problem};
+use super::{State, health, request_id};
 use crate::model::Caller;
 use crate::telemetry::metrics;
 
@@ -30,6 +33,10 @@ pub async fn observe(
     // No clone of the request may be held over the call: actix needs it to be the only one.
     let mut response =
         request_id::scope(id.clone(), next.call(request)).await?.map_into_boxed_body();
+    if is_foreign_refusal(&response) {
+        let problem = request_id::scope(id.clone(), async { problem_for(&response) }).await;
+        response = in_place_of(response, &problem);
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
@@ -37,6 +44,54 @@ pub async fn observe(
     report(method.as_str(), &route, response.status().as_u16(), started.elapsed(), &id);
     Ok(response)
 }
+
+/// An error that is none of ours: the framework's own, of CORS or of the user interface's files.
+/// Readiness says why it is not ready in its own words.
+fn is_foreign_refusal(response: &ServiceResponse<BoxBody>) -> bool {
+    let is_error = response.status().as_u16() >= 400;
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    is_error
+        && content_type != Some(PROBLEM_JSON.as_bytes())
+        && response.request().path() != health::READY
+}
+
+/// A preflight that CORS refuses stays a 400: a browser shows the body to nobody and treats every
+/// status alike, and 403 is kept for scopes (contract §1).
+fn problem_for(response: &ServiceResponse<BoxBody>) -> Problem {
+    match response.status().as_u16() {
+        404 => Problem::not_found(
+            "Nothing is at this path. The API is described at /openapi.json and /docs.",
+        ),
+        405 => Problem::method_not_allowed(allowed_by(response)),
+        400..500 if response.request().head().method == Method::OPTIONS => Problem::malformed(
+            "This origin, method or header is not allowed. The operator sets the origins of front ends in ODT_CORS_ORIGINS.",
+        ),
+        400..500 => Problem::malformed("The request cannot be read."),
+        status => Problem::internal(&ForeignFailure(status)),
+    }
+}
+
+fn allowed_by(response: &ServiceResponse<BoxBody>) -> String {
+    let allow = response.headers().get(ALLOW).and_then(|allow| allow.to_str().ok());
+    allow.unwrap_or_default().to_owned()
+}
+
+/// The problem, with the headers that were there: those of CORS let a front end read it.
+fn in_place_of(response: ServiceResponse<BoxBody>, problem: &Problem) -> ServiceResponse<BoxBody> {
+    let (request, refused) = response.into_parts();
+    let mut answer = problem.error_response();
+    for (name, value) in refused.headers() {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH && *name != ALLOW {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(request, answer)
+}
+
+/// A failure of the framework, whose words stay inside.
+#[derive(Debug, thiserror::Error)]
+#[error("the framework answered with status {0}")]
+struct ForeignFailure(u16);
 
 fn report(method: &str, route: &str, status: u16, duration: Duration, request_id: &str) {
     metrics::record_request(method, route, status, duration);

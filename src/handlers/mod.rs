@@ -10,6 +10,7 @@ pub mod integrations;
 pub mod middleware;
 pub mod platforms;
 pub mod prerequisites;
+pub mod probe;
 pub mod problem;
 mod request_id;
 pub mod setup;
@@ -26,6 +27,8 @@ use crate::service::Service;
 pub struct State {
     pub service: Service,
     pub authenticator: Authenticator,
+    /// Whether PostgreSQL answers.
+    pub database_probe: probe::Probe,
     /// Hosts that are dialled elsewhere than DNS says: told by readiness.
     pub overridden_hosts: Vec<String>,
 }

@@ -7,7 +7,7 @@ use super::rate_limit::BackOff;
 use super::token_cache::TokenCache;
 use super::{OktaError, OrgAddress};
 use crate::egress::Egress;
-use crate::model::okta_domain::{OktaDomainError, OktaSuffixes};
+use crate::model::okta_domain::OktaSuffixes;
 
 /// The scopes that are proved at connect (facts §3).
 pub const REQUIRED_SCOPES: [&str; 3] =
@@ -77,12 +77,9 @@ impl OktaClient {
         &self.shared.settings.suffixes
     }
 
-    /// The address of an org whose canonical host was stored.
-    ///
-    /// # Errors
-    /// When the host is not under one of the suffixes (any more).
-    pub fn org_address(&self, canonical_host: &str) -> Result<OrgAddress, OktaDomainError> {
-        OrgAddress::parse(canonical_host, self.suffixes())
+    /// Whether the host is under one of Okta's suffixes.
+    pub(super) fn is_oktas(&self, host: &str) -> bool {
+        OrgAddress::parse(host, self.suffixes()).is_ok_and(|address| address.host() == host)
     }
 }
 

@@ -9,6 +9,9 @@ use crate::egress::EgressError;
 /// The longest text of Okta's that is kept, in characters.
 const MAX_TEXT_LEN: usize = 200;
 
+/// The same for a name.
+const MAX_NAME_LEN: usize = 64;
+
 /// A refusal by Okta, or no answer. Cheap to clone, so that all who waited for one token request
 /// learn the same outcome.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -167,5 +170,14 @@ impl From<EgressError> for OktaError {
 
 /// Okta's words, fit for a log line: no control characters, at most 200 characters.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT_LEN).collect()
+    clean_to(MAX_TEXT_LEN, text)
+}
+
+/// A name of Okta's, such as a scope or a status, fit to be stored: PostgreSQL takes no NUL.
+pub(super) fn clean_name(text: &str) -> String {
+    clean_to(MAX_NAME_LEN, text)
+}
+
+fn clean_to(most: usize, text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
 }

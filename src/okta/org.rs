@@ -2,6 +2,7 @@
 //! credentials; believes a custom domain only after its canonical host has confirmed it.
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::client::url_of;
@@ -45,18 +46,21 @@ struct OktaOrganization {
     id: String,
     pipeline: Option<String>,
     #[serde(default, rename = "_links")]
-    links: OktaLinks,
+    links: Value,
 }
 
-#[derive(Deserialize, Default)]
-struct OktaLinks {
-    organization: Option<OktaLink>,
-    alternate: Option<OktaLink>,
-}
-
-#[derive(Deserialize)]
-struct OktaLink {
-    href: String,
+impl OktaOrganization {
+    /// The host that a link names; empty, and so never Okta's, for a link that is not usable. Okta
+    /// writes a relation as one link or as a list of them (HAL): the first usable one counts.
+    fn linked_host(&self, relation: &str) -> Option<String> {
+        let links = match self.links.get(relation)? {
+            Value::Null => return None,
+            Value::Array(links) => links.as_slice(),
+            link => std::slice::from_ref(link),
+        };
+        let hosts = links.iter().filter_map(|link| link.get("href")?.as_str()).map(host_of);
+        Some(hosts.into_iter().find(|host| !host.is_empty()).unwrap_or_default())
+    }
 }
 
 impl OktaClient {
@@ -64,14 +68,19 @@ impl OktaClient {
     ///
     /// # Errors
     /// `OrgNotFound` for every answer that is not Okta's, and for names that have no public address;
-    /// `Unreachable` and `RateLimited` when there was no answer to judge.
+    /// `Unreachable` and `RateLimited` when there was no answer to judge. From a host that is not
+    /// under one of Okta's suffixes no answer is Okta's trouble: there all of it is `OrgNotFound`.
     pub async fn find_org(&self, host: &str) -> Result<OrgMetadata, OktaError> {
         let request = EgressRequest::get(url_of(host, WELL_KNOWN)?).body_limit(WELL_KNOWN_LIMIT);
         match self.send(host, request, Retry::Read).await {
             Ok(answered) => read_metadata(host, &answered),
-            Err(error) if is_no_org(&error) => Err(not_found(host)),
             Err(error) => Err(error),
         }
+        .map_err(|error| {
+            let is_no_org =
+                if self.is_oktas(host) { is_no_org(&error) } else { tells_nothing(&error) };
+            if is_no_org { not_found(host) } else { error }
+        })
     }
 
     /// Finds the org behind what was pasted. One request for a canonical host, two for any other.
@@ -152,6 +161,18 @@ fn is_no_org(error: &OktaError) -> bool {
     }
 }
 
+/// The same for a host that anybody may own. Only that our own resolver could not say anything is
+/// told apart: it says nothing of the host.
+fn tells_nothing(error: &OktaError) -> bool {
+    let lookup_failed = match error {
+        OktaError::Unreachable { source: Some(source), .. } => {
+            matches!(**source, EgressError::LookupFailed { .. })
+        }
+        _ => false,
+    };
+    !lookup_failed
+}
+
 fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, OktaError> {
     if let Some(error) = answer::common_refusal(answered) {
         return Err(error);
@@ -159,14 +180,12 @@ fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, O
     let organization: Option<OktaOrganization> = serde_json::from_slice(&answered.body).ok();
     let organization =
         organization.filter(|found| answered.status.as_u16() == 200 && is_org(found));
-    let Some(OktaOrganization { id, pipeline, links }) = organization else {
-        return Err(not_found(host));
-    };
+    let Some(organization) = organization else { return Err(not_found(host)) };
     Ok(OrgMetadata {
-        id,
-        engine: engine_of(pipeline.as_deref()),
-        organization_host: links.organization.map(|link| host_of(&link.href)),
-        alternate_host: links.alternate.map(|link| host_of(&link.href)),
+        engine: engine_of(organization.pipeline.as_deref()),
+        organization_host: organization.linked_host("organization"),
+        alternate_host: organization.linked_host("alternate"),
+        id: organization.id,
     })
 }
 
@@ -175,7 +194,7 @@ fn is_org(found: &OktaOrganization) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     (1..=64).contains(&found.id.len())
         && found.id.chars().all(plain)
-        && (found.pipeline.is_some() || found.links.organization.is_some())
+        && (found.pipeline.is_some() || found.linked_host("organization").is_some())
 }
 
 fn engine_of(pipeline: Option<&str>) -> Engine {
@@ -229,6 +248,34 @@ mod tests {
         );
         assert_eq!(read(200, r#"{"id":"00o1","pipeline":"v1"}"#).unwrap().engine, Engine::Classic);
         assert_eq!(read(200, r#"{"id":"00o1","pipeline":"v3"}"#).unwrap().engine, Engine::Other);
+    }
+
+    #[test]
+    fn a_relation_may_be_one_link_or_several() {
+        let alternate = |links: &str| {
+            let body = format!(
+                r#"{{"id":"00o1","pipeline":"idx","_links":{{"organization":[{{"href":"https://acme.okta.com"}}],"alternate":{links}}}}}"#
+            );
+            let org = read(200, &body).unwrap();
+            assert_eq!(org.organization_host.as_deref(), Some("acme.okta.com"));
+            org.alternate_host
+        };
+        let login = Some("login.acme.example".to_owned());
+        assert_eq!(
+            alternate(r#"[{"href":"https://login.acme.example"},{"href":"https://b"}]"#),
+            login
+        );
+        assert_eq!(
+            alternate(
+                r#"[{"name":"x"},{"href":"http://a"},{"href":"https://login.acme.example"}]"#
+            ),
+            login
+        );
+        for unusable in ["[]", "7", r#""x""#, r#"{"href":7}"#] {
+            assert_eq!(alternate(unusable), Some(String::new()), "{unusable}");
+        }
+        assert_eq!(alternate("null"), None);
+        assert!(read(200, r#"{"id":"00o1","pipeline":"idx","_links":[]}"#).is_ok());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How long to leave an org alone after a 429, and which orgs are being left alone (facts §6).
+//! How long to leave a part of an org alone after a 429, and which are being left alone (facts §6).
 //! Okta sends no `Retry-After`.
 
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ const CONCURRENCY_WAIT: Duration = Duration::from_secs(2);
 /// When a 429 says nothing.
 const DEFAULT_WAIT: Duration = Duration::from_secs(15);
 
-/// The most hosts that are remembered; expired ones go first.
-const MOST_HOSTS: usize = 10_000;
+/// The most parts of orgs that are remembered; expired ones go first, then those that expire next.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// The wait that a 429 asks for, with jitter: `reset − Date`, both in the server's time, so that a
 /// wrong clock here does not matter.
@@ -58,30 +58,67 @@ pub(super) fn random_fraction() -> f64 {
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// The hosts that are being left alone, shared by all tenants of an org (contract §3).
+/// What Okta counts by itself (facts §6): a limit that is used up in one says nothing of the others,
+/// so one tenant's failing token requests must not stall what another reads from the same org.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Bucket {
+    WellKnown,
+    Token,
+    Authenticators,
+    Devices,
+    DeviceUsers,
+    Other,
+}
+
+impl Bucket {
+    pub(super) fn of(path: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        match parts.as_slice() {
+            [".well-known", ..] => Self::WellKnown,
+            ["oauth2", ..] => Self::Token,
+            ["api", "v1", "authenticators", ..] => Self::Authenticators,
+            ["api", "v1", "devices", _, "users", ..] => Self::DeviceUsers,
+            ["api", "v1", "devices", ..] => Self::Devices,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The parts of orgs that are being left alone, shared by all tenants of an org (contract §3).
 #[derive(Default)]
 pub(super) struct BackOff {
-    not_before: Mutex<HashMap<String, Instant>>,
+    not_before: Mutex<HashMap<(String, Bucket), Instant>>,
 }
 
 impl BackOff {
-    /// How much longer the host is to be left alone.
-    pub(super) fn remaining(&self, host: &str, now: Instant) -> Option<Duration> {
+    /// How much longer this part of the host is to be left alone.
+    pub(super) fn remaining(&self, host: &str, bucket: Bucket, now: Instant) -> Option<Duration> {
         let table = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = table.get(host)?.saturating_duration_since(now);
+        let wait = table.get(&(host.to_owned(), bucket))?.saturating_duration_since(now);
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// A later end replaces an earlier one, never the other way round.
-    pub(super) fn learn(&self, host: &str, wait: Duration, now: Instant) {
+    /// A later end replaces an earlier one, never the other way round. A full table forgets what
+    /// ends next: it must not become one that learns nothing new.
+    pub(super) fn learn(&self, host: &str, bucket: Bucket, wait: Duration, now: Instant) {
         let mut table = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MOST_HOSTS {
+        let key = (host.to_owned(), bucket);
+        if table.len() >= MOST_REMEMBERED && !table.contains_key(&key) {
             table.retain(|_, end| *end > now);
+            make_room(&mut table);
         }
-        if table.len() < MOST_HOSTS || table.contains_key(host) {
-            let end = table.entry(host.to_owned()).or_insert(now);
-            *end = (*end).max(now + wait);
-        }
+        let end = table.entry(key).or_insert(now);
+        *end = (*end).max(now + wait);
+    }
+}
+
+fn make_room(table: &mut HashMap<(String, Bucket), Instant>) {
+    if table.len() < MOST_REMEMBERED {
+        return;
+    }
+    let next = table.iter().min_by_key(|(_, end)| **end).map(|(key, _)| key.clone());
+    if let Some(next) = next {
+        table.remove(&next);
     }
 }
 
@@ -135,23 +172,43 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_left_alone_until_the_later_end_and_others_are_not() {
+    fn a_part_of_a_host_is_left_alone_until_the_later_end_and_others_are_not() {
         let (table, now) = (BackOff::default(), Instant::now());
-        table.learn("a", Duration::from_secs(30), now);
-        table.learn("a", Duration::from_secs(2), now);
-        assert_eq!(table.remaining("a", now), Some(Duration::from_secs(30)));
-        assert_eq!(table.remaining("a", now + Duration::from_secs(30)), None);
-        assert_eq!(table.remaining("b", now), None);
+        table.learn("a", Bucket::Token, Duration::from_secs(30), now);
+        table.learn("a", Bucket::Token, Duration::from_secs(2), now);
+        assert_eq!(table.remaining("a", Bucket::Token, now), Some(Duration::from_secs(30)));
+        assert_eq!(table.remaining("a", Bucket::Token, now + Duration::from_secs(30)), None);
+        assert_eq!(table.remaining("a", Bucket::Devices, now), None);
+        assert_eq!(table.remaining("b", Bucket::Token, now), None);
     }
 
     #[test]
-    fn the_table_is_bounded() {
+    fn a_full_table_still_learns() {
         let (table, now) = (BackOff::default(), Instant::now());
-        for n in 0..MOST_HOSTS + 10 {
-            table.learn(&n.to_string(), Duration::from_secs(30), now);
+        for n in 0..u64::try_from(MOST_REMEMBERED).unwrap() + 10 {
+            table.learn(&n.to_string(), Bucket::Token, Duration::from_millis(30_000 + n), now);
         }
-        assert_eq!(table.not_before.lock().unwrap().len(), MOST_HOSTS);
-        table.learn("new", Duration::from_secs(30), now + Duration::from_secs(31));
+        assert_eq!(table.not_before.lock().unwrap().len(), MOST_REMEMBERED);
+        assert_eq!(table.remaining("9", Bucket::Token, now), None, "it would have ended first");
+        assert!(table.remaining("10009", Bucket::Token, now).is_some());
+        table.learn("new", Bucket::Token, Duration::from_secs(30), now + Duration::from_secs(60));
         assert_eq!(table.not_before.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn each_endpoint_has_the_bucket_that_okta_counts_it_in() {
+        for (path, bucket) in [
+            ("/.well-known/okta-organization", Bucket::WellKnown),
+            ("/oauth2/v1/token", Bucket::Token),
+            ("/api/v1/authenticators", Bucket::Authenticators),
+            ("/api/v1/authenticators/aut1/methods", Bucket::Authenticators),
+            ("/api/v1/devices", Bucket::Devices),
+            ("/api/v1/devices/guo1", Bucket::Devices),
+            ("/api/v1/devices/guo1/users", Bucket::DeviceUsers),
+            ("/", Bucket::Other),
+            ("/api/v1/users", Bucket::Other),
+        ] {
+            assert_eq!(Bucket::of(path), bucket, "{path}");
+        }
     }
 }

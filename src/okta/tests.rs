@@ -195,3 +195,68 @@ async fn a_read_is_tried_twice_at_most_and_once_when_connecting() {
     assert!(client.prove_credentials(&acme(), &credentials()).await.is_err());
     assert_eq!(server.requests().len(), 4);
 }
+
+#[tokio::test]
+async fn one_tenants_token_requests_do_not_stall_what_another_reads() {
+    let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 0\r\n", "{}");
+    let list = r#"[{"key":"okta_verify","id":"aut1","status":"ACTIVE"}]"#;
+    let server = Server::tls_in_turn(&["acme.okta.com"], [ok(TOKEN), limited, ok(list)]);
+    let client = client(&[("acme.okta.com", &server)]);
+    let token = client.prove_credentials(&acme(), &credentials()).await.unwrap().token;
+    assert!(client.prove_credentials(&acme(), &credentials()).await.is_err());
+    assert!(client.prove_credentials(&acme(), &credentials()).await.is_err(), "left alone");
+    assert!(client.find_okta_verify(&acme(), &token).await.is_ok());
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn every_trouble_of_a_custom_host_looks_like_a_missing_org_and_oktas_own_does_not() {
+    let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 100\r\n", "{}");
+    for says in
+        [limited.clone(), answer("500 Oh", "", ""), answer("503 Oh", "", ""), "HTT".to_owned()]
+    {
+        let pasted = Server::tls(&["login.acme.example"], says.clone());
+        for _ in 0..2 {
+            let error = discover("login.acme.example", &[("login.acme.example", &pasted)]).await;
+            assert!(matches!(error, Err(OktaError::OrgNotFound { .. })), "{says} {error:?}");
+        }
+        let okta = Server::tls(&["acme.okta.com"], says.clone());
+        let error = discover("acme.okta.com", &[("acme.okta.com", &okta)]).await;
+        assert!(
+            matches!(error, Err(OktaError::Unreachable { .. } | OktaError::RateLimited { .. })),
+            "{says} {error:?}"
+        );
+    }
+    // Another host's certificate.
+    let other = Server::tls(&["other.example"], ok("{}"));
+    let error = discover("login.acme.example", &[("login.acme.example", &other)]).await;
+    assert!(matches!(error, Err(OktaError::OrgNotFound { .. })), "{error:?}");
+    let error = discover("acme.okta.com", &[("acme.okta.com", &other)]).await;
+    assert!(matches!(error, Err(OktaError::Unreachable { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_oktas_is_not_remembered_and_not_backed_off_from() {
+    let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 100\r\n", "{}");
+    let found = org("00o1", "acme.okta.com", None);
+    let pasted = Server::tls_in_turn(&["login.acme.example"], [limited, found]);
+    let client = client(&[("login.acme.example", &pasted)]);
+    assert!(client.find_org("login.acme.example").await.is_err());
+    assert!(client.find_org("login.acme.example").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_connect_reads_one_page_of_authenticators_and_other_work_reads_on() {
+    let next = "link: <https://acme.okta.com/api/v1/authenticators?after=1>; rel=\"next\"\r\n";
+    let first = answer("200 OK", next, r#"[{"key":"duo","id":"aut0","status":"ACTIVE"}]"#);
+    let last = ok(r#"[{"key":"okta_verify","id":"aut1","status":"AC\u0000TIVE"}]"#);
+    let server = Server::tls_in_turn(&["acme.okta.com"], [ok(TOKEN), first.clone(), first, last]);
+    let client = client(&[("acme.okta.com", &server)]);
+    let token = client.prove_credentials(&acme(), &credentials()).await.unwrap().token;
+    let error = client.without_retries().find_okta_verify(&acme(), &token).await;
+    assert!(matches!(error, Err(OktaError::BadAnswer { .. })), "{error:?}");
+    assert_eq!(server.requests().len(), 2);
+    let found = client.find_okta_verify(&acme(), &token).await.unwrap().unwrap();
+    assert_eq!(found.status, "ACTIVE");
+    assert_eq!(server.requests().len(), 4);
+}

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::client::url_of;
+use super::error::clean_name;
 use super::transport::Retry;
 use super::{
     AccessToken, ClientCredentials, OktaClient, OktaError, OrgAddress, ProvedGrant, TokenKey,
@@ -21,6 +22,9 @@ const TOKEN_PATH: &str = "/oauth2/v1/token";
 
 /// The longest lifetime that is believed; Okta's is an hour.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+
+/// The most scopes that are kept; a client is granted some ten.
+const MOST_SCOPES: usize = 100;
 
 /// The answer of the token endpoint (RFC 6749 §5.1). No `Debug`: it holds the token.
 #[derive(Deserialize)]
@@ -128,7 +132,8 @@ fn read_token(body: &[u8], issued_at: Instant) -> Result<AccessToken, OktaError>
     if !read.token_type.eq_ignore_ascii_case("bearer") || read.access_token.is_empty() {
         return Err(OktaError::bad_answer("a token that is not a bearer token"));
     }
-    let granted: BTreeSet<String> = read.scope.split_whitespace().map(str::to_owned).collect();
+    let granted: BTreeSet<String> =
+        read.scope.split_whitespace().take(MOST_SCOPES).map(clean_name).collect();
     let lifetime = Duration::from_secs(read.expires_in).min(LONGEST_LIFETIME);
     Ok(AccessToken::new(SecretString::from(read.access_token), granted, issued_at, lifetime))
 }
@@ -146,6 +151,24 @@ mod tests {
         let token = read(r#"{"token_type":"Bearer","expires_in":3600,"access_token":"eyJ","scope":"a  b","x":1}"#).unwrap();
         assert_eq!(token.granted().iter().collect::<Vec<_>>(), ["a", "b"]);
         assert!(token.is_good_at(Instant::now() + Duration::from_mins(50), Duration::ZERO));
+    }
+
+    #[test]
+    fn scopes_are_kept_short_and_printable_and_not_without_end() {
+        let scopes = format!("a\\u0000b {} {}", "x".repeat(500), "c d ".repeat(500));
+        let body = format!(
+            r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"{scopes}"}}"#
+        );
+        let token = read(&body).unwrap();
+        assert_eq!(
+            token.granted().iter().map(String::as_str).collect::<Vec<_>>(),
+            ["ab", "c", "d", "x".repeat(64).as_str()]
+        );
+        let many = (0..500).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        let body = format!(
+            r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"{many}"}}"#
+        );
+        assert_eq!(read(&body).unwrap().granted().len(), MOST_SCOPES);
     }
 
     #[test]

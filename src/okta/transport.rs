@@ -1,11 +1,12 @@
-//! Sends one request to one host: honours the back-off of the host, learns from its 429s, and tries
-//! a read once more when the line broke. Understands no body.
+//! Sends one request to one host: honours the back-off of what is asked there, learns from its 429s,
+//! and tries a read once more when the line broke. Understands no body.
 
 use std::time::{Duration, Instant};
 
 use reqwest::header::AUTHORIZATION;
 use url::Url;
 
+use super::rate_limit::Bucket;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress, rate_limit};
 use crate::egress::{EgressError, EgressRequest, EgressResponse, Policy};
 
@@ -65,7 +66,8 @@ impl OktaClient {
         request: EgressRequest,
     ) -> Result<Result<EgressResponse, EgressError>, OktaError> {
         let back_off = &self.shared.back_off;
-        if let Some(retry_after) = back_off.remaining(host, Instant::now()) {
+        let bucket = Bucket::of(request.path());
+        if let Some(retry_after) = back_off.remaining(host, bucket, Instant::now()) {
             return Err(OktaError::RateLimited { retry_after });
         }
         let answered = self.shared.egress.send(policy, request).await;
@@ -73,7 +75,10 @@ impl OktaClient {
             && answer.status.as_u16() == 429
         {
             let retry_after = rate_limit::wait(&answer.headers);
-            back_off.learn(host, retry_after, Instant::now());
+            // A host that is not Okta's could fill the table with names of its own making.
+            if self.is_oktas(host) {
+                back_off.learn(host, bucket, retry_after, Instant::now());
+            }
             return Err(OktaError::RateLimited { retry_after });
         }
         Ok(answered)

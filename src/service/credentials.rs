@@ -154,7 +154,7 @@ impl Service {
 
     pub(super) fn address_of(&self, record: &IntegrationRecord) -> Result<OrgAddress, Error> {
         let host = &record.integration.org.canonical_host;
-        self.okta.org_address(host).map_err(Error::of_domain)
+        OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::of_domain)
     }
 
     /// The connect's token is as good as any: the next call need not ask for another.

@@ -154,8 +154,10 @@ fn release(
     key_id: &str,
 ) -> Result<bool, StoreError> {
     let row = sealing_keys::table.find(key_id);
-    row.select(sealing_keys::key_id).for_update().first::<String>(connection)?;
-    if is_in_use(connection, tenants, key_id)? {
+    let held: Option<String> =
+        row.select(sealing_keys::key_id).for_update().first(connection).optional()?;
+    // Without a row another rotation has taken it off the list first.
+    if held.is_some() && is_in_use(connection, tenants, key_id)? {
         return Ok(false);
     }
     diesel::delete(sealing_keys::table.find(key_id)).execute(connection)?;

@@ -51,6 +51,8 @@ diesel::define_sql_function! {
 
 /// The longest that one statement may take.
 const STATEMENT_TIMEOUT: &str = "5000";
+/// The same for a ping, in ms.
+const PING_TIMEOUT: &str = "1000";
 
 impl Store {
     pub fn new(settings: &PoolSettings, keys: Arc<dyn KeyWrap>) -> Self {
@@ -60,8 +62,8 @@ impl Store {
     /// Runs `work` in a transaction that sees the rows of `tenant` and no others.
     ///
     /// The tenant is set for this transaction alone (contract §3), so that neither a pooled
-    /// connection nor PgBouncer can carry it over. `work` may run twice: a connection that turns out
-    /// dead before the commit is replaced once.
+    /// connection nor PgBouncer can carry it over. `work` may run several times, once more than there
+    /// are connections at most: each connection that turns out dead before the commit is replaced.
     async fn in_tenant<T, F>(&self, tenant: &TenantId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -80,13 +82,16 @@ impl Store {
             .await
     }
 
-    /// Whether PostgreSQL answers.
+    /// Whether PostgreSQL answers, and soon: a server that hangs must not keep the connection.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.pool
             .transaction(|connection| {
+                // One round trip sets the limit, and the next one is held to it.
+                diesel::select(set_config("statement_timeout", PING_TIMEOUT, true))
+                    .execute(connection)?;
                 diesel::sql_query("SELECT 1").execute(connection)?;
                 Ok(())
             })

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::error::NotConnected;
 use super::{DATABASE_PATIENCE, StoreError};
 
 /// How PostgreSQL is reached.
@@ -47,8 +48,10 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
 
 /// How long a check-out may wait for a connection to be made.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
-/// Seconds after which unanswered packets end a connection (libpq's `tcp_user_timeout` is in ms).
-const NETWORK_PATIENCE: &str = "connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=10";
+/// After which an unanswered packet ends a connection, as parameters of libpq: seconds, but for
+/// `tcp_user_timeout`, which is in ms.
+const NETWORK_PATIENCE: [(&str, &str); 3] =
+    [("connect_timeout", "3"), ("tcp_user_timeout", "5000"), ("keepalives_idle", "10")];
 
 impl Pool {
     /// Connects at first use: a database that is away at start is a bad day, not a crash.
@@ -70,7 +73,8 @@ impl Pool {
     }
 
     /// One blocking hop with one transaction in it. A connection that was dead before anything was
-    /// committed is replaced once; what was sent to be committed is never sent again.
+    /// committed is replaced, so `work` may run again; what was sent to be committed is never sent
+    /// again.
     pub(super) async fn transaction<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -86,9 +90,16 @@ impl Pool {
                 let _permit = permit;
                 in_transaction(&connections, &work)
             });
-            blocking.await.map_err(|_| StoreError::Unavailable(None))?
+            match blocking.await {
+                Ok(done) => done,
+                // The connection went with it: a connection that is dropped in a panic is closed.
+                Err(error) if error.is_panic() => Err(StoreError::Panicked),
+                Err(stopping) => Err(StoreError::Unavailable(Some(stopping.into()))),
+            }
         };
-        timeout(DATABASE_PATIENCE, hop).await.unwrap_or(Err(StoreError::Unavailable(None)))
+        timeout(DATABASE_PATIENCE, hop)
+            .await
+            .unwrap_or_else(|late| Err(StoreError::Unavailable(Some(late.into()))))
     }
 }
 
@@ -131,8 +142,10 @@ fn attempt<T, F>(
 where
     F: Fn(&mut PgConnection) -> Result<T, StoreError>,
 {
-    let no_connection = |_| Attempt::Failed(StoreError::Unavailable(None));
-    let mut pooled = connections.get().map_err(no_connection)?;
+    let mut pooled = connections.get().map_err(|error| {
+        let cause = NotConnected::of(&error.to_string());
+        Attempt::Failed(StoreError::Unavailable(Some(cause.into())))
+    })?;
     let connection: &mut PgConnection = &mut pooled;
     if let Err(error) = AnsiTransactionManager::begin_transaction(connection) {
         return Err(judge(connection, error.into()));
@@ -167,11 +180,55 @@ fn judge(connection: &mut PgConnection, error: StoreError) -> Attempt {
     }
 }
 
-/// Adds our patience to the address, unless the operator has set their own.
+/// Adds our patience to the address; what the operator has set there wins.
 fn with_patience(url: &str) -> String {
-    if url.contains("tcp_user_timeout") || !url.contains("://") {
-        return url.to_owned();
+    let mut url = url.to_owned();
+    for (name, value) in NETWORK_PATIENCE {
+        let query = url.split_once('?').map(|(_, query)| query);
+        let is_set = |query: &str| {
+            query.split('&').any(|pair| pair.split('=').next().is_some_and(|set| set == name))
+        };
+        if !query.is_some_and(is_set) {
+            let separator = if query.is_some() { '&' } else { '?' };
+            url = format!("{url}{separator}{name}={value}");
+        }
     }
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}{NETWORK_PATIENCE}")
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::postgres::Postgres;
+
+    use super::*;
+
+    #[test]
+    fn the_operators_own_patience_wins_over_ours() {
+        assert_eq!(
+            with_patience("postgres://u@h/d"),
+            "postgres://u@h/d?connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=10"
+        );
+        assert_eq!(
+            with_patience("postgres://u@h/d?sslmode=require&tcp_user_timeout=1"),
+            "postgres://u@h/d?sslmode=require&tcp_user_timeout=1&connect_timeout=3&keepalives_idle=10"
+        );
+        let all = "postgres://u@h/d?keepalives_idle=1&connect_timeout=10&tcp_user_timeout=1";
+        assert_eq!(with_patience(all), all);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_of_ours_and_leaves_the_pool_in_order() {
+        let postgres = Postgres::start_temporary().unwrap();
+        let pool = Pool::new(&PoolSettings {
+            url: postgres.superuser_url("postgres").into(),
+            connections: 1,
+            transaction_pooler: false,
+        });
+        let panics = pool.transaction::<(), _>(|_| panic!("a test's panic")).await;
+        assert!(matches!(panics, Err(StoreError::Panicked)), "{panics:?}");
+        let select = |connection: &mut PgConnection| -> Result<usize, StoreError> {
+            Ok(diesel::sql_query("SELECT 1").execute(connection)?)
+        };
+        assert!(pool.transaction(select).await.is_ok());
+    }
 }

@@ -16,6 +16,10 @@ pub enum RoleError {
         "the database role {role:?} owns or can become the owner of {tables:?}: it could switch row-level security off"
     )]
     OwnsTables { role: String, tables: Vec<String> },
+    #[error(
+        "the database role {0:?} has CREATEROLE, with which it could make itself the owner of the tables before PostgreSQL 16: take it away with ALTER ROLE … NOCREATEROLE"
+    )]
+    CreatesRoles(String),
     #[error("row-level security is not forced on {0:?}: run `okta-device-trust migrate`")]
     Unprotected(Vec<String>),
     #[error("the database cannot be asked about its roles")]
@@ -30,26 +34,34 @@ struct RoleFacts {
     superuser: bool,
     #[diesel(sql_type = Bool)]
     bypasses: bool,
+    #[diesel(sql_type = Bool)]
+    grants_itself: bool,
     #[diesel(sql_type = Array<Text>)]
     owned: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     unprotected: Vec<String>,
 }
 
-/// A role that can become another (`SET ROLE`) has that role's rights too, so memberships count.
+/// A role that can become another (`SET ROLE`) has that role's rights too, so memberships count, and
+/// those of the role that logged in, to which `RESET ROLE` leads back. Before PostgreSQL 16 `CREATEROLE`
+/// is enough to grant oneself any role that is no superuser.
 /// The tables without customers' data are those without a column `tenant_id`.
 const FACTS: &str = "
-    SELECT current_user::text AS role,
+    SELECT session_user::text AS role,
            bool_or(r.rolsuper) AS superuser,
            bool_or(r.rolbypassrls) AS bypasses,
+           bool_or(r.rolcreaterole) AND current_setting('server_version_num')::int < 160000
+               AS grants_itself,
            ARRAY(SELECT c.relname::text FROM pg_class c
                   WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
-                    AND pg_has_role(current_user, c.relowner, 'MEMBER') ORDER BY 1) AS owned,
+                    AND (pg_has_role(session_user, c.relowner, 'MEMBER')
+                         OR pg_has_role(current_user, c.relowner, 'MEMBER')) ORDER BY 1) AS owned,
            ARRAY(SELECT c.relname::text FROM pg_class c
                   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
                   WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
                     AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1) AS unprotected
-      FROM pg_roles r WHERE pg_has_role(current_user, r.oid, 'MEMBER')";
+      FROM pg_roles r
+     WHERE pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER')";
 
 impl Store {
     /// # Errors
@@ -72,6 +84,8 @@ fn judge(facts: RoleFacts) -> Result<(), RoleError> {
         Err(RoleError::BypassesRowSecurity(facts.role))
     } else if !facts.owned.is_empty() {
         Err(RoleError::OwnsTables { role: facts.role, tables: facts.owned })
+    } else if facts.grants_itself {
+        Err(RoleError::CreatesRoles(facts.role))
     } else if !facts.unprotected.is_empty() {
         Err(RoleError::Unprotected(facts.unprotected))
     } else {

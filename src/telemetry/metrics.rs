@@ -12,7 +12,12 @@ const SECONDS: [f64; 12] =
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
+/// Between two samples of upkeep. The recorder keeps every single sample until it is asked for the
+/// page or for upkeep, so without this a service that nobody scrapes would grow with each request.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// Installs the recorder, at the first call; `None` when another crate has installed one before.
+/// Until then nothing is recorded, so a service without a listener for metrics keeps none.
 pub fn handle() -> Option<&'static PrometheusHandle> {
     RECORDER
         .get_or_init(|| {
@@ -37,10 +42,38 @@ fn describe() {
     metrics::describe_gauge!("build_info", "1, with the version as its label");
 }
 
+/// Folds samples into their buckets for as long as it is polled.
+pub async fn keep_up() {
+    let Some(handle) = handle() else { return };
+    keep_up_every(UPKEEP_EVERY, || handle.run_upkeep()).await;
+}
+
+async fn keep_up_every(pause: Duration, upkeep: impl Fn()) {
+    loop {
+        tokio::time::sleep(pause).await;
+        upkeep();
+    }
+}
+
+/// The method as a label. Any token is a method to HTTP (RFC 9110 §9.1), so those that nobody here
+/// answers share one label: a caller must not be able to make a new time series with each request.
+fn method_label(method: &str) -> &'static str {
+    match method {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
 /// One HTTP request that was answered. `route` is the pattern, never the path: its values are few.
 pub fn record_request(method: &str, route: &str, status: u16, duration: Duration) {
     let labels = [
-        ("method", method.to_owned()),
+        ("method", method_label(method).to_owned()),
         ("route", route.to_owned()),
         ("status", status.to_string()),
     ];
@@ -52,4 +85,36 @@ pub fn record_overrides(count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a handful of hosts")]
     metrics::gauge!("egress_overrides").set(count as f64);
     metrics::gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn upkeep_runs_again_and_again_until_it_is_stopped() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&runs);
+        let task = tokio::spawn(keep_up_every(Duration::from_millis(5), move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        task.abort();
+        assert!(task.await.is_err());
+        let ran = runs.load(Ordering::SeqCst);
+        assert!(ran >= 3, "{ran}");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), ran);
+    }
+
+    #[test]
+    fn a_method_of_ones_own_shares_one_label() {
+        assert_eq!(method_label("PATCH"), "PATCH");
+        for other in ["CANARY", "get", "", "TRACE", "CONNECT"] {
+            assert_eq!(method_label(other), "other");
+        }
+    }
 }

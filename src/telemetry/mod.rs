@@ -12,6 +12,14 @@ use tracing_subscriber::{EnvFilter, Layer};
 /// The target of our own events; everything else is a third party's.
 const OURS: &str = "okta_device_trust";
 
+/// Whether `filter` can be read.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    filter.parse::<EnvFilter>().map(|_| ()).map_err(|error| error.to_string())
+}
+
 /// Starts the log. Other crates' targets stop at `info` whatever the filter says (contract §3):
 /// at `trace` an HTTP library prints headers and bodies.
 ///

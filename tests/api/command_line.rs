@@ -234,7 +234,15 @@ async fn health_ends_well_when_the_service_is_ready_and_badly_when_it_is_not() {
     let port = address.rsplit(':').next().expect("port");
     for listen in [address.clone(), format!("0.0.0.0:{port}")] {
         world.environment.set("ODT_LISTEN", listen);
-        let healthy = run(&world.environment, &["health"]);
+        let mut healthy = run(&world.environment, &["health"]);
+        // Ready as soon as the issuer's keys have been read, which begins with the start.
+        for _ in 0..50 {
+            if healthy.code == Some(0) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            healthy = run(&world.environment, &["health"]);
+        }
         assert_eq!(healthy.code, Some(0), "{healthy:?}");
         assert!(healthy.stdout.contains(" 200 "), "{healthy:?}");
     }
@@ -246,6 +254,8 @@ async fn health_ends_well_when_the_service_is_ready_and_badly_when_it_is_not() {
     for sql in [sql, cut] {
         POSTGRES.lock().expect("postgres").execute("postgres", &sql).expect("SQL");
     }
+    // Readiness is looked at once a second at most.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let not_ready = run(&world.environment, &["health"]);
     assert_eq!(not_ready.code, Some(1), "{not_ready:?}");
     assert!(not_ready.stdout.contains(" 503 "), "{not_ready:?}");

@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub fn command(environment: &Environment, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_okta-device-trust"));
     command.args(arguments).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
+    let inherited = std::env::vars_os();
+    for (name, _) in inherited {
         if name.to_str().is_some_and(|name| name.starts_with("ODT_")) {
             command.env_remove(name);
         }

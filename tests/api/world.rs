@@ -18,7 +18,7 @@ pub const EVERY_SCOPE: [&str; 5] =
     ["odt:read", "odt:write", "odt:deploy", "odt:inventory", "trust:read"];
 const ISSUER: &str = "https://mdm.example.com";
 const AUDIENCE: &str = "okta-device-trust";
-const TEMPLATE: &str = "template_odt";
+pub const TEMPLATE: &str = "template_odt";
 /// What the service and the migrations log in with; the server is private to this process.
 pub const PASSWORD: &str = "only-for-tests";
 pub const KEYRING: &str = "test-key:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -89,11 +89,29 @@ impl Builder {
         self
     }
 
+    /// Why the service does not start in this world, with all causes.
+    pub async fn refusal(self) -> String {
+        let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
+        let folder = tempfile::tempdir().expect("folder");
+        let url = self.database.expect("a database of the test's own");
+        let environment = environment(&okta, &url, folder.path(), &self.settings);
+        let config = Config::load(&environment).expect("configuration");
+        let error = Application::build(&config).await.err().expect("the service starts");
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            text = format!("{text}: {source}");
+            cause = source.source();
+        }
+        text
+    }
+
     pub async fn start(self) -> World {
         let mut world = self.without_service().await;
         let config = Config::load(&world.environment).expect("configuration");
         let application = Application::build(&config).await.expect("the service starts");
         world.base = format!("http://{}", application.address());
+        world.metrics = application.metrics_address().map(|address| format!("http://{address}"));
         world.handle = Some(application.handle());
         tokio::spawn(application.run());
         world
@@ -117,6 +135,7 @@ impl Builder {
         let environment = environment(&okta, &url, folder.path(), &self.settings);
         World {
             base: String::new(),
+            metrics: None,
             okta,
             acme,
             database,
@@ -167,7 +186,9 @@ fn environment(
 
 #[expect(clippy::disallowed_methods, reason = "the tests' own client, of the API")]
 fn http() -> reqwest::Client {
+    // Not longer than the server keeps an idle connection: one that both give up at once is nobody's fault.
     reqwest::Client::builder()
+        .pool_idle_timeout(std::time::Duration::from_secs(2))
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .build()
@@ -180,6 +201,7 @@ pub fn unique(prefix: &str) -> String {
 
 pub struct World {
     pub base: String,
+    pub metrics: Option<String>,
     pub okta: SimulatedOkta,
     pub acme: Org,
     pub database: String,
@@ -343,6 +365,13 @@ impl World {
 
     pub fn credentials(&self) -> Value {
         json!({ "client_id": self.acme.client_id(), "client_secret": self.acme.client_secret() })
+    }
+
+    /// The page of metrics.
+    pub async fn metrics(&self) -> String {
+        let base = self.metrics.as_deref().expect("metrics are on");
+        let page = self.http.get(format!("{base}/metrics")).send().await.expect("an answer");
+        page.text().await.expect("a body")
     }
 
     /// What a superuser sees in this test's database.

@@ -23,6 +23,11 @@ impl Server {
         Self::start(vec![answer.into()], None, Vec::new())
     }
 
+    /// Answers over plain HTTP with each answer once, and with the last one from then on.
+    pub fn plain_in_turn<A: Into<Vec<u8>>>(answers: impl IntoIterator<Item = A>) -> Self {
+        Self::start(answers.into_iter().map(Into::into).collect(), None, Vec::new())
+    }
+
     /// Answers over TLS, with a certificate for these hosts.
     pub fn tls(hosts: &[&str], answer: impl Into<Vec<u8>>) -> Self {
         Self::tls_in_turn(hosts, [answer])
