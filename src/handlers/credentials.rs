@@ -14,7 +14,7 @@ use crate::model::{IntegrationId, NewCredentials};
 /// The client of the API service integration in Okta.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "client_id": "0oa1b2c3d4e5f6g7h8i9", "client_secret": "the secret that Okta showed once" }))]
+#[schema(example = json!({ "client_id": "0oa1b2c3d4e5f6g7h8i9", "client_secret": "shown-once-by-Okta" }))]
 pub struct UpdateCredentialsRequest {
     #[schema(min_length = 1, max_length = 512, pattern = "^[!-9;-~]+$")]
     client_id: String,

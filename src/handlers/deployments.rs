@@ -31,7 +31,10 @@ pub struct DeviceRequest {
         pattern = "^[A-Za-z0-9]+$"
     )]
     serial_number: String,
-    #[schema(example = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D")]
+    #[schema(
+        example = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D",
+        pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
+    )]
     udid: String,
     /// The user's name in Okta, so that Okta Verify need not ask for it.
     #[serde(default)]

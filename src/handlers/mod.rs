@@ -12,6 +12,7 @@ pub mod platforms;
 pub mod prerequisites;
 pub mod probe;
 pub mod problem;
+mod problem_detail;
 mod request_id;
 pub mod setup;
 

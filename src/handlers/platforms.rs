@@ -22,28 +22,33 @@ use crate::service::{ChecklistItem, PlatformFields, PlatformOutcome, Verificatio
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "scep_url": "https://acme.okta.com/pki/0123456789abcdef0123456789abcdef01234567/scep/rac1a2b3c4",
-    "challenge_url": "https://acme.okta.com/pki/scep/challenge", "username": "okta-scep-user", "password": "shown once by Okta",
+    "challenge_url": "https://acme.okta.com/pki/scep/challenge", "username": "okta-scep-user", "password": "shown-once-by-Okta",
 }))]
 pub struct PlatformRequest {
     /// macOS: https on the org's own host.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(nullable = false, max_length = 2048)]
+    #[schema(nullable = false, max_length = 2048, pattern = "^https://[^\\s#]+$")]
     scep_url: Option<String>,
     /// macOS: https on the org's own host.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(nullable = false, max_length = 2048)]
+    #[schema(nullable = false, max_length = 2048, pattern = "^https://[^\\s#]+$")]
     challenge_url: Option<String>,
     /// macOS.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(nullable = false, max_length = 256)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 256,
+        pattern = "^[^:\\u0000-\\u001f\\u007f-\\u009f]+$"
+    )]
     username: Option<String>,
     /// macOS; never shown again.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, max_length = 512)]
+    #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
     password: Option<SecretString>,
     /// iOS; never shown again.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, min_length = 8, max_length = 256)]
+    #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, min_length = 8, max_length = 256, pattern = "^[!-~]+$")]
     secret_key: Option<SecretString>,
 }
 

@@ -5,10 +5,12 @@ mod catalogue;
 mod census;
 mod checklist;
 mod credentials;
+mod deployment_plan;
 mod deployments;
 mod error;
 mod events;
 mod integrations;
+mod platform_fields;
 mod platforms;
 mod prerequisites;
 mod rotation;
@@ -27,13 +29,12 @@ pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
 pub use census::{Census, CensusEntry};
 pub use checklist::ChecklistItem;
 pub use credentials::Connected;
-pub use deployments::{
-    DeployedProfile, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields,
-    MintedChallenge,
-};
+pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
+pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
 pub use error::{Error, FieldError};
 pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
-pub use platforms::{PlatformFields, PlatformOutcome, Verification, Write};
+pub use platform_fields::PlatformFields;
+pub use platforms::{PlatformOutcome, Verification, Write};
 pub use prerequisites::{Prerequisite, Report};
 pub use rotation::{Rotated, Rotation};
 pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};

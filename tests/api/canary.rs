@@ -24,6 +24,10 @@ use crate::world::{Answer, INTEGRATIONS, ISSUER_KEYS, POSTGRES, World, database_
 const SECRET: &str = "canary/secret+of~the=client&0123";
 /// One that Okta refuses.
 const WRONG_SECRET: &str = "canary/secret+that~is=wrong&4567";
+/// The password of the SCEP challenge URL, one that Okta refuses there, and the iOS secret key.
+const SCEP_PASSWORD: &str = "canary/password+of~scep=89";
+const WRONG_SCEP_PASSWORD: &str = "canary/password+that~is=wrong-too";
+const SECRET_KEY: &str = "Canary/key+of~iOS=&42";
 /// One that stands where no secret belongs, and that the caller may get back in that very answer.
 const MISPLACED: &str = "canary-that-stands-in-a-wrong-place";
 const DATABASE_PASSWORD: &str = "canary-password-of-the-database";
@@ -379,6 +383,62 @@ impl Watched {
         self.json(Method::POST, &check, &Value::Null).await.expect(200);
     }
 
+    /// Both platforms: entered wrongly and rightly, tried, handed out, rotated. The two answers that hand
+    /// a secret out are not kept; everything else is.
+    async fn platforms(&mut self, path: &str) {
+        let org = self.world.okta.org("bird").expect("org");
+        org.change(|knobs| SCEP_PASSWORD.clone_into(&mut knobs.scep.password));
+        let macos = |password: &str| {
+            json!({
+                "scep_url": org.scep_url(), "challenge_url": org.challenge_url(),
+                "username": org.scep_username(), "password": password,
+            })
+        };
+        let (mac, ios) = (format!("{path}/platforms/macos"), format!("{path}/platforms/ios"));
+        for body in [
+            json!({ "password": [SCEP_PASSWORD] }),
+            json!({ "secret_key": SECRET_KEY }),
+            json!({ "username": SCEP_PASSWORD, "scep_url": format!("https://x:{SCEP_PASSWORD}@bird.okta.com/") }),
+        ] {
+            self.json(Method::PUT, &mac, &body).await.expect_problem(422, "invalid_request");
+        }
+        let wrong = self.json(Method::PUT, &mac, &macos(WRONG_SCEP_PASSWORD)).await;
+        wrong.expect_problem(422, "scep_credentials_refused");
+        self.json(Method::PUT, &mac, &macos(SCEP_PASSWORD)).await.expect(201);
+        for body in [
+            json!({ "secret_key": [SECRET_KEY] }),
+            json!({ "secret_key": format!("{SECRET_KEY} ") }),
+        ] {
+            self.json(Method::PUT, &ios, &body).await.expect_problem(422, "invalid_request");
+        }
+        self.json(Method::PUT, &ios, &json!({ "secret_key": SECRET_KEY })).await.expect(201);
+        self.json(Method::POST, &format!("{mac}/verify"), &Value::Null).await.expect(200);
+        let device = json!({ "device": {
+            "serial_number": "C02CANARY123", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D",
+        } });
+        for below in [
+            format!("{mac}/scep-challenges"),
+            format!("{mac}/deployments"),
+            format!("{ios}/deployments"),
+        ] {
+            let ask = self.world.ask(Method::POST, &below).token(&self.token).json(&device);
+            let answer = ask.send().await;
+            assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (201, "no-store"));
+            self.heard.push((format!("headers of {below}"), format!("{:?}", answer.headers)));
+        }
+        for fault in
+            [Fault::new(FaultKind::Html), Fault::new(FaultKind::TruncatedBody), Fault::status(503)]
+        {
+            org.fail(fault);
+            self.json(Method::POST, &format!("{mac}/scep-challenges"), &device).await;
+            self.json(Method::POST, &format!("{mac}/verify"), &Value::Null).await;
+            org.recover();
+        }
+        for below in ["/platforms", "/platforms/macos", "/platforms/ios"] {
+            self.json(Method::GET, &format!("{path}{below}"), &Value::Null).await.expect(200);
+        }
+    }
+
     /// Keeps all that the process wrote, and the metrics.
     async fn listen_to(&mut self, service: &Process, what: &str) {
         let metrics = self.world.http.get(&service.metrics).send().await.expect("metrics");
@@ -439,7 +499,8 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
         .setting("ODT_OKTA_TIMEOUT_SECONDS", "1")
         .without_service()
         .await;
-    let claims = Claims::new("admin").tenant("canaries").scopes(&["odt:read", "odt:write"]);
+    let claims =
+        Claims::new("admin").tenant("canaries").scopes(&["odt:read", "odt:write", "odt:deploy"]);
     let token = ISSUER_KEYS.0.sign_with_secret(&claims, SHARED_SECRET);
     let mut watched = Watched { world, token: token.clone(), heard: Vec::new(), requests: 0 };
     let mut service = Process::serve(&watched.world.environment).await;
@@ -452,6 +513,7 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     watched.json(Method::PUT, &credentials, &right).await.expect(201);
     watched.wrong_places(&path).await;
     watched.okta_on_bad_days(&path).await;
+    watched.platforms(&path).await;
     watched.read_everything(&path).await;
 
     postgres.crash().expect("crash");
@@ -472,7 +534,8 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     watched.heard.push(("the database".to_owned(), stored));
     watched.json(Method::DELETE, &credentials, &Value::Null).await.expect(200);
     watched.json(Method::PUT, &credentials, &right).await.expect(201);
-    watched.json(Method::DELETE, &path, &Value::Null).await.expect(200);
+    let confirmed = format!("{path}?confirm=true");
+    watched.json(Method::DELETE, &confirmed, &Value::Null).await.expect(200);
     watched.heard.push(("the database after deletion".to_owned(), dump(&postgres, &database)));
 
     watched.listen_to(&service, "the service").await;
@@ -491,16 +554,26 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     watched.heard.push(("PostgreSQL's log".to_owned(), log.join("\n")));
 
     let signature = token.rsplit('.').next().expect("a token has three parts");
-    let canaries = [
-        Canary::new("the client secret", SECRET),
-        Canary::new("the refused client secret", WRONG_SECRET),
-        Canary::new("the misplaced value", MISPLACED),
-        Canary::new("the database password", DATABASE_PASSWORD),
-        Canary::new("the shared secret of tokens", SHARED_SECRET),
-        Canary::new("the sealing key", SEALING_KEY),
-        Canary::new("the caller's token", &token),
-        Canary::new("the signature of the caller's token", signature),
-    ];
+    let org = watched.world.okta.org("bird").expect("org");
+    let minted: Vec<String> =
+        org.scep_challenges().into_iter().map(|minted| minted.challenge).collect();
+    assert!(minted.len() >= 4, "{minted:?}");
+    let challenges = minted.iter().map(|challenge| Canary::new("a SCEP challenge", challenge));
+    let canaries: Vec<Canary> = challenges
+        .chain([
+            Canary::new("the SCEP password", SCEP_PASSWORD),
+            Canary::new("the refused SCEP password", WRONG_SCEP_PASSWORD),
+            Canary::new("the iOS secret key", SECRET_KEY),
+            Canary::new("the client secret", SECRET),
+            Canary::new("the refused client secret", WRONG_SECRET),
+            Canary::new("the misplaced value", MISPLACED),
+            Canary::new("the database password", DATABASE_PASSWORD),
+            Canary::new("the shared secret of tokens", SHARED_SECRET),
+            Canary::new("the sealing key", SEALING_KEY),
+            Canary::new("the caller's token", &token),
+            Canary::new("the signature of the caller's token", signature),
+        ])
+        .collect();
     let mut found = Vec::new();
     for (place, text) in &watched.heard {
         let text = with_decoded_bytes(text);

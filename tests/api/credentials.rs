@@ -286,3 +286,16 @@ async fn a_client_without_any_scope_is_told_all_that_it_lacks() {
     let problem = refused.expect_problem(422, "missing_scopes");
     assert_eq!(problem["missing_scopes"].as_array().expect("scopes").len(), 3, "{problem}");
 }
+
+#[tokio::test]
+async fn a_token_that_dies_half_way_leaves_what_came_after_unknown() {
+    let world = World::start().await;
+    let path = format!("{}/credentials", world.integration().await);
+    world.acme.change(|knobs| knobs.dead_tokens_after_uses = Some(1));
+    let connected = world.put(&path, &world.credentials()).await.expect(201);
+    let fastpass = item(&connected["prerequisites"], "fastpass");
+    assert_eq!(
+        (&fastpass["outcome"], &fastpass["reason"]),
+        (&json!("unknown"), &json!("okta_bad_answer"))
+    );
+}

@@ -187,11 +187,16 @@ async fn the_file_form_gives_one_profile_as_a_file() {
 #[tokio::test]
 async fn a_device_gets_five_challenges_in_ten_minutes_and_ten_at_once_are_too_many() {
     let world = World::start().await;
-    let path = format!("{}/platforms/macos/scep-challenges", configured(&world).await);
+    let path = configured(&world).await;
+    let (path, deployments) = (
+        format!("{path}/platforms/macos/scep-challenges"),
+        format!("{path}/platforms/macos/deployments"),
+    );
     let before = world.acme.scep_challenges().len();
     let body = json!({ "device": mac() });
     let ask = || deploy(&world, &path, &body);
-    let answers = futures_util::future::join_all((0..10).map(|_| ask())).await;
+    let answers =
+        futures_util::future::join_all((0..10).map(|_| deploy(&world, &deployments, &body))).await;
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 5, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 5, "{statuses:?}");

@@ -133,3 +133,31 @@ fn the_readme_lists_every_problem_code_with_its_status() {
         assert!(readme.contains(&row), "README.md lacks the row {row}");
     }
 }
+
+#[tokio::test]
+async fn the_examples_of_the_document_are_accepted_as_far_as_their_shape_goes() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    let id = path.rsplit('/').next().expect("id").to_owned();
+    let document = document();
+    let mut tried = 0;
+    for (template, method, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(name) = schema.as_str().and_then(|reference| reference.rsplit('/').next()) else {
+            continue;
+        };
+        let example = &document["components"]["schemas"][name]["example"];
+        assert!(example.is_object(), "{name} has no example");
+        let path = template.replace("{integration_id}", &id).replace("{platform}", "macos");
+        let path = path.replace("{kind}", "adaptive_mfa");
+        let answer = world
+            .ask(method.clone(), &path)
+            .scopes(&crate::world::EVERY_SCOPE)
+            .json(example)
+            .send()
+            .await;
+        assert!(!answer.text.contains("invalid_request"), "{method} {template}: {}", answer.text);
+        tried += 1;
+    }
+    assert!(tried >= 7, "only {tried} examples");
+}
