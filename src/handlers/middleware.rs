@@ -96,7 +96,8 @@ struct ForeignFailure(u16);
 fn report(method: &str, route: &str, status: u16, duration: Duration, request_id: &str) {
     metrics::record_request(method, route, status, duration);
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    if status >= 500 {
+    // Readiness that says no is an answer, and one that comes every few seconds.
+    if status >= 500 && !route.starts_with("/health") {
         tracing::warn!(method, route, status, duration_ms, request_id, "request failed");
     } else if duration >= SLOW {
         tracing::info!(method, route, status, duration_ms, request_id, "request was slow");
