@@ -86,7 +86,7 @@ async fn each_operation_asks_for_its_own_scope_and_the_denial_is_audited_once() 
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_learnt_and_a_withdrawn_one_is_no_longer_believed_without_it() {
+async fn keys_are_read_once_and_unknown_ones_cause_one_request_in_ten_seconds() {
     let issuer =
         TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
     let jwks = JwksServer::start(&issuer).expect("JWKS server");
@@ -167,4 +167,20 @@ async fn the_tenant_claim_is_what_the_operator_says() {
             .expect_problem(401, "unauthorized");
         assert!(problem["detail"].as_str().expect("detail").contains("org"), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_learnt_and_the_withdrawn_one_refused() {
+    let issuer =
+        TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
+    let jwks = JwksServer::start(&issuer).expect("JWKS server");
+    let world = World::build().setting("ODT_JWT_JWKS_URL", jwks.url()).start().await;
+    let ask = async |token: &str| world.ask(Method::GET, INTEGRATIONS).token(token).send().await;
+    let old = issuer.sign(&claims());
+    ask(&old).await.expect(200);
+    issuer.rotate(false);
+    // An unknown key is asked for once in ten seconds.
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
+    ask(&issuer.sign(&claims())).await.expect(200);
+    ask(&old).await.expect_problem(401, "unauthorized");
 }

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::okta::{Dpop, Fault, FaultKind};
+use testkit::okta::{Dpop, Fault, FaultKind, OrgSetup};
 
 use crate::world::{World, item};
 
@@ -126,14 +126,23 @@ async fn okta_on_a_bad_day_is_told_apart_from_a_refusal_and_stores_nothing() {
 
 #[tokio::test]
 async fn a_foreign_certificate_is_never_given_a_secret() {
-    let world = World::start().await;
+    let stranger = OrgSetup::new("globex").with(|knobs| knobs.foreign_certificate = true);
+    let world = World::build().org(stranger).start().await;
+    let globex = world.okta.org("globex").expect("globex");
     let path = format!("{}/credentials", world.integration().await);
-    world.acme.journal().clear();
-    world.acme.change(|knobs| knobs.foreign_certificate = true);
-    world.put(&path, &world.credentials()).await;
-    // A connection that was open before may still be used; a new one never comes about.
-    world.acme.change(|knobs| knobs.foreign_certificate = true);
-    assert!(world.acme.journal().entries().iter().all(|entry| entry.status.is_some()));
+    // A host that was never reached before: no connection and no TLS session of it is kept.
+    world.sql(&format!(
+        "UPDATE integrations SET canonical_host = '{}', org_id = '{}'",
+        globex.host(),
+        globex.id()
+    ));
+    let body = json!({ "client_id": globex.client_id(), "client_secret": globex.client_secret() });
+    let problem = world.put(&path, &body).await.expect_problem(504, "okta_unreachable");
+    assert_eq!(problem["transient"], false, "trying again does not help: {problem}");
+    assert!(problem["detail"].as_str().expect("detail").contains("certificate"), "{problem}");
+    assert!(globex.journal().entries().is_empty(), "nothing was sent to a stranger");
+    globex.change(|knobs| knobs.foreign_certificate = false);
+    world.put(&path, &body).await.expect(201);
 }
 
 #[tokio::test]
