@@ -71,6 +71,11 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
         ("POST", ["devices", device, "users", user, "sign-in"]) => {
             org.sign_in_with_fastpass(device, user).map_err(|error| (404, error.to_string()))?;
         }
+        ("POST", ["devices", device, "status"]) => {
+            let body: Value = body(request)?;
+            let status = body["status"].as_str().ok_or((400, "give a `status`".to_string()))?;
+            org.set_device_status(device, status).map_err(|error| (404, error.to_string()))?;
+        }
         _ => return Err(unknown()),
     }
     Ok(Reply::json(200, org.to_json()))
@@ -143,6 +148,7 @@ fn help() -> Value {
             "POST /_sim/orgs/{name}/users": "a new user: {\"login\": \"ada@example.com\"}",
             "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed",
             "POST /_sim/orgs/{name}/devices/{device}/users/{user}/sign-in": "a FastPass sign-in: managed from now on",
+            "POST /_sim/orgs/{name}/devices/{device}/status": "what an admin does: {\"status\": \"SUSPENDED\"}",
             "GET /_sim/orgs/{name}/scep/challenges": "the SCEP challenges that were handed out",
             "POST /_sim/orgs/{name}/scep/reset-password": "a new SCEP password in place of the old",
             "POST /_sim/orgs/{name}/scep/expire-challenges": "as if an hour had passed",

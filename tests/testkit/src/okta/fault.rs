@@ -59,12 +59,19 @@ pub enum FaultKind {
     Redirect,
     /// The right status and no body.
     EmptyBody,
+    /// 400 `E0000031`: Okta no longer knows the page that was asked for.
+    DeadCursor,
+    /// The right answer, whose link to the next page leads to another host.
+    ForeignNext,
 }
 
 impl FaultKind {
     /// Whether the request is looked at, and the answer spoiled only then.
     pub(super) fn lets_the_org_see_it(self) -> bool {
-        !matches!(self, Self::ConnectionReset | Self::Status | Self::Html | Self::Redirect)
+        !matches!(
+            self,
+            Self::ConnectionReset | Self::Status | Self::Html | Self::Redirect | Self::DeadCursor
+        )
     }
 }
 

@@ -179,6 +179,31 @@ impl Org {
         self.state().fleet.add(new)
     }
 
+    /// A whole fleet that has been there for a month, each device with a user of its own who has signed
+    /// in with FastPass. One by one, a hundred thousand would take minutes.
+    pub fn add_fleet(&self, devices: impl IntoIterator<Item = NewDevice>) {
+        let mut state = self.state();
+        let host = self.host();
+        for new in devices {
+            let login = format!("user{}@example.com", state.fleet.devices.len());
+            let user_id = okta_id("00u", &format!("{host} {login}"));
+            state.fleet.add(new);
+            let link = DeviceUser {
+                user_id: user_id.clone(),
+                login: login.clone(),
+                created: now(),
+                managed: true,
+                screen_lock: "BIOMETRIC".into(),
+            };
+            if let Some(device) = state.fleet.devices.last_mut() {
+                device.created -= chrono::TimeDelta::days(30);
+                device.last_updated = device.created;
+                device.users.push(link);
+            }
+            state.fleet.users.push((user_id, login));
+        }
+    }
+
     /// Returns the id of the user (`00u…`).
     pub fn add_user(&self, login: &str) -> String {
         let mut state = self.state();

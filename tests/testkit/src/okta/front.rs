@@ -182,6 +182,14 @@ fn faulty(fault: &Fault, right_answer: impl FnOnce() -> Reply) -> HttpResponse {
             write(Reply::empty(fault.status.unwrap_or(302)).with("Location", to))
         }
         FaultKind::Oversized => oversized(&right_answer(), fault.bytes.unwrap_or(OVERSIZED)),
+        FaultKind::DeadCursor => write(errors::api(400, "E0000031", "Invalid search criteria.")),
+        FaultKind::ForeignNext => {
+            let mut reply = right_answer();
+            for (_, value) in reply.headers.iter_mut().filter(|(_, v)| v.contains("rel=\"next\"")) {
+                *value = "<https://evil.example/api/v1/devices?after=1>; rel=\"next\"".to_string();
+            }
+            write(reply)
+        }
         FaultKind::EmptyBody => {
             let reply = right_answer();
             head(&reply, Some("application/json")).finish()

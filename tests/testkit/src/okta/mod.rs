@@ -23,6 +23,7 @@ mod control;
 mod devices;
 mod discovery;
 mod errors;
+mod event_hook;
 mod fault;
 mod fleet;
 mod front;
@@ -39,6 +40,7 @@ mod server;
 mod token;
 mod world;
 
+pub use event_hook::{EventHook, HookFailure, event};
 pub use fault::{Fault, FaultKind};
 pub use fleet::{Device, DeviceUser, NewDevice, NoSuch};
 pub use journal::{Entry, Journal};
