@@ -1,5 +1,5 @@
-//! What tells one Apple device from another: the serial number and the UDID, each in one spelling,
-//! so that the same device always has the same key.
+//! What tells one Apple device from another: the serial number, the UDID and Okta's id, each in one
+//! spelling, so that the same device always has the same key.
 
 use serde::Serialize;
 
@@ -12,6 +12,11 @@ pub struct SerialNumber(String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Udid(String);
+
+/// Okta's id of its record of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct OktaDeviceId(String);
 
 /// The name with which a user signs in to Okta.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -90,6 +95,24 @@ impl Udid {
     }
 }
 
+impl OktaDeviceId {
+    /// The longest id, in characters.
+    pub const MAX_LEN: usize = 64;
+
+    /// Okta promises no form: visible ASCII characters, as they are.
+    pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
+        let text = bounded(text, Self::MAX_LEN)?;
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(DeviceIdentifierError::InvalidCharacters);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl UserPrincipalName {
     /// The longest name, in bytes: that of an e-mail address (RFC 5321, erratum 1690).
     pub const MAX_LEN: usize = 254;
@@ -124,6 +147,12 @@ impl std::fmt::Display for SerialNumber {
 }
 
 impl std::fmt::Display for Udid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Display for OktaDeviceId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }

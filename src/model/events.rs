@@ -25,10 +25,15 @@ pub enum EventKind {
     ScepChallengeMinted,
     DeploymentCreated,
     ScopeDenied,
+    /// The status became another by itself or by what somebody did.
+    StatusChanged,
+    SyncRequested,
+    EventHookStored,
+    EventHookDeleted,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::IntegrationCreated,
         Self::IntegrationUpdated,
         Self::IntegrationDeleted,
@@ -44,6 +49,10 @@ impl EventKind {
         Self::ScepChallengeMinted,
         Self::DeploymentCreated,
         Self::ScopeDenied,
+        Self::StatusChanged,
+        Self::SyncRequested,
+        Self::EventHookStored,
+        Self::EventHookDeleted,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -63,6 +72,10 @@ impl EventKind {
             Self::ScepChallengeMinted => "scep_challenge_minted",
             Self::DeploymentCreated => "deployment_created",
             Self::ScopeDenied => "scope_denied",
+            Self::StatusChanged => "status_changed",
+            Self::SyncRequested => "sync_requested",
+            Self::EventHookStored => "event_hook_stored",
+            Self::EventHookDeleted => "event_hook_deleted",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Cursor pages: newest last, by the `UUIDv7` of the rows.
+//! Cursor pages: newest last, by the `UUIDv7` of the rows, or in the order of a text key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,21 +6,21 @@ use uuid::Uuid;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct PageRequest {
-    pub after: Option<Uuid>,
+pub struct PageRequest<K = Uuid> {
+    pub after: Option<K>,
     pub limit: i64,
 }
 
 /// One page; `next` is where the following one begins, `None` at the end.
 #[derive(Debug, Clone)]
-pub struct Page<T> {
+pub struct Page<T, K = Uuid> {
     pub items: Vec<T>,
-    pub next: Option<Uuid>,
+    pub next: Option<K>,
 }
 
-impl<T> Page<T> {
+impl<T, K> Page<T, K> {
     /// From up to `limit + 1` rows: the one too many only says that there is more.
-    pub fn from_rows(mut rows: Vec<T>, limit: i64, id_of: impl Fn(&T) -> Uuid) -> Self {
+    pub fn from_rows(mut rows: Vec<T>, limit: i64, id_of: impl Fn(&T) -> K) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
@@ -28,7 +28,7 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
-    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
+    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U, K> {
         Page { items: self.items.into_iter().map(each).collect(), next: self.next }
     }
 }
@@ -42,4 +42,57 @@ pub fn encode_cursor(id: Uuid) -> String {
 pub fn decode_cursor(cursor: &str) -> Option<Uuid> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     Uuid::from_slice(&bytes).ok()
+}
+
+/// The longest text key, in bytes.
+const LONGEST_KEY: usize = 128;
+
+/// The cursor of a list in the order of a text key, such as a serial number: its bytes in hexadecimal
+/// digits, so that a pattern can say exactly what a cursor looks like.
+pub fn encode_text_cursor(key: &str) -> String {
+    key.bytes().fold(String::with_capacity(key.len() * 2), |mut cursor, byte| {
+        for digit in [byte >> 4, byte & 0xf] {
+            cursor.extend(char::from_digit(u32::from(digit), 16));
+        }
+        cursor
+    })
+}
+
+/// `None` for what cannot be one of ours: a key is 1 to 128 visible ASCII characters.
+pub fn decode_text_cursor(cursor: &str) -> Option<String> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, odd) = cursor.as_bytes().as_chunks::<2>();
+    if !odd.is_empty() || !(1..=LONGEST_KEY).contains(&pairs.len()) {
+        return None;
+    }
+    let byte = |pair: &[u8; 2]| Some((digit(pair[0])? << 4) | digit(pair[1])?);
+    let visible = |byte: u8| byte.is_ascii_graphic().then(|| char::from(byte));
+    pairs.iter().map(|pair| byte(pair).and_then(visible)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cursor_that_we_did_not_make_is_none() {
+        assert_eq!(decode_text_cursor(&encode_text_cursor("C02X")).as_deref(), Some("C02X"));
+        assert_eq!(encode_text_cursor("C02X"), "43303258");
+        for foreign in [
+            "",
+            "!!",
+            "4",
+            "433",
+            "4C",
+            "c3a9",
+            &encode_text_cursor("a\0b"),
+            &encode_text_cursor(&"x".repeat(129)),
+        ] {
+            assert_eq!(decode_text_cursor(foreign), None, "{foreign}");
+        }
+    }
 }

@@ -51,6 +51,13 @@ pub struct Actor {
     pub azp: Option<String>,
 }
 
+impl Actor {
+    /// The service itself, where nobody asked: what a schedule found.
+    pub fn service() -> Self {
+        Self { iss: "okta-device-trust".to_owned(), sub: "service".to_owned(), azp: None }
+    }
+}
+
 /// A caller whose token was verified.
 #[derive(Debug, Clone)]
 pub struct Caller {

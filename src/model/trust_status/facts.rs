@@ -1,0 +1,210 @@
+//! What a verdict rests on: what the MDM reported of a device, what the mirror knows of it, and how
+//! the org stands. Facts alone: what follows from them is decided next door.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::device_reports::EnrollmentState;
+use crate::model::{IntegrationId, OktaDevice, OktaDeviceUser, Platform};
+
+/// What a device is asked for by: at least one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AskedDevice {
+    pub serial_number: Option<String>,
+    pub udid: Option<String>,
+    pub okta_device_id: Option<String>,
+}
+
+/// All that is known of one device for one org.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub asked: AskedDevice,
+    /// `None`: the tenant has connected no org.
+    pub org: Option<Arc<OrgFacts>>,
+    /// The device in the MDM's inventory, also a deleted one.
+    pub device: Option<DeviceFacts>,
+    /// Every record of the org that one of the identifiers names.
+    pub okta_devices: Vec<OktaRecord>,
+    /// The org has an iOS record that could be this device: it names no device, and no device of the
+    /// inventory claims it. Only known, and only true, where an iOS device has no record.
+    pub nameless_ios: bool,
+    /// When Okta was last asked, for this caller, whether it has a record of the device.
+    pub searched_at: Option<DateTime<Utc>>,
+    /// Facts that are too old for the caller could not be renewed: the budget is spent, or the device
+    /// was read a moment ago.
+    pub budget_exhausted: bool,
+}
+
+/// How the org stands.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OrgFacts {
+    pub id: IntegrationId,
+    pub okta_domain: String,
+    /// Credentials are stored.
+    pub connected: bool,
+    /// The platforms that are configured.
+    pub platforms: Vec<Platform>,
+    /// When the last complete sweep began: nothing in the mirror is older.
+    pub swept_at: Option<DateTime<Utc>>,
+    pub degraded: bool,
+}
+
+/// A device of the inventory.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DeviceFacts {
+    pub serial_number: String,
+    /// `None` only where a device was deleted that nobody had reported.
+    pub platform: Option<Platform>,
+    pub udid: Option<String>,
+    pub okta_device_id: Option<String>,
+    /// `None`: never told, or cleared.
+    pub enrollment: Option<EnrollmentState>,
+    pub enrolled_at: Option<DateTime<Utc>>,
+    pub okta_verify_installed_at: Option<DateTime<Utc>>,
+    /// What was reported before this belongs to an earlier enrolment.
+    pub counts_from: Option<DateTime<Utc>>,
+    pub reported_at: DateTime<Utc>,
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// What was delivered for this org.
+    pub delivery: Option<Delivery>,
+    /// Macs: the certificate that counts, the newest by its beginning.
+    pub certificate: Option<CountingCertificate>,
+}
+
+/// What was delivered to a device.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Delivery {
+    pub config_version: i64,
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub reported_at: DateTime<Utc>,
+}
+
+/// The certificate of a Mac, as the MDM reported it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CountingCertificate {
+    #[schema(example = "5e1f0a9b7c3d")]
+    pub serial_number: String,
+    pub not_before: DateTime<Utc>,
+    pub not_after: DateTime<Utc>,
+}
+
+/// A device record of the org, as the mirror has it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OktaRecord {
+    pub okta_device_id: String,
+    /// Okta's word: `MACOS`, `IOS` and others.
+    pub platform: String,
+    /// Okta's word: `ACTIVE`, `SUSPENDED`, `DEACTIVATED` and others.
+    pub status: String,
+    pub serial_number: Option<String>,
+    pub udid: Option<String>,
+    pub display_name: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub last_updated_at: DateTime<Utc>,
+    pub users: Vec<OktaDeviceUser>,
+    /// Okta told of every user how he is managed.
+    pub users_known: bool,
+    /// When this row was last read apart from sweeps.
+    pub observed_at: DateTime<Utc>,
+    /// The last sweep confirmed it, so it is as fresh as the sweep.
+    pub follows_sweeps: bool,
+    /// When Okta said that it has no such device.
+    pub not_found_at: Option<DateTime<Utc>>,
+}
+
+impl Facts {
+    /// The record that counts: a device that comes back after a wipe has a second one.
+    pub fn newest(&self) -> Option<&OktaRecord> {
+        self.okta_devices.iter().max_by_key(|record| (record.created_at, &record.okta_device_id))
+    }
+
+    /// Whether identifiers contradict each other: those asked and the device's own, or either and
+    /// those of a record. A record of Okta's may lack them, and then contradicts nothing.
+    pub fn identities_conflict(&self) -> bool {
+        let device = self.device.as_ref();
+        let serials = [
+            self.asked.serial_number.as_deref(),
+            device.map(|device| device.serial_number.as_str()),
+        ];
+        let udids = [self.asked.udid.as_deref(), device.and_then(|device| device.udid.as_deref())];
+        let of_records = |word: fn(&OktaRecord) -> Option<&str>| {
+            self.okta_devices.iter().filter_map(word).collect::<Vec<_>>()
+        };
+        differ(serials, &of_records(|record| record.serial_number.as_deref()))
+            || differ(udids, &of_records(|record| record.udid.as_deref()))
+    }
+
+    /// When the oldest record that the verdict uses was last seen.
+    pub fn observed_at(&self, swept_at: DateTime<Utc>) -> DateTime<Utc> {
+        let seen = |record: &OktaRecord| record.seen_at(swept_at);
+        // One record decides, but that identifiers contradict each other takes them all.
+        let oldest = if self.identities_conflict() {
+            self.okta_devices.iter().map(seen).min()
+        } else {
+            self.newest().map(seen)
+        };
+        oldest.unwrap_or_else(|| self.searched_at.map_or(swept_at, |at| at.max(swept_at)))
+    }
+
+    /// The platform: what the MDM says, else what Okta says.
+    pub fn platform(&self) -> Option<Platform> {
+        let reported = self.device.as_ref().and_then(|device| device.platform);
+        reported.or_else(|| self.newest().and_then(OktaRecord::known_platform))
+    }
+}
+
+/// Whether two of the words that are there differ.
+fn differ(known: [Option<&str>; 2], others: &[&str]) -> bool {
+    let mut words = known.into_iter().flatten().chain(others.iter().copied());
+    let first = words.next();
+    words.any(|word| Some(word) != first)
+}
+
+impl DeviceFacts {
+    /// The MDM deleted the device and has not reported it since.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted_at.is_some_and(|at| at >= self.reported_at)
+    }
+
+    /// The MDM says that it manages the device no more.
+    pub fn is_given_up(&self) -> bool {
+        let left =
+            matches!(self.enrollment, Some(EnrollmentState::Unenrolled | EnrollmentState::Wiped));
+        self.is_deleted() || left
+    }
+
+    /// The MDM says that it manages the device.
+    pub fn is_managed(&self) -> bool {
+        !self.is_deleted() && self.enrollment == Some(EnrollmentState::Enrolled)
+    }
+
+    /// The delivery, when it belongs to this enrolment.
+    pub fn counting_delivery(&self) -> Option<&Delivery> {
+        let counts =
+            |delivery: &&Delivery| self.counts_from.is_none_or(|from| delivery.reported_at >= from);
+        self.delivery.as_ref().filter(|_| self.is_managed()).filter(counts)
+    }
+}
+
+impl OktaRecord {
+    /// When all of it was last seen.
+    pub fn seen_at(&self, swept_at: DateTime<Utc>) -> DateTime<Utc> {
+        if self.follows_sweeps { self.observed_at.max(swept_at) } else { self.observed_at }
+    }
+
+    /// Whether Okta has the device and lets it in.
+    pub fn is_active(&self) -> bool {
+        self.not_found_at.is_none() && self.status == OktaDevice::ACTIVE
+    }
+
+    /// The platform, where it is one that can be configured.
+    pub fn known_platform(&self) -> Option<Platform> {
+        match self.platform.as_str() {
+            "MACOS" => Some(Platform::Macos),
+            "IOS" => Some(Platform::Ios),
+            _ => None,
+        }
+    }
+}
