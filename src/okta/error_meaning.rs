@@ -34,6 +34,12 @@ impl OktaError {
         !not_asked && !not_understood && !self.is_transient()
     }
 
+    /// True when Okta no longer knows the page of a list that was asked for (facts §5).
+    #[must_use]
+    pub fn is_dead_cursor(&self) -> bool {
+        matches!(self, Self::Refused { status: 400, error_code, .. } if error_code == "E0000031")
+    }
+
     /// The stable code that API answers and findings carry (contract §1).
     #[must_use]
     pub fn code(&self) -> &'static str {

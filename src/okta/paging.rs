@@ -30,7 +30,7 @@ impl OktaClient {
 }
 
 /// The address of the page after `current`, if there is one.
-fn next_page(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, OktaError> {
+pub(super) fn next_page(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, OktaError> {
     let values = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
     let Some(target) = link::find(values, "next") else { return Ok(None) };
     let next = current.join(&target).ok().filter(|next| may_follow(next, current));

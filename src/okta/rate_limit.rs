@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap};
 
+const LIMIT: &str = "x-rate-limit-limit";
+
 /// The longest wait that is believed; Okta's windows are one minute.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
@@ -27,8 +29,14 @@ pub(super) fn wait(headers: &HeaderMap) -> Duration {
     jittered(asked_wait(headers, Utc::now()), random_fraction())
 }
 
+/// What the whole org may ask in a minute; `None` where the answer is about requests at once.
+pub(super) fn limit(headers: &HeaderMap) -> Option<u32> {
+    let limit = u32::try_from(number(headers, LIMIT)?).ok()?;
+    (limit > 0).then_some(limit)
+}
+
 fn asked_wait(headers: &HeaderMap, local_now: DateTime<Utc>) -> Duration {
-    if number(headers, "x-rate-limit-limit") == Some(0) {
+    if number(headers, LIMIT) == Some(0) {
         return CONCURRENCY_WAIT;
     }
     let Some(reset) = number(headers, "x-rate-limit-reset") else { return DEFAULT_WAIT };
@@ -80,6 +88,20 @@ impl Bucket {
             ["api", "v1", "devices", _, "users", ..] => Self::DeviceUsers,
             ["api", "v1", "devices", ..] => Self::Devices,
             _ => Self::Other,
+        }
+    }
+}
+
+impl Bucket {
+    /// As a label of metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::WellKnown => "well_known",
+            Self::Token => "token",
+            Self::Authenticators => "authenticators",
+            Self::Devices => "devices",
+            Self::DeviceUsers => "device_users",
+            Self::Other => "other",
         }
     }
 }
@@ -160,6 +182,21 @@ mod tests {
         assert_eq!(asked(&[("x-rate-limit-limit", "0"), ("x-rate-limit-reset", &reset)]), 2);
         assert_eq!(asked(&[]), 15);
         assert_eq!(asked(&[("x-rate-limit-reset", "soon")]), 15);
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_org_and_not_that_of_requests_at_once() {
+        let seen = |value: &str| {
+            limit(&HeaderMap::from_iter([(
+                "x-rate-limit-limit".parse().unwrap(),
+                value.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(
+            (seen("600"), seen("0"), seen("-1"), seen("many")),
+            (Some(600), None, None, None)
+        );
+        assert_eq!(limit(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use url::Url;
 use super::rate_limit::Bucket;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress, rate_limit};
 use crate::egress::{EgressError, EgressRequest, EgressResponse, Policy};
+use crate::telemetry::metrics;
 
 /// What is safe to send a second time.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,7 @@ impl OktaClient {
             return Err(OktaError::RateLimited { retry_after });
         }
         let answered = self.shared.egress.send(policy, request).await;
+        metrics::record_okta_request(bucket.as_str(), outcome(&answered));
         if let Ok(answer) = &answered
             && answer.status.as_u16() == 429
         {
@@ -82,6 +84,17 @@ impl OktaClient {
             return Err(OktaError::RateLimited { retry_after });
         }
         Ok(answered)
+    }
+}
+
+/// How a request ended, as a label.
+fn outcome(answered: &Result<EgressResponse, EgressError>) -> &'static str {
+    match answered.as_ref().map(|answer| answer.status.as_u16()) {
+        Ok(429) => "rate_limited",
+        Ok(200..400) => "answered",
+        Ok(400..500) => "refused",
+        Ok(_) => "failed",
+        Err(_) => "unreachable",
     }
 }
 

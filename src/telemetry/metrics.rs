@@ -10,6 +10,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 const SECONDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0];
 
+/// A sweep takes from less than a second to hours.
+const SWEEP_SECONDS: [f64; 9] =
+    [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4.0 * 3600.0, 24.0 * 3600.0];
+
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Between two samples of upkeep. The recorder keeps every single sample until it is asked for the
@@ -22,7 +26,11 @@ pub fn handle() -> Option<&'static PrometheusHandle> {
     RECORDER
         .get_or_init(|| {
             let builder = PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+                .and_then(|builder| {
+                    let sweeps = Matcher::Full("mirror_sweep_seconds".into());
+                    builder.set_buckets_for_metric(sweeps, &SWEEP_SECONDS)
+                });
             let handle = builder.ok()?.install_recorder().ok()?;
             describe();
             Some(handle)
@@ -35,9 +43,23 @@ fn describe() {
         "http_request_duration_seconds",
         "duration of HTTP requests by route and status"
     );
+    metrics::describe_counter!(
+        "event_hook_deliveries_total",
+        "deliveries to event hooks: accepted, refused, malformed, too_large or failed"
+    );
     metrics::describe_gauge!(
         "egress_overrides",
         "hosts that are dialled elsewhere than DNS says; 0 in production"
+    );
+    metrics::describe_counter!(
+        "integration_status_changes_total",
+        "changes of integrations' status by the status that they came to"
+    );
+    metrics::describe_counter!("okta_requests_total", "requests to Okta by endpoint and outcome");
+    metrics::describe_counter!("mirror_sweeps_total", "sweeps of orgs by outcome");
+    metrics::describe_histogram!(
+        "mirror_sweep_seconds",
+        "duration of complete sweeps, pauses for the org's rate included"
     );
     metrics::describe_gauge!("build_info", "1, with the version as its label");
 }
@@ -78,6 +100,30 @@ pub fn record_request(method: &str, route: &str, status: u16, duration: Duration
         ("status", status.to_string()),
     ];
     metrics::histogram!("http_request_duration_seconds", &labels).record(duration.as_secs_f64());
+}
+
+/// An integration whose status has become another.
+pub fn record_status_change(to: &'static str) {
+    metrics::counter!("integration_status_changes_total", "to" => to).increment(1);
+}
+
+/// One request to Okta. Both labels are words of our own, few of each.
+pub fn record_okta_request(endpoint: &'static str, outcome: &'static str) {
+    metrics::counter!("okta_requests_total", "endpoint" => endpoint, "outcome" => outcome)
+        .increment(1);
+}
+
+/// One sweep that came to its end, `completed` after so long, or was given up and `restarted`.
+pub fn record_sweep(outcome: &'static str, duration: Duration) {
+    metrics::counter!("mirror_sweeps_total", "outcome" => outcome).increment(1);
+    if outcome == "completed" {
+        metrics::histogram!("mirror_sweep_seconds").record(duration.as_secs_f64());
+    }
+}
+
+/// One delivery to an event hook; `outcome` is a word of the service's own.
+pub fn record_hook_delivery(outcome: &'static str) {
+    metrics::counter!("event_hook_deliveries_total", "outcome" => outcome).increment(1);
 }
 
 /// How many hosts are overridden.

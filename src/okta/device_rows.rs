@@ -1,0 +1,149 @@
+//! Okta's rows of devices and their users as the model's words. Pure; takes what is there and makes
+//! nothing up: what Okta left out stays open.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::error::clean_name;
+use crate::model::{OktaDevice, OktaDeviceUser, SerialNumber, Udid};
+
+/// The device of a row; `None` when the row lacks its id or both of its times.
+pub(super) fn read_device(row: &Value) -> Option<OktaDevice> {
+    let id = row_id(row)?;
+    let created = time(row, "created");
+    let last_updated = time(row, "lastUpdated");
+    let profile = row.get("profile").unwrap_or(&Value::Null);
+    Some(OktaDevice {
+        id,
+        platform: word(profile, "platform").unwrap_or_default(),
+        status: word(row, "status").unwrap_or_default(),
+        serial_number: word(profile, "serialNumber").map(|text| in_one_spelling(&text)),
+        udid: word(profile, "udid").map(|text| {
+            Udid::parse(&text).map_or_else(|_| upper(&text), |udid| udid.as_str().to_owned())
+        }),
+        display_name: word(profile, "displayName"),
+        created: created.or(last_updated)?,
+        last_updated: last_updated.or(created)?,
+        users: row.pointer("/_embedded/users").and_then(Value::as_array).map(|all| read_users(all)),
+    })
+}
+
+/// The id of a row, if it is one that Okta can have given.
+pub(super) fn row_id(row: &Value) -> Option<String> {
+    let id = row.get("id")?.as_str()?;
+    let plain = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    plain.then(|| id.to_owned())
+}
+
+/// The users of a device, by their ids. One that cannot be read is kept without a name: to forget
+/// him could make a device look as if all of its users were managed.
+pub(super) fn read_users(rows: &[Value]) -> Vec<OktaDeviceUser> {
+    let read = |row: &Value| {
+        let user = row.get("user").unwrap_or(&Value::Null);
+        let profile = user.get("profile").unwrap_or(&Value::Null);
+        OktaDeviceUser {
+            id: word(user, "id").unwrap_or_default(),
+            login: word(profile, "login").unwrap_or_default(),
+            management_status: word(row, "managementStatus"),
+        }
+    };
+    let mut users: Vec<OktaDeviceUser> = rows.iter().map(read).collect();
+    users.sort_by(|one, other| one.id.cmp(&other.id));
+    users
+}
+
+/// A serial number as the inventory spells it, so that the two can be compared.
+fn in_one_spelling(text: &str) -> String {
+    SerialNumber::parse(text).map_or_else(|_| upper(text), |serial| serial.as_str().to_owned())
+}
+
+fn upper(text: &str) -> String {
+    clean_name(&text.to_uppercase())
+}
+
+/// A text that is not empty, without control characters, 64 characters at most.
+fn word(object: &Value, name: &str) -> Option<String> {
+    let text = clean_name(object.get(name)?.as_str()?.trim());
+    (!text.is_empty()).then_some(text)
+}
+
+fn time(object: &Value, name: &str) -> Option<DateTime<Utc>> {
+    let text = object.get(name)?.as_str()?;
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_with_fields_and_words_that_nobody_knows() {
+        let row = json!({
+            "id": "guo1", "status": "QUARANTINED", "created": "2026-01-02T03:04:05.006Z",
+            "lastUpdated": "2026-02-03T04:05:06.000+01:00", "new": {"deep": [1]},
+            "profile": {"displayName": " Ada's\u{0} Mac ", "platform": "VISIONOS", "more": 7,
+                "serialNumber": "c02xl0gtjgh5", "udid": "55900bdc-347c-58b1-d249-f32244b11d30"},
+            "_embedded": {"users": [
+                {"managementStatus": "MANAGED", "user": {"id": "00u2", "profile": {"login": "b@x"}}},
+                {"created": "?", "user": {"id": "00u1", "profile": {"login": "a@x"}}}]},
+        });
+        let device = read_device(&row).unwrap();
+        assert_eq!((device.status.as_str(), device.platform.as_str()), ("QUARANTINED", "VISIONOS"));
+        assert_eq!(device.serial_number.as_deref(), Some("C02XL0GTJGH5"));
+        assert_eq!(device.udid.as_deref(), Some("55900BDC-347C-58B1-D249-F32244B11D30"));
+        assert_eq!(device.display_name.as_deref(), Some("Ada's Mac"));
+        assert_eq!(device.last_updated.to_rfc3339(), "2026-02-03T03:05:06+00:00");
+        let users = device.users.unwrap();
+        let seen: Vec<_> = users
+            .iter()
+            .map(|user| (user.id.as_str(), user.management_status.as_deref()))
+            .collect();
+        assert_eq!(seen, [("00u1", None), ("00u2", Some("MANAGED"))]);
+    }
+
+    #[test]
+    fn what_okta_leaves_out_stays_open() {
+        let row = json!({"id": "guo1", "lastUpdated": "2026-01-02T03:04:05Z", "profile": null});
+        let device = read_device(&row).unwrap();
+        assert_eq!(device.users, None, "users that were not shown are not no users");
+        assert_eq!((device.serial_number, device.udid, device.display_name), (None, None, None));
+        assert_eq!(device.created, device.last_updated);
+        assert_eq!(device.status, "", "no status is none that counts as active");
+        let row =
+            json!({"id": "guo1", "created": "2026-01-02T03:04:05Z", "_embedded": {"users": []}});
+        assert_eq!(read_device(&row).unwrap().users, Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_user_who_cannot_be_read_is_still_a_user() {
+        let users =
+            read_users(&[json!({"managementStatus": "MANAGED", "user": {"id": "00u1"}}), json!(7)]);
+        assert_eq!(users.len(), 2);
+        assert!(users.iter().any(|user| !user.is_managed()));
+    }
+
+    #[test]
+    fn an_odd_serial_number_is_kept_in_upper_case() {
+        let row = json!({"id": "a", "created": "2026-01-02T03:04:05Z", "profile": {
+            "serialNumber": " vmware-56 4d ", "udid": "x"}});
+        let device = read_device(&row).unwrap();
+        assert_eq!(device.serial_number.as_deref(), Some("VMWARE-56 4D"));
+        assert_eq!(device.udid.as_deref(), Some("X"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_of_oktas_is_longer_than_is_kept(text in any::<String>()) {
+            let row = json!({"id": "a", "created": "2026-01-02T03:04:05Z", "status": text,
+                "profile": {"serialNumber": text, "udid": text, "displayName": text, "platform": text}});
+            let device = read_device(&row).unwrap();
+            let words = [Some(device.status), Some(device.platform), device.serial_number, device.udid, device.display_name];
+            for word in words.into_iter().flatten() {
+                prop_assert!(word.chars().count() <= 64 && !word.contains('\0'));
+            }
+        }
+    }
+}
