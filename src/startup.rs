@@ -109,6 +109,7 @@ fn install_crypto() {
 pub struct Application {
     server: Server,
     metrics_server: Option<Server>,
+    service: Service,
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
 }
@@ -138,15 +139,18 @@ impl Application {
         let authenticator = Authenticator::new(&config.auth, &egress);
         // Begins to read the issuer's keys, so that they are there when the first caller comes.
         authenticator.is_ready();
+        let (wizard, sync) = (config.wizard.clone(), config.sync.clone());
+        let public_url = config.public_url.clone();
+        let service = Service::new(store, okta, wizard, sync, config.trust, public_url);
         let state = web::Data::new(State {
-            service: Service::new(store, okta, config.wizard.clone()),
+            service: service.clone(),
             authenticator,
             database_probe: Probe::default(),
             overridden_hosts: egress.overrides().map(str::to_owned).collect(),
         });
         let (server, address) = api_server(config, state)?;
         let (metrics_server, metrics_address) = metrics_server(config)?;
-        Ok(Self { server, metrics_server, address, metrics_address })
+        Ok(Self { server, metrics_server, service, address, metrics_address })
     }
 
     /// Where the API listens.
@@ -174,7 +178,12 @@ impl Application {
             tokio::spawn(metrics_server);
             tokio::spawn(metrics::keep_up())
         });
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let work = tokio::spawn(async move { self.service.work(stopped).await });
         let ended = self.server.await;
+        // What is at work gives its jobs back, so that another replica need not wait for the lease.
+        let _ = stop.send(true);
+        let _ = tokio::time::timeout(LAST_STEP, work).await;
         if let Some(upkeep) = upkeep {
             upkeep.abort();
         }
@@ -184,6 +193,9 @@ impl Application {
         ended
     }
 }
+
+/// How long a job may take for the step that it is at when the service stops.
+const LAST_STEP: Duration = Duration::from_secs(5);
 
 fn egress_settings(okta: &OktaConfig) -> EgressSettings {
     EgressSettings {

@@ -31,6 +31,8 @@ pub struct Config {
     pub auth: AuthConfig,
     pub okta: OktaConfig,
     pub wizard: WizardConfig,
+    pub sync: SyncConfig,
+    pub trust: TrustConfig,
     pub log: LogConfig,
 }
 
@@ -87,6 +89,44 @@ pub struct WizardConfig {
     pub library_item_url: Option<Url>,
     /// Where the API service integration is installed; `{sub}` and `{suffix}` are filled in.
     pub install_link_template: String,
+}
+
+/// How orgs are mirrored and looked at again.
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    /// Jobs that this replica works on at once; none at 0.
+    pub workers: usize,
+    /// How long a job stays with a replica that says nothing more.
+    pub lease: Duration,
+    /// From the start of one complete sweep to that of the next.
+    pub sweep_every: Duration,
+    /// Between two reads of what has changed.
+    pub read_every: Duration,
+    /// Between two reads of a device that waits for a sign-in.
+    pub pending_every: Duration,
+    /// Between two checks of the credentials and prerequisites.
+    pub recheck_every: Duration,
+    /// Connects and checks that callers may have of one integration in a minute, on each replica.
+    pub attempts_per_minute: u32,
+}
+
+/// How a verdict is come by.
+#[derive(Debug, Clone, Copy)]
+pub struct TrustConfig {
+    /// Facts older than this are called stale.
+    pub fresh_for: Duration,
+    /// Facts older than this decide nothing any more.
+    pub unknown_after: Duration,
+    /// Whether a device that the MDM has not reported can be trusted at all.
+    pub require_inventory: bool,
+    pub user_policy: UserPolicy,
+}
+
+/// Which of a device's users have to be managed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserPolicy {
+    Any,
+    All,
 }
 
 /// The log.

@@ -11,7 +11,7 @@ use url::Url;
 use super::reader::{ConfigError, Environment, Reader};
 use super::{
     AuthConfig, AuthKeys, Config, DatabaseConfig, Draft, LogConfig, OktaConfig, ProxyAddress,
-    WizardConfig,
+    SyncConfig, TrustConfig, UserPolicy, WizardConfig,
 };
 
 /// One setting, by the name that it has in the environment. In the configuration file (TOML) the
@@ -133,6 +133,61 @@ pub static SETTINGS: &[Setting] = &[
         "where the API service integration is installed; {sub} and {suffix} are filled in",
     ),
     setting(
+        "ODT_SYNC_WORKERS",
+        Some("4"),
+        "jobs that this replica works on at once, 0 to 64; 0 leaves them to other replicas",
+    ),
+    setting(
+        "ODT_SYNC_LEASE_SECONDS",
+        Some("30"),
+        "how long a job stays with a replica that says nothing more, 1 to 600",
+    ),
+    setting(
+        "ODT_SYNC_SWEEP_EVERY_SECONDS",
+        Some("300"),
+        "from the start of one complete sweep of an org's devices to that of the next, 1 to 86400",
+    ),
+    setting(
+        "ODT_SYNC_READ_EVERY_SECONDS",
+        Some("60"),
+        "between two reads of the devices that have changed, 1 to 86400",
+    ),
+    setting(
+        "ODT_SYNC_PENDING_EVERY_SECONDS",
+        Some("300"),
+        "between two reads of a device that waits for a sign-in, 1 to 86400",
+    ),
+    setting(
+        "ODT_RECHECK_EVERY_SECONDS",
+        Some("3600"),
+        "between two checks of an integration's credentials and prerequisites, 1 to 604800",
+    ),
+    setting(
+        "ODT_ATTEMPTS_PER_MINUTE",
+        Some("10"),
+        "connects and checks of one integration that callers may ask for in a minute, on each replica, 1 to 10000",
+    ),
+    setting(
+        "ODT_TRUST_FRESH_FOR",
+        Some("900"),
+        "seconds after which Okta's facts are called stale, 1 to 86400",
+    ),
+    setting(
+        "ODT_TRUST_UNKNOWN_AFTER",
+        Some("86400"),
+        "seconds after which Okta's facts decide nothing any more, 1 to 604800; not below ODT_TRUST_FRESH_FOR",
+    ),
+    setting(
+        "ODT_TRUST_REQUIRE_INVENTORY",
+        Some("true"),
+        "`true`: a device that the MDM has not reported is never trusted; else `false`",
+    ),
+    setting(
+        "ODT_TRUST_USER_POLICY",
+        Some("any_user"),
+        "which of a device's users Okta has to call managed: `any_user` or `all_users`",
+    ),
+    setting(
         "ODT_LOG",
         Some("info"),
         "filter of the log, as of tracing's EnvFilter; other crates' targets stop at info",
@@ -156,6 +211,8 @@ pub(super) fn read(environment: &Environment) -> Draft {
     let auth = auth(&mut reader);
     let okta = okta(&mut reader);
     let wizard = wizard(&mut reader);
+    let sync = sync(&mut reader);
+    let trust = trust(&mut reader);
     let log = log(&mut reader);
 
     let config = (|| {
@@ -171,6 +228,8 @@ pub(super) fn read(environment: &Environment) -> Draft {
             auth: auth?,
             okta: okta.clone(),
             wizard: wizard?,
+            sync: sync?,
+            trust: trust?,
             log: log.clone()?,
         })
     })();
@@ -352,6 +411,52 @@ fn wizard(reader: &mut Reader<'_>) -> Option<WizardConfig> {
         okta_app_name: okta_app_name?,
         library_item_url,
         install_link_template: install_link_template?,
+    })
+}
+
+fn sync(reader: &mut Reader<'_>) -> Option<SyncConfig> {
+    const DAY: u64 = 86_400;
+    let workers =
+        reader.parsed("ODT_SYNC_WORKERS", "a number from 0 to 64", |t| in_range(t, 0, 64));
+    let lease = seconds(reader, "ODT_SYNC_LEASE_SECONDS", 1, 600);
+    let sweep_every = seconds(reader, "ODT_SYNC_SWEEP_EVERY_SECONDS", 1, DAY);
+    let read_every = seconds(reader, "ODT_SYNC_READ_EVERY_SECONDS", 1, DAY);
+    let pending_every = seconds(reader, "ODT_SYNC_PENDING_EVERY_SECONDS", 1, DAY);
+    let recheck_every = seconds(reader, "ODT_RECHECK_EVERY_SECONDS", 1, 7 * DAY);
+    let attempts_per_minute =
+        reader.parsed("ODT_ATTEMPTS_PER_MINUTE", "a number from 1 to 10000", |text| {
+            in_range(text, 1, 10_000)
+        });
+    Some(SyncConfig {
+        workers: usize::try_from(workers?).ok()?,
+        lease: lease?,
+        sweep_every: sweep_every?,
+        read_every: read_every?,
+        pending_every: pending_every?,
+        recheck_every: recheck_every?,
+        attempts_per_minute: u32::try_from(attempts_per_minute?).ok()?,
+    })
+}
+
+fn trust(reader: &mut Reader<'_>) -> Option<TrustConfig> {
+    let fresh_for = seconds(reader, "ODT_TRUST_FRESH_FOR", 1, 86_400);
+    let unknown_after = seconds(reader, "ODT_TRUST_UNKNOWN_AFTER", 1, 7 * 86_400);
+    if unknown_after < fresh_for {
+        reader.problem("ODT_TRUST_UNKNOWN_AFTER", "must not be below ODT_TRUST_FRESH_FOR");
+    }
+    let require_inventory =
+        reader.parsed("ODT_TRUST_REQUIRE_INVENTORY", "`true` or `false`", |t| t.parse().ok());
+    let user_policy =
+        reader.parsed("ODT_TRUST_USER_POLICY", "`any_user` or `all_users`", |text| match text {
+            "any_user" => Some(UserPolicy::Any),
+            "all_users" => Some(UserPolicy::All),
+            _ => None,
+        });
+    Some(TrustConfig {
+        fresh_for: fresh_for?,
+        unknown_after: unknown_after?,
+        require_inventory: require_inventory?,
+        user_policy: user_policy?,
     })
 }
 

@@ -13,7 +13,9 @@ use super::request_id;
 use crate::auth::AuthError;
 use crate::model::{IntegrationId, Platform};
 use crate::okta::{OktaError, REQUIRED_SCOPES};
-use crate::service::{ChecklistItem, Error, FieldError};
+use crate::service::{
+    ChecklistItem, DeviceError, Error, EventHookError, FieldError, IntegrationChoice,
+};
 use crate::store::StoreError;
 
 /// A kind of problem: its stable code, its status, its title, and when it comes about.
@@ -41,14 +43,18 @@ kinds! {
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "Method not allowed" "The path exists, but not with this method; `Allow` lists those it has.";
     CONFIRMATION_REQUIRED 409 "confirmation_required" "Confirmation required" "Platforms or devices depend on it; repeat with `?confirm=true` after reading `checklist`.";
     OTHER_ORG 409 "other_org" "Domain of another org" "The domain leads to another Okta org than the connected one.";
+    INTEGRATION_AMBIGUOUS 409 "integration_ambiguous" "Several integrations" "The tenant has several integrations and none was named; repeat with one of `integrations` as `integration_id`.";
     ORG_ALREADY_CONNECTED 409 "org_already_connected" "Org already connected" "The tenant has an integration for this org; `integration_id` names it.";
     CHANGED_MEANWHILE 409 "changed_meanwhile" "Changed in between" "Somebody else changed the integration while this request ran.";
     CREDENTIALS_NEEDED 409 "credentials_needed" "Credentials needed first" "The operation needs credentials and none are stored.";
     CANNOT_BE_ATTESTED 409 "cannot_be_attested" "Cannot be attested" "Okta shows this prerequisite itself, so nobody's word replaces it.";
     IDEMPOTENCY_IN_FLIGHT 409 "idempotency_in_flight" "Request still in flight" "An earlier request with this Idempotency-Key has not ended.";
     IDEMPOTENT_RESULT_GONE 409 "idempotent_result_gone" "Result is gone" "What this Idempotency-Key created has been deleted since.";
+    PLATFORM_MISMATCH 409 "platform_mismatch" "Another platform" "A report for another platform than the device is enrolled with, without `enrollment`.";
+    IDENTIFIER_TAKEN 409 "identifier_taken" "Identifier of another device" "The UDID or Okta device id is that of another living device; `detail` names it.";
+    DEVICE_MISMATCH 409 "device_mismatch" "Not the device that was reported" "The inventory knows the device with another UDID or platform.";
     STALE_VERSION 412 "stale_version" "Stale version" "`If-Match` names another version than the current one.";
-    BODY_TOO_LARGE 413 "body_too_large" "Body too large" "The body has more than 64 KiB.";
+    BODY_TOO_LARGE 413 "body_too_large" "Body too large" "The body has more bytes than the operation takes: 64 KiB, 256 KiB for event hooks, 1 MiB for up to 1,000 devices.";
     UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "Unsupported media type" "The body is not declared as JSON.";
     INVALID_REQUEST 422 "invalid_request" "Invalid fields" "Fields are missing, unknown or not acceptable; `errors` names each.";
     IDEMPOTENCY_KEY_REUSED 422 "idempotency_key_reused" "Idempotency-Key reused" "The key was used with another body in the last 24 hours.";
@@ -67,6 +73,8 @@ kinds! {
     ADMIN_ROLE_MISSING 422 "admin_role_missing" "Admin role missing in Okta" "The client has the scope but no admin role that allows the call.";
     OKTA_REFUSED 422 "okta_refused" "Okta refused" "Another refusal by Okta, in its own words.";
     TOO_MANY_CHALLENGES 429 "too_many_challenges" "Too many challenges" "Five challenges of a device in ten minutes, or eight at once, are the most. Try again after `Retry-After` seconds.";
+    TOO_MANY_ATTEMPTS 429 "too_many_attempts" "Too many attempts" "The integration was connected or checked too often in the last minute: ten times are the most. Try again after `Retry-After` seconds.";
+    TOO_MANY_VERIFICATIONS 429 "too_many_verifications" "Too many verifications" "An event hook is verified ten times in a minute at most. Try again after `Retry-After` seconds.";
     INTERNAL 500 "internal" "Internal error" "A fault of this service; `request_id` finds it in the log.";
     OKTA_BAD_ANSWER 502 "okta_bad_answer" "Okta's answer was not understood" "Okta answered with something else than its API describes.";
     CHALLENGE_CACHE_FULL 503 "challenge_cache_full" "Okta has no room for challenges" "Too many challenges of the org are unused. Try again after `Retry-After` seconds.";
@@ -110,6 +118,10 @@ pub struct Problem {
     /// The integration that is in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<IntegrationId>,
+    /// The integrations of which one has to be named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<IntegrationRef>>)]
+    pub integrations: Option<Box<[IntegrationRef]>>,
     /// How many devices depend on what was to be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<i64>,
@@ -125,6 +137,14 @@ pub struct Problem {
     authenticate: Option<&'static str>,
     #[serde(skip)]
     pub(super) allow: Option<String>,
+}
+
+/// An integration that may be named.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct IntegrationRef {
+    pub integration_id: IntegrationId,
+    #[schema(example = "acme.okta.com")]
+    pub okta_domain: String,
 }
 
 /// A field that cannot be accepted.
@@ -189,6 +209,7 @@ impl Problem {
             transient: None,
             missing_scopes: None,
             integration_id: None,
+            integrations: None,
             devices: None,
             platforms: None,
             checklist: None,
@@ -261,6 +282,21 @@ impl Problem {
         problem
     }
 
+    fn confirmation_required(
+        devices: i64,
+        platforms: Vec<Platform>,
+        checklist: Vec<ChecklistItem>,
+    ) -> Self {
+        let detail = format!(
+            "{devices} device(s) were given something of it. Read the checklist, then repeat with ?confirm=true."
+        );
+        let mut problem = Self::new(CONFIRMATION_REQUIRED, detail);
+        problem.devices = Some(devices);
+        problem.platforms = Some(platforms);
+        problem.checklist = Some(checklist);
+        problem
+    }
+
     /// A fault of ours: told to nobody but the log.
     pub(super) fn internal(error: &(dyn StdError + 'static)) -> Self {
         let problem =
@@ -284,24 +320,20 @@ impl From<Error> for Problem {
             Error::IntegrationNotFound(id) => Self::not_found(format!(
                 "No integration {id} in this tenant. List them with GET /integrations/okta-device-trust."
             )),
+            Error::IntegrationAmbiguous(choices) => ambiguous(choices),
             Error::CredentialsNotFound(id) => Self::not_found(format!(
                 "Integration {id} has no credentials. Nothing is left to delete."
             )),
+            Error::EventHook(error) => of_event_hook(&error),
             Error::PrerequisiteNotFound(kind) => Self::not_found(format!(
                 "No prerequisite {kind:?}. The ones to attest are adaptive_mfa and okta_verify_distribution."
             )),
+            Error::Device(error) => of_device(&error),
             Error::PlatformNotFound(platform) => Self::not_found(format!(
                 "{} is not configured. Configure it with PUT …/platforms/{}.", platform.as_str(), platform.as_str()
             )),
             Error::ConfirmationRequired { devices, platforms, checklist } => {
-                let detail = format!(
-                    "{devices} device(s) were given something of it. Read the checklist, then repeat with ?confirm=true."
-                );
-                let mut problem = Self::new(CONFIRMATION_REQUIRED, detail);
-                problem.devices = Some(devices);
-                problem.platforms = Some(platforms);
-                problem.checklist = Some(checklist);
-                problem
+                Self::confirmation_required(devices, platforms, checklist)
             }
             Error::CertificateAuthorityExpired { not_after } => Self::new(
                 CA_EXPIRED,
@@ -317,6 +349,11 @@ impl From<Error> for Problem {
                 "Eight challenges are being fetched for this platform at the moment. Wait a second.",
             )
             .retry_after(1),
+            Error::TooManyAttempts { retry_after } => Self::new(
+                TOO_MANY_ATTEMPTS,
+                "This integration was connected or checked too often in the last minute: each time asks Okta, whose rate is limited. Wait.",
+            )
+            .retry_after(retry_after.as_secs().saturating_add(1)),
             Error::OrgAlreadyConnected(id) => {
                 let detail = format!(
                     "This org is connected as integration {id}. Go on with that one, or delete it first."
@@ -371,6 +408,65 @@ impl From<Error> for Problem {
             Error::Store(error) => of_store(&error),
         }
     }
+}
+
+fn of_event_hook(error: &EventHookError) -> Problem {
+    use EventHookError as E;
+    match error {
+        E::NotFound(id) => Problem::not_found(format!(
+            "Integration {id} has no event hook. Set one up with PUT …/event-hook."
+        )),
+        E::CallRefused => Problem::not_found(
+            "There is no event hook at this address, or not with this secret. Compare both with what is entered in Okta.",
+        ),
+        E::ChallengeMalformed => Problem::malformed(
+            "Send the header x-okta-verification-challenge once, with 1 to 256 visible ASCII characters.",
+        ),
+        E::DeliveryMalformed => Problem::malformed(
+            "The body has to be what Okta delivers: JSON with a list data.events.",
+        ),
+        E::TooManyVerifications { retry_after } => Problem::new(
+            TOO_MANY_VERIFICATIONS,
+            "This event hook was verified ten times in a minute. Wait, then verify it again.",
+        )
+        .retry_after(retry_after.as_secs().max(1)),
+    }
+}
+
+fn of_device(error: &DeviceError) -> Problem {
+    match error {
+        DeviceError::NotFound(serial_number) => Problem::not_found(format!(
+            "No device {serial_number} in this tenant, or it was deleted. Report it with PUT /devices/{serial_number}."
+        )),
+        DeviceError::PlatformMismatch { known } => Problem::new(
+            PLATFORM_MISMATCH,
+            format!(
+                "The device is enrolled as one of {}. A platform change is a new enrolment: send enrollment.",
+                known.as_str()
+            ),
+        ),
+        DeviceError::IdentifierTaken { identifier, holder } => Problem::new(
+            IDENTIFIER_TAKEN,
+            format!(
+                "Device {holder} has this {identifier}. Correct it, or clear or delete it there first."
+            ),
+        ),
+        DeviceError::Mismatch { serial_number, field } => Problem::new(
+            DEVICE_MISMATCH,
+            format!(
+                "The inventory knows device {serial_number} with another {field}. Ask with the one it has, or report the device anew with PUT /devices/{serial_number}."
+            ),
+        ),
+    }
+}
+
+fn ambiguous(choices: Vec<IntegrationChoice>) -> Problem {
+    let detail = "This tenant has several integrations. Name one of them as integration_id.";
+    let mut problem = Problem::new(INTEGRATION_AMBIGUOUS, detail);
+    let named =
+        |IntegrationChoice { id, okta_domain }| IntegrationRef { integration_id: id, okta_domain };
+    problem.integrations = Some(choices.into_iter().map(named).collect());
+    problem
 }
 
 fn of_store(error: &StoreError) -> Problem {

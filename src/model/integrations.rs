@@ -1,7 +1,7 @@
 //! The integration: one Okta org, connected for one tenant, and the status that follows from what
 //! is known of it. The status is derived here and nowhere stored (contract §2).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::platforms::PlatformState;
@@ -80,6 +80,8 @@ pub struct IntegrationRecord {
     pub attestations: Vec<Attestation>,
     /// The platforms that are configured.
     pub platforms: Vec<PlatformState>,
+    /// When the last complete sweep of the org's devices ended.
+    pub synced_at: Option<DateTime<Utc>>,
 }
 
 impl IntegrationRecord {
@@ -158,6 +160,8 @@ pub enum StatusReason {
     ScepCredentialsRefused,
     /// The certificate authority behind the SCEP URL ends within 30 days.
     CaNearItsEnd,
+    /// The org's devices were not wholly read for 24 hours.
+    SyncOverdue,
 }
 
 impl StatusReason {
@@ -172,11 +176,13 @@ impl StatusReason {
             Self::PlatformNotConfigured => "platform_not_configured",
             Self::ScepCredentialsRefused => "scep_credentials_refused",
             Self::CaNearItsEnd => "ca_near_its_end",
+            Self::SyncOverdue => "sync_overdue",
         }
     }
 }
 
-/// The status and its reasons; an Okta outage or a rate limit is none of them.
+/// The status and its reasons; an Okta outage or a rate limit is none of them, as long as it is over
+/// within a day.
 pub fn derive_status(
     record: &IntegrationRecord,
     now: DateTime<Utc>,
@@ -184,12 +190,24 @@ pub fn derive_status(
     let mut reasons = missing_configuration(record);
     reasons.extend(known_faults(record));
     reasons.extend(platform_faults(record, now));
+    if is_sync_overdue(record, now) {
+        reasons.push(StatusReason::SyncOverdue);
+    }
     let status = match (record.is_configured(), reasons.is_empty()) {
         (true, true) => Status::Active,
         (true, false) => Status::Degraded,
         (false, _) => Status::Setup,
     };
     (status, reasons)
+}
+
+/// How long the devices of a connected org may go without being wholly read (contract §2).
+const SYNC_OVERDUE_AFTER: TimeDelta = TimeDelta::hours(24);
+
+fn is_sync_overdue(record: &IntegrationRecord, now: DateTime<Utc>) -> bool {
+    // Without credentials nothing is read, and that is a reason of its own.
+    let Some(credentials) = &record.credentials else { return false };
+    now - record.synced_at.unwrap_or(credentials.updated_at) >= SYNC_OVERDUE_AFTER
 }
 
 fn missing_configuration(record: &IntegrationRecord) -> Vec<StatusReason> {

@@ -70,11 +70,6 @@ impl OktaClient {
         self.shared.tokens.get_or_request(key, request).await
     }
 
-    /// Keeps a proved token under its key, so that connecting needs no second token request.
-    pub fn keep_token(&self, key: &TokenKey, token: AccessToken) {
-        self.shared.tokens.keep(key, token);
-    }
-
     /// Drops all tokens of the integration: after its credentials or the integration itself went.
     pub fn forget_tokens(&self, tenant: &TenantId, integration: IntegrationId) {
         self.shared.tokens.forget(tenant, integration);

@@ -65,7 +65,8 @@ impl TokenCache {
         }
     }
 
-    pub(super) fn keep(&self, key: &TokenKey, token: AccessToken) {
+    #[cfg(test)]
+    fn keep(&self, key: &TokenKey, token: AccessToken) {
         let slot = Slot { token: Some(token), last_failure: None };
         self.slots.insert(key.clone(), Arc::new(Mutex::new(slot)));
     }

@@ -14,7 +14,7 @@ use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
     Outcome, PrerequisiteKind, Scope, integrations::Engine,
 };
-use crate::okta::{ClientCredentials, OktaError, OrgAddress, ProvedGrant, TokenKey};
+use crate::okta::{ClientCredentials, OktaError, OrgAddress, ProvedGrant};
 use crate::store::CredentialsChange;
 
 /// Longest client id and secret, in bytes; Okta's have 20 and 64 characters.
@@ -33,7 +33,8 @@ impl Service {
     /// Proves the credentials and stores them: at most 4 requests to Okta, 15 s in all.
     ///
     /// # Errors
-    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, or `Okta` with what Okta said.
+    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, `TooManyAttempts`, or `Okta` with what Okta
+    /// said.
     pub async fn update_credentials(
         &self,
         caller: &Caller,
@@ -48,6 +49,7 @@ impl Service {
             // Nothing is asked of Okta for a change that cannot be stored anyway.
             return Err(Error::StaleVersion { current: before.integration.version });
         }
+        self.attempts.claim(&caller.tenant, id)?;
         let proved = match self.prove(&before, &new).await {
             Ok(proved) => proved,
             Err(error) => {
@@ -72,7 +74,6 @@ impl Service {
         };
         let stored = self.store.update_credentials(&caller.tenant, id, change).await;
         let record = stored.map_err(Error::of_integration(id))?;
-        self.keep_token(&record, proved.grant);
         Ok(Connected { report: report(&record), record, replaced })
     }
 
@@ -155,17 +156,6 @@ impl Service {
     pub(super) fn address_of(&self, record: &IntegrationRecord) -> Result<OrgAddress, Error> {
         let host = &record.integration.org.canonical_host;
         OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::of_domain)
-    }
-
-    /// The connect's token is as good as any: the next call need not ask for another.
-    pub(super) fn keep_token(&self, record: &IntegrationRecord, grant: ProvedGrant) {
-        let Some(credentials) = &record.credentials else { return };
-        let key = TokenKey {
-            tenant: record.integration.tenant.clone(),
-            integration: record.integration.id,
-            credentials_version: credentials.version,
-        };
-        self.okta.keep_token(&key, grant.token);
     }
 
     async fn audit_refusal(

@@ -12,7 +12,7 @@ use super::deployment_plan::{
 };
 use super::platform_fields::hosts_of;
 use super::platforms::source_of;
-use super::{Error, Service, within};
+use super::{DeviceError, Error, Service, within};
 use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{
     Caller, EventKind, IntegrationId, IntegrationRecord, NewEvent, Platform, Scope,
@@ -61,7 +61,7 @@ impl Service {
     /// Fetches a fresh one-time challenge for one Mac.
     ///
     /// # Errors
-    /// `Invalid`, `IntegrationNotFound`, `PlatformNotFound`, `DeviceChallengeLimit`,
+    /// `Invalid`, `IntegrationNotFound`, `PlatformNotFound`, `Device`, `DeviceChallengeLimit`,
     /// `ChallengesInFlight`, or `Okta` with why there is none.
     pub async fn create_scep_challenge(
         &self,
@@ -72,6 +72,7 @@ impl Service {
         self.require(caller, Scope::OdtDeploy).await?;
         let device = parse_device(&device)?;
         let (record, state, password) = self.open_configured(caller, id, Platform::Macos).await?;
+        self.refuse_other_device(caller, Platform::Macos, &device).await?;
         let scep = state.scep.clone().ok_or(Error::PlatformNotFound(Platform::Macos))?;
         let challenge = self.mint(caller, &record, &state, &scep, &password, &device).await?;
         Ok(minted(challenge, scep.scep_url))
@@ -95,6 +96,7 @@ impl Service {
         let parts = choose_parts(platform, parts)?;
         let (record, state, secret) = self.open_configured(caller, id, platform).await?;
         let plan = plan(&record, &device, platform, options)?;
+        self.refuse_other_device(caller, platform, &device).await?;
         let (profiles, app_configuration) = match platform {
             Platform::Macos => {
                 let profiles =
@@ -126,6 +128,23 @@ impl Service {
             (Some(state), Some(secret)) => Ok((record, state, secret)),
             _ => Err(Error::PlatformNotFound(platform)),
         }
+    }
+
+    /// A device that the MDM has reported is given something only as the one that it is (contract §4).
+    async fn refuse_other_device(
+        &self,
+        caller: &Caller,
+        platform: Platform,
+        device: &Device,
+    ) -> Result<(), Error> {
+        let serial_number = device.serial_number.clone();
+        let known = self.store.find_device_identity(&caller.tenant, serial_number.clone()).await?;
+        let field = match known {
+            Some((known, _)) if known != platform => "platform",
+            Some((_, Some(udid))) if udid != device.udid => "udid",
+            _ => return Ok(()),
+        };
+        Err(DeviceError::Mismatch { serial_number, field }.into())
     }
 
     /// Within the limits, one challenge of Okta's, audited. Whatever goes wrong after it was fetched, it

@@ -6,8 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::checklist::ChecklistItem;
+use super::event_hooks::EventHookError;
+use super::trust_status::IntegrationChoice;
 use crate::model::okta_domain::OktaDomainError;
-use crate::model::{IntegrationId, Platform, PrerequisiteKind, ScopeMissing};
+use crate::model::{IntegrationId, Platform, PrerequisiteKind, ScopeMissing, SerialNumber};
 use crate::okta::OktaError;
 use crate::payload::PayloadError;
 use crate::store::StoreError;
@@ -27,6 +29,22 @@ impl FieldError {
     }
 }
 
+/// What is wrong between a request and what the inventory knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    #[error("no device {0} in this tenant")]
+    NotFound(SerialNumber),
+    /// A report for another platform than the known one, which does not say that it is enrolled anew.
+    #[error("the device is known as one of {}", .known.as_str())]
+    PlatformMismatch { known: Platform },
+    /// `identifier` is the field of the report.
+    #[error("the {identifier} is that of device {holder}")]
+    IdentifierTaken { identifier: &'static str, holder: SerialNumber },
+    /// What a device is to be given is asked for with another identity than the MDM reported.
+    #[error("the {field} is not that of device {serial_number}")]
+    Mismatch { serial_number: SerialNumber, field: &'static str },
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -35,10 +53,15 @@ pub enum Error {
     Invalid(Vec<FieldError>),
     #[error("no integration {0} in this tenant")]
     IntegrationNotFound(IntegrationId),
+    /// The tenant has several, and none was named.
+    #[error("{} integrations and none named", .0.len())]
+    IntegrationAmbiguous(Vec<IntegrationChoice>),
     #[error("integration {0} has no credentials")]
     CredentialsNotFound(IntegrationId),
     #[error("{} is not configured", .0.as_str())]
     PlatformNotFound(Platform),
+    #[error(transparent)]
+    EventHook(#[from] EventHookError),
     #[error("a profile could not be rendered")]
     Payload(#[source] PayloadError),
     /// Something depends on what is to be deleted.
@@ -52,6 +75,11 @@ pub enum Error {
     /// Too many challenges are being asked for at this moment (contract §4).
     #[error("too many challenges in flight")]
     ChallengesInFlight,
+    /// The integration has had its share of connects and checks.
+    #[error("too many connects and checks of this integration")]
+    TooManyAttempts { retry_after: Duration },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error("no prerequisite {0:?}")]
     PrerequisiteNotFound(String),
     #[error("the org is already connected as integration {0}")]

@@ -1,29 +1,51 @@
 //! The decisions. Each method first asks whether the caller may, then does one thing; none knows an
 //! HTTP status or a line of SQL.
 
+mod attempts;
 mod catalogue;
 mod census;
 mod checklist;
 mod credentials;
 mod deployment_plan;
 mod deployments;
+mod device_fields;
+mod devices;
 mod error;
+mod event_hooks;
 mod events;
+mod hook_calls;
+mod housekeeping;
 mod integrations;
+mod live_reads;
 mod platform_fields;
 mod platforms;
 mod prerequisites;
+mod recheck;
+mod rereads;
 mod rotation;
 mod setup;
+mod sweep;
+mod sync;
+mod trust_questions;
+mod trust_status;
+mod trust_summary;
+mod work;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use tokio::sync::Notify;
+use url::Url;
 
-use crate::config::WizardConfig;
+use crate::config::{SyncConfig, TrustConfig, WizardConfig};
 use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
 use crate::okta::{OktaClient, OktaError, UnreachableReason};
 use crate::store::{Store, StoreError};
+
+use attempts::Attempts;
+use hook_calls::HookCalls;
+use live_reads::LiveReads;
 
 pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
 pub use census::{Census, CensusEntry};
@@ -31,13 +53,19 @@ pub use checklist::ChecklistItem;
 pub use credentials::Connected;
 pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
 pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
-pub use error::{Error, FieldError};
+pub use device_fields::ReportFields;
+pub use devices::DeviceQuery;
+pub use error::{DeviceError, Error, FieldError};
+pub use event_hooks::{EventHookAtAddress, EventHookError, IssuedEventHook};
 pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
 pub use platform_fields::PlatformFields;
 pub use platforms::{PlatformOutcome, Verification, Write};
 pub use prerequisites::{Prerequisite, Report};
 pub use rotation::{Rotated, Rotation};
 pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
+pub use trust_questions::{IdentifierFields, TrustFilter, TrustQuestion};
+pub use trust_status::{IntegrationChoice, TrustStatus};
+pub use trust_summary::{CertificateCounts, TrustSummary};
 
 /// The product's decisions over Okta and the store. Cheap to clone.
 #[derive(Clone)]
@@ -45,8 +73,18 @@ pub struct Service {
     store: Store,
     okta: OktaClient,
     wizard: WizardConfig,
+    sync: SyncConfig,
+    trust: TrustConfig,
+    /// Where callers, and Okta, reach the service.
+    public_url: Option<Url>,
+    hook_calls: Arc<HookCalls>,
+    live_reads: LiveReads,
+    /// Told when there may be work, so that this replica need not wait until it looks again.
+    work: Arc<Notify>,
     /// Who was denied what lately: a caller that keeps trying must not fill the audit.
     denials: Cache<(TenantId, Actor, Scope), ()>,
+    /// Connects and checks of late, so that nobody spends an org's rate with them.
+    attempts: Attempts,
 }
 
 /// A denied scope is audited once in this time for each caller.
@@ -54,10 +92,30 @@ const DENIAL_ONCE_IN: Duration = Duration::from_secs(60);
 const DENIALS_REMEMBERED: u64 = 10_000;
 
 impl Service {
-    pub fn new(store: Store, okta: OktaClient, wizard: WizardConfig) -> Self {
+    pub fn new(
+        store: Store,
+        okta: OktaClient,
+        wizard: WizardConfig,
+        sync: SyncConfig,
+        trust: TrustConfig,
+        public_url: Option<Url>,
+    ) -> Self {
         let denials =
             Cache::builder().max_capacity(DENIALS_REMEMBERED).time_to_live(DENIAL_ONCE_IN).build();
-        Self { store, okta, wizard, denials }
+        let attempts = Attempts::new(sync.attempts_per_minute);
+        Self {
+            store,
+            okta,
+            wizard,
+            sync,
+            trust,
+            public_url,
+            hook_calls: Arc::default(),
+            live_reads: LiveReads::default(),
+            work: Arc::default(),
+            denials,
+            attempts,
+        }
     }
 
     /// Refuses a caller without `scope`, and leaves a word of it in the audit.

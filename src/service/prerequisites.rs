@@ -10,10 +10,11 @@ use super::integrations::judge_engine;
 use super::{Error, FieldError, Service, within};
 use crate::model::prerequisites::Blocks;
 use crate::model::{
-    Attestation, Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Org,
-    Outcome, PrerequisiteKind, Scope,
+    Actor, Attestation, Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent,
+    Org, Outcome, PrerequisiteKind, Scope, TenantId,
 };
 use crate::okta::{ClientCredentials, FastPass, OktaError, ProvedGrant, REQUIRED_SCOPES};
+use crate::store::Checked;
 
 /// One line of the report.
 #[derive(Debug)]
@@ -28,6 +29,15 @@ pub struct Prerequisite {
     pub attestation: Option<Attestation>,
     /// What to do about it; `None` when there is nothing to do.
     pub remediation: Option<&'static str>,
+}
+
+/// Who wants a check.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By<'a> {
+    /// Somebody who asked for it, and it is audited.
+    Caller(&'a Actor),
+    /// Nobody; it is audited when it finds something new.
+    Schedule,
 }
 
 /// The report on an org.
@@ -61,36 +71,59 @@ impl Service {
     /// the caller learns why: an outage says nothing about the org.
     ///
     /// # Errors
-    /// `CredentialsNeeded`, `IntegrationNotFound`, or `Okta` when Okta could not be asked.
+    /// `CredentialsNeeded`, `IntegrationNotFound`, `TooManyAttempts`, or `Okta` when Okta could not be
+    /// asked.
     pub async fn check_prerequisites(
         &self,
         caller: &Caller,
         id: IntegrationId,
     ) -> Result<Report, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        let opened = self.store.open_credentials(&caller.tenant, id).await;
+        if self.load(caller, id).await?.credentials.is_none() {
+            return Err(Error::CredentialsNeeded(id));
+        }
+        self.attempts.claim(&caller.tenant, id)?;
+        let record = self.check_stored(&caller.tenant, id, By::Caller(&caller.actor)).await?;
+        Ok(report(&record))
+    }
+
+    /// Checks with the stored credentials and keeps what was found. No scope is asked: a schedule has
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Service::check_prerequisites`]; nothing is kept then.
+    pub(super) async fn check_stored(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        by: By<'_>,
+    ) -> Result<IntegrationRecord, Error> {
+        let opened = self.store.open_credentials(tenant, id).await;
         let (record, credentials) = opened.map_err(Error::of_integration(id))?;
         let Some(credentials) = credentials else { return Err(Error::CredentialsNeeded(id)) };
-        let version = credentials.version;
+        let credentials_version = credentials.version;
         let credentials = ClientCredentials {
             client_id: credentials.client_id,
             client_secret: credentials.client_secret,
         };
         let (org, findings) = within(self.examine(&record, &credentials)).await?;
+        let (actor, always_audited) = match by {
+            By::Caller(actor) => (actor.clone(), true),
+            By::Schedule => (Actor::service(), false),
+        };
         let event = NewEvent {
             integration_id: Some(id),
             kind: EventKind::PrerequisitesChecked,
-            actor: caller.actor.clone(),
+            actor,
             detail: findings
                 .iter()
                 .map(|f| (f.kind.as_str().to_owned(), json!(f.outcome)))
                 .collect(),
         };
-        let updated = self
-            .store
-            .update_findings(&caller.tenant, id, version, org.engine, findings, event)
-            .await;
-        Ok(report(&updated.map_err(Error::of_integration(id))?))
+        let engine = org.engine;
+        let checked = Checked { credentials_version, engine, findings, event, always_audited };
+        let updated = self.store.update_findings(tenant, id, checked).await;
+        updated.map_err(Error::of_integration(id))
     }
 
     /// Keeps "we confirm it", or takes it back.
@@ -153,7 +186,6 @@ impl Service {
             Ok(grant) => {
                 findings.push(judge_scopes(&grant));
                 findings.push(self.find_fastpass(&host, &org.engine, &grant).await);
-                self.keep_token(record, grant);
             }
             Err(refusal) if refusal.is_refusal() => findings.extend(judge_refusal(&refusal)),
             Err(error) => return Err(error.into()),

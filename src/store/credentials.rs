@@ -6,12 +6,13 @@ use diesel::prelude::*;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::changes::Change;
 use super::events::insert_event;
-use super::integrations::{expect_version, load_record, touch, update_engine};
+use super::integrations::{load_record, update_engine};
 use super::keys::hold_key;
 use super::prerequisites::upsert_findings;
 use super::schema::{credentials, prerequisite_findings};
-use super::{Store, StoreError};
+use super::{Store, StoreError, jobs};
 use crate::crypto::{self, KeyWrap, Place};
 use crate::model::{
     CredentialsState, Engine, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
@@ -103,29 +104,20 @@ impl Store {
         id: IntegrationId,
         change: CredentialsChange,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
         let keys = std::sync::Arc::clone(&self.keys);
-        self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
-            expect_version(&before, change.expected_version)?;
+        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
             hold_key(connection, keys.active_key_id())?;
-            let sealed = seal(keys.as_ref(), &owner, id, &change.new.client_secret)?;
-            upsert(
-                connection,
-                &owner,
-                id,
-                &change.new.client_id,
-                &sealed,
-                &change.event.actor.sub,
-            )?;
-            update_engine(connection, &owner, id, &change.engine)?;
-            upsert_findings(connection, &owner, id, &change.findings)?;
-            insert_event(connection, &owner, &change.event)?;
-            touch(connection, &owner, id)?;
-            load_record(connection, &owner, id, false)
+            let sealed = seal(keys.as_ref(), owner, id, &change.new.client_secret)?;
+            let by = &change.event.actor.sub;
+            upsert(connection, owner, id, &change.new.client_id, &sealed, by)?;
+            update_engine(connection, owner, id, &change.engine)?;
+            upsert_findings(connection, owner, id, &change.findings)?;
+            insert_event(connection, owner, &change.event)?;
+            jobs::request_all(connection, owner, id)?;
+            Ok(Change::Configuration)
         })
         .await
     }
@@ -166,17 +158,14 @@ impl Store {
         expected_version: Option<i64>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
-            expect_version(&before, expected_version)?;
-            if diesel::delete(one(&owner, id)).execute(connection)? == 0 {
+        self.change(tenant, id, expected_version, move |connection, owner, _| {
+            if diesel::delete(one(owner, id)).execute(connection)? == 0 {
                 return Err(StoreError::NotFound);
             }
-            delete_proved_findings(connection, &owner, id)?;
-            insert_event(connection, &owner, &event)?;
-            touch(connection, &owner, id)?;
-            load_record(connection, &owner, id, false)
+            delete_proved_findings(connection, owner, id)?;
+            jobs::cancel_all(connection, owner, id)?;
+            insert_event(connection, owner, &event)?;
+            Ok(Change::Configuration)
         })
         .await
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::events::insert_event;
@@ -141,6 +142,40 @@ impl Store {
         })
         .await
     }
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    devices: i64,
+}
+
+/// How many devices depend on the integration, or on one platform of it: each once, whether it was
+/// given something of it here or the MDM says that it has it.
+pub(super) fn count_devices(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    platform: Option<Platform>,
+) -> Result<i64, StoreError> {
+    let counted: CountRow = diesel::sql_query(
+        "SELECT count(*) AS devices FROM ( \
+             SELECT serial_number FROM deployments \
+              WHERE tenant_id = $1 AND integration_id = $2 AND ($3::text IS NULL OR platform = $3) \
+              UNION \
+             SELECT given.serial_number FROM device_deliveries given \
+               JOIN devices d USING (tenant_id, serial_number) \
+              WHERE given.tenant_id = $1 AND given.integration_id = $2 \
+                AND given.config_version IS NOT NULL \
+                AND (d.counts_from IS NULL OR given.reported_at >= d.counts_from) \
+                AND d.enrollment_state IS NOT NULL \
+                AND ($3::text IS NULL OR d.platform = $3)) AS depending",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Nullable<Text>, _>(platform.map(Platform::as_str))
+    .get_result(connection)?;
+    Ok(counted.devices)
 }
 
 fn insert_claim(

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What was read before is not what is there now.
     #[error("the row was changed by somebody else in between")]
     ChangedMeanwhile,
+    /// Somebody else works on the job by now.
+    #[error("the job's lease was lost")]
+    LeaseLost,
     /// Platforms or devices depend on what was to be deleted.
     #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
     InUse { devices: i64, platforms: Vec<Platform> },
@@ -97,6 +100,16 @@ impl StoreError {
     pub fn is_refused_login(&self) -> bool {
         let Self::Unavailable(Some(cause)) = self else { return false };
         cause.downcast_ref::<NotConnected>().is_some_and(|cause| cause.refused)
+    }
+
+    /// A row that has lost its integration, which was deleted in between, is no row any more.
+    pub(super) fn gone_with_its_integration(self) -> Self {
+        match self {
+            Self::Query(DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
+                Self::NotFound
+            }
+            other => other,
+        }
     }
 }
 

@@ -6,12 +6,14 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use uuid::Uuid;
 
+use super::changes::Change;
+use super::deployments::count_devices;
 use super::events::insert_event;
 use super::idempotency::{self, IdempotencyKey};
-use super::platforms::{self, count_devices};
+use super::platforms;
 use super::prerequisites::{delete_all, load_attestations, load_findings, upsert_findings};
-use super::schema::{integrations, tenants};
-use super::{Store, StoreError, credentials};
+use super::schema::{hook_routes, integrations, okta_syncs};
+use super::{Store, StoreError, credentials, jobs};
 use crate::model::{
     Actor, Engine, Finding, Integration, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
     PageRequest, Platform, TenantId,
@@ -124,22 +126,20 @@ impl Store {
         id: IntegrationId,
         change: IntegrationChange,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
-            expect_version(&before, change.expected_version)?;
-            if changes_nothing(&before, &change) {
-                return Ok(before);
+        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
+            if changes_nothing(before, &change) {
+                return Ok(Change::Nothing);
             }
-            apply_change(connection, &owner, &before, &change)?;
-            upsert_findings(connection, &owner, id, &change.findings)?;
-            insert_event(connection, &owner, &change.event)?;
-            load_record(connection, &owner, id, false)
+            apply_change(connection, owner, before, &change)?;
+            upsert_findings(connection, owner, id, &change.findings)?;
+            insert_event(connection, owner, &change.event)?;
+            Ok(Change::Configuration)
         })
         .await
     }
 
-    /// Deletes the integration with its secrets and findings; its events stay (contract §2).
+    /// Deletes the integration with its secrets, findings, mirror, work and hook; the
+    /// inventory and the events stay (contract §2).
     /// `refuse_if_used` keeps it while platforms or devices depend on it.
     ///
     /// # Errors
@@ -162,6 +162,10 @@ impl Store {
                 let platforms = before.platforms.iter().map(|state| state.platform).collect();
                 return Err(StoreError::InUse { devices, platforms });
             }
+            jobs::cancel_all(connection, &owner, id)?;
+            let routes = hook_routes::table.filter(hook_routes::tenant_id.eq(owner.as_str()));
+            diesel::delete(routes.filter(hook_routes::integration_id.eq(id.0)))
+                .execute(connection)?;
             diesel::delete(one(&owner, id)).execute(connection)?;
             insert_event(connection, &owner, &event)?;
             Ok(before)
@@ -171,7 +175,7 @@ impl Store {
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
-fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+pub(super) fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
     let tenant: &'a str = tenant.as_str();
     let id: Uuid = id.0;
     integrations::table.filter(integrations::tenant_id.eq(tenant).and(integrations::id.eq(id)))
@@ -229,6 +233,7 @@ fn load_records(
     let mut findings = load_findings(connection, tenant, &ids)?;
     let mut attestations = load_attestations(connection, tenant, &ids)?;
     let mut platforms = platforms::load_states(connection, tenant, &ids)?;
+    let mut synced = load_synced(connection, tenant, &ids)?;
     let record = |row: IntegrationRow| {
         let id = row.id;
         Ok(IntegrationRecord {
@@ -237,9 +242,25 @@ fn load_records(
             findings: take_of(&mut findings, id),
             attestations: take_of(&mut attestations, id),
             platforms: take_of(&mut platforms, id),
+            synced_at: take_of(&mut synced, id).pop(),
         })
     };
     rows.into_iter().map(record).collect()
+}
+
+/// When the last complete sweep of each ended, of those that had one.
+fn load_synced(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, DateTime<Utc>)>, StoreError> {
+    let swept = okta_syncs::table
+        .filter(okta_syncs::tenant_id.eq(tenant.as_str()))
+        .filter(okta_syncs::integration_id.eq_any(ids))
+        .filter(okta_syncs::sweep_completed_at.is_not_null());
+    Ok(swept
+        .select((okta_syncs::integration_id, okta_syncs::sweep_completed_at.assume_not_null()))
+        .load(connection)?)
 }
 
 /// Takes out what belongs to `id`.
@@ -265,10 +286,7 @@ fn insert_integration(
     tenant: &TenantId,
     new: &NewIntegration,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(tenants::table)
-        .values(tenants::id.eq(tenant.as_str()))
-        .on_conflict_do_nothing()
-        .execute(connection)?;
+    jobs::know_tenant(connection, tenant)?;
     // Asked first, because a violated constraint would end the transaction before we could say with
     // which integration it clashes; the constraint still decides when two requests race.
     refuse_second(connection, tenant, &new.org.id)?;
@@ -345,7 +363,7 @@ fn apply_change(
             .set(integrations::selected_platforms.eq(platforms_to_json(platforms)))
             .execute(connection)?;
     }
-    touch(connection, tenant, id)
+    Ok(())
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -8,11 +8,13 @@ use diesel::prelude::*;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::changes::Change;
+use super::deployments::count_devices;
 use super::events::insert_event;
-use super::integrations::{expect_version, load_record, touch};
+use super::integrations::load_record;
 use super::keys::hold_key;
 use super::prerequisites::upsert_findings;
-use super::schema::{deployments, integrations, platforms};
+use super::schema::{integrations, platforms};
 use super::{Store, StoreError};
 use crate::crypto::{self, KeyWrap, Place};
 use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
@@ -113,23 +115,19 @@ impl Store {
         id: IntegrationId,
         change: PlatformChange,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
         let keys = Arc::clone(&self.keys);
-        self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
-            expect_version(&before, change.expected_version)?;
+        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
             hold_key(connection, keys.active_key_id())?;
             let platform = change.new.platform;
-            let sealed = seal(keys.as_ref(), &owner, id, platform, &change.new.secret)?;
-            let versions = next_versions(connection, &owner, id)?;
-            upsert(connection, &owner, &before, &change, &sealed, versions)?;
-            upsert_findings(connection, &owner, id, &change.findings)?;
-            insert_event(connection, &owner, &change.event)?;
-            touch(connection, &owner, id)?;
-            load_record(connection, &owner, id, false)
+            let sealed = seal(keys.as_ref(), owner, id, platform, &change.new.secret)?;
+            let versions = next_versions(connection, owner, id)?;
+            upsert(connection, owner, before, &change, &sealed, versions)?;
+            upsert_findings(connection, owner, id, &change.findings)?;
+            insert_event(connection, owner, &change.event)?;
+            Ok(Change::Configuration)
         })
         .await
     }
@@ -169,10 +167,8 @@ impl Store {
         id: IntegrationId,
         trial: Trial,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            load_record(connection, &owner, id, true)?;
-            let row = one(&owner, id, trial.platform);
+        self.change(tenant, id, None, move |connection, owner, _| {
+            let row = one(owner, id, trial.platform);
             let tried: i64 = row.select(platforms::secret_version).first(connection)?;
             if tried != trial.secret_version {
                 return Err(StoreError::ChangedMeanwhile);
@@ -194,9 +190,9 @@ impl Store {
                     diesel::update(row).set(platforms::refused_at.eq(at)).execute(connection)?;
                 }
             }
-            upsert_findings(connection, &owner, id, &trial.findings)?;
-            insert_event(connection, &owner, &trial.event)?;
-            load_record(connection, &owner, id, false)
+            upsert_findings(connection, owner, id, &trial.findings)?;
+            insert_event(connection, owner, &trial.event)?;
+            Ok(Change::Knowledge)
         })
         .await
     }
@@ -215,21 +211,17 @@ impl Store {
         expected_version: Option<i64>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
-            expect_version(&before, expected_version)?;
+        self.change(tenant, id, expected_version, move |connection, owner, before| {
             if !before.platforms.iter().any(|state| state.platform == platform) {
                 return Err(StoreError::NotFound);
             }
-            let devices = count_devices(connection, &owner, id, Some(platform))?;
+            let devices = count_devices(connection, owner, id, Some(platform))?;
             if refuse_if_used && devices > 0 {
                 return Err(StoreError::InUse { devices, platforms: vec![platform] });
             }
-            diesel::delete(one(&owner, id, platform)).execute(connection)?;
-            insert_event(connection, &owner, &event)?;
-            touch(connection, &owner, id)?;
-            load_record(connection, &owner, id, false)
+            diesel::delete(one(owner, id, platform)).execute(connection)?;
+            insert_event(connection, owner, &event)?;
+            Ok(Change::Configuration)
         })
         .await
     }
@@ -251,26 +243,6 @@ pub struct Trial {
 pub enum TrialOutcome {
     Worked { ca: Option<CertificateAuthority>, at: DateTime<Utc> },
     Refused { at: DateTime<Utc> },
-}
-
-/// How many devices were given something of the integration, or of one platform of it.
-pub(super) fn count_devices(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-    platform: Option<Platform>,
-) -> Result<i64, StoreError> {
-    let mine = deployments::table.filter(
-        deployments::tenant_id.eq(tenant.as_str()).and(deployments::integration_id.eq(id.0)),
-    );
-    let counted = match platform {
-        Some(platform) => mine
-            .filter(deployments::platform.eq(platform.as_str()))
-            .count()
-            .get_result(connection)?,
-        None => mine.count().get_result(connection)?,
-    };
-    Ok(counted)
 }
 
 #[derive(Clone, Copy)]

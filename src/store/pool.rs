@@ -1,4 +1,5 @@
-//! The one blessed way to block: a permit, a blocking hop, a pooled connection, a transaction.
+//! The one blessed way to block: a permit, a blocking hop, a pooled connection, a transaction or a
+//! single statement.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::error::NotConnected;
-use super::{DATABASE_PATIENCE, StoreError};
+use super::{DATABASE_PATIENCE, STATEMENT_TIMEOUT, StoreError, set_config};
 
 /// How PostgreSQL is reached.
 #[derive(Debug, Clone)]
@@ -29,7 +30,10 @@ pub struct PoolSettings {
 pub(super) struct Pool {
     connections: R2d2Pool<ConnectionManager<PgConnection>>,
     permits: Arc<Semaphore>,
+    transaction_pooler: bool,
 }
+
+type Connections = R2d2Pool<ConnectionManager<PgConnection>>;
 
 /// Set-up of a fresh connection.
 #[derive(Debug)]
@@ -41,8 +45,14 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
     fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
         if self.transaction_pooler {
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+            return Ok(());
         }
-        Ok(())
+        // For what runs outside a transaction of ours, and so cannot set it for itself. Behind a pooler
+        // the setting would be another client's too.
+        diesel::select(set_config("statement_timeout", STATEMENT_TIMEOUT, false))
+            .execute(connection)
+            .map(|_| ())
+            .map_err(diesel::r2d2::Error::QueryError)
     }
 }
 
@@ -69,7 +79,11 @@ impl Pool {
                 transaction_pooler: settings.transaction_pooler,
             }))
             .build_unchecked(manager);
-        Self { connections, permits: Arc::new(Semaphore::new(settings.connections as usize)) }
+        Self {
+            connections,
+            permits: Arc::new(Semaphore::new(settings.connections as usize)),
+            transaction_pooler: settings.transaction_pooler,
+        }
     }
 
     /// One blocking hop with one transaction in it. A connection that was dead before anything was
@@ -80,6 +94,37 @@ impl Pool {
         T: Send + 'static,
         F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
     {
+        self.hop(move |connections| in_transaction(connections, &work)).await
+    }
+
+    /// One blocking hop with one statement in it that only reads, and no transaction around it: one
+    /// round trip to PostgreSQL. A connection that turns out dead is replaced, and `read` runs again.
+    ///
+    /// Behind a pooler the statement's time has to be bounded by a transaction.
+    pub(super) async fn statement<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
+    {
+        if self.transaction_pooler {
+            let bounded = move |connection: &mut PgConnection| {
+                diesel::select(set_config("statement_timeout", STATEMENT_TIMEOUT, true))
+                    .execute(connection)?;
+                read(connection)
+            };
+            return self.transaction(bounded).await;
+        }
+        self.hop(move |connections| {
+            until_alive(connections, |pooled| read(pooled).map_err(|error| judge(pooled, error)))
+        })
+        .await
+    }
+
+    async fn hop<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connections) -> Result<T, StoreError> + Send + 'static,
+    {
         let hop = async {
             let permit = Arc::clone(&self.permits).acquire_owned().await;
             let permit = permit.map_err(|_| StoreError::Unavailable(None))?;
@@ -88,7 +133,7 @@ impl Pool {
             let blocking = tokio::task::spawn_blocking(move || {
                 // Held by the thread, not by the caller: a caller that gave up frees no thread.
                 let _permit = permit;
-                in_transaction(&connections, &work)
+                work(&connections)
             });
             match blocking.await {
                 Ok(done) => done,
@@ -103,22 +148,33 @@ impl Pool {
     }
 }
 
-fn in_transaction<T, F>(
-    connections: &R2d2Pool<ConnectionManager<PgConnection>>,
-    work: &F,
-) -> Result<T, StoreError>
+fn in_transaction<T, F>(connections: &Connections, work: &F) -> Result<T, StoreError>
 where
     F: Fn(&mut PgConnection) -> Result<T, StoreError>,
 {
+    until_alive(connections, |connection| attempt(connection, work))
+}
+
+fn until_alive<T>(
+    connections: &Connections,
+    attempt: impl Fn(&mut PgConnection) -> Result<T, Attempt>,
+) -> Result<T, StoreError> {
+    let once = || {
+        let mut pooled = connections.get().map_err(|error| {
+            let cause = NotConnected::of(&error.to_string());
+            Attempt::Failed(StoreError::Unavailable(Some(cause.into())))
+        })?;
+        attempt(&mut pooled)
+    };
     // After a restart of PostgreSQL every pooled connection is dead; each one that shows it leaves
     // the pool, so one more attempt than there are connections reaches a fresh one.
     for _ in 0..connections.max_size() {
-        match attempt(connections, work) {
+        match once() {
             Err(Attempt::DeadConnection(_)) => {}
             outcome => return outcome.map_err(Attempt::into_error),
         }
     }
-    attempt(connections, work).map_err(Attempt::into_error)
+    once().map_err(Attempt::into_error)
 }
 
 enum Attempt {
@@ -135,18 +191,10 @@ impl Attempt {
     }
 }
 
-fn attempt<T, F>(
-    connections: &R2d2Pool<ConnectionManager<PgConnection>>,
-    work: &F,
-) -> Result<T, Attempt>
+fn attempt<T, F>(connection: &mut PgConnection, work: &F) -> Result<T, Attempt>
 where
     F: Fn(&mut PgConnection) -> Result<T, StoreError>,
 {
-    let mut pooled = connections.get().map_err(|error| {
-        let cause = NotConnected::of(&error.to_string());
-        Attempt::Failed(StoreError::Unavailable(Some(cause.into())))
-    })?;
-    let connection: &mut PgConnection = &mut pooled;
     if let Err(error) = AnsiTransactionManager::begin_transaction(connection) {
         return Err(judge(connection, error.into()));
     }

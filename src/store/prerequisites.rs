@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use uuid::Uuid;
 
+use super::changes::Change;
 use super::events::insert_event;
 use super::integrations::update_engine;
 use super::schema::{prerequisite_attestations, prerequisite_findings};
@@ -112,6 +113,29 @@ pub(super) fn delete_all(
     Ok(())
 }
 
+/// What a check found.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The version of the credentials that it was made with.
+    pub credentials_version: i64,
+    /// As the org's well-known document says now.
+    pub engine: Engine,
+    pub findings: Vec<Finding>,
+    pub event: NewEvent,
+    /// Whether the event is written even if nothing was found that was not known before: a check
+    /// that goes round by itself must not fill the audit.
+    pub always_audited: bool,
+}
+
+/// Whether a finding says something else than the one before it of the same kind.
+fn says_anything_new(before: &IntegrationRecord, findings: &[Finding]) -> bool {
+    findings.iter().any(|new| {
+        before
+            .finding(new.kind)
+            .is_none_or(|old| (old.outcome, &old.reason) != (new.outcome, &new.reason))
+    })
+}
+
 impl Store {
     /// Keeps what a check found, with its event, unless the credentials that it was made with are
     /// no longer the stored ones: then it says nothing about what is there now.
@@ -122,21 +146,19 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        checked_with: i64,
-        engine: Engine,
-        findings: Vec<Finding>,
-        event: NewEvent,
+        checked: Checked,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let record = super::integrations::load_record(connection, &owner, id, true)?;
-            if record.credentials.as_ref().map(|c| c.version) != Some(checked_with) {
+        self.change(tenant, id, None, move |connection, owner, before| {
+            let stored = before.credentials.as_ref().map(|credentials| credentials.version);
+            if stored != Some(checked.credentials_version) {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            update_engine(connection, &owner, id, &engine)?;
-            upsert_findings(connection, &owner, id, &findings)?;
-            insert_event(connection, &owner, &event)?;
-            super::integrations::load_record(connection, &owner, id, false)
+            update_engine(connection, owner, id, &checked.engine)?;
+            upsert_findings(connection, owner, id, &checked.findings)?;
+            if checked.always_audited || says_anything_new(before, &checked.findings) {
+                insert_event(connection, owner, &checked.event)?;
+            }
+            Ok(Change::Knowledge)
         })
         .await
     }
@@ -152,12 +174,10 @@ impl Store {
         attestation: Attestation,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            super::integrations::load_record(connection, &owner, id, true)?;
-            upsert_attestation(connection, &owner, id, &attestation)?;
-            insert_event(connection, &owner, &event)?;
-            super::integrations::load_record(connection, &owner, id, false)
+        self.change(tenant, id, None, move |connection, owner, _| {
+            upsert_attestation(connection, owner, id, &attestation)?;
+            insert_event(connection, owner, &event)?;
+            Ok(Change::Knowledge)
         })
         .await
     }

@@ -25,6 +25,72 @@ diesel::table! {
 }
 
 diesel::table! {
+    device_certificates (tenant_id, serial_number, integration_id, certificate_serial_number) {
+        tenant_id -> Text,
+        serial_number -> Text,
+        integration_id -> Uuid,
+        certificate_serial_number -> Text,
+        not_before -> Nullable<Timestamptz>,
+        not_after -> Nullable<Timestamptz>,
+        reported_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    device_deliveries (tenant_id, serial_number, integration_id) {
+        tenant_id -> Text,
+        serial_number -> Text,
+        integration_id -> Uuid,
+        config_version -> Nullable<Int8>,
+        delivered_at -> Nullable<Timestamptz>,
+        reported_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    devices (tenant_id, serial_number) {
+        tenant_id -> Text,
+        serial_number -> Text,
+        platform -> Nullable<Text>,
+        udid -> Nullable<Text>,
+        okta_device_id -> Nullable<Text>,
+        identity_reported_at -> Nullable<Timestamptz>,
+        enrollment_state -> Nullable<Text>,
+        enrolled_at -> Nullable<Timestamptz>,
+        enrollment_reported_at -> Nullable<Timestamptz>,
+        okta_verify_installed_at -> Nullable<Timestamptz>,
+        okta_verify_reported_at -> Nullable<Timestamptz>,
+        counts_from -> Nullable<Timestamptz>,
+        reported_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        udid_reported_at -> Nullable<Timestamptz>,
+        okta_device_id_reported_at -> Nullable<Timestamptz>,
+        enrollment_ended_at -> Nullable<Timestamptz>,
+        macos_reported_at -> Nullable<Timestamptz>,
+        ios_reported_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    event_hooks (tenant_id, integration_id) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        hook_id -> Uuid,
+        secret_sha256 -> Bytea,
+        previous_sha256 -> Nullable<Bytea>,
+        previous_valid_until -> Nullable<Timestamptz>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        updated_by -> Text,
+        verified_at -> Nullable<Timestamptz>,
+        last_delivery_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     events (tenant_id, id) {
         tenant_id -> Text,
         id -> Uuid,
@@ -33,6 +99,14 @@ diesel::table! {
         actor -> Jsonb,
         detail -> Jsonb,
         at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    hook_routes (hook_id) {
+        hook_id -> Uuid,
+        tenant_id -> Text,
+        integration_id -> Uuid,
     }
 }
 
@@ -61,6 +135,99 @@ diesel::table! {
         created_by -> Jsonb,
         updated_at -> Timestamptz,
         config_versions -> Int8,
+        noted_status -> Text,
+    }
+}
+
+diesel::table! {
+    jobs (tenant_id, integration_id, kind) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        kind -> Text,
+        run_at -> Timestamptz,
+        requested_at -> Timestamptz,
+        claimed_at -> Nullable<Timestamptz>,
+        lease_id -> Nullable<Uuid>,
+        lease_until -> Nullable<Timestamptz>,
+        attempts -> Int4,
+    }
+}
+
+diesel::table! {
+    okta_budgets (org_id, bucket, share) {
+        org_id -> Text,
+        bucket -> Text,
+        share -> Text,
+        limit_per_minute -> Int4,
+        tokens -> Float8,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    okta_devices (tenant_id, integration_id, okta_device_id) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        okta_device_id -> Text,
+        platform -> Text,
+        status -> Text,
+        serial_number -> Nullable<Text>,
+        udid -> Nullable<Text>,
+        display_name -> Nullable<Text>,
+        created_at -> Timestamptz,
+        last_updated_at -> Timestamptz,
+        users -> Jsonb,
+        users_known -> Bool,
+        any_managed -> Bool,
+        observed_at -> Timestamptz,
+        follows_sweeps -> Bool,
+        read_by_id_at -> Nullable<Timestamptz>,
+        not_found_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    okta_rereads (tenant_id, integration_id, okta_device_id) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        okta_device_id -> Text,
+        reason -> Text,
+        due_at -> Timestamptz,
+        asked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    okta_sweep_pages (tenant_id, integration_id, sweep_id, page) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        sweep_id -> Int8,
+        page -> Int4,
+        okta_device_ids -> Array<Nullable<Text>>,
+    }
+}
+
+diesel::table! {
+    okta_syncs (tenant_id, integration_id) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        swept_at -> Nullable<Timestamptz>,
+        sweep_completed_at -> Nullable<Timestamptz>,
+        device_count -> Nullable<Int8>,
+        sweep_id -> Int8,
+        sweep_started_at -> Nullable<Timestamptz>,
+        sweep_cursor -> Nullable<Text>,
+        sweep_page -> Int4,
+        sweep_done -> Int8,
+        read_until -> Nullable<Timestamptz>,
+        waiting_until -> Nullable<Timestamptz>,
+        last_success_at -> Nullable<Timestamptz>,
+        last_error_code -> Nullable<Text>,
+        last_error_detail -> Nullable<Text>,
+        last_error_at -> Nullable<Timestamptz>,
+        read_cursor -> Nullable<Text>,
+        read_began_at -> Nullable<Timestamptz>,
+        read_latest -> Nullable<Timestamptz>,
     }
 }
 
@@ -139,9 +306,20 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     credentials,
     deployments,
+    device_certificates,
+    device_deliveries,
+    devices,
+    event_hooks,
     events,
+    hook_routes,
     idempotency_keys,
     integrations,
+    jobs,
+    okta_budgets,
+    okta_devices,
+    okta_rereads,
+    okta_sweep_pages,
+    okta_syncs,
     platforms,
     prerequisite_attestations,
     prerequisite_findings,

@@ -1,0 +1,12 @@
+ALTER TABLE integrations DROP COLUMN noted_status;
+DROP TABLE okta_budgets;
+DROP TABLE hook_routes;
+DROP TABLE jobs;
+DROP TABLE event_hooks;
+DROP TABLE okta_rereads;
+DROP TABLE okta_sweep_pages;
+DROP TABLE okta_syncs;
+DROP TABLE okta_devices;
+DROP TABLE device_certificates;
+DROP TABLE device_deliveries;
+DROP TABLE devices;

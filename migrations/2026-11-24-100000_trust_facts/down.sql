@@ -1,0 +1,1 @@
+DROP FUNCTION facts_many(text, uuid, text[], text[], text[]);

@@ -1,0 +1,123 @@
+//! The worker of this replica: claims jobs as long as it has hands free, does each, and says when it
+//! is due again. What fails is tried again later, ever more slowly; nothing is lost by a kill.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::{Error, Service};
+use crate::model::{Job, JobKind};
+use crate::okta::OktaError;
+use crate::store::Ended;
+
+/// How often an idle replica looks for work.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The wait after the first failure; doubled with each further one.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LAST_RETRY: Duration = Duration::from_mins(5);
+
+impl Service {
+    /// Works until `stop` is told; the jobs at hand end their step and are given back.
+    pub async fn work(&self, mut stop: watch::Receiver<bool>) {
+        let hands = Arc::new(Semaphore::new(self.sync.workers));
+        if self.sync.workers == 0 {
+            return;
+        }
+        while !*stop.borrow() {
+            let Ok(hand) = Arc::clone(&hands).acquire_owned().await else { return };
+            match self.store.claim_job(self.sync.lease).await {
+                Ok(Some(job)) => {
+                    let service = self.clone();
+                    tokio::spawn(async move {
+                        service.attempt(job).await;
+                        drop(hand);
+                    });
+                    continue;
+                }
+                Ok(None) => {}
+                // The pool says why; every half second would be too often.
+                Err(error) => tracing::debug!(error = %error, "no job could be claimed"),
+            }
+            drop(hand);
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.work.notified() => {}
+                _ = stop.changed() => {}
+            }
+        }
+        let all = u32::try_from(self.sync.workers).unwrap_or(u32::MAX);
+        let _ = hands.acquire_many(all).await;
+    }
+
+    /// Does one job, in a task of its own: a panic in one must not end the others.
+    async fn attempt(&self, job: Job) {
+        let service = self.clone();
+        let at_work = job.clone();
+        let done = tokio::spawn(async move { service.perform(&at_work).await }).await;
+        let ended = match done {
+            Ok(Ok(next_in)) => Ended { next_in, failed: false },
+            Ok(Err(error)) => {
+                tell_of(&job, &error);
+                Ended { next_in: pause_after(&error, job.attempts), failed: true }
+            }
+            Err(panic) => {
+                tracing::error!(job = job.kind.as_str(), error = %panic, "a job panicked");
+                Ended { next_in: LAST_RETRY, failed: true }
+            }
+        };
+        if let Err(error) = self.store.end_job(&job, ended).await {
+            tracing::debug!(error = %error, "a job could not be given back: its lease will end");
+        }
+    }
+
+    /// The step of a job that is due; answers in what time the next one is.
+    async fn perform(&self, job: &Job) -> Result<Duration, Error> {
+        match job.kind {
+            JobKind::Sweep => self.run_sweep(job).await,
+            JobKind::Incremental => self.run_incremental(job).await,
+            JobKind::Rereads => self.run_rereads(job).await,
+            JobKind::Recheck => self.run_recheck(job).await,
+            JobKind::Housekeeping => self.run_housekeeping(job).await,
+        }
+    }
+}
+
+fn tell_of(job: &Job, error: &Error) {
+    tracing::warn!(
+        job = job.kind.as_str(),
+        integration_id = %job.integration,
+        attempts = job.attempts + 1,
+        error = %error,
+        cause = std::error::Error::source(error).map(tracing::field::display),
+        "a job failed and is tried again"
+    );
+}
+
+/// As long as Okta asks for, or ever longer.
+fn pause_after(error: &Error, attempts: i32) -> Duration {
+    if let Error::Okta(OktaError::RateLimited { retry_after }) = error {
+        return *retry_after;
+    }
+    let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
+    FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_is_tried_ever_more_slowly_but_never_given_up() {
+        let error = Error::ChangedMeanwhile;
+        let pauses: Vec<u64> =
+            [0, 1, 2, 20, i32::MAX].map(|n| pause_after(&error, n).as_secs()).to_vec();
+        assert_eq!(pauses, [2, 4, 8, 300, 300]);
+    }
+
+    #[test]
+    fn okta_says_how_long_to_wait_when_its_rate_is_used_up() {
+        let limited = OktaError::RateLimited { retry_after: Duration::from_secs(41) };
+        assert_eq!(pause_after(&limited.into(), 7), Duration::from_secs(41));
+    }
+}

@@ -1,0 +1,175 @@
+//! Forgets what has had its time, in batches: no statement may run into its time-out. Never decides
+//! how long something is kept for a customer: those times are contract §1, §2 and §5.
+
+use std::time::Duration;
+
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text};
+
+use super::jobs::hold_lease;
+use super::schema::{devices, events, integrations};
+use super::{Store, StoreError};
+use crate::model::{Job, TenantId};
+
+/// Rows that go in one transaction; the function for events has the same bound.
+const BATCH: usize = 1000;
+
+/// What is forgotten, of one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// Deleted devices, 30 days after: until then a late report does not bring them back.
+    Tombstones,
+    /// Events of the audit after 400 days.
+    Events,
+    /// Idempotency keys after 24 hours.
+    IdempotencyKeys,
+    /// Challenges after a day; their limits look back ten minutes.
+    Challenges,
+    /// What sweeps had seen that run no more.
+    SweepPages,
+    /// The secrets that event hooks had before their last rotation, at the end of their time.
+    HookSecrets,
+}
+
+impl Expired {
+    pub const ALL: [Self; 6] = [
+        Self::Tombstones,
+        Self::Events,
+        Self::IdempotencyKeys,
+        Self::Challenges,
+        Self::SweepPages,
+        Self::HookSecrets,
+    ];
+
+    /// A row that somebody else holds is left for the next time. Each statement takes the tenant and
+    /// the most rows; events have a function of their own.
+    fn sql(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Tombstones => {
+                "DELETE FROM devices WHERE tenant_id = $1 AND serial_number IN ( \
+                 SELECT serial_number FROM devices WHERE tenant_id = $1 \
+                    AND deleted_at < now() - interval '30 days' AND deleted_at >= reported_at \
+                  LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+            Self::Events => return None,
+            Self::IdempotencyKeys => {
+                "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND key IN ( \
+                 SELECT key FROM idempotency_keys WHERE tenant_id = $1 \
+                    AND claimed_at < now() - interval '24 hours' LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+            Self::Challenges => {
+                "DELETE FROM scep_challenges WHERE tenant_id = $1 AND (integration_id, id) IN ( \
+                 SELECT integration_id, id FROM scep_challenges WHERE tenant_id = $1 \
+                    AND asked_at < now() - interval '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+            Self::SweepPages => {
+                "DELETE FROM okta_sweep_pages \
+                  WHERE tenant_id = $1 AND (integration_id, sweep_id, page) IN ( \
+                 SELECT p.integration_id, p.sweep_id, p.page FROM okta_sweep_pages p \
+                   JOIN okta_syncs s USING (tenant_id, integration_id) \
+                  WHERE p.tenant_id = $1 AND p.sweep_id <> s.sweep_id \
+                  LIMIT $2 FOR UPDATE OF p SKIP LOCKED)"
+            }
+            Self::HookSecrets => {
+                "UPDATE event_hooks SET previous_sha256 = NULL, previous_valid_until = NULL \
+                  WHERE tenant_id = $1 AND integration_id IN ( \
+                 SELECT integration_id FROM event_hooks WHERE tenant_id = $1 \
+                    AND previous_valid_until < now() LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            }
+        })
+    }
+}
+
+/// What one batch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    pub rows: usize,
+    /// There may be more.
+    pub more: bool,
+}
+
+diesel::define_sql_function! {
+    /// The one way by which events leave the audit; up to [`BATCH`] at a time.
+    fn delete_old_events(tenant: Text) -> Integer;
+}
+
+impl Store {
+    /// Forgets a batch of what has had its time, as the tenant of `job`, whose lease is held for as
+    /// long as `lease` from now.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn delete_expired(
+        &self,
+        job: &Job,
+        lease: Duration,
+        what: Expired,
+    ) -> Result<Forgotten, StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            hold_lease(connection, &job, lease)?;
+            let rows = delete_batch(connection, &job.tenant, what)?;
+            Ok(Forgotten { rows, more: rows >= BATCH })
+        })
+        .await
+    }
+
+    /// Forgets the rate of orgs that nobody has asked for 30 days. They are nobody's rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_idle_budgets(&self) -> Result<(), StoreError> {
+        self.pool
+            .transaction(|connection| {
+                diesel::sql_query(
+                    "DELETE FROM okta_budgets WHERE (org_id, bucket, share) IN ( \
+                     SELECT org_id, bucket, share FROM okta_budgets \
+                      WHERE updated_at < now() - interval '30 days' \
+                      LIMIT $1 FOR UPDATE SKIP LOCKED)",
+                )
+                .bind::<Integer, _>(batch())
+                .execute(connection)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Whether the tenant has anything left: an integration, a device or an event.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn is_tenant_empty(&self, tenant: &TenantId) -> Result<bool, StoreError> {
+        use diesel::dsl::exists;
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let owner = owner.as_str();
+            let (integrations, devices, events): (bool, bool, bool) = diesel::select((
+                exists(integrations::table.filter(integrations::tenant_id.eq(owner))),
+                exists(devices::table.filter(devices::tenant_id.eq(owner))),
+                exists(events::table.filter(events::tenant_id.eq(owner))),
+            ))
+            .get_result(connection)?;
+            Ok(!(integrations || devices || events))
+        })
+        .await
+    }
+}
+
+fn delete_batch(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    what: Expired,
+) -> Result<usize, StoreError> {
+    let Some(sql) = what.sql() else {
+        let deleted: i32 =
+            diesel::select(delete_old_events(tenant.as_str())).get_result(connection)?;
+        return Ok(usize::try_from(deleted).unwrap_or_default());
+    };
+    let statement = diesel::sql_query(sql).bind::<Text, _>(tenant.as_str());
+    Ok(statement.bind::<Integer, _>(batch()).execute(connection)?)
+}
+
+fn batch() -> i32 {
+    i32::try_from(BATCH).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,243 @@
+//! Single devices that are read again: those that somebody asked for by id, and those that wait for a
+//! sign-in or for what a list left out.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+
+use super::mirror::{Source, merge, users_columns};
+use super::schema::okta_rereads;
+use super::{Store, StoreError, budgets, jobs};
+use crate::model::{Job, OktaDevice, OktaDeviceUser, RateBucket};
+
+/// A device that was asked for by id.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = okta_rereads)]
+pub struct DueReread {
+    pub okta_device_id: String,
+    /// `missing`: a complete sweep did not show it. `hook`, `pending`.
+    pub reason: String,
+    asked_at: DateTime<Utc>,
+}
+
+#[derive(QueryableByName)]
+struct IdRow {
+    #[diesel(sql_type = Text)]
+    okta_device_id: String,
+}
+
+#[derive(QueryableByName)]
+struct NextRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    millis: Option<i64>,
+}
+
+/// Devices that were given all that makes them managed and do not show it yet, and those whose list
+/// entry left out how their users are managed. Those that were never read by id come first.
+const PENDING: &str = "\
+    SELECT o.okta_device_id FROM okta_devices o \
+     WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.not_found_at IS NULL \
+       AND (NOT o.any_managed OR NOT o.users_known) \
+       AND CASE WHEN NOT o.users_known \
+            THEN o.read_by_id_at IS NULL OR o.read_by_id_at < now() - $3 * interval '1 millisecond' \
+            ELSE coalesce(o.read_by_id_at, o.observed_at) < now() - $3 * interval '1 millisecond' AND o.status = 'ACTIVE' \
+             AND EXISTS (SELECT 1 FROM devices d JOIN device_deliveries v USING (tenant_id, serial_number) \
+                  WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
+                    AND v.integration_id = $2 AND v.config_version IS NOT NULL \
+                    AND (d.okta_device_id = o.okta_device_id OR d.udid = o.udid \
+                         OR d.serial_number = o.serial_number)) END \
+     ORDER BY o.read_by_id_at NULLS FIRST, o.observed_at LIMIT $4";
+
+const NEXT: &str = "\
+    SELECT greatest(0, (extract(epoch FROM min(due_at) - now()) * 1000))::bigint AS millis \
+      FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2";
+
+/// The row is not fresher by that: its status was not read.
+const KEEP_USERS: &str = "\
+    UPDATE okta_devices \
+       SET users = $4::jsonb, users_known = $5, any_managed = $6, read_by_id_at = now() \
+     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
+
+/// Only what no read has shown since it was asked for.
+const FORGET: &str = "\
+    DELETE FROM okta_devices \
+     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
+
+pub(super) const NOTE_GONE: &str = "\
+    UPDATE okta_devices SET not_found_at = now(), read_by_id_at = now(), observed_at = now() \
+     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
+
+impl Store {
+    /// The devices that were asked for by id and are due, the longest first.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn list_due_rereads(
+        &self,
+        job: &Job,
+        lease: Duration,
+        most: i64,
+    ) -> Result<Vec<DueReread>, StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            use okta_rereads as r;
+            jobs::hold_lease(connection, &job, lease)?;
+            let mine = r::table.filter(r::tenant_id.eq(job.tenant.as_str()));
+            let due = mine
+                .filter(r::integration_id.eq(job.integration.0))
+                .filter(r::due_at.le(diesel::dsl::now));
+            Ok(due
+                .order((r::due_at, r::okta_device_id))
+                .limit(most)
+                .select(DueReread::as_select())
+                .load(connection)?)
+        })
+        .await
+    }
+
+    /// The devices that wait for a sign-in, or whose users are not known, and were not read for so long.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn list_pending_devices(
+        &self,
+        job: &Job,
+        lease: Duration,
+        not_read_for: Duration,
+        most: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        let not_read_for = i64::try_from(not_read_for.as_millis()).unwrap_or(i64::MAX);
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            let rows: Vec<IdRow> = diesel::sql_query(PENDING)
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<BigInt, _>(not_read_for)
+                .bind::<BigInt, _>(most)
+                .load(connection)?;
+            Ok(rows.into_iter().map(|row| row.okta_device_id).collect())
+        })
+        .await
+    }
+
+    /// In what time the next device that was asked for by id is due; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn next_reread(&self, job: &Job) -> Result<Option<Duration>, StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            let row: NextRow = diesel::sql_query(NEXT)
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .get_result(connection)?;
+            Ok(row.millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis))
+        })
+        .await
+    }
+
+    /// Keeps a device that was read by its id, with what Okta said of its rate.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn keep_reread(
+        &self,
+        job: &Job,
+        lease: Duration,
+        asked: &DueReread,
+        device: OktaDevice,
+        learned: (String, Option<u32>),
+    ) -> Result<(), StoreError> {
+        let (tenant, job, asked) = (job.tenant.clone(), job.clone(), asked.clone());
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            let one = std::slice::from_ref(&device);
+            merge(connection, &job.tenant, job.integration, one, Source::Id)?;
+            budgets::learn(connection, &learned.0, RateBucket::Devices, learned.1)?;
+            done_with(connection, &job, &asked)
+        })
+        .await
+    }
+
+    /// Keeps the users of a device, read by its id. The mirror's other words of it stay.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn keep_device_users(
+        &self,
+        job: &Job,
+        lease: Duration,
+        okta_device_id: &str,
+        users: Vec<OktaDeviceUser>,
+        learned: (String, Option<u32>),
+    ) -> Result<(), StoreError> {
+        let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            budgets::learn(connection, &learned.0, RateBucket::DeviceUsers, learned.1)?;
+            let columns = users_columns(&users)?;
+            diesel::sql_query(KEEP_USERS)
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<Text, _>(&id)
+                .bind::<Text, _>(&columns.json)
+                .bind::<Bool, _>(columns.known)
+                .bind::<Bool, _>(columns.managed)
+                .execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that Okta has no such device. It leaves the mirror only when a complete sweep did not
+    /// show it either.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn keep_not_found(
+        &self,
+        job: &Job,
+        lease: Duration,
+        okta_device_id: &str,
+        asked: Option<&DueReread>,
+    ) -> Result<(), StoreError> {
+        let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
+        let asked = asked.cloned();
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            let missing = asked.as_ref().filter(|asked| asked.reason == "missing");
+            let gone = diesel::sql_query(if missing.is_some() { FORGET } else { NOTE_GONE })
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<Text, _>(&id);
+            match missing {
+                Some(missing) => {
+                    gone.bind::<Timestamptz, _>(missing.asked_at).execute(connection)?
+                }
+                None => gone.execute(connection)?,
+            };
+            match &asked {
+                Some(asked) => done_with(connection, &job, asked),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+}
+
+/// Unless it was asked for again in the meantime.
+fn done_with(
+    connection: &mut PgConnection,
+    job: &Job,
+    asked: &DueReread,
+) -> Result<(), StoreError> {
+    use okta_rereads as r;
+    let key = (job.tenant.as_str(), job.integration.0, asked.okta_device_id.as_str());
+    let handled = r::table.find(key).filter(r::asked_at.eq(asked.asked_at));
+    diesel::delete(handled).execute(connection)?;
+    Ok(())
+}
