@@ -26,6 +26,10 @@ use crate::handlers::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
         (name = "Prerequisites", description = "What the org must have, and how sure we are of each"),
         (name = "Platforms", description = "What each platform asks for, and what is configured"),
         (name = "Deployments", description = "What the MDM installs on a device; the only answers with secrets"),
+        (name = "Mirror", description = "What the org knows of its devices, and how fresh that is"),
+        (name = "Trust status", description = "Whether a device is trusted, and if not, why and what to do"),
+        (name = "Devices", description = "What the MDM reports of its devices, and which of them wait for something"),
+        (name = "Event hook", description = "Lets Okta say which devices to look at again"),
         (name = "Audit", description = "Who changed what and when"),
         (name = "Operations", description = "For those who run the service; no token needed"),
     ),
@@ -53,7 +57,10 @@ pub fn complete(mut document: Document) -> Document {
     for (path, item) in &mut document.paths.paths {
         let by_id = path.contains('{');
         for operation in operations_of(item) {
-            if operation.security.as_ref().is_some_and(|needs| !needs.is_empty())
+            if path.starts_with("/hooks") {
+                // It takes no token and says itself what it answers.
+                add_headers(operation);
+            } else if operation.security.as_ref().is_some_and(|needs| !needs.is_empty())
                 && !path.starts_with("/health")
             {
                 add_shared_errors(operation, by_id);

@@ -11,23 +11,27 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::handlers::problem::Problem;
 use crate::handlers::{
-    catalogue, credentials, deployments, events, health, integrations, middleware, platforms,
-    prerequisites, setup,
+    catalogue, credentials, deployments, devices, event_hooks, events, health, hooks, integrations,
+    middleware, platforms, prerequisites, setup, syncs, trust_status,
 };
 use crate::openapi;
 
 /// Every operation of the API, for the router and for the document.
 fn operations(config: &mut ServiceConfig<'_>) {
     config.service(health::get_liveness).service(health::get_readiness);
+    // Okta has no token; each of its calls brings the secret of a hook.
+    config.service(
+        scope::scope("/hooks")
+            .wrap(answers_are_not_kept())
+            .service(hooks::verify_event_hook)
+            .service(hooks::receive_event_hook)
+            .default_service(web::to(unmatched)),
+    );
     // The token is asked for before anything else of a request is read; answers are not kept.
     config.service(
         scope::scope("")
             .wrap(from_fn(middleware::authenticate))
-            .wrap(
-                DefaultHeaders::new()
-                    .add((CACHE_CONTROL, "no-store"))
-                    .add((HeaderName::from_static("x-content-type-options"), "nosniff")),
-            )
+            .wrap(answers_are_not_kept())
             .service(integrations::create_integration)
             .service(integrations::list_integrations)
             .service(integrations::get_integration)
@@ -49,9 +53,30 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(platforms::verify_platform)
             .service(deployments::create_scep_challenge)
             .service(deployments::create_deployment)
+            .service(syncs::get_sync)
+            .service(syncs::create_sync)
+            .service(syncs::list_okta_devices)
+            .service(trust_status::get_trust_summary)
+            .service(trust_status::list_trust_status)
+            .service(trust_status::query_trust_status)
+            .service(trust_status::get_trust_status)
+            .service(devices::list_devices)
+            .service(devices::update_devices)
+            .service(devices::get_device)
+            .service(devices::update_device)
+            .service(devices::delete_device)
+            .service(event_hooks::get_event_hook)
+            .service(event_hooks::update_event_hook)
+            .service(event_hooks::delete_event_hook)
             .service(events::list_events)
             .default_service(web::to(unmatched)),
     );
+}
+
+fn answers_are_not_kept() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((CACHE_CONTROL, "no-store"))
+        .add((HeaderName::from_static("x-content-type-options"), "nosniff"))
 }
 
 /// The OpenAPI document, without a server.

@@ -42,6 +42,7 @@ pub struct ConnectedResponse {
         (status = 201, description = "Stored", body = ConnectedResponse, headers(("ETag" = String))),
         (status = 409, description = "other_org, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_attempts", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
     ),

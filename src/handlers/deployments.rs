@@ -212,6 +212,7 @@ impl From<&DeploymentBundle> for DeploymentResponse {
     params(("integration_id" = IntegrationId, Path)),
     responses(
         (status = 201, description = "The challenge; never cached", body = ScepChallengeResponse),
+        (status = 409, description = "device_mismatch", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "too_many_challenges", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
@@ -239,6 +240,7 @@ pub async fn create_scep_challenge(
     params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
     responses(
         (status = 201, description = "What the MDM installs; never cached", content((DeploymentResponse = "application/json"), (String = "application/x-apple-aspen-config"))),
+        (status = 409, description = "device_mismatch", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "too_many_challenges", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),

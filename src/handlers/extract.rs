@@ -13,8 +13,10 @@ use crate::model::pages::decode_cursor;
 use crate::model::{Caller, IntegrationId, PageRequest, Platform};
 use crate::service::FieldError;
 
-/// The most bytes of a request body.
+/// The most bytes of a request body, but where an operation says otherwise.
 pub const BODY_LIMIT: usize = 64 * 1024;
+/// The most bytes of a body with up to 1,000 devices in it.
+pub const BATCH_LIMIT: usize = 1024 * 1024;
 
 /// The caller that the middleware verified.
 pub struct Verified(pub Caller);
@@ -35,29 +37,24 @@ impl FromRequest for Verified {
     }
 }
 
-/// A JSON body.
-pub struct Body<T>(pub T);
+/// A JSON body of up to `LIMIT` bytes.
+pub struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, LIMIT> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let declared = declared_as_json(request);
-        let bytes = web::Bytes::from_request(request, payload);
+        let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
             if !declared {
                 return Err(Problem::unsupported_media_type("application/json"));
             }
-            let bytes = bytes.await.map_err(|error| {
-                let too_large = error.as_response_error().status_code() == 413;
-                if too_large {
-                    Problem::body_too_large(BODY_LIMIT)
-                } else {
-                    Problem::malformed("The body broke off.")
-                }
-            })?;
-            parse(&bytes).map(Self)
+            let broken = |_| Problem::malformed("The body broke off.");
+            let read = payload.await.map_err(broken)?.to_bytes_limited(LIMIT).await;
+            let bytes = read.map_err(|_| Problem::body_too_large(LIMIT))?;
+            parse(&bytes.map_err(broken)?).map(Self)
         })
     }
 }
@@ -79,7 +76,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let pointer = pointer_of(error.path());
         let cause = error.into_inner();
         match cause.classify() {
-            serde_json::error::Category::Data => invalid_field(pointer, &cause),
+            serde_json::error::Category::Data => {
+                Problem::invalid(vec![invalid_field(pointer, &cause)])
+            }
             _ => not_json(&cause),
         }
     })?;
@@ -112,7 +111,7 @@ fn not_json(cause: &serde_json::Error) -> Problem {
 
 /// serde says `unknown field `x`, expected …`: the words are fit for people, but a string value that
 /// it quotes may be a secret, so messages that quote a value are replaced.
-fn invalid_field(pointer: String, cause: &serde_json::Error) -> Problem {
+pub(super) fn invalid_field(pointer: String, cause: &serde_json::Error) -> FieldError {
     let message = cause.to_string();
     let words = message.split(" at line ").next().unwrap_or_default();
     let field = words.split('`').nth(1);
@@ -129,16 +128,19 @@ fn invalid_field(pointer: String, cause: &serde_json::Error) -> Problem {
             (pointer, "duplicate", "This field stands there twice.".to_owned())
         }
         _ => {
-            let expected =
-                words.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
+            let expected = words
+                .rsplit_once("expected ")
+                .map_or("of the type and form that the API document gives", |(_, expected)| {
+                    expected
+                });
             (pointer, "invalid", format!("This has to be {expected}."))
         }
     };
-    Problem::invalid(vec![FieldError::new(&pointer, code, detail)])
+    FieldError::new(&pointer, code, detail)
 }
 
 /// JSON pointer (RFC 6901) of a path; the root is the empty string.
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
+pub(super) fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
         .map(|segment| match segment {
@@ -272,31 +274,35 @@ impl FromRequest for PageQuery {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let params = web::Query::<PageParams>::from_query(request.query_string());
         ready(match params {
-            Ok(params) => page_of(&params).map(Self),
+            Ok(params) => page_of(params.cursor.as_deref(), params.limit, decode_cursor).map(Self),
             Err(_) => Err(Problem::malformed("The query may have cursor and limit, each once.")),
         })
     }
 }
 
-fn page_of(params: &PageParams) -> Result<PageRequest, Problem> {
+/// The page that `cursor` and `limit` of a query ask for; `decode` reads the list's kind of cursor.
+///
+/// # Errors
+/// A problem that names each of the two that cannot be taken.
+pub fn page_of<K>(
+    cursor: Option<&str>,
+    limit: Option<i64>,
+    decode: impl Fn(&str) -> Option<K>,
+) -> Result<PageRequest<K>, Problem> {
     let mut errors = Vec::new();
-    let limit = params.limit.unwrap_or(PAGE_DEFAULT);
+    let limit = limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MOST).contains(&limit) {
         errors.push(FieldError::new("/query/limit", "out_of_range", "1 to 200."));
     }
-    let after = params.cursor.as_deref().map(decode_cursor);
-    if after == Some(None) {
+    let after = cursor.and_then(decode);
+    if cursor.is_some() && after.is_none() {
         errors.push(FieldError::new(
             "/query/cursor",
             "invalid_cursor",
             "Send next_cursor of a page as it was.",
         ));
     }
-    if errors.is_empty() {
-        Ok(PageRequest { after: after.flatten(), limit })
-    } else {
-        Err(Problem::invalid(errors))
-    }
+    if errors.is_empty() { Ok(PageRequest { after, limit }) } else { Err(Problem::invalid(errors)) }
 }
 
 /// For fields of a merge patch that cannot be taken away: `null` is refused.

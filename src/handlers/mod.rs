@@ -3,9 +3,13 @@
 pub mod catalogue;
 pub mod credentials;
 pub mod deployments;
+mod device_bodies;
+pub mod devices;
+pub mod event_hooks;
 pub mod events;
 pub mod extract;
 pub mod health;
+pub mod hooks;
 pub mod integrations;
 pub mod middleware;
 pub mod platforms;
@@ -15,13 +19,15 @@ pub mod problem;
 mod problem_detail;
 mod request_id;
 pub mod setup;
+pub mod syncs;
+pub mod trust_status;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderValue};
 use serde::Serialize;
 
 use crate::auth::Authenticator;
-use crate::model::{IntegrationRecord, Page, pages::encode_cursor};
+use crate::model::{IntegrationRecord, Page, pages::encode_cursor, pages::encode_text_cursor};
 use crate::service::Service;
 
 /// What handlers work with.
@@ -46,6 +52,13 @@ pub struct PageResponse<T> {
 impl<T> From<Page<T>> for PageResponse<T> {
     fn from(page: Page<T>) -> Self {
         Self { items: page.items, next_cursor: page.next.map(encode_cursor) }
+    }
+}
+
+impl<T> From<Page<T, String>> for PageResponse<T> {
+    fn from(page: Page<T, String>) -> Self {
+        let next_cursor = page.next.as_deref().map(encode_text_cursor);
+        Self { items: page.items, next_cursor }
     }
 }
 

@@ -132,6 +132,7 @@ pub async fn list_prerequisites(
         (status = 200, description = "The report as it is now", body = ReportResponse),
         (status = 409, description = "credentials_needed, other_org, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "org_not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_attempts", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
     ),

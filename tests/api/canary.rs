@@ -53,6 +53,11 @@ impl Canary {
         Self { name, forms }
     }
 
+    /// One whose SHA-256 is kept: the contract has it so for the secrets of event hooks, which are random.
+    fn known_by_its_digest(name: &'static str, value: &str) -> Self {
+        Self { name, forms: forms_of(value) }
+    }
+
     /// The first form of this canary that is found in `text`.
     fn sits_in(&self, text: &str) -> Option<&'static str> {
         let found = self.forms.iter().find(|(_, form)| text.contains(form));
@@ -203,7 +208,15 @@ impl Watched {
 
     /// Reads all that can be read.
     async fn read_everything(&mut self, path: &str) {
-        for below in ["", "/setup", "/prerequisites", "/events?limit=200"] {
+        for below in [
+            "",
+            "/setup",
+            "/prerequisites",
+            "/events?limit=200",
+            "/sync",
+            "/okta-devices",
+            "/event-hook",
+        ] {
             self.json(Method::GET, &format!("{path}{below}"), &Value::Null).await.expect(200);
         }
         self.json(Method::GET, INTEGRATIONS, &Value::Null).await.expect(200);
@@ -439,6 +452,38 @@ impl Watched {
         }
     }
 
+    /// The hook's secrets: made by the service, each shown once, and brought back by Okta's calls.
+    async fn event_hook(&mut self, path: &str) -> Vec<String> {
+        let hook = format!("{path}/event-hook");
+        let event = json!({ "eventType": "device.user.add", "target": [{ "id": "guoCanary1" }] });
+        let delivery = json!({ "data": { "events": [event] } }).to_string();
+        let mut secrets = Vec::new();
+        for status in [201, 200] {
+            let ask = self.world.ask(Method::PUT, &hook).token(&self.token);
+            let shown = ask.send().await;
+            assert_eq!(shown.header("cache-control"), "no-store");
+            let shown = shown.expect(status);
+            let text = |name: &str| shown[name].as_str().expect("text").to_owned();
+            let (address, secret) = (text("hook_path"), text("secret"));
+            for (sent, status) in [
+                (secret.clone(), 204),
+                (format!("Bearer {secret}"), 404),
+                (format!("{secret}x"), 404),
+            ] {
+                let headers = [("authorization", sent.as_str())];
+                let body = Some(("application/json", delivery.clone()));
+                let answer = self.ask(Method::POST, &address, &headers, body, None).await;
+                assert_eq!(answer.status, status, "{}", answer.text);
+            }
+            let headers =
+                [("authorization", secret.as_str()), ("x-okta-verification-challenge", "c")];
+            self.ask(Method::GET, &address, &headers, None, None).await.expect(200);
+            self.json(Method::GET, &hook, &Value::Null).await.expect(200);
+            secrets.push(secret);
+        }
+        secrets
+    }
+
     /// Keeps all that the process wrote, and the metrics.
     async fn listen_to(&mut self, service: &Process, what: &str) {
         let metrics = self.world.http.get(&service.metrics).send().await.expect("metrics");
@@ -496,6 +541,7 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
         .setting("ODT_JWT_SHARED_SECRET", SHARED_SECRET)
         .setting("ODT_KEYRING", keyring)
         .setting("ODT_LOG", "trace")
+        .setting("ODT_SYNC_WORKERS", "2")
         .setting("ODT_OKTA_TIMEOUT_SECONDS", "1")
         .without_service()
         .await;
@@ -514,6 +560,7 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     watched.wrong_places(&path).await;
     watched.okta_on_bad_days(&path).await;
     watched.platforms(&path).await;
+    let hook_secrets = watched.event_hook(&path).await;
     watched.read_everything(&path).await;
 
     postgres.crash().expect("crash");
@@ -559,7 +606,9 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
         org.scep_challenges().into_iter().map(|minted| minted.challenge).collect();
     assert!(minted.len() >= 4, "{minted:?}");
     let challenges = minted.iter().map(|challenge| Canary::new("a SCEP challenge", challenge));
+    let of_hook = |secret: &String| Canary::known_by_its_digest("a hook's secret", secret);
     let canaries: Vec<Canary> = challenges
+        .chain(hook_secrets.iter().map(of_hook))
         .chain([
             Canary::new("the SCEP password", SCEP_PASSWORD),
             Canary::new("the refused SCEP password", WRONG_SCEP_PASSWORD),

@@ -149,7 +149,8 @@ async fn the_examples_of_the_document_are_accepted_as_far_as_their_shape_goes() 
         let example = &document["components"]["schemas"][name]["example"];
         assert!(example.is_object(), "{name} has no example");
         let path = template.replace("{integration_id}", &id).replace("{platform}", "macos");
-        let path = path.replace("{kind}", "adaptive_mfa");
+        let path =
+            path.replace("{kind}", "adaptive_mfa").replace("{serial_number}", "C02ABC123DEF");
         let answer = world
             .ask(method.clone(), &path)
             .scopes(&crate::world::EVERY_SCOPE)

@@ -157,6 +157,11 @@ impl Process {
         self.said.lock().expect("no holder panics").clone()
     }
 
+    /// Its number, for what the system tells of it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
     }
@@ -172,7 +177,7 @@ impl Process {
     pub fn terminate(&self) {
         let sent = Command::new("sh")
             .args(["-c", "kill -TERM \"$0\""])
-            .arg(self.child.id().to_string())
+            .arg(self.id().to_string())
             .status();
         assert!(sent.expect("sh").success());
     }

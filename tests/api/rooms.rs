@@ -120,6 +120,30 @@ fn secrets_are_exposed_only_where_bytes_leave() {
     }
 }
 
+/// The names of the types of a source that the OpenAPI document has schemas of.
+fn schema_names(source: &str) -> Vec<String> {
+    let after_derive = source.split("ToSchema").skip(1).filter_map(|rest| {
+        let lines = rest.lines().map(|line| line.trim_start().trim_start_matches("pub "));
+        let declared = lines
+            .filter_map(|line| line.strip_prefix("struct ").or_else(|| line.strip_prefix("enum ")));
+        declared.map(first_word).next()
+    });
+    after_derive.collect()
+}
+
+#[test]
+fn no_two_types_are_one_schema_of_the_document() {
+    let mut places = std::collections::BTreeMap::<String, String>::new();
+    for (name, source) in all_sources() {
+        for schema in schema_names(&source) {
+            if let Some(other) = places.insert(schema.clone(), name.clone()) {
+                panic!("{schema} is in {other} and in {name}: the document would show one of them");
+            }
+        }
+    }
+    assert!(places.len() > 50, "{places:?}");
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     for (name, source) in all_sources() {

@@ -32,6 +32,12 @@ async fn another_tenants_integration_is_not_found_by_any_operation() {
         (Method::PATCH, format!("{path}/platforms/ios"), json!({ "secret_key": "12345678" })),
         (Method::DELETE, format!("{path}/platforms/ios"), json!(null)),
         (Method::POST, format!("{path}/platforms/macos/verify"), json!(null)),
+        (Method::GET, format!("{path}/sync"), json!(null)),
+        (Method::POST, format!("{path}/sync"), json!(null)),
+        (Method::GET, format!("{path}/okta-devices"), json!(null)),
+        (Method::GET, format!("{path}/event-hook"), json!(null)),
+        (Method::PUT, format!("{path}/event-hook"), json!({})),
+        (Method::DELETE, format!("{path}/event-hook"), json!(null)),
     ] {
         let mut ask = world.ask(method.clone(), &path).token(&stranger);
         if !body.is_null() {
@@ -41,15 +47,46 @@ async fn another_tenants_integration_is_not_found_by_any_operation() {
         assert_eq!(answer.status, 404, "{method} {path} {}", answer.text);
         answer.expect_problem(404, "not_found");
     }
+    let id = path.rsplit('/').next().expect("id");
+    let theirs = world.ask(Method::GET, &format!("/devices?integration_id={id}")).token(&stranger);
+    theirs.send().await.expect_problem(404, "not_found");
     let list = world.ask(Method::GET, INTEGRATIONS).token(&stranger).send().await.expect(200);
     assert_eq!(list["items"], json!([]));
     assert_eq!(world.get(&path).await.expect(200), before);
 }
 
-/// Every table with customers' data, as the catalogue tells them.
+/// Every table with customers' data, as the catalogue tells them: all that name a tenant, but for the
+/// two that say whose work or hook something is (contract §3).
 const CUSTOMERS_TABLES: &str = "SELECT c.relname FROM pg_class c \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' \
-    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1";
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace \
+    AND c.relname NOT IN ('jobs', 'hook_routes') ORDER BY 1";
+
+/// A row in each table of the inventory and the mirror.
+fn fill_inventory_and_mirror(world: &World) {
+    let id = world.sql("SELECT id FROM integrations");
+    let of = format!("'{}', '{id}'", world.tenant);
+    world.sql(&format!(
+        "INSERT INTO devices (tenant_id, serial_number, reported_at) VALUES ('{tenant}', 'C02', now()) \
+             ON CONFLICT DO NOTHING;
+         INSERT INTO device_deliveries (tenant_id, integration_id, serial_number, reported_at) \
+             VALUES ({of}, 'C02', now()) ON CONFLICT DO NOTHING;
+         INSERT INTO device_certificates (tenant_id, integration_id, serial_number, \
+                certificate_serial_number, reported_at) VALUES ({of}, 'C02', '', now()) \
+             ON CONFLICT DO NOTHING;
+         INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, \
+                created_at, last_updated_at, users, users_known, any_managed, observed_at) \
+             VALUES ({of}, 'guo1', 'MACOS', 'ACTIVE', now(), now(), '[]', true, false, now());
+         INSERT INTO okta_syncs (tenant_id, integration_id) VALUES ({of}) ON CONFLICT DO NOTHING;
+         INSERT INTO okta_sweep_pages (tenant_id, integration_id, sweep_id, page, okta_device_ids) \
+             VALUES ({of}, 1, 1, '{{}}');
+         INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
+             VALUES ({of}, 'guo1', 'hook') ON CONFLICT DO NOTHING;
+         INSERT INTO event_hooks (tenant_id, integration_id, hook_id, secret_sha256, updated_by) \
+             VALUES ({of}, gen_random_uuid(), '\\x00', 'nobody') ON CONFLICT DO NOTHING;",
+        tenant = world.tenant,
+    ));
+}
 
 #[tokio::test]
 async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query_forgets() {
@@ -66,6 +103,18 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
         "INSERT INTO idempotency_keys (tenant_id, key, body_hash) VALUES ('{}', 'k', '\\x00')",
         world.tenant
     ));
+    let id = path.rsplit('/').next().expect("id");
+    let now = chrono::Utc::now();
+    let later = now + chrono::TimeDelta::days(30);
+    let report = json!({
+        "platform": "macos",
+        "enrollment": { "state": "enrolled", "reported_at": now },
+        "deliveries": { id: { "config_version": 1, "delivered_at": now, "reported_at": now } },
+        "certificates": { id: { "serial_number": "A1", "not_before": now, "not_after": later, "reported_at": now } },
+    });
+    let put = world.ask(Method::PUT, "/devices/C02ABC123DEF").scopes(&["odt:inventory"]);
+    put.json(&report).send().await.expect(201);
+    fill_inventory_and_mirror(&world);
     let as_service = |tenant: Option<&str>, sql: &str| {
         let set = tenant.map_or_else(String::new, |tenant| {
             format!("SELECT set_config('odt.tenant', '{tenant}', true);")
@@ -74,7 +123,7 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
         POSTGRES.lock().expect("postgres").execute(&world.database, &script)
     };
     let tables: Vec<String> = world.sql(CUSTOMERS_TABLES).lines().map(str::to_owned).collect();
-    assert!(tables.len() >= 9, "{tables:?}");
+    assert!(tables.len() >= 17, "{tables:?}");
     for table in &tables {
         let all = world.sql(&format!("SELECT count(*) FROM {table}"));
         assert_ne!(all, "0", "{table} is empty: the test would show nothing");
@@ -124,6 +173,13 @@ async fn a_table_without_row_level_security_holds_no_customers_data() {
     );
     assert_eq!(
         open.lines().collect::<Vec<_>>(),
-        ["__diesel_schema_migrations", "sealing_keys", "tenants"]
+        [
+            "__diesel_schema_migrations",
+            "hook_routes",
+            "jobs",
+            "okta_budgets",
+            "sealing_keys",
+            "tenants"
+        ]
     );
 }
