@@ -31,13 +31,18 @@ const OWNED: [&str; 9] = [
     "ODT_JWT_TENANT_CLAIM",
 ];
 
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 13] = [
     ("ODT_LISTEN", "127.0.0.1:8080"),
     ("ODT_METRICS_LISTEN", "127.0.0.1:9090"),
     // That hosts are overridden is no news here, and it would stand at the top of every start.
     ("ODT_LOG", "warn,okta_device_trust::startup=error"),
     ("ODT_LOG_FORMAT", "text"),
     ("ODT_SHUTDOWN_GRACE_SECONDS", "3"),
+    // Everything sooner than in production: whoever tries it out does not want to wait for minutes.
+    ("ODT_SYNC_SWEEP_EVERY_SECONDS", "3"),
+    ("ODT_SYNC_READ_EVERY_SECONDS", "1"),
+    ("ODT_SYNC_PENDING_EVERY_SECONDS", "1"),
+    ("ODT_TRUST_FRESH_FOR", "10"),
     ("ODT_MDM_NAME", "Acme MDM"),
     ("ODT_ENROLLMENT_LINK", "https://mdm.acme.example/enroll"),
     ("ODT_OKTA_APP_NAME", "Acme MDM Device Trust"),

@@ -139,9 +139,14 @@ fn start_okta(folder: &Folder, kind: Kind) -> Result<(SimulatedOkta, Option<Stri
             (SimulatedOkta::start_blocking(on(address.port()))?, note)
         }
     };
-    okta.add_org(OrgSetup::new(ORG));
+    let org = okta.add_org(OrgSetup::new(ORG));
+    // Room for the many reads that go with the settings of this stack.
+    org.change(|knobs| knobs.rate_limits.devices = ROOMY_LIMIT);
     Ok((okta, note))
 }
+
+/// Requests to the simulated org's devices in a minute; a real org of this size has 50.
+const ROOMY_LIMIT: u32 = 3000;
 
 fn base_url(address: SocketAddr) -> String {
     format!("http://{}", ports::dialled(address))

@@ -117,6 +117,10 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    pub fn etag(&self) -> &str {
+        self.header("etag")
+    }
+
     /// The text at a JSON pointer; empty if there is none.
     pub fn text_at(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()

@@ -38,6 +38,28 @@ pub struct Tour {
     /// The id of the tour's integration; empty while there is none.
     pub integration: String,
     pub etag: String,
+    /// The Mac whose trust comes and goes.
+    pub mac: Mac,
+    /// The address of the event hook and its secret; empty until it is made.
+    pub hook_path: String,
+    pub hook_secret: String,
+}
+
+/// A Mac of this tour alone: the simulated org may remember those of earlier ones.
+pub struct Mac {
+    pub serial_number: String,
+    pub udid: String,
+    /// Its id in Okta, and that of its user; empty until Okta Verify registers it.
+    pub okta_id: String,
+    pub user_id: String,
+}
+
+impl Mac {
+    pub fn new() -> Self {
+        let udid = uuid::Uuid::new_v4().to_string().to_uppercase();
+        let serial_number = format!("TOUR{}", &udid[..8]);
+        Self { serial_number, udid, okta_id: String::new(), user_id: String::new() }
+    }
 }
 
 pub struct Api {
@@ -51,7 +73,7 @@ pub struct Api {
 /// An answer, for the search for secrets.
 pub struct Kept {
     pub text: String,
-    /// It is one of the two that hand out secrets.
+    /// It is one of those that hand out secrets.
     pub hands_out: bool,
 }
 
@@ -112,10 +134,12 @@ impl Ask {
         Self { body: Some(body), ..self }
     }
 
-    /// One of the two answers that hand out secrets.
+    /// One of the answers that hand out secrets.
     fn hands_out(&self, status: u16) -> bool {
         let path = self.path.as_str();
-        status == 201 && (path.ends_with("/scep-challenges") || path.ends_with("/deployments"))
+        let of_devices = path.ends_with("/scep-challenges") || path.ends_with("/deployments");
+        // The secret of an event hook is shown when it is made, and never again.
+        status == 201 && (of_devices || path.ends_with("/event-hook"))
     }
 
     fn line(&self) -> String {
@@ -190,9 +214,27 @@ impl Tour {
 
     /// Asks the service and shows both sides.
     pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Broken> {
+        self.show_request(&ask);
+        let (answer, took) = self.api.send(&ask).await?;
+        self.screen.answer(answer.status, took.as_secs_f64() * 1000.0);
+        Ok(answer)
+    }
+
+    /// Asks the service and shows nothing of it.
+    pub async fn ask_quietly(&mut self, ask: Ask) -> Result<Answer, Broken> {
+        Ok(self.api.send(&ask).await?.0)
+    }
+
+    /// Shows what was asked and answered quietly.
+    pub fn show(&self, ask: &Ask, answer: &Answer) {
+        self.show_request(ask);
+        self.screen.answered(answer.status);
+    }
+
+    fn show_request(&self, ask: &Ask) {
         let body = ask.body.clone().map(|mut body| {
             hide(&mut body);
-            body.to_string()
+            shortened(&body.to_string())
         });
         // The id is told once, when it is made: repeated, it would push every line over the edge.
         let line = match self.integration.as_str() {
@@ -200,9 +242,6 @@ impl Tour {
             id => ask.line().replace(id, "{id}"),
         };
         self.screen.request(&line, body.as_deref());
-        let (answer, took) = self.api.send(&ask).await?;
-        self.screen.answer(answer.status, took.as_secs_f64() * 1000.0);
-        Ok(answer)
     }
 
     /// The path of the tour's integration, and what follows it.
@@ -225,4 +264,13 @@ fn contents(answer: &Value) -> String {
     let profiles = answer["profiles"].as_array().into_iter().flatten();
     let decoded = profiles.filter_map(|profile| STANDARD.decode(profile["content"].as_str()?).ok());
     decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+}
+
+/// A body of a thousand devices would fill the screen.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 1000;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
 }

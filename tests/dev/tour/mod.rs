@@ -22,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::stack::{Kind, Stack};
 use crate::{Failure, http, say, tokens};
 
-use client::{Api, Tour};
+use client::{Api, Mac, Tour};
 use files::Files;
 use org::ControlledOrg;
 use screen::Screen;
@@ -121,5 +121,8 @@ async fn prepare(facts: &Facts, folder: &Folder, files: Files) -> Result<Tour, F
         stranger: facts.tokens.other_tenant.clone(),
         integration: String::new(),
         etag: String::new(),
+        mac: Mac::new(),
+        hook_path: String::new(),
+        hook_secret: String::new(),
     })
 }

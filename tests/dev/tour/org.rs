@@ -29,7 +29,7 @@ impl ControlledOrg {
         let (scep_url, challenge_url) = (text("/scep/scep_url"), text("/scep/challenge_url"));
         let org = Self { http, url, before: state["knobs"].clone(), scep_url, challenge_url };
         let mut healthy = json!(Knobs::default());
-        for kept in ["client_id", "client_secrets", "custom_domains"] {
+        for kept in ["client_id", "client_secrets", "custom_domains", "rate_limits"] {
             healthy[kept] = org.before[kept].clone();
         }
         for kept in ["username", "password"] {
@@ -102,6 +102,52 @@ impl ControlledOrg {
         }
         answer.error_for_status()?;
         Ok(true)
+    }
+
+    /// Okta is away, or back again.
+    pub async fn set_outage(&self, is_away: bool) -> Result<(), Broken> {
+        let fault = json!({ "kind": "status", "status": 503, "path": "/" });
+        self.turn(json!({ "faults": if is_away { json!([fault]) } else { json!([]) } })).await
+    }
+
+    /// Okta Verify registers a Mac: its id in Okta.
+    pub async fn add_mac(&self, serial_number: &str, udid: &str) -> Result<String, Broken> {
+        let mac = json!({
+            "platform": "MACOS", "serial_number": serial_number, "udid": udid,
+            "display_name": "Ada's Mac",
+        });
+        self.make("devices", &mac).await
+    }
+
+    /// A user of the org: his id in Okta.
+    pub async fn add_user(&self, login: &str) -> Result<String, Broken> {
+        self.make("users", &json!({ "login": login })).await
+    }
+
+    async fn make(&self, what: &str, body: &Value) -> Result<String, Broken> {
+        let request = self.http.post(format!("{}/{what}", self.url)).json(body);
+        let made: Value = request.send().await?.error_for_status()?.json().await?;
+        Ok(made["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The user adds an account in Okta Verify; he is not managed by that.
+    pub async fn enroll(&self, device: &str, user: &str) -> Result<(), Broken> {
+        self.happens(&format!("devices/{device}/users/{user}"), &json!({})).await
+    }
+
+    pub async fn sign_in_with_fastpass(&self, device: &str, user: &str) -> Result<(), Broken> {
+        self.happens(&format!("devices/{device}/users/{user}/sign-in"), &json!({})).await
+    }
+
+    /// What an admin does in Okta's console, such as `SUSPENDED`.
+    pub async fn set_device_status(&self, device: &str, status: &str) -> Result<(), Broken> {
+        self.happens(&format!("devices/{device}/status"), &json!({ "status": status })).await
+    }
+
+    async fn happens(&self, what: &str, body: &Value) -> Result<(), Broken> {
+        let request = self.http.post(format!("{}/{what}", self.url)).json(body);
+        request.send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// What was asked of the org so far: method and path of each request.

@@ -44,6 +44,12 @@ impl Screen {
         say(&format!("    {} {status}  {took}\n", self.ink("2", "←")));
     }
 
+    /// The last of several answers, whose times say nothing.
+    pub fn answered(&self, status: u16) {
+        let colour = if status < 400 { "32" } else { "33" };
+        say(&format!("    {} {}\n", self.ink("2", "←"), self.ink(colour, &status.to_string())));
+    }
+
     /// A line of a table.
     pub fn row(&self, text: &str) {
         say(&format!("      {}\n", self.ink("36", text.trim_end())));

@@ -8,8 +8,8 @@ use super::answer::Broken;
 pub const HIDDEN: &str = "••••";
 
 /// The names under which secrets travel; a profile's content holds them too.
-const FIELDS: [&str; 6] =
-    ["client_secret", "password", "secret_key", "challenge", "content", "managementHint"];
+const FIELDS: [&str; 7] =
+    ["client_secret", "password", "secret_key", "secret", "challenge", "content", "managementHint"];
 
 /// Hides the secrets of a body that is to be shown.
 pub fn hide(value: &mut Value) {

@@ -7,6 +7,7 @@ mod leave;
 mod macos;
 mod prerequisites;
 mod refusals;
+mod trust;
 mod wizard;
 
 use super::answer::Broken;
@@ -33,6 +34,7 @@ pub async fn walk(tour: &mut Tour) -> Result<(), Broken> {
     tour.step("The wizard knows what is left", wizard::overview).await?;
     configure(tour).await?;
     deploy(tour).await?;
+    trust(tour).await?;
     tour.step("A token without the scope may not look", refusals::no_scope).await?;
     tour.step("Another tenant sees nothing", refusals::other_tenant).await?;
     tour.step("The audit tells who did what", leave::audit).await?;
@@ -64,4 +66,22 @@ async fn deploy(tour: &mut Tour) -> Result<(), Broken> {
     tour.step("The settings are to be had as a file", deployments::as_a_file).await?;
     tour.step("The MDM gets what one iPhone needs", deployments::for_an_iphone).await?;
     tour.step("A sixth challenge in ten minutes is refused", deployments::too_often).await
+}
+
+async fn trust(tour: &mut Tour) -> Result<(), Broken> {
+    tour.step("Okta's devices are mirrored", trust::mirrored).await?;
+    tour.step("The MDM reports a Mac", trust::reported).await?;
+    tour.step("The Mac is not trusted, and it is said why", trust::untrusted).await?;
+    tour.step("Its configuration is delivered", trust::delivered).await?;
+    tour.step("Okta Verify registers it", trust::registered).await?;
+    tour.step("Its user signs in with FastPass, and it is trusted", trust::signed_in).await?;
+    tour.step("A gateway asks for a thousand devices at once", trust::a_thousand).await?;
+    tour.step("An answer that is still good is not sent again", trust::not_modified).await?;
+    tour.step("Okta is away: the verdict stays, and is called stale", trust::outage).await?;
+    tour.step("Okta is back", trust::outage_over).await?;
+    tour.step("The event hook is made", trust::hook).await?;
+    tour.step("The Mac is suspended in Okta, and the hook tells", trust::suspended).await?;
+    tour.step("The Mac is active in Okta again", trust::unsuspended).await?;
+    tour.step("The MDM reports it wiped", trust::wiped).await?;
+    tour.step("The tenant's summary", trust::summary).await
 }
