@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, guard, web};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_actix_web::scope;
@@ -59,9 +59,11 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(trust_status::get_trust_summary)
             .service(trust_status::list_trust_status)
             .service(trust_status::query_trust_status)
+            .map(|scope| scope.service(no_serial_number("/trust-status/devices/query")))
             .service(trust_status::get_trust_status)
             .service(devices::list_devices)
             .service(devices::update_devices)
+            .map(|scope| scope.service(no_serial_number("/devices/batch")))
             .service(devices::get_device)
             .service(devices::update_device)
             .service(devices::delete_device)
@@ -77,6 +79,12 @@ fn answers_are_not_kept() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((CACHE_CONTROL, "no-store"))
         .add((HeaderName::from_static("x-content-type-options"), "nosniff"))
+}
+
+/// A path that has `POST` alone and lies where other operations have a serial number: the other methods
+/// must not take its last word for one.
+fn no_serial_number(path: &'static str) -> Resource {
+    web::resource(path).guard(guard::Not(guard::Post())).default_service(web::to(unmatched))
 }
 
 /// The OpenAPI document, without a server.

@@ -97,6 +97,7 @@ pub struct OktaRecordResponse {
 /// the answer says `conflicting_identity`.
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
 pub struct AskedDeviceFields {
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[schema(
