@@ -38,7 +38,7 @@ pub struct DeviceRequest {
     udid: String,
     /// The user's name in Okta, so that Okta Verify need not ask for it.
     #[serde(default)]
-    #[schema(example = "ada@acme.example", max_length = 254)]
+    #[schema(example = "ada@acme.example", min_length = 1, max_length = 254)]
     user_principal_name: Option<String>,
 }
 
