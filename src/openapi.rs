@@ -87,6 +87,9 @@ fn add_shared_errors(operation: &mut Operation, by_id: bool) {
     };
     let takes_query = takes(&ParameterIn::Query);
     let takes_header = takes(&ParameterIn::Header);
+    let takes_key = parameters.iter().any(|parameter| {
+        matches!(parameter, RefOr::T(found) if found.name.eq_ignore_ascii_case("Idempotency-Key"))
+    });
     let mut statuses = vec![401, 403, 500, 503];
     if takes_body || takes_query || takes_header {
         statuses.push(400);
@@ -104,7 +107,7 @@ fn add_shared_errors(operation: &mut Operation, by_id: bool) {
         let responses = &mut operation.responses.responses;
         responses
             .entry(status.to_string())
-            .or_insert_with(|| RefOr::T(problem_response(status, asks_okta)));
+            .or_insert_with(|| RefOr::T(problem_response(status, asks_okta, takes_key)));
     }
     add_headers(operation);
 }
@@ -129,7 +132,14 @@ fn add_headers(operation: &mut Operation) {
 }
 
 /// What only an operation that asks Okta can answer, among the statuses that all share.
-const OF_OKTA: [&str; 9] = [
+const OF_OKTA: [&str; 16] = [
+    "challenge_cache_full",
+    "scep_ca_expired",
+    "scep_credentials_refused",
+    "scep_wrong_url",
+    "scep_permission_missing",
+    "scep_challenge_missing",
+    "scep_ca_unreadable",
     "org_not_found",
     "invalid_client",
     "missing_scopes",
@@ -142,10 +152,11 @@ const OF_OKTA: [&str; 9] = [
 ];
 
 /// A problem of this status, with the codes that it may carry.
-fn problem_response(status: u16, asks_okta: bool) -> Response {
+fn problem_response(status: u16, asks_okta: bool, takes_key: bool) -> Response {
     let codes: Vec<&str> = KINDS
         .iter()
         .filter(|kind| kind.status == status && (asks_okta || !OF_OKTA.contains(&kind.code)))
+        .filter(|kind| takes_key || kind.code != "idempotency_key_reused")
         .map(|kind| kind.code)
         .collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();

@@ -94,13 +94,20 @@ CREATE TABLE okta_devices (
     -- Whether Okta told of every user how he is managed.
     users_known     boolean     NOT NULL,
     any_managed     boolean     NOT NULL,
-    -- When this very row was last read apart from sweeps, or last changed by one.
+    -- When the read began that last changed this very row, or that showed it apart from sweeps.
     observed_at     timestamptz NOT NULL,
-    -- Whether the last sweep confirmed all of the row, so that it is as fresh as the sweep. Not so where
-    -- a sweep did not show the device, or left out how its users are managed.
+    -- Whether the last sweep confirmed the row, so that it is as fresh as the sweep. Not so where a sweep
+    -- did not show the device, or showed it otherwise than what is known from a later read.
     follows_sweeps  boolean     NOT NULL DEFAULT true,
-    -- When it was last read by its id. A search lags behind such a read and must not undo it.
+    -- When the users were last told, where lists leave out how they are managed; empty where the users
+    -- are as fresh as the row.
+    users_observed_at timestamptz,
+    -- When it was last read by its id, and when its users were. A list lags behind such a read and must
+    -- not undo it.
     read_by_id_at   timestamptz,
+    users_read_at   timestamptz,
+    -- Its users could not be read: others go first until then.
+    users_put_off_until timestamptz,
     -- When Okta said that it has no such device.
     not_found_at    timestamptz,
     PRIMARY KEY (tenant_id, integration_id, okta_device_id),
@@ -110,12 +117,15 @@ CREATE INDEX okta_devices_by_serial ON okta_devices (tenant_id, serial_number, i
     WHERE serial_number IS NOT NULL;
 CREATE INDEX okta_devices_by_udid ON okta_devices (tenant_id, udid, integration_id)
     WHERE udid IS NOT NULL;
--- Records that only an id can match.
+-- Records that no serial number can match.
 CREATE INDEX okta_devices_nameless ON okta_devices (tenant_id, integration_id)
-    WHERE serial_number IS NULL AND udid IS NULL;
+    WHERE serial_number IS NULL;
 -- Records that wait for a sign-in or for what Okta left out.
-CREATE INDEX okta_devices_unmanaged ON okta_devices (tenant_id, integration_id, observed_at)
-    WHERE NOT any_managed OR NOT users_known;
+CREATE INDEX okta_devices_unmanaged ON okta_devices (tenant_id, integration_id, users_read_at)
+    WHERE NOT any_managed OR NOT users_known OR users_observed_at IS NOT NULL;
+-- Records that Okta no longer had when it was asked for them.
+CREATE INDEX okta_devices_gone ON okta_devices (tenant_id, integration_id)
+    WHERE not_found_at IS NOT NULL;
 
 -- How far the mirror of an integration has come, and how old it is.
 CREATE TABLE okta_syncs (
@@ -168,7 +178,7 @@ CREATE TABLE okta_rereads (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
     okta_device_id  text        NOT NULL,
-    reason          text        NOT NULL CHECK (reason IN ('missing', 'hook', 'pending')),
+    reason          text        NOT NULL CHECK (reason IN ('missing', 'hook')),
     due_at          timestamptz NOT NULL DEFAULT now(),
     asked_at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, integration_id, okta_device_id),

@@ -4,8 +4,8 @@
 -- for this transaction only. The function has no more rights than its caller.
 --
 -- Answers a row for each asked device, its place counted from 1, and after them the row 0 with what
--- is the same for all: the tenant's integrations (or the one asked for), and whether the org has an
--- iOS record that could be any iPhone. With several integrations and none named there is no more
+-- is the same for all: the tenant's integrations (or the one asked for), the time, and whether the org
+-- has an iOS record that could be any iPhone. With several integrations and none named there is no more
 -- than the row 0: nobody could say which org the answer is about.
 CREATE FUNCTION facts_many(
     p_tenant          text,
@@ -31,6 +31,7 @@ DECLARE
     v_row          record;
     v_ask_nameless boolean := false;
     v_nameless     boolean := false;
+    v_udid_only    boolean := false;
 BEGIN
     PERFORM set_config('odt.tenant', p_tenant, true);
 
@@ -63,7 +64,9 @@ BEGIN
                            'okta_device_id', d.okta_device_id,
                            'enrollment', d.enrollment_state,
                            'enrolled_at', d.enrolled_at,
-                           'okta_verify_installed_at', d.okta_verify_installed_at,
+                           'okta_verify_installed_at', CASE WHEN d.counts_from IS NULL
+                               OR d.okta_verify_reported_at >= d.counts_from
+                               THEN d.okta_verify_installed_at END,
                            'counts_from', d.counts_from,
                            'reported_at', d.reported_at,
                            'deleted_at', d.deleted_at,
@@ -72,13 +75,16 @@ BEGIN
                                'delivered_at', y.delivered_at,
                                'reported_at', y.reported_at) END,
                            'certificate', c.certificate) END,
+                       'several_devices', coalesce(d.several, false),
                        'okta_devices', o.records) AS answer
               FROM unnest(p_serials, p_udids, p_okta_device_ids)
                    WITH ORDINALITY AS a (serial_number, udid, okta_device_id, place)
               -- By Okta's id first, then by UDID, then by serial number. Where Okta's id is all that
               -- was asked, what its record says of the device leads to it.
               LEFT JOIN LATERAL (
-                  SELECT found.* FROM (
+                  -- Whether they lead to several devices is told too.
+                  SELECT found.*, min(found.serial_number) OVER ()
+                             <> max(found.serial_number) OVER () AS several FROM (
                       SELECT 1 AS way, n.* FROM devices n
                        WHERE n.tenant_id = p_tenant AND n.okta_device_id = a.okta_device_id
                       UNION ALL
@@ -141,6 +147,7 @@ BEGIN
                              'users_known', r.users_known,
                              'observed_at', r.observed_at,
                              'follows_sweeps', r.follows_sweeps,
+                             'users_observed_at', r.users_observed_at,
                              'not_found_at', r.not_found_at)) AS records
                     FROM (
                       SELECT a.okta_device_id AS id WHERE a.okta_device_id IS NOT NULL
@@ -178,23 +185,31 @@ BEGIN
             v_ask_nameless := v_ask_nameless OR (v_row.platform = 'ios' AND v_row.records IS NULL);
         END LOOP;
 
-        -- Asked only where the answer decides something.
+        -- Asked only where the answer decides something: records that no device of the inventory
+        -- claims, those with nothing to tell them by and those with a UDID alone.
         IF v_ask_nameless THEN
-            v_nameless := EXISTS (
-                SELECT FROM okta_devices r
-                 WHERE r.tenant_id = p_tenant AND r.integration_id = v_integration
-                   AND r.serial_number IS NULL AND r.udid IS NULL
-                   AND r.platform = 'IOS' AND r.not_found_at IS NULL
-                   -- A look-up for each record, and not a join of all with all.
-                   AND (SELECT n.serial_number FROM devices n
-                         WHERE n.tenant_id = p_tenant
-                           AND n.okta_device_id = r.okta_device_id LIMIT 1) IS NULL);
+            SELECT bool_or(r.udid IS NULL), bool_or(r.udid IS NOT NULL)
+              INTO v_nameless, v_udid_only
+              FROM okta_devices r
+             WHERE r.tenant_id = p_tenant AND r.integration_id = v_integration
+               AND r.serial_number IS NULL
+               AND r.platform = 'IOS' AND r.not_found_at IS NULL
+               -- A look-up for each record, and not a join of all with all.
+               AND (SELECT n.serial_number FROM devices n
+                     WHERE n.tenant_id = p_tenant
+                       AND n.okta_device_id = r.okta_device_id LIMIT 1) IS NULL
+               AND (r.udid IS NULL OR (SELECT n.serial_number FROM devices n
+                     WHERE n.tenant_id = p_tenant AND n.udid = r.udid LIMIT 1) IS NULL);
         END IF;
     END IF;
 
     ordinal := 0;
     facts := json_build_object(
-        'integrations', coalesce(v_integrations, '[]'::json), 'nameless_ios', v_nameless);
+        'integrations', coalesce(v_integrations, '[]'::json),
+        -- By the clock that dates all that was read: replicas need not agree with it.
+        'now', clock_timestamp(),
+        'nameless_ios', coalesce(v_nameless, false),
+        'udid_only_ios', coalesce(v_udid_only, false));
     RETURN NEXT;
 END
 $$;

@@ -140,7 +140,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "ODT_SYNC_LEASE_SECONDS",
         Some("30"),
-        "how long a job stays with a replica that says nothing more, 1 to 600",
+        "how long a job stays with a replica that says nothing more, 1 to 600; below three times ODT_OKTA_TIMEOUT_SECONDS slow answers are read for nothing",
     ),
     setting(
         "ODT_SYNC_SWEEP_EVERY_SECONDS",

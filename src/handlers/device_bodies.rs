@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{KnownFormat, Object, Ref};
 
@@ -14,7 +15,7 @@ use crate::model::device_reports::{
     Certificate, Configuration, Delivery, Enrollment, GroupResult, OktaVerify,
 };
 use crate::model::{DeviceRecord, IntegrationId, Platform, ReportResults, SerialNumber};
-use crate::service::{Error, FieldError, ReportFields};
+use crate::service::{Error, FieldError, MOST_REPORTS, ReportFields};
 use crate::store::ReportOutcome;
 
 /// For fields where `null` says something else than a field that is not there.
@@ -30,7 +31,10 @@ where
     <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
 }
 
-/// What the MDM says of a device. A group that is absent is left as it is; `null` clears it.
+/// What the MDM says of a device. A group that is absent is left as it is; `null` clears `udid`,
+/// `okta_device_id`, `okta_verify`, and what is said of one integration in `deliveries` and
+/// `certificates`. An enrolment is not cleared: it ends as `unenrolled` or `wiped`, or with the device's
+/// deletion.
 #[expect(clippy::option_option, reason = "the outer is an absent field, the inner one null")]
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -93,16 +97,57 @@ pub struct DeviceReportRequest {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn parse_item(
-    item: serde_json::Value,
+    item: &RawValue,
     pointer: &str,
 ) -> Result<DeviceReportRequest, FieldError> {
-    if !item.is_object() {
+    if !item.get().starts_with('{') {
         return Err(FieldError::new(pointer, "invalid", "This has to be a JSON object."));
     }
-    serde_path_to_error::deserialize(item).map_err(|error| {
+    let mut json = serde_json::Deserializer::from_str(item.get());
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = format!("{pointer}{}", pointer_of(error.path()));
         invalid_field(pointer, &error.into_inner())
     })
+}
+
+/// The serial number of a report that may be wrong in everything else.
+pub(super) fn serial_of(item: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        serial_number: String,
+    }
+    serde_json::from_str::<Named>(item.get()).ok().map(|named| named.serial_number)
+}
+
+/// The reports of a batch as they were sent, and no more of them than say that there are too many: what
+/// is small on the wire must not grow large here.
+fn reports<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Box<RawValue>>, D::Error> {
+    struct Reports;
+    impl<'de> serde::de::Visitor<'de> for Reports {
+        type Value = Vec<Box<RawValue>>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut items: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut reports = Vec::new();
+            while reports.len() <= MOST_REPORTS {
+                match items.next_element()? {
+                    Some(report) => reports.push(report),
+                    None => return Ok(reports),
+                }
+            }
+            while items.next_element::<serde::de::IgnoredAny>()?.is_some() {}
+            Ok(reports)
+        }
+    }
+    deserializer.deserialize_seq(Reports)
 }
 
 fn deliveries_schema() -> Object {
@@ -139,8 +184,9 @@ fn by_integration(name: &str) -> Object {
 }] }))]
 pub struct DeviceBatchRequest {
     /// Each with its `serial_number`. Read one by one: a bad one spoils no other.
+    #[serde(deserialize_with = "reports")]
     #[schema(value_type = Vec<DeviceReportRequest>, min_items = 1, max_items = 1000)]
-    pub(super) devices: Vec<serde_json::Value>,
+    pub(super) devices: Vec<Box<RawValue>>,
 }
 
 /// A device, as far as it was reported for its present enrolment.
@@ -193,7 +239,8 @@ pub struct DeviceBatchResponse {
 /// How one report of a batch was taken.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceBatchResult {
-    /// As it was sent, when the report could be read as far as that.
+    /// In its one spelling, or as it was sent where the report was refused; `null` when that could not be
+    /// read.
     #[schema(required)]
     serial_number: Option<String>,
     status: BatchStatus,

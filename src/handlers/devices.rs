@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::device_bodies::{
     DeviceBatchRequest, DeviceBatchResponse, DeviceDeletedResponse, DeviceReportRequest,
-    DeviceReportResponse, DeviceResponse, parse_item,
+    DeviceReportResponse, DeviceResponse, parse_item, serial_of,
 };
 use super::extract::{BATCH_LIMIT, Body, Verified, page_of};
 use super::problem::Problem;
@@ -126,7 +126,7 @@ pub async fn list_devices(
 /// Report up to 1,000 devices
 ///
 /// In their order, each as by `PUT /devices/{serial_number}`. One that is refused spoils no other: the
-/// answer has one result for each. Up to 1 MiB.
+/// answer has one result for each. Up to 2 MiB.
 #[utoipa::path(
     operation_id = "update_devices", tag = "Devices", request_body = DeviceBatchRequest,
     responses(
@@ -142,9 +142,8 @@ pub async fn update_devices(
     body: Body<DeviceBatchRequest, BATCH_LIMIT>,
 ) -> Result<HttpResponse, Problem> {
     let sent = body.0.devices;
-    let serials = sent.iter().map(|item| Some(item.get("serial_number")?.as_str()?.to_owned()));
-    let serials: Vec<Option<String>> = serials.collect();
-    let read = sent.into_iter().enumerate().map(|(place, item)| {
+    let serials: Vec<Option<String>> = sent.iter().map(|item| serial_of(item)).collect();
+    let read = sent.iter().enumerate().map(|(place, item)| {
         let report = parse_item(item, &format!("/devices/{place}"));
         report.map(ReportFields::from)
     });

@@ -16,7 +16,7 @@ use crate::service::FieldError;
 /// The most bytes of a request body, but where an operation says otherwise.
 pub const BODY_LIMIT: usize = 64 * 1024;
 /// The most bytes of a body with up to 1,000 devices in it.
-pub const BATCH_LIMIT: usize = 1024 * 1024;
+pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 
 /// The caller that the middleware verified.
 pub struct Verified(pub Caller);
@@ -124,15 +124,19 @@ pub(super) fn invalid_field(pointer: String, cause: &serde_json::Error) -> Field
                 words.split_once("`, expected ").map_or("none", |(_, expected)| expected);
             (pointer, "unknown_field", format!("There is no such field; expected {expected}."))
         }
-        Some(_) if words.starts_with("duplicate field") => {
-            (pointer, "duplicate", "This field stands there twice.".to_owned())
+        Some(field) if words.starts_with("duplicate field") => {
+            (format!("{pointer}/{field}"), "duplicate", "This field stands there twice.".to_owned())
         }
         _ => {
-            let expected = words
-                .rsplit_once("expected ")
-                .map_or("of the type and form that the API document gives", |(_, expected)| {
-                    expected
-                });
+            let expected = words.rsplit_once("expected ").map(|(_, expected)| expected);
+            let expected = match expected {
+                None => "of the type and form that the API document gives",
+                // serde's words for what JSON calls otherwise.
+                Some("a sequence") => "a list",
+                Some("a map") => "a JSON object",
+                Some(expected) if expected.starts_with("struct ") => "a JSON object",
+                Some(expected) => expected,
+            };
             (pointer, "invalid", format!("This has to be {expected}."))
         }
     };

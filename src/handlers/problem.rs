@@ -17,6 +17,7 @@ use crate::service::{
     ChecklistItem, DeviceError, Error, EventHookError, FieldError, IntegrationChoice,
 };
 use crate::store::StoreError;
+use crate::telemetry::chain_of;
 
 /// A kind of problem: its stable code, its status, its title, and when it comes about.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ kinds! {
     IDENTIFIER_TAKEN 409 "identifier_taken" "Identifier of another device" "The UDID or Okta device id is that of another living device; `detail` names it.";
     DEVICE_MISMATCH 409 "device_mismatch" "Not the device that was reported" "The inventory knows the device with another UDID or platform.";
     STALE_VERSION 412 "stale_version" "Stale version" "`If-Match` names another version than the current one.";
-    BODY_TOO_LARGE 413 "body_too_large" "Body too large" "The body has more bytes than the operation takes: 64 KiB, 256 KiB for event hooks, 1 MiB for up to 1,000 devices.";
+    BODY_TOO_LARGE 413 "body_too_large" "Body too large" "The body has more bytes than the operation takes: 64 KiB, 256 KiB for event hooks, 2 MiB for up to 1,000 devices.";
     UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "Unsupported media type" "The body is not declared as JSON.";
     INVALID_REQUEST 422 "invalid_request" "Invalid fields" "Fields are missing, unknown or not acceptable; `errors` names each.";
     IDEMPOTENCY_KEY_REUSED 422 "idempotency_key_reused" "Idempotency-Key reused" "The key was used with another body in the last 24 hours.";
@@ -74,6 +75,7 @@ kinds! {
     OKTA_REFUSED 422 "okta_refused" "Okta refused" "Another refusal by Okta, in its own words.";
     TOO_MANY_CHALLENGES 429 "too_many_challenges" "Too many challenges" "Five challenges of a device in ten minutes, or eight at once, are the most. Try again after `Retry-After` seconds.";
     TOO_MANY_ATTEMPTS 429 "too_many_attempts" "Too many attempts" "The integration was connected or checked too often in the last minute: ten times are the most. Try again after `Retry-After` seconds.";
+    TOO_MANY_DELIVERIES 429 "too_many_deliveries" "Too many deliveries" "Too many calls of event hooks are waiting. Okta delivers again by itself.";
     TOO_MANY_VERIFICATIONS 429 "too_many_verifications" "Too many verifications" "An event hook is verified ten times in a minute at most. Try again after `Retry-After` seconds.";
     INTERNAL 500 "internal" "Internal error" "A fault of this service; `request_id` finds it in the log.";
     OKTA_BAD_ANSWER 502 "okta_bad_answer" "Okta's answer was not understood" "Okta answered with something else than its API describes.";
@@ -301,7 +303,11 @@ impl Problem {
     pub(super) fn internal(error: &(dyn StdError + 'static)) -> Self {
         let problem =
             Self::new(INTERNAL, "This is our fault, not yours. Tell the operator the request_id.");
-        tracing::error!(request_id = problem.request_id, chain = chain(error), "a request failed");
+        tracing::error!(
+            request_id = problem.request_id,
+            chain = chain_of(error),
+            "a request failed"
+        );
         problem
     }
 }
@@ -423,8 +429,13 @@ fn of_event_hook(error: &EventHookError) -> Problem {
             "Send the header x-okta-verification-challenge once, with 1 to 256 visible ASCII characters.",
         ),
         E::DeliveryMalformed => Problem::malformed(
-            "The body has to be what Okta delivers: JSON with a list data.events.",
+            "The body has to be what Okta delivers, within 3 seconds: JSON with a list data.events.",
         ),
+        E::TooManyCalls { retry_after } => Problem::new(
+            TOO_MANY_DELIVERIES,
+            "Too many calls of event hooks are waiting at the moment. Call again in a few seconds.",
+        )
+        .retry_after(retry_after.as_secs().max(1)),
         E::TooManyVerifications { retry_after } => Problem::new(
             TOO_MANY_VERIFICATIONS,
             "This event hook was verified ten times in a minute. Wait, then verify it again.",
@@ -475,7 +486,7 @@ fn of_store(error: &StoreError) -> Problem {
         let problem = Problem::new(DATABASE_UNAVAILABLE, detail).retry_after(2);
         tracing::warn!(
             request_id = problem.request_id,
-            chain = chain(error),
+            chain = chain_of(error),
             "postgresql is not available"
         );
         return problem;
@@ -491,7 +502,7 @@ fn of_okta(error: &OktaError) -> Problem {
         tracing::warn!(
             request_id,
             code = kind.code,
-            chain = chain(error),
+            chain = chain_of(error),
             "okta did not give what was needed"
         );
     }
@@ -520,16 +531,4 @@ fn of_okta(error: &OktaError) -> Problem {
 fn kind_of_okta(error: &OktaError) -> &'static Kind {
     let code = error.code();
     KINDS.iter().copied().find(|kind| kind.code == code).unwrap_or(OKTA_BAD_ANSWER)
-}
-
-/// An error with all its causes, for the log.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

@@ -7,7 +7,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post, web};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use super::extract::{BATCH_LIMIT, Body, Verified, not_null, page_of};
@@ -71,11 +71,11 @@ pub struct SummaryParams {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct TrustListParams {
-    #[param(nullable = false)]
-    trust: Option<Trust>,
+    #[param(value_type = Option<Trust>, nullable = false)]
+    trust: Option<String>,
     /// Also a note.
-    #[param(nullable = false)]
-    reason: Option<Reason>,
+    #[param(value_type = Option<Reason>, nullable = false)]
+    reason: Option<String>,
     #[param(
         nullable = false,
         pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
@@ -127,6 +127,22 @@ fn integration_of(text: Option<&str>) -> Option<IntegrationId> {
     text.map(|text| IntegrationId(text.parse().unwrap_or_default()))
 }
 
+/// A word of a query, or which words there are.
+fn word_of<T>(
+    name: &str,
+    text: Option<&str>,
+    parse: fn(&str) -> Option<T>,
+    words: &str,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    parse(text).map(Some).ok_or_else(|| {
+        let detail = format!("Send {words}.");
+        Problem::invalid(vec![FieldError::new(&format!("/query/{name}"), "invalid", detail)])
+    })
+}
+
+const TRUSTS: &str = "trusted, pending, untrusted or unknown";
+
 fn question_of(
     integration_id: Option<&str>,
     max_age: Option<i64>,
@@ -142,14 +158,16 @@ fn question_of(
 
 /// Whether a device is trusted
 ///
-/// Always 200, also for a device that nobody knows. May be kept until `fresh_until`: see
-/// `Cache-Control`. The `ETag` changes with what the answer says, not when the same is merely seen again.
+/// Always 200, also for a device that nobody knows. With `max_age`, a device of which older facts are
+/// known is read from Okta: once in 30 seconds, and as far as the org's rate goes (at Okta's default some
+/// four a minute); otherwise the answer is `unknown` with `last_known`. 0 is met only by a read that began
+/// after the question. May be kept until `fresh_until`: see `Cache-Control`. The `ETag` changes with what the answer says, not when the same is merely seen again.
 #[utoipa::path(
     operation_id = "get_trust_status", tag = "Trust status",
     params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$"), TrustParams, ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer that is there", nullable = false)),
     responses(
-        (status = 200, description = "The verdict", body = TrustStatusResponse, headers(("ETag" = String, description = "Of what the answer says, without observed_at and fresh_until"), ("Last-Modified" = String, description = "observed_at"), ("Cache-Control" = String, description = "private, with the seconds until fresh_until"))),
-        (status = 304, description = "The caller has this answer"),
+        (status = 200, description = "The verdict", body = TrustStatusResponse, headers(("ETag" = String, description = "Of what the answer says, without observed_at and fresh_until"), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String, description = "private, with the seconds until fresh_until"))),
+        (status = 304, description = "The caller has this answer", headers(("ETag" = String), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String))),
         (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["trust:read"])),
@@ -165,14 +183,15 @@ pub async fn get_trust_status(
     let question = question_of(integration_id.as_deref(), max_age, "/query/max_age")?;
     let serial_number = request.match_info().get("serial_number").unwrap_or_default();
     let status = state.service.get_trust_status(&caller.0, serial_number, question).await?;
-    let keep_for = status.fresh_for(Utc::now());
+    let keep_for = status.fresh_for();
     caching::answer(&request, &TrustStatusResponse::from(status), keep_for)
 }
 
 /// Whether each of up to 1,000 devices is trusted
 ///
-/// In the order of the question, each with what was asked; one that nobody knows is answered as such.
-/// Never asks Okta.
+/// In the order of the question, each with what was asked; one that nobody knows is answered as such,
+/// and what is no identifier is an error of the whole query. Never asks Okta: facts that are older than
+/// `max_age` give `unknown`. Up to 2 MiB.
 #[utoipa::path(
     operation_id = "query_trust_status", tag = "Trust status", request_body = TrustQueryRequest,
     responses(
@@ -219,6 +238,8 @@ pub async fn list_trust_status(
     let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
     let integration = integration_of(params.integration_id.as_deref());
     let TrustListParams { trust, reason, udid, okta_device_id, .. } = params;
+    let trust = word_of("trust", trust.as_deref(), Trust::parse, TRUSTS)?;
+    let reason = word_of("reason", reason.as_deref(), Reason::parse, "a reason of the document")?;
     let filter = TrustFilter { trust, reason, udid, okta_device_id };
     let found = state.service.list_trust_status(&caller.0, filter, integration, page).await?;
     Ok(HttpResponse::Ok().json(PageResponse::from(found.map(TrustStatusResponse::from))))

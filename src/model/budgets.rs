@@ -1,6 +1,10 @@
 //! Our part of an org's rate: half of it is left to others, and ours is divided by what it is used
 //! for (contract §7). Arithmetic alone; who counts is the store.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
 /// What Okta counts by itself (facts §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateBucket {
@@ -17,6 +21,15 @@ pub enum RateShare {
     Pending,
     /// Reads while a caller waits.
     Live,
+}
+
+/// What came of asking for a share of the rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// It was taken at this time, by PostgreSQL's clock: what is read now is not older.
+    Taken(DateTime<Utc>),
+    /// It is spent; in what time there will be enough of it.
+    Spent(Duration),
 }
 
 /// Devices in one page of a sweep, at most.

@@ -53,6 +53,8 @@ impl SerialNumber {
     /// digits. Eight is below all of them and still long enough to be no stray word.
     pub const MIN_LEN: usize = 8;
     pub const MAX_LEN: usize = 14;
+    /// The form, in words for people.
+    pub const FORM: &str = "A serial number has 8 to 14 letters and digits.";
 
     /// Reads a serial number in either case, with blanks around it.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
@@ -74,6 +76,9 @@ impl SerialNumber {
 impl Udid {
     /// The longest form: 40 digits.
     pub const MAX_LEN: usize = 40;
+    /// The form, in words for people.
+    pub const FORM: &str =
+        "A UDID has 40 hexadecimal digits, or 8 and 16 of them, or the form of a UUID.";
 
     /// Reads the three forms that Apple has used: that of a UUID (Macs), 8 and 16 hexadecimal
     /// digits (iPhones and iPads since 2018), 40 of them (before).
@@ -98,6 +103,8 @@ impl Udid {
 impl OktaDeviceId {
     /// The longest id, in characters.
     pub const MAX_LEN: usize = 64;
+    /// The form, in words for people.
+    pub const FORM: &str = "Okta's id of the device, such as guo1a2b3c4d5e6f7g8h9.";
 
     /// Okta promises no form: visible ASCII characters, as they are.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {

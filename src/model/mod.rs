@@ -20,7 +20,7 @@ pub mod scope;
 pub mod syncs;
 pub mod trust_status;
 
-pub use budgets::{RateBucket, RateShare};
+pub use budgets::{Budget, RateBucket, RateShare};
 pub use credentials::{CredentialsState, NewCredentials, StoredCredentials};
 pub use device_records::DeviceRecord;
 pub use device_reports::{DeviceReport, ReportRefusal, ReportResults};

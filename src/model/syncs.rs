@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{OktaDevice, OktaDeviceUser};
 
-/// What the sweep of an org does at this moment.
+/// What the sweep of an org does at this moment: `idle` until the next one is due, `queued` when it is,
+/// `running`, or `waiting` between two pages for the org's rate or for Okta to answer again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncState {
@@ -52,11 +53,11 @@ pub struct Sync {
 pub struct ReadPage {
     pub org_id: String,
     pub devices: Vec<OktaDevice>,
-    /// Of all rows that had one, also of those that could not be read.
-    pub ids: Vec<String>,
     /// The address of the next page, without scheme and host; `None` on the last.
     pub next: Option<String>,
-    /// When it was read, by Okta's clock.
+    /// When the read began, by PostgreSQL's clock: what it shows is no fresher.
+    pub read_at: DateTime<Utc>,
+    /// When it was answered, by Okta's clock.
     pub at: Option<DateTime<Utc>>,
     /// What Okta said of the org's rate.
     pub limit: Option<u32>,

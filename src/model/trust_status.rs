@@ -32,6 +32,23 @@ pub enum Trust {
     Unknown,
 }
 
+impl Trust {
+    const ALL: [Self; 4] = [Self::Trusted, Self::Pending, Self::Untrusted, Self::Unknown];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Pending => "pending",
+            Self::Untrusted => "untrusted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trust| trust.as_str() == word)
+    }
+}
+
 /// By which rules it is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
@@ -140,6 +157,15 @@ fn never_connected(facts: &Facts, now: DateTime<Utc>) -> Verdict {
     }
 }
 
+impl Facts {
+    /// Whether the MDM's facts alone decide, so that nothing which Okta might say now could change it.
+    pub fn is_decided_by_the_mdm(&self, policy: &Policy) -> bool {
+        let device = self.device.as_ref();
+        device.is_some_and(DeviceFacts::is_given_up)
+            || (policy.require_inventory && !device.is_some_and(DeviceFacts::is_managed))
+    }
+}
+
 /// Rules 3 to 10: what facts that are young enough say.
 fn judge(facts: &Facts, org: &OrgFacts, policy: &Policy, now: DateTime<Utc>) -> Reason {
     let device = facts.device.as_ref();
@@ -158,11 +184,13 @@ fn judge(facts: &Facts, org: &OrgFacts, policy: &Policy, now: DateTime<Utc>) -> 
     }
     let delivered = device.and_then(DeviceFacts::counting_delivery).is_some();
     match newest {
-        None if platform == Some(Platform::Ios) && facts.nameless_ios => {
+        // Not in the contract's list of rules, which asks that such a device is not trusted: before all
+        // that is said of a record, since nobody knows whose it is.
+        _ if facts.identities_conflict() => Reason::ConflictingIdentity,
+        None if platform == Some(Platform::Ios) && facts.has_unmatched_ios() => {
             Reason::OktaRecordUnmatched
         }
         None if delivered => Reason::NotRegisteredInOkta,
-        Some(_) if facts.identities_conflict() => Reason::ConflictingIdentity,
         Some(record) if !record.is_active() => inactive(record),
         Some(_) if has_expired(facts, now) => Reason::CertificateExpired,
         Some(record) if policy.is_met_by(record) => Reason::ManagedAndActive,

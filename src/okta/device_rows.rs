@@ -29,7 +29,7 @@ pub(super) fn read_device(row: &Value) -> Option<OktaDevice> {
 }
 
 /// The id of a row, if it is one that Okta can have given.
-pub(super) fn row_id(row: &Value) -> Option<String> {
+fn row_id(row: &Value) -> Option<String> {
     let id = row.get("id")?.as_str()?;
     let plain = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     plain.then(|| id.to_owned())

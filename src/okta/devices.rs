@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::client::url_of;
-use super::device_rows::{read_device, read_users, row_id};
+use super::device_rows::{read_device, read_users};
 use super::transport::Retry;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress, answer, paging, rate_limit};
 use crate::egress::{EgressRequest, EgressResponse};
@@ -41,8 +41,6 @@ pub enum DevicesPage {
 #[derive(Debug, Clone, Default)]
 pub struct DeviceList {
     pub devices: Vec<OktaDevice>,
-    /// The ids of all rows that have one, also of those that could not be read any further.
-    pub ids: Vec<String>,
     /// How many rows could not be read.
     pub unreadable: usize,
     /// Path and query of the next page; `None` on the last one.
@@ -175,7 +173,6 @@ fn rows(answered: &EgressResponse, url: &Url) -> Result<Vec<Value>, OktaError> {
 fn read_list(rows: Vec<Value>) -> DeviceList {
     let mut list = DeviceList::default();
     for row in rows {
-        list.ids.extend(row_id(&row));
         match read_device(&row) {
             Some(device) => list.devices.push(device),
             None => list.unreadable += 1,
@@ -278,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_costs_no_other_and_is_seen_when_it_has_an_id() {
+    fn a_row_that_cannot_be_read_costs_no_other_and_is_counted() {
         let rows = serde_json::json!([
             {"id": "guo1", "created": "2026-01-01T00:00:00.000Z"},
             {"id": "guo2", "status": "ACTIVE"},
@@ -286,7 +283,6 @@ mod tests {
         ]);
         let list = read_list(rows.as_array().unwrap().clone());
         assert_eq!(list.devices.len(), 1);
-        assert_eq!(list.ids, ["guo1", "guo2"]);
         assert_eq!(list.unreadable, 4);
     }
 }

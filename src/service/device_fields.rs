@@ -57,13 +57,9 @@ impl Checking {
         &mut self,
         pointer: &str,
         parsed: Result<T, DeviceIdentifierError>,
+        form: &str,
     ) -> Option<T> {
-        parsed
-            .map_err(|error| {
-                let detail = format!("Send it as the device reports it: {error}.");
-                self.refuse(pointer, error.code(), detail);
-            })
-            .ok()
+        parsed.map_err(|error| self.refuse(pointer, error.code(), form)).ok()
     }
 
     /// A time of the MDM's clock, which may be ahead of ours by no more than the skew.
@@ -160,10 +156,12 @@ impl ReportFields {
             }
         }
         let mut parse_udid =
-            |text: &String| checking.identifier("/udid", Udid::parse(text)).map(Some);
+            |text: &String| checking.identifier("/udid", Udid::parse(text), Udid::FORM).map(Some);
         let udid = self.udid.map(|text| text.as_ref().map_or(Some(None), &mut parse_udid));
         let mut parse_id = |text: &String| {
-            checking.identifier("/okta_device_id", OktaDeviceId::parse(text)).map(Some)
+            checking
+                .identifier("/okta_device_id", OktaDeviceId::parse(text), OktaDeviceId::FORM)
+                .map(Some)
         };
         let okta = self.okta_device_id.map(|text| text.as_ref().map_or(Some(None), &mut parse_id));
         let enrollment = self.enrollment.as_ref().map(|sent| checking.enrollment(sent));
@@ -207,7 +205,9 @@ fn checking_serial(
     path: Option<&SerialNumber>,
     body: Option<String>,
 ) -> Option<SerialNumber> {
-    let sent = body.map(|text| checking.identifier("/serial_number", SerialNumber::parse(&text)));
+    let sent = body.map(|text| {
+        checking.identifier("/serial_number", SerialNumber::parse(&text), SerialNumber::FORM)
+    });
     match (path, sent) {
         (Some(path), None) => Some(path.clone()),
         (Some(path), Some(Some(sent))) if sent != *path => {

@@ -149,7 +149,8 @@ fn root_of(place: usize) -> String {
 
 fn parse_serial(text: &str) -> Result<SerialNumber, Error> {
     let mut checking = Checking::new("/path", Utc::now());
-    let parsed = checking.identifier("/serial_number", SerialNumber::parse(text));
+    let parsed =
+        checking.identifier("/serial_number", SerialNumber::parse(text), SerialNumber::FORM);
     checking.done(parsed).map_err(Error::Invalid)
 }
 

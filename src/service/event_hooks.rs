@@ -27,6 +27,8 @@ pub enum EventHookError {
     ChallengeMalformed,
     #[error("the body is no delivery of events")]
     DeliveryMalformed,
+    #[error("too many calls of event hooks wait already")]
+    TooManyCalls { retry_after: Duration },
     /// The hook was verified too often (contract §7).
     #[error("too many verifications of this event hook")]
     TooManyVerifications { retry_after: Duration },

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::event_hooks::EventHookError;
 use super::{Error, Service};
@@ -25,6 +25,15 @@ const LONGEST_CHALLENGE: usize = 256;
 /// Deliveries of this replica that are written at the same time. Few, so that a flood of them leaves
 /// connections of the pool to everybody else; the others wait, and cost no more than their body.
 const HANDS: usize = 2;
+/// Bodies of this replica that are read at the same time, and so the most memory that deliveries take:
+/// 64 of 256 KiB.
+const SEATS: usize = 64;
+/// Secrets that are looked up at the same time: anybody can make us do that.
+const DOORS: usize = 2;
+/// How long a call may wait for its turn, and how long its body may take. Okta gives up after 3 s.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Devices of one delivery that are written down: one more than wait before a sweep takes their place.
+const MOST_MENTIONS: usize = 501;
 /// A caller whose secret was right so recently may send the next body at once. The secret is looked
 /// at again when the body is written down, so a caller that was shut out gets no further than this.
 const ADMITTED_FOR: Duration = Duration::from_secs(5);
@@ -35,6 +44,8 @@ pub(super) struct HookCalls {
     admitted: Cache<(HookId, HookSecretDigest), ()>,
     verifications: Cache<HookId, Arc<Mutex<VecDeque<Instant>>>>,
     hands: Semaphore,
+    seats: Semaphore,
+    doors: Semaphore,
     /// For which integrations somebody is about to ask for the devices to be read.
     about_to_ask: Mutex<HashSet<(TenantId, IntegrationId)>>,
 }
@@ -47,6 +58,8 @@ impl Default for HookCalls {
             admitted: admitted.build(),
             verifications: verifications.build(),
             hands: Semaphore::new(HANDS),
+            seats: Semaphore::new(SEATS),
+            doors: Semaphore::new(DOORS),
             about_to_ask: Mutex::default(),
         }
     }
@@ -71,6 +84,18 @@ impl HookCalls {
         }
     }
 
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// `TooManyCalls` when that takes too long: a flood of calls must not take the database from others.
+    async fn turn(of: &Semaphore) -> Result<SemaphorePermit<'_>, Error> {
+        let too_many = EventHookError::TooManyCalls { retry_after: PATIENCE };
+        match tokio::time::timeout(PATIENCE, of.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(too_many.into()),
+        }
+    }
+
     /// True for the one who is to ask; everybody else's devices are asked for by him.
     fn is_to_ask(&self, whose: &(TenantId, IntegrationId)) -> bool {
         self.about_to_ask.lock().unwrap_or_else(PoisonError::into_inner).insert(whose.clone())
@@ -86,8 +111,8 @@ impl Service {
     /// secret along; it need not, but a wrong one is refused here and not only when events come.
     ///
     /// # Errors
-    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `ChallengeMalformed`
-    /// or `TooManyVerifications`.
+    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `TooManyCalls`,
+    /// `ChallengeMalformed` or `TooManyVerifications`.
     pub async fn verify_event_hook(
         &self,
         hook: HookId,
@@ -95,7 +120,9 @@ impl Service {
         challenge: Option<String>,
     ) -> Result<String, Error> {
         let call = HookCall { hook, secret: secret.as_ref().map(HookSecretDigest::of) };
+        let door = HookCalls::turn(&self.hook_calls.doors).await?;
         self.store.check_hook_call(call.clone()).await.map_err(refused)?;
+        drop(door);
         let challenge = challenge.filter(|text| may_be_echoed(text));
         let challenge = challenge.ok_or(EventHookError::ChallengeMalformed)?;
         self.hook_calls
@@ -113,8 +140,8 @@ impl Service {
     /// System Log then shows the admin that something does not fit, where a silent success would not.
     ///
     /// # Errors
-    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `DeliveryMalformed`,
-    /// and what `body` says.
+    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `TooManyCalls`,
+    /// `DeliveryMalformed`, and what `body` says.
     pub async fn receive_event_hook<E, B>(
         &self,
         hook: HookId,
@@ -129,14 +156,19 @@ impl Service {
         let call = HookCall { hook, secret: Some(digest.clone()) };
         let admitted = (hook, digest);
         if !self.hook_calls.admitted.contains_key(&admitted) {
+            let _door = HookCalls::turn(&self.hook_calls.doors).await?;
             self.store.check_hook_call(call.clone()).await.map_err(refused)?;
             self.hook_calls.admitted.insert(admitted, ());
         }
-        let body = body.await?;
+        let _seat = HookCalls::turn(&self.hook_calls.seats).await?;
+        let too_slow = |_| E::from(EventHookError::DeliveryMalformed.into());
+        let body = tokio::time::timeout(PATIENCE, body).await.map_err(too_slow)??;
         let mentions = find_mentions(body.as_ref());
-        let mentions = mentions.map_err(|_| Error::from(EventHookError::DeliveryMalformed))?;
+        drop(body);
+        let mut mentions = mentions.map_err(|_| Error::from(EventHookError::DeliveryMalformed))?;
+        mentions.truncate(MOST_MENTIONS);
         let nothing_to_read = mentions.is_empty();
-        let hand = self.hook_calls.hands.acquire().await;
+        let hand = HookCalls::turn(&self.hook_calls.hands).await?;
         let whose = self.store.create_hook_rereads(call, mentions).await.map_err(refused)?;
         drop(hand);
         if !nothing_to_read {

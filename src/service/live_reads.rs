@@ -12,9 +12,10 @@ use tokio::sync::OnceCell;
 use super::sync::Session;
 use super::{Error, Service};
 use crate::model::trust_status::Facts;
-use crate::model::{IntegrationId, OktaDevice, RateBucket, RateShare, TenantId};
+use crate::model::{Budget, IntegrationId, OktaDevice, RateBucket, RateShare, TenantId};
 use crate::okta::OktaError;
 use crate::store::LiveFinding;
+use crate::telemetry::metrics;
 
 /// A device is read once in this time, by each replica.
 const ONCE_IN: Duration = Duration::from_secs(30);
@@ -25,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How a live read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LiveRead {
-    /// What Okta showed is kept; it was also asked for records that we do not know.
-    Done { searched_at: Option<DateTime<Utc>> },
+    /// What Okta showed is kept; it was also asked for records that we do not know, at this time.
+    Done { searched_at: DateTime<Utc> },
     /// The share of the org's rate is spent.
     Exhausted,
     /// Okta could not be asked, or there is nothing to ask it by.
@@ -36,7 +37,7 @@ pub(super) enum LiveRead {
 impl LiveRead {
     pub fn searched_at(self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Done { searched_at } => searched_at,
+            Self::Done { searched_at } => Some(searched_at),
             Self::Exhausted | Self::Failed => None,
         }
     }
@@ -64,6 +65,11 @@ impl Service {
         let key = (tenant.clone(), org.id, serial);
         let flight = self.live_reads.0.get_with_by_ref(&key, Flight::default);
         let read = *flight.get_or_init(|| self.read_patiently(tenant, org.id, facts)).await;
+        metrics::record_live_read(match read {
+            LiveRead::Done { .. } => "done",
+            LiveRead::Exhausted => "exhausted",
+            LiveRead::Failed => "failed",
+        });
         if read == LiveRead::Exhausted {
             // Nothing was asked: the next caller may find that the budget has grown again.
             self.live_reads.0.invalidate(&key);
@@ -102,34 +108,35 @@ impl Service {
         let Some(session) = self.open_session_of(tenant, id).await? else {
             return Ok(LiveRead::Failed);
         };
-        let searched_at = Utc::now();
-        // All that it takes before any of it: half a read is of no use to anybody.
-        let all = [RateBucket::Devices, RateBucket::Devices, RateBucket::DeviceUsers];
-        if !self.may_read(&session, &all).await? {
+        let Some(read_at) = self.may_read(&session).await? else {
             return Ok(LiveRead::Exhausted);
-        }
+        };
         let found = session.find_devices(facts).await?;
         let known = facts.newest().map(|record| (record.created_at, record.okta_device_id.clone()));
         let shown = found.iter().map(|device| (device.created, device.id.clone()));
         let Some((_, newest)) = shown.chain(known).max() else {
-            return Ok(LiveRead::Done { searched_at: Some(searched_at) });
+            return Ok(LiveRead::Done { searched_at: read_at });
         };
         let finding = match session.get_device(&newest).await {
             Ok((device, _)) => LiveFinding::Device(Box::new(device)),
             Err(OktaError::NotFound) => LiveFinding::Gone(newest),
             Err(error) => return Err(error.into()),
         };
-        self.store.keep_live_read(tenant, id, found, finding).await?;
-        Ok(LiveRead::Done { searched_at: Some(searched_at) })
+        let kept =
+            self.store.keep_live_read(tenant, (id, session.org_id()), found, finding, read_at);
+        kept.await?;
+        Ok(LiveRead::Done { searched_at: read_at })
     }
 
-    async fn may_read(&self, session: &Session, buckets: &[RateBucket]) -> Result<bool, Error> {
-        for bucket in buckets {
-            if self.spend(session, *bucket, RateShare::Live).await?.is_some() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// All that a read takes, before any of it: half a read is of no use to anybody. `None` when that
+    /// is too much; else when it was taken.
+    async fn may_read(&self, session: &Session) -> Result<Option<DateTime<Utc>>, Error> {
+        let (org, share) = (session.org_id(), RateShare::Live);
+        // The search, and the device by its id.
+        let devices = self.store.take_budget(org, RateBucket::Devices, share, 2).await?;
+        let Budget::Taken(at) = devices else { return Ok(None) };
+        let users = self.store.take_budget(org, RateBucket::DeviceUsers, share, 1).await?;
+        Ok(matches!(users, Budget::Taken(_)).then_some(at))
     }
 }
 

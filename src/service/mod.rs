@@ -32,6 +32,7 @@ mod trust_summary;
 mod work;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -54,7 +55,7 @@ pub use credentials::Connected;
 pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
 pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
 pub use device_fields::ReportFields;
-pub use devices::DeviceQuery;
+pub use devices::{DeviceQuery, MOST_REPORTS};
 pub use error::{DeviceError, Error, FieldError};
 pub use event_hooks::{EventHookAtAddress, EventHookError, IssuedEventHook};
 pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
@@ -81,6 +82,8 @@ pub struct Service {
     live_reads: LiveReads,
     /// Told when there may be work, so that this replica need not wait until it looks again.
     work: Arc<Notify>,
+    /// The service stops: jobs give back what they are at.
+    stopping: Arc<AtomicBool>,
     /// Who was denied what lately: a caller that keeps trying must not fill the audit.
     denials: Cache<(TenantId, Actor, Scope), ()>,
     /// Connects and checks of late, so that nobody spends an org's rate with them.
@@ -113,6 +116,7 @@ impl Service {
             hook_calls: Arc::default(),
             live_reads: LiveReads::default(),
             work: Arc::default(),
+            stopping: Arc::default(),
             denials,
             attempts,
         }

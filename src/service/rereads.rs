@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::sync::Session;
+use super::work::Turn;
 use super::{Error, Service};
-use crate::model::{Job, OktaDevice, RateBucket, RateShare};
+use crate::model::{Budget, Job, OktaDevice, RateBucket, RateShare};
 use crate::okta::OktaError;
 use crate::store::DueReread;
 
@@ -15,6 +18,11 @@ const MOST_ROWS: usize = 50;
 /// The longest pause: devices begin to wait at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// A device that was not understood is not going to be soon; one over which Okta failed may be.
+const UNREADABLE_FOR: Duration = Duration::from_hours(1);
+const FAILED_FOR: Duration = Duration::from_mins(2);
+/// To look for what waits costs PostgreSQL more than the request that a moment's saving allows.
+const PAUSE_WHEN_SPENT: Duration = Duration::from_secs(2);
 
 impl Service {
     /// Reads devices that are due, as far as the budget goes.
@@ -27,35 +35,66 @@ impl Service {
     }
 
     async fn reread(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
-        let (lease, share) = (self.sync.lease, RateShare::Pending);
-        let due = self.store.list_due_rereads(job, lease, MOST).await?;
-        let mut more = due.len() >= MOST_ROWS;
-        for asked in due {
-            // Two requests: the device, and its users.
-            for bucket in [RateBucket::Devices, RateBucket::DeviceUsers] {
-                if let Some(spent) = self.spend(session, bucket, share).await? {
-                    return self.pause(job, spent).await;
-                }
-            }
-            self.reread_device(job, session, &asked).await?;
-        }
-        let pending =
-            self.store.list_pending_devices(job, lease, self.sync.pending_every, MOST).await?;
-        more |= pending.len() >= MOST_ROWS;
-        for id in pending {
-            if let Some(spent) = self.spend(session, RateBucket::DeviceUsers, share).await? {
-                return self.pause(job, spent).await;
-            }
-            self.reread_users(job, session, &id).await?;
-        }
-        let longest = if more { SHORTEST_PAUSE } else { LONGEST_PAUSE };
-        self.pause(job, longest.min(self.sync.pending_every)).await
+        let turn = self.begin_turn();
+        let devices = self.reread_devices(job, session, &turn).await?;
+        // Has a budget of its own: it goes on when that of the devices is spent.
+        let users = self.reread_pending(job, session, &turn).await?;
+        let next = self.store.next_reread(job).await?.filter(|next| !next.is_zero());
+        let wait = [devices.pause(), users.pause(), next.unwrap_or(LONGEST_PAUSE)]
+            .into_iter()
+            .fold(self.sync.pending_every, Duration::min);
+        Ok(wait.max(SHORTEST_PAUSE))
     }
 
-    /// Until something is due, and at most as long as `wait`. What is due already waits for the budget.
-    async fn pause(&self, job: &Job, wait: Duration) -> Result<Duration, Error> {
-        let next = self.store.next_reread(job).await?.filter(|next| !next.is_zero());
-        Ok(wait.min(next.unwrap_or(wait)).max(SHORTEST_PAUSE))
+    /// Devices that somebody asked for by id.
+    async fn reread_devices(
+        &self,
+        job: &Job,
+        session: &Session,
+        turn: &Turn,
+    ) -> Result<Left, Error> {
+        let due = self.store.list_due_rereads(job, self.sync.lease, MOST).await?;
+        let more = due.len() >= MOST_ROWS;
+        for asked in due {
+            if turn.is_over() {
+                return Ok(Left::More);
+            }
+            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Pending).await?
+            {
+                Budget::Taken(at) => at,
+                Budget::Spent(wait) => return Ok(Left::Spent(wait)),
+            };
+            // The second request: its users.
+            if let Budget::Spent(wait) =
+                self.spend(session, RateBucket::DeviceUsers, RateShare::Pending).await?
+            {
+                return Ok(Left::Spent(wait));
+            }
+            self.reread_device(job, session, &asked, read_at).await?;
+        }
+        Ok(if more { Left::More } else { Left::Nothing })
+    }
+
+    /// Devices that wait for a sign-in, or of whose users lists say too little.
+    async fn reread_pending(
+        &self,
+        job: &Job,
+        session: &Session,
+        turn: &Turn,
+    ) -> Result<Left, Error> {
+        let (lease, every) = (self.sync.lease, self.sync.pending_every);
+        let pending = self.store.list_pending_devices(job, lease, every, MOST).await?;
+        let more = pending.len() >= MOST_ROWS;
+        for id in pending {
+            if turn.is_over() {
+                return Ok(Left::More);
+            }
+            match self.spend(session, RateBucket::DeviceUsers, RateShare::Pending).await? {
+                Budget::Taken(read_at) => self.reread_users(job, session, &id, read_at).await?,
+                Budget::Spent(wait) => return Ok(Left::Spent(wait)),
+            }
+        }
+        Ok(if more { Left::More } else { Left::Nothing })
     }
 
     async fn reread_device(
@@ -63,22 +102,28 @@ impl Service {
         job: &Job,
         session: &Session,
         asked: &DueReread,
+        read_at: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let lease = self.sync.lease;
-        match session.get_device(&asked.okta_device_id).await {
+        let (lease, id) = (self.sync.lease, asked.okta_device_id.as_str());
+        match session.get_device(id).await {
             Ok((device, limit)) => {
                 let learned = (session.org_id().to_owned(), limit);
-                Ok(self.store.keep_reread(job, lease, asked, device, learned).await?)
+                Ok(self.store.keep_reread(job, lease, asked, (device, read_at), learned).await?)
             }
             Err(OktaError::NotFound) => {
-                let id = &asked.okta_device_id;
-                Ok(self.store.keep_not_found(job, lease, id, Some(asked)).await?)
+                Ok(self.store.keep_not_found(job, lease, (id, read_at), Some(asked)).await?)
             }
-            Err(error) => pass_by(&asked.okta_device_id, error),
+            Err(error) => self.pass_by(job, id, error, true).await,
         }
     }
 
-    async fn reread_users(&self, job: &Job, session: &Session, id: &str) -> Result<(), Error> {
+    async fn reread_users(
+        &self,
+        job: &Job,
+        session: &Session,
+        id: &str,
+        read_at: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let (lease, org) = (self.sync.lease, &session.org);
         let read = session
             .ask(move |okta, token| async move { okta.list_device_users(org, &token, id).await })
@@ -86,22 +131,56 @@ impl Service {
         match read {
             Ok(users) => {
                 let learned = (session.org_id().to_owned(), users.rate.limit);
-                Ok(self.store.keep_device_users(job, lease, id, users.value, learned).await?)
+                let users = (users.value, read_at);
+                Ok(self.store.keep_device_users(job, lease, id, users, learned).await?)
             }
-            Err(OktaError::NotFound) => Ok(self.store.keep_not_found(job, lease, id, None).await?),
-            Err(error) => pass_by(id, error),
+            Err(OktaError::NotFound) => {
+                Ok(self.store.keep_not_found(job, lease, (id, read_at), None).await?)
+            }
+            Err(error) => self.pass_by(job, id, error, false).await,
+        }
+    }
+
+    /// A device that cannot be read must not keep all others waiting, whether Okta shows it in no form
+    /// that we know or fails over it. What may concern more than the one device ends the step.
+    async fn pass_by(
+        &self,
+        job: &Job,
+        okta_device_id: &str,
+        error: OktaError,
+        asked: bool,
+    ) -> Result<(), Error> {
+        let pass =
+            |wait| self.store.pass_device_by(job, self.sync.lease, okta_device_id, asked, wait);
+        match error {
+            OktaError::BadAnswer { what } => {
+                tracing::warn!(okta_device_id, what, "a device could not be read by its id");
+                Ok(pass(UNREADABLE_FOR).await?)
+            }
+            OktaError::RateLimited { .. } => Err(error.into()),
+            _ => {
+                pass(FAILED_FOR).await?;
+                Err(error.into())
+            }
         }
     }
 }
 
-/// A device that Okta shows in no form that we know must not keep all others waiting.
-fn pass_by(okta_device_id: &str, error: OktaError) -> Result<(), Error> {
-    match error {
-        OktaError::BadAnswer { what } => {
-            tracing::warn!(okta_device_id, what, "a device could not be read by its id");
-            Ok(())
+/// What is left when a step ends.
+enum Left {
+    Nothing,
+    More,
+    /// The budget is spent for so long.
+    Spent(Duration),
+}
+
+impl Left {
+    fn pause(&self) -> Duration {
+        match self {
+            Self::Nothing => LONGEST_PAUSE,
+            Self::More => SHORTEST_PAUSE,
+            Self::Spent(wait) => (*wait).max(PAUSE_WHEN_SPENT),
         }
-        error => Err(error.into()),
     }
 }
 

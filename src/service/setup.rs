@@ -127,16 +127,11 @@ const ALL_STEPS: [StepName; 8] = [
     StepName::Complete,
 ];
 
-/// The first step that applies and is not done is the current one; what comes after it waits.
+/// The first step that applies and is not done is the current one.
 fn mark_current(steps: &mut [Step]) {
-    let mut found = false;
-    for step in steps.iter_mut().filter(|step| step.applies) {
-        if found {
-            step.state = StepState::Waiting;
-        } else if step.state != StepState::Done {
-            step.state = StepState::Current;
-            found = true;
-        }
+    let open = |step: &&mut Step| step.applies && step.state != StepState::Done;
+    if let Some(step) = steps.iter_mut().find(open) {
+        step.state = StepState::Current;
     }
 }
 
@@ -145,7 +140,12 @@ fn is_done(name: StepName, record: &IntegrationRecord) -> bool {
     match name {
         StepName::Domain => true,
         // What the admin did in Okta shows by the credentials alone.
-        StepName::Authorize | StepName::Credentials => record.credentials.is_some(),
+        StepName::Authorize => record.credentials.is_some(),
+        // A client that Okta refuses needs another secret: the form is offered again.
+        StepName::Credentials => {
+            let reasons = derive_status(record, Utc::now()).1;
+            record.credentials.is_some() && !reasons.contains(&StatusReason::ClientRefused)
+        }
         StepName::Prerequisites => {
             record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none()
         }

@@ -7,7 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sync::Session;
 use super::{Error, Service};
-use crate::model::{Finding, Job, Outcome, PrerequisiteKind, RateBucket, RateShare, ReadPage};
+use crate::model::{
+    Budget, Finding, Job, Outcome, PrerequisiteKind, RateBucket, RateShare, ReadPage,
+};
 use crate::okta::{Answered, DeviceList, DevicesPage, OktaError};
 use crate::store::{SweepAt, SweepStep, Trouble};
 use crate::telemetry::metrics;
@@ -34,13 +36,19 @@ impl Service {
     async fn sweep(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
         let lease = self.sync.lease;
         let mut at = self.store.begin_sweep(job, lease).await?;
+        let turn = self.begin_turn();
         for _ in 0..MOST_PAGES {
-            let budget = self.spend(session, RateBucket::Devices, RateShare::Sweep).await?;
-            if let Some(wait) = budget {
-                let trouble = Trouble { error: None, waiting: Some(wait) };
-                self.store.note_trouble(job, lease, trouble, None).await?;
-                return Ok(wait);
+            if turn.is_over() {
+                break;
             }
+            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
+                Budget::Taken(at) => at,
+                Budget::Spent(wait) => {
+                    let trouble = Trouble { error: None, waiting: Some(wait) };
+                    self.store.note_trouble(job, lease, trouble, None).await?;
+                    return Ok(wait);
+                }
+            };
             let page = match at.cursor.clone() {
                 None => DevicesPage::First,
                 Some(cursor) => DevicesPage::At(cursor),
@@ -49,7 +57,7 @@ impl Service {
                 Ok(read) => read,
                 Err(error) => return self.give_up_sweep(job, &at, error).await,
             };
-            match self.store.keep_sweep_page(job, lease, &at, session.page(read)).await? {
+            match self.store.keep_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
                 SweepStep::GoOn(next) => at = next,
                 SweepStep::Complete { took } => {
                     metrics::record_sweep("completed", took);
@@ -98,21 +106,25 @@ impl Service {
 
     async fn read_changes(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
         let lease = self.sync.lease;
+        let turn = self.begin_turn();
         for _ in 0..MOST_PAGES {
+            if turn.is_over() {
+                break;
+            }
             let Some(at) = self.store.find_read(job, lease).await? else {
                 return Ok(self.sync.read_every);
             };
-            let budget = self.spend(session, RateBucket::Devices, RateShare::Sweep).await?;
-            if let Some(wait) = budget {
-                return Ok(wait);
-            }
+            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
+                Budget::Taken(at) => at,
+                Budget::Spent(wait) => return Ok(wait),
+            };
             let since = at.until.and_then(|until| until.checked_sub_signed(OVERLAP));
             let page = match at.cursor.clone() {
                 None => DevicesPage::ChangedSince(since.unwrap_or(EVER)),
                 Some(cursor) => DevicesPage::At(cursor),
             };
             let page = match session.read(&page).await {
-                Ok(read) => session.page(read),
+                Ok(read) => session.page(read, read_at),
                 Err(error) if at.cursor.is_some() && error.is_dead_cursor() => {
                     self.store.restart_read(job, lease).await?;
                     return Ok(SHORTEST_PAUSE);
@@ -142,13 +154,13 @@ impl Session {
         self.ask(move |okta, token| async move { okta.list_devices(org, &token, page).await }).await
     }
 
-    fn page(&self, read: Answered<DeviceList>) -> ReadPage {
+    fn page(&self, read: Answered<DeviceList>, read_at: DateTime<Utc>) -> ReadPage {
         let Answered { value, rate, at } = read;
         ReadPage {
             org_id: self.org_id().to_owned(),
             devices: value.devices,
-            ids: value.ids,
             next: value.next,
+            read_at,
             at,
             limit: rate.limit,
         }

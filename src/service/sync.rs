@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{Error, Service};
 use crate::model::{
-    Caller, EventKind, IntegrationId, IntegrationRecord, Job, JobKind, MirrorRow, NewEvent, Page,
-    PageRequest, RateBucket, RateShare, Scope, Sync, TenantId,
+    Budget, Caller, EventKind, IntegrationId, IntegrationRecord, Job, JobKind, MirrorRow, NewEvent,
+    Page, PageRequest, RateBucket, RateShare, Scope, Sync, TenantId,
 };
 use crate::okta::{AccessToken, ClientCredentials, OktaClient, OktaError, OrgAddress, TokenKey};
 use crate::store::{StoreError, Trouble};
@@ -106,19 +106,19 @@ impl Service {
         Ok(Some(Session { record, credentials, key, org, okta }))
     }
 
-    /// Takes one request out of the budget; `Some` says in what time to come back.
+    /// Takes a request out of the budget, as soon as that is no great while.
     pub(super) async fn spend(
         &self,
         session: &Session,
         bucket: RateBucket,
         share: RateShare,
-    ) -> Result<Option<Duration>, Error> {
+    ) -> Result<Budget, Error> {
         let org_id = session.org_id();
-        match self.store.take_budget(org_id, bucket, share).await? {
-            Some(wait) if wait <= SHORT_WAIT => tokio::time::sleep(wait).await,
+        match self.store.take_budget(org_id, bucket, share, 1).await? {
+            Budget::Spent(wait) if wait <= SHORT_WAIT => tokio::time::sleep(wait).await,
             other => return Ok(other),
         }
-        Ok(self.store.take_budget(org_id, bucket, share).await?)
+        Ok(self.store.take_budget(org_id, bucket, share, 1).await?)
     }
 
     /// Ends a step of a job: says what is in its way, and lets somebody else's work be.

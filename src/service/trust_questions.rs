@@ -118,19 +118,19 @@ fn read(fields: &IdentifierFields, pointer: &str, errors: &mut Vec<FieldError>) 
             "serial_number",
             fields.serial_number.as_ref(),
             |text| SerialNumber::parse(text).map(|serial| serial.as_str().to_owned()),
-            "A serial number has 8 to 14 letters and digits.",
+            SerialNumber::FORM,
         ),
         udid: field(
             "udid",
             fields.udid.as_ref(),
             |text| Udid::parse(text).map(|udid| udid.as_str().to_owned()),
-            "A UDID has 40 hexadecimal digits, or 8 and 16 of them, or the form of a UUID.",
+            Udid::FORM,
         ),
         okta_device_id: field(
             "okta_device_id",
             fields.okta_device_id.as_ref(),
             |text| OktaDeviceId::parse(text).map(|id| id.as_str().to_owned()),
-            "Okta's id of the device, such as guo1a2b3c4d5e6f7g8h9.",
+            OktaDeviceId::FORM,
         ),
     }
 }

@@ -27,6 +27,8 @@ const MOST_SCANNED: usize = 5000;
 pub struct TrustStatus {
     pub facts: Facts,
     pub verdict: Verdict,
+    /// The time of the verdict, by PostgreSQL's clock.
+    pub decided_at: DateTime<Utc>,
 }
 
 /// An integration that may be named where there are several.
@@ -49,16 +51,19 @@ impl Service {
         question: TrustQuestion,
     ) -> Result<TrustStatus, Error> {
         self.require(caller, Scope::TrustRead).await?;
-        let asked_at = Utc::now();
         let asked = one_serial(serial_number)?;
-        let found = self.find_one(&caller.tenant, question, asked.clone()).await?;
+        let (found, asked_at) = self.find_one(&caller.tenant, question, asked.clone()).await?;
         let status = self.decide_one(found, question, asked_at);
         if question.max_age.is_none() || status.verdict.last_known.is_none() {
             return Ok(status);
         }
-        let read = self.read_live(&caller.tenant, &status.facts).await;
+        let read = if status.facts.is_decided_by_the_mdm(&self.policy(None)) {
+            LiveRead::Exhausted
+        } else {
+            self.read_live(&caller.tenant, &status.facts).await
+        };
         let mut facts = match read {
-            LiveRead::Done { .. } => self.find_one(&caller.tenant, question, asked).await?,
+            LiveRead::Done { .. } => self.find_one(&caller.tenant, question, asked).await?.0,
             LiveRead::Exhausted | LiveRead::Failed => status.facts,
         };
         facts.searched_at = read.searched_at();
@@ -72,13 +77,15 @@ impl Service {
         tenant: &TenantId,
         question: TrustQuestion,
         asked: AskedDevice,
-    ) -> Result<Facts, Error> {
+    ) -> Result<(Facts, DateTime<Utc>), Error> {
         let missing = Error::Store(StoreError::Corrupt("facts_many"));
-        self.find_facts(tenant, question, vec![asked]).await?.devices.pop().ok_or(missing)
+        let mut known = self.find_facts(tenant, question, vec![asked]).await?;
+        Ok((known.devices.pop().ok_or(missing)?, known.now))
     }
 
     /// What was read for this very caller is as new as can be, however long the reading took: so the
-    /// time is that of the question.
+    /// time is that of the question. It is PostgreSQL's, which dates the facts: a clock of ours that runs
+    /// behind would call old facts fresh.
     fn decide_one(
         &self,
         facts: Facts,
@@ -86,7 +93,7 @@ impl Service {
         asked_at: DateTime<Utc>,
     ) -> TrustStatus {
         let verdict = decide(&facts, &self.policy(question.max_age), asked_at);
-        TrustStatus { facts, verdict }
+        TrustStatus { facts, verdict, decided_at: asked_at }
     }
 
     /// Whether each of up to 1,000 devices is trusted, in the order in which they are asked for.
@@ -144,7 +151,7 @@ impl Service {
         let question = TrustQuestion { integration, max_age: None };
         // Asked also where the inventory is empty: an integration that is not there is told.
         let known = self.find_facts(&caller.tenant, question, Vec::new()).await?;
-        let now = Utc::now();
+        let now = known.now;
         let mut summary = TrustSummary::new(known.orgs.first().map(AsRef::as_ref));
         let mut after = None;
         loop {
@@ -216,8 +223,12 @@ impl Service {
     ) -> Result<Vec<TrustStatus>, Error> {
         let known = self.find_facts(tenant, question, asked).await?;
         let policy = self.policy(question.max_age);
-        let now = Utc::now();
-        let status = |facts: Facts| TrustStatus { verdict: decide(&facts, &policy, now), facts };
+        let now = known.now;
+        let status = |facts: Facts| TrustStatus {
+            verdict: decide(&facts, &policy, now),
+            facts,
+            decided_at: now,
+        };
         Ok(known.devices.into_iter().map(status).collect())
     }
 
@@ -258,9 +269,9 @@ fn delta(duration: Duration) -> TimeDelta {
 }
 
 impl TrustStatus {
-    /// How long from `now` a cache may keep the answer.
-    pub fn fresh_for(&self, now: DateTime<Utc>) -> Duration {
+    /// How long a cache may keep the answer.
+    pub fn fresh_for(&self) -> Duration {
         let until = self.verdict.fresh_until.filter(|_| !self.verdict.stale);
-        until.and_then(|until| (until - now).to_std().ok()).unwrap_or_default()
+        until.and_then(|until| (until - self.decided_at).to_std().ok()).unwrap_or_default()
     }
 }

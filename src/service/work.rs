@@ -2,7 +2,8 @@
 //! is due again. What fails is tried again later, ever more slowly; nothing is lost by a kill.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -10,14 +11,36 @@ use super::{Error, Service};
 use crate::model::{Job, JobKind};
 use crate::okta::OktaError;
 use crate::store::Ended;
+use crate::telemetry::{chain_of, metrics};
 
+/// How long one claim may go on: then somebody else may have a turn, however slow an org is.
+const LONGEST_TURN: Duration = Duration::from_secs(15);
 /// How often an idle replica looks for work.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same while PostgreSQL cannot be asked: each time is a line in the log.
+const LOOK_AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// The wait after the first failure; doubled with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_mins(5);
 
+/// The time that one claim of a job has.
+pub(super) struct Turn {
+    ends: Instant,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Turn {
+    /// True when the job is to be given back as it is, to be gone on with later.
+    pub fn is_over(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed) || Instant::now() >= self.ends
+    }
+}
+
 impl Service {
+    pub(super) fn begin_turn(&self) -> Turn {
+        Turn { ends: Instant::now() + LONGEST_TURN, stopping: Arc::clone(&self.stopping) }
+    }
+
     /// Works until `stop` is told; the jobs at hand end their step and are given back.
     pub async fn work(&self, mut stop: watch::Receiver<bool>) {
         let hands = Arc::new(Semaphore::new(self.sync.workers));
@@ -25,7 +48,12 @@ impl Service {
             return;
         }
         while !*stop.borrow() {
-            let Ok(hand) = Arc::clone(&hands).acquire_owned().await else { return };
+            let hand = tokio::select! {
+                hand = Arc::clone(&hands).acquire_owned() => hand,
+                _ = stop.changed() => continue,
+            };
+            let Ok(hand) = hand else { return };
+            let mut wait = LOOK_EVERY;
             match self.store.claim_job(self.sync.lease).await {
                 Ok(Some(job)) => {
                     let service = self.clone();
@@ -36,16 +64,19 @@ impl Service {
                     continue;
                 }
                 Ok(None) => {}
-                // The pool says why; every half second would be too often.
-                Err(error) => tracing::debug!(error = %error, "no job could be claimed"),
+                Err(error) => {
+                    tracing::warn!(error = chain_of(&error), "no job could be claimed");
+                    wait = LOOK_AGAIN_AFTER_FAILURE;
+                }
             }
             drop(hand);
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.work.notified() => {}
                 _ = stop.changed() => {}
             }
         }
+        self.stopping.store(true, Ordering::Relaxed);
         let all = u32::try_from(self.sync.workers).unwrap_or(u32::MAX);
         let _ = hands.acquire_many(all).await;
     }
@@ -55,6 +86,7 @@ impl Service {
         let service = self.clone();
         let at_work = job.clone();
         let done = tokio::spawn(async move { service.perform(&at_work).await }).await;
+        metrics::record_job(job.kind.as_str(), matches!(done, Ok(Ok(_))));
         let ended = match done {
             Ok(Ok(next_in)) => Ended { next_in, failed: false },
             Ok(Err(error)) => {
@@ -88,8 +120,7 @@ fn tell_of(job: &Job, error: &Error) {
         job = job.kind.as_str(),
         integration_id = %job.integration,
         attempts = job.attempts + 1,
-        error = %error,
-        cause = std::error::Error::source(error).map(tracing::field::display),
+        error = chain_of(error),
         "a job failed and is tried again"
     );
 }

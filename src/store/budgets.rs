@@ -3,18 +3,25 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Double, Integer, Text};
+use diesel::sql_types::{Double, Integer, Text, Timestamptz};
 
 use super::schema::okta_budgets;
 use super::{Store, StoreError};
-use crate::model::{RateBucket, RateShare};
+use crate::model::{Budget, RateBucket, RateShare};
 
 #[derive(QueryableByName)]
 struct WaitRow {
     #[diesel(sql_type = Double)]
     seconds: f64,
+}
+
+#[derive(QueryableByName)]
+struct TakenRow {
+    #[diesel(sql_type = Timestamptz)]
+    updated_at: DateTime<Utc>,
 }
 
 /// The share in a minute, and what may be saved up of it: a tenth, and at least the two requests that
@@ -37,8 +44,7 @@ fn tokens_now() -> String {
 }
 
 impl Store {
-    /// Takes one request out of the share of an org's rate; `Some` says how long to wait when it is
-    /// spent.
+    /// Takes `requests` out of the share of an org's rate: all of them, or none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -47,43 +53,48 @@ impl Store {
         org_id: &str,
         bucket: RateBucket,
         share: RateShare,
-    ) -> Result<Option<Duration>, StoreError> {
+        requests: i32,
+    ) -> Result<Budget, StoreError> {
         let org_id = org_id.to_owned();
         let (saved, _) = amounts("n.limit_per_minute");
-        let (now, (_, refill)) = (tokens_now(), amounts("b.limit_per_minute"));
+        let (now, (most, refill)) = (tokens_now(), amounts("b.limit_per_minute"));
         // What another share has learned of the org's limit holds for a new one too.
         let take = format!(
             "INSERT INTO okta_budgets AS b (org_id, bucket, share, limit_per_minute, tokens, updated_at) \
-             SELECT $1, $2, $3, n.limit_per_minute, {saved} - 1, clock_timestamp() \
+             SELECT $1, $2, $3, n.limit_per_minute, {saved} - $6, clock_timestamp() \
                FROM (SELECT coalesce((SELECT max(limit_per_minute) FROM okta_budgets \
                                        WHERE org_id = $1 AND bucket = $2), $5) AS limit_per_minute) AS n \
              ON CONFLICT (org_id, bucket, share) DO UPDATE \
-                SET tokens = {now} - 1, updated_at = clock_timestamp() WHERE {now} >= 1"
+                SET tokens = {now} - $6, updated_at = clock_timestamp() WHERE {now} >= least($6, {most}) \
+          RETURNING updated_at"
         );
         let wait = format!(
-            "SELECT greatest(0, (1 - {now}) / {refill})::float8 AS seconds FROM okta_budgets AS b \
+            "SELECT greatest(0, (least($5, {most}) - {now}) / {refill})::float8 AS seconds FROM okta_budgets AS b \
               WHERE org_id = $1 AND bucket = $2 AND share = $3"
         );
         self.pool
             .transaction(move |connection| {
-                let taken = diesel::sql_query(&take)
+                let taken: Option<TakenRow> = diesel::sql_query(&take)
                     .bind::<Text, _>(&org_id)
                     .bind::<Text, _>(bucket.as_str())
                     .bind::<Text, _>(share.as_str())
                     .bind::<Double, _>(share.part())
                     .bind::<Integer, _>(bucket.default_limit())
-                    .execute(connection)?;
-                if taken == 1 {
-                    return Ok(None);
+                    .bind::<Integer, _>(requests)
+                    .get_result(connection)
+                    .optional()?;
+                if let Some(TakenRow { updated_at }) = taken {
+                    return Ok(Budget::Taken(updated_at));
                 }
                 let row: WaitRow = diesel::sql_query(&wait)
                     .bind::<Text, _>(&org_id)
                     .bind::<Text, _>(bucket.as_str())
                     .bind::<Text, _>(share.as_str())
                     .bind::<Double, _>(share.part())
+                    .bind::<Integer, _>(requests)
                     .get_result(connection)?;
                 let wait = Duration::try_from_secs_f64(row.seconds).unwrap_or(LONGEST_WAIT);
-                Ok(Some(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)))
+                Ok(Budget::Spent(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)))
             })
             .await
     }

@@ -127,16 +127,25 @@ impl Store {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
             load_record(connection, &owner, id, true)?;
-            if diesel::delete(one(&owner, id)).execute(connection)? == 0 {
+            if !delete_event_hook(connection, &owner, id)? {
                 return Err(StoreError::NotFound);
             }
-            let routes = hook_routes::table.filter(hook_routes::tenant_id.eq(owner.as_str()));
-            diesel::delete(routes.filter(hook_routes::integration_id.eq(id.0)))
-                .execute(connection)?;
             insert_event(connection, &owner, &event)
         })
         .await
     }
+}
+
+/// Deletes the hook with its route; false when there is none.
+pub(super) fn delete_event_hook(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<bool, StoreError> {
+    use hook_routes as r;
+    let routes = r::table.filter(r::tenant_id.eq(tenant.as_str()).and(r::integration_id.eq(id.0)));
+    diesel::delete(routes).execute(connection)?;
+    Ok(diesel::delete(one(tenant, id)).execute(connection)? > 0)
 }
 
 fn next_version(

@@ -20,6 +20,9 @@ use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
 const DELIVERY_NOTED_ONCE_IN: TimeDelta = TimeDelta::seconds(10);
 /// The most devices that wait because of a hook before a sweep takes their place.
 const MOST_WAITING: i64 = 500;
+/// The most that are written down while a sweep is under way, which cannot take their place: the next
+/// one will find the others.
+const MOST_WRITTEN: i64 = 5_000;
 
 /// Somebody calls a hook.
 #[derive(Debug, Clone)]
@@ -97,13 +100,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let owner = tenant.clone();
         self.in_tenant(tenant, move |connection| {
-            let too_many = count(connection, &owner, id)?.waiting > MOST_WAITING;
-            if too_many && jobs::hasten_idle(connection, &owner, id, JobKind::Sweep)? {
+            let waiting = count(connection, &owner, id)?.waiting;
+            if waiting > MOST_WAITING && jobs::hasten_idle(connection, &owner, id, JobKind::Sweep)?
+            {
                 // The job's row is ours until the commit: no sweep begins before it, and one that
                 // has begun shows only now.
                 if !count(connection, &owner, id)?.sweeping {
                     return delete_waiting(connection, &owner, id);
                 }
+            } else if waiting > MOST_WRITTEN {
+                // More came than were written down: another sweep follows the one that is under way.
+                jobs::hasten(connection, &owner, id, JobKind::Sweep)?;
             }
             jobs::hasten(connection, &owner, id, JobKind::Rereads)
         })
@@ -215,6 +222,9 @@ fn insert_rereads(
                 AND d.integration_id = j.integration_id AND d.okta_device_id = m.id \
           WHERE j.tenant_id = $1 AND j.integration_id = $2 AND j.kind = $5 \
                 AND (m.is_device OR d.okta_device_id IS NOT NULL) \
+                AND (SELECT count(*) FROM ( \
+                        SELECT FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2 \
+                           AND reason = 'hook' LIMIT $6) AS of_hooks) < $6 \
           ORDER BY m.id \
          ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
             SET due_at = least(r.due_at, excluded.due_at), asked_at = excluded.asked_at",
@@ -224,6 +234,7 @@ fn insert_rereads(
     .bind::<Array<Text>, _>(ids)
     .bind::<Array<Bool>, _>(are_devices)
     .bind::<Text, _>(JobKind::Rereads.as_str())
+    .bind::<BigInt, _>(MOST_WRITTEN + 1)
     .execute(connection)?;
     Ok(())
 }
@@ -243,7 +254,7 @@ fn count(
     )
     .bind::<Text, _>(tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
-    .bind::<BigInt, _>(MOST_WAITING + 1)
+    .bind::<BigInt, _>(MOST_WRITTEN + 1)
     .get_result(connection)?)
 }
 

@@ -50,6 +50,7 @@ impl Expired {
                 "DELETE FROM devices WHERE tenant_id = $1 AND serial_number IN ( \
                  SELECT serial_number FROM devices WHERE tenant_id = $1 \
                     AND deleted_at < now() - interval '30 days' AND deleted_at >= reported_at \
+                    AND updated_at < now() - interval '30 days' \
                   LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             Self::Events => return None,

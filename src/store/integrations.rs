@@ -8,11 +8,13 @@ use uuid::Uuid;
 
 use super::changes::Change;
 use super::deployments::count_devices;
+use super::event_hooks::delete_event_hook;
 use super::events::insert_event;
 use super::idempotency::{self, IdempotencyKey};
 use super::platforms;
 use super::prerequisites::{delete_all, load_attestations, load_findings, upsert_findings};
-use super::schema::{hook_routes, integrations, okta_syncs};
+use super::schema::{integrations, okta_syncs};
+use super::syncs::delete_mirror;
 use super::{Store, StoreError, credentials, jobs};
 use crate::model::{
     Actor, Engine, Finding, Integration, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
@@ -163,9 +165,7 @@ impl Store {
                 return Err(StoreError::InUse { devices, platforms });
             }
             jobs::cancel_all(connection, &owner, id)?;
-            let routes = hook_routes::table.filter(hook_routes::tenant_id.eq(owner.as_str()));
-            diesel::delete(routes.filter(hook_routes::integration_id.eq(id.0)))
-                .execute(connection)?;
+            delete_event_hook(connection, &owner, id)?;
             diesel::delete(one(&owner, id)).execute(connection)?;
             insert_event(connection, &owner, &event)?;
             Ok(before)
@@ -217,8 +217,11 @@ pub(super) fn load_record(
     lock: bool,
 ) -> Result<IntegrationRecord, StoreError> {
     let query = one(tenant, id).select(IntegrationRow::as_select());
-    let row: IntegrationRow =
-        if lock { query.for_update().first(connection)? } else { query.first(connection)? };
+    let row: IntegrationRow = if lock {
+        query.for_no_key_update().first(connection)?
+    } else {
+        query.first(connection)?
+    };
     load_records(connection, tenant, vec![row])?.pop().ok_or(StoreError::NotFound)
 }
 
@@ -349,6 +352,8 @@ fn apply_change(
             }
             refuse_second(connection, tenant, &org.id)?;
             delete_all(connection, tenant, id)?;
+            delete_mirror(connection, tenant, id)?;
+            delete_event_hook(connection, tenant, id)?;
         }
         let updated = diesel::update(one(tenant, id)).set(org_values(org)).execute(connection);
         match updated {

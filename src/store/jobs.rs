@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::schema::{jobs, tenants};
@@ -43,7 +43,8 @@ pub struct Ended {
 }
 
 impl Store {
-    /// Takes the job that is due the longest, and holds it for as long as `lease`.
+    /// Takes the job that is due the longest, and holds it for as long as `lease`. Of kinds that this
+    /// release knows: another one's work must not be in the way.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -57,11 +58,13 @@ impl Store {
                       WHERE (tenant_id, integration_id, kind) = ( \
                             SELECT tenant_id, integration_id, kind FROM jobs \
                              WHERE run_at <= now() AND (lease_until IS NULL OR lease_until < now()) \
+                               AND kind = ANY($3) \
                              ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED) \
                   RETURNING tenant_id, integration_id, kind, attempts",
                 )
                 .bind::<SqlUuid, _>(id)
                 .bind::<BigInt, _>(millis(lease))
+                .bind::<Array<Text>, _>(JobKind::ALL.map(JobKind::as_str).to_vec())
                 .get_result(connection)
                 .optional()?;
                 row.map(|row| to_job(&row, id)).transpose()
@@ -222,10 +225,12 @@ pub(super) fn cancel_all(
     tenant: &TenantId,
     id: IntegrationId,
 ) -> Result<(), StoreError> {
-    let all =
-        jobs::table.filter(jobs::tenant_id.eq(tenant.as_str()).and(jobs::integration_id.eq(id.0)));
-    diesel::delete(all).execute(connection)?;
-    Ok(())
+    // In the order in which a job asks for another one: neither then waits for the other in a circle.
+    JobKind::OF_CONNECTED.iter().try_for_each(|kind| {
+        let one = jobs::table.find((tenant.as_str(), id.0, kind.as_str()));
+        diesel::delete(one).execute(connection)?;
+        Ok(())
+    })
 }
 
 /// Holds the lease for longer, in the transaction that keeps what was done under it.

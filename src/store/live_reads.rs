@@ -1,10 +1,13 @@
 //! What a live read showed, kept for everybody who asks after its caller.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Uuid as SqlUuid};
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 
+use super::integrations::one;
 use super::mirror::{Source, merge};
 use super::rereads::NOTE_GONE;
+use super::schema::integrations;
 use super::{Store, StoreError};
 use crate::model::{IntegrationId, OktaDevice, TenantId};
 
@@ -17,32 +20,39 @@ pub enum LiveFinding {
 }
 
 impl Store {
-    /// Keeps the records that a search showed, and the one that was then read by its id.
+    /// Keeps the records that a search of org `org_id` showed, and the one that was then read by its id.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the integration is gone, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] when the integration is gone or is of another org by now,
+    /// [`StoreError::Unavailable`].
     pub async fn keep_live_read(
         &self,
         tenant: &TenantId,
-        id: IntegrationId,
+        (id, org_id): (IntegrationId, &str),
         found: Vec<OktaDevice>,
         newest: LiveFinding,
+        read_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
+        let (owner, org_id) = (tenant.clone(), org_id.to_owned());
         self.in_tenant(tenant, move |connection| {
-            merge(connection, &owner, id, &found, Source::Changes)
-                .map_err(StoreError::gone_with_its_integration)?;
+            // Held, so that it cannot become another org's until the commit.
+            let org: String =
+                one(&owner, id).select(integrations::org_id).for_share().first(connection)?;
+            if org != org_id {
+                return Err(StoreError::NotFound);
+            }
+            merge(connection, &owner, id, &found, Source::Changes, read_at)?;
             match &newest {
                 LiveFinding::Device(device) => {
                     let one = std::slice::from_ref(device.as_ref());
-                    merge(connection, &owner, id, one, Source::Id)
-                        .map_err(StoreError::gone_with_its_integration)
+                    merge(connection, &owner, id, one, Source::Id, read_at)
                 }
                 LiveFinding::Gone(okta_device_id) => {
                     diesel::sql_query(NOTE_GONE)
                         .bind::<Text, _>(owner.as_str())
                         .bind::<SqlUuid, _>(id.0)
                         .bind::<Text, _>(okta_device_id)
+                        .bind::<Timestamptz, _>(read_at)
                         .execute(connection)?;
                     Ok(())
                 }

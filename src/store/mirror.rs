@@ -1,6 +1,6 @@
 //! Merges what was read of an org into its mirror. One statement for a page; rows that are as they
 //! were are not written. Lists and searches lag behind, a read by id is the truth (facts §5): a list
-//! never undoes what is newer than it.
+//! never undoes what is newer than it, and never makes it seem fresher than it is.
 
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;
@@ -17,7 +17,7 @@ pub(super) enum Source {
     Sweep,
     /// A page of those that changed: what it shows is as fresh as the read.
     Changes,
-    /// A read by id.
+    /// A read by id, with all of the users.
     Id,
 }
 
@@ -54,13 +54,15 @@ pub(super) fn users_columns(users: &[OktaDeviceUser]) -> Result<UsersColumns, St
     })
 }
 
-/// Merges devices; a device that is there twice counts as the row that was updated last.
+/// Merges devices that a read showed which began at `read_at`, by PostgreSQL's clock; a device that is
+/// there twice counts as the row that was updated last.
 pub(super) fn merge(
     connection: &mut PgConnection,
     tenant: &TenantId,
     id: IntegrationId,
     devices: &[OktaDevice],
     source: Source,
+    read_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let (mut with_users, mut without_users) = (Columns::default(), Columns::default());
     let mut newest: Vec<&OktaDevice> = devices.iter().collect();
@@ -69,21 +71,16 @@ pub(super) fn merge(
     for device in newest {
         match &device.users {
             Some(users) => with_users.push(device, &users_columns(users)?),
-            // Stored only where the device is new: nobody knows yet who its users are.
+            // Nobody knows then who its users are.
             None => without_users.push(
                 device,
                 &UsersColumns { json: "[]".to_owned(), known: false, managed: false },
             ),
         }
     }
-    with_users.merge(connection, tenant, id, source, true)?;
-    without_users.merge(connection, tenant, id, source, false)?;
-    ask_for_users(connection, tenant, id, &with_users)
+    with_users.merge(connection, tenant, id, &statement(source, true), read_at)?;
+    without_users.merge(connection, tenant, id, &statement(source, false), read_at)
 }
-
-/// A summary that leaves out how users are managed says nothing new of a device that did not change.
-const TELLS_OF_USERS: &str =
-    "(excluded.users_known OR NOT d.users_known OR excluded.last_updated_at > d.last_updated_at)";
 
 impl Columns {
     fn push(&mut self, device: &OktaDevice, users: &UsersColumns) {
@@ -105,13 +102,13 @@ impl Columns {
         connection: &mut PgConnection,
         tenant: &TenantId,
         id: IntegrationId,
-        source: Source,
-        users_shown: bool,
+        statement: &str,
+        read_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         if self.ids.is_empty() {
             return Ok(());
         }
-        diesel::sql_query(statement(source, users_shown))
+        diesel::sql_query(statement)
             .bind::<Text, _>(tenant.as_str())
             .bind::<SqlUuid, _>(id.0)
             .bind::<Array<Text>, _>(&self.ids)
@@ -125,102 +122,146 @@ impl Columns {
             .bind::<Array<Text>, _>(&self.users)
             .bind::<Array<Bool>, _>(&self.known)
             .bind::<Array<Bool>, _>(&self.managed)
+            .bind::<Timestamptz, _>(read_at)
             .execute(connection)?;
         Ok(())
     }
 }
 
-/// For so long a list that shows the same `lastUpdated` may still lag behind a read by id.
-const SEARCH_LAGS: &str = "interval '5 minutes'";
+/// What a row says of the device itself.
+const COLUMNS: [&str; 7] = [
+    "platform",
+    "status",
+    "serial_number",
+    "udid",
+    "display_name",
+    "created_at",
+    "last_updated_at",
+];
+/// What it says of the device's users.
+const USERS: [&str; 3] = ["users", "users_known", "any_managed"];
 
-/// A row that followed the sweeps is as old as the last one.
+/// When the row was last shown: one that followed the sweeps is as old as the last one.
 pub(super) const AS_OLD_AS_BEFORE: &str = "\
     CASE WHEN d.follows_sweeps THEN greatest(d.observed_at, (SELECT s.swept_at FROM okta_syncs s \
                WHERE s.tenant_id = d.tenant_id AND s.integration_id = d.integration_id)) \
          ELSE d.observed_at END";
 
+/// What of a row is taken in, as SQL conditions over the stored row `d` and the read one `excluded`.
+struct Taking {
+    /// What the row says of the device, and of its users.
+    columns: String,
+    users: String,
+    /// It says the same as what is stored, so that this is as fresh as the read.
+    columns_confirmed: String,
+    users_confirmed: String,
+}
+
+impl Taking {
+    /// A list that shows the same `lastUpdated` may lag behind a read by id that was less than five
+    /// minutes before, and one that shows an older `lastUpdated` does. A list that leaves out how users
+    /// are managed, or the users altogether, says nothing new of those of a device that did not change.
+    fn from_list(users_shown: bool) -> Self {
+        let newer = "excluded.last_updated_at > d.last_updated_at";
+        let same_time = "excluded.last_updated_at = d.last_updated_at";
+        let not_after = |read_at: &str| {
+            format!("(d.{read_at} IS NULL OR d.{read_at} < $14 - interval '5 minutes')")
+        };
+        let (tells_users, shows_same_users) = if users_shown {
+            (
+                format!("(excluded.users_known OR NOT d.users_known OR {newer})"),
+                "excluded.users_known AND excluded.users = d.users",
+            )
+        } else {
+            (format!("({newer})"), "false")
+        };
+        let device_not_after = not_after("read_by_id_at");
+        let users_not_after = not_after("users_read_at");
+        Self {
+            columns: format!("({newer} OR ({same_time} AND {device_not_after}))"),
+            users: format!("({tells_users} AND ({newer} OR ({same_time} AND {users_not_after})))"),
+            columns_confirmed: format!("(({}) IS NOT DISTINCT FROM ({}))", of("excluded"), of("d")),
+            users_confirmed: format!("({same_time} AND {shows_same_users})"),
+        }
+    }
+
+    /// A read by id is the truth of when it began; one that began later has told more.
+    fn by_id() -> Self {
+        let columns = "(excluded.last_updated_at >= d.last_updated_at AND \
+                        (d.read_by_id_at IS NULL OR d.read_by_id_at <= $14))";
+        Self {
+            columns: columns.to_owned(),
+            users: columns.to_owned(),
+            columns_confirmed: format!("(({}) IS NOT DISTINCT FROM ({}))", of("excluded"), of("d")),
+            users_confirmed: "false".to_owned(),
+        }
+    }
+}
+
+fn of(table: &str) -> String {
+    COLUMNS.map(|column| format!("{table}.{column}")).join(", ")
+}
+
 fn statement(source: Source, users_shown: bool) -> String {
-    let (read_by_id_at, not_found_at) = match source {
-        Source::Id => ("now()", "NULL"),
-        Source::Sweep | Source::Changes => (
-            "d.read_by_id_at",
-            "CASE WHEN excluded.last_updated_at > d.last_updated_at THEN NULL ELSE d.not_found_at END",
-        ),
+    let taking = match source {
+        Source::Sweep | Source::Changes => Taking::from_list(users_shown),
+        Source::Id => Taking::by_id(),
     };
-    let by_list = format!(
-        "(excluded.last_updated_at > d.last_updated_at OR (excluded.last_updated_at = d.last_updated_at \
-          AND (d.read_by_id_at IS NULL OR d.read_by_id_at < now() - {SEARCH_LAGS})))"
-    );
-    let columns =
-        "platform, status, serial_number, udid, display_name, created_at, last_updated_at";
-    let of = |table: &str| format!("{table}.{}", columns.replace(", ", &format!(", {table}.")));
-    let tells_of_users = match source {
-        _ if !users_shown => "false",
-        Source::Id => "true",
-        Source::Sweep | Source::Changes => TELLS_OF_USERS,
+    let Taking { columns, users, columns_confirmed, users_confirmed } = &taking;
+    let take = |names: &[&str], when: &str| {
+        let each = |name: &&str| format!("CASE WHEN {when} THEN excluded.{name} ELSE d.{name} END");
+        names.iter().map(each).collect::<Vec<_>>().join(", ")
     };
-    let set_users = ["users", "users_known", "any_managed"]
-        .map(|name| {
-            format!(", {name} = CASE WHEN {tells_of_users} THEN excluded.{name} ELSE d.{name} END")
-        })
-        .concat();
-    let (now, before) = (of("excluded"), of("d"));
-    // Whether the row shows all that a verdict uses. Where it does not, what was known before stays,
-    // and stays as old as it was.
-    let tells_all = match source {
-        Source::Id => "true",
-        _ if !users_shown => "false",
-        Source::Sweep | Source::Changes => "excluded.users_known",
+    let (new_columns, new_users) = (take(&COLUMNS, columns), take(&USERS, users));
+    let seen = format!("({columns} OR {columns_confirmed})");
+    let users_seen = format!("({users} OR {users_confirmed})");
+    // What a read by id changed is confirmed by the next sweep, and not by one that has passed it.
+    let follows = match source {
+        Source::Id => {
+            format!("(d.follows_sweeps AND {columns_confirmed} AND excluded.users = d.users)")
+        }
+        Source::Sweep | Source::Changes => seen.clone(),
     };
-    let follows = if source == Source::Id { "d.follows_sweeps" } else { tells_all };
+    let (read_by_id_at, users_read_at, first_read) = match source {
+        Source::Id => ("$14", "$14", "$14"),
+        Source::Sweep | Source::Changes => {
+            ("d.read_by_id_at", "d.users_read_at", "NULL::timestamptz")
+        }
+    };
+    let not_found_at = match source {
+        Source::Id => "NULL".to_owned(),
+        Source::Sweep | Source::Changes => {
+            "CASE WHEN excluded.last_updated_at > d.last_updated_at THEN NULL ELSE d.not_found_at END"
+                .to_owned()
+        }
+    };
     let may = match source {
+        // All that is new, and that a row is less fresh than it seemed.
         Source::Sweep => format!(
-            "{by_list} AND (({now}) IS DISTINCT FROM ({before}) \
-              OR ({tells_of_users} AND excluded.users IS DISTINCT FROM d.users) \
-              OR d.follows_sweeps IS DISTINCT FROM {tells_all})"
+            "({new_columns}, {new_users}, {follows}, {users_seen}) IS DISTINCT FROM \
+             ({before}, d.users, d.users_known, d.any_managed, d.follows_sweeps, \
+              d.users_observed_at IS NULL)",
+            before = of("d"),
         ),
-        Source::Changes => by_list,
-        Source::Id => "excluded.last_updated_at >= d.last_updated_at".to_owned(),
+        Source::Changes => seen.clone(),
+        Source::Id => columns.clone(),
     };
-    let first_read = if source == Source::Id { "now()" } else { "NULL::timestamptz" };
+    let (columns, users) = (COLUMNS.join(", "), USERS.join(", "));
     format!(
-        "INSERT INTO okta_devices AS d (tenant_id, integration_id, okta_device_id, {columns}, users, \
-                users_known, any_managed, observed_at, read_by_id_at, follows_sweeps) \
+        "INSERT INTO okta_devices AS d (tenant_id, integration_id, okta_device_id, {columns}, {users}, \
+                observed_at, read_by_id_at, users_read_at) \
          SELECT $1, $2, n.id, n.platform, n.status, n.serial_number, n.udid, n.name, n.created, \
-                n.updated, n.users::jsonb, n.known, n.managed, now(), {first_read}, n.known \
+                n.updated, n.users::jsonb, n.known, n.managed, $14, {first_read}, {first_read} \
            FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
              AS n (id, platform, status, serial_number, udid, name, created, updated, users, known, managed) \
          ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
-            SET ({columns}) = ({now}), observed_at = CASE WHEN {tells_all} THEN now() \
-                ELSE {AS_OLD_AS_BEFORE} END, follows_sweeps = {follows}, read_by_id_at = {read_by_id_at}, \
-                not_found_at = {not_found_at}{set_users} \
+            SET ({columns}) = ROW ({new_columns}), ({users}) = ROW ({new_users}), \
+                observed_at = CASE WHEN {seen} THEN greatest($14, CASE WHEN {columns_confirmed} THEN d.observed_at END) \
+                                   ELSE {AS_OLD_AS_BEFORE} END, \
+                users_observed_at = CASE WHEN {users_seen} THEN NULL \
+                                         ELSE coalesce(d.users_observed_at, {AS_OLD_AS_BEFORE}) END, \
+                follows_sweeps = {follows}, read_by_id_at = {read_by_id_at}, \
+                users_read_at = {users_read_at}, not_found_at = {not_found_at} \
           WHERE {may}"
     )
-}
-
-/// Devices whose users are known, from another read than these rows, which tell nothing of them: they
-/// are read again, as a page can no longer show how they are managed.
-fn ask_for_users(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-    rows: &Columns,
-) -> Result<(), StoreError> {
-    let pairs = rows.ids.iter().zip(&rows.known);
-    let unknown: Vec<&String> = pairs.filter(|(_, known)| !**known).map(|(id, _)| id).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    diesel::sql_query(format!(
-        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-         SELECT tenant_id, integration_id, okta_device_id, 'pending' FROM okta_devices \
-          WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = ANY($3) AND users_known \
-            AND (read_by_id_at IS NULL OR read_by_id_at < now() - {SEARCH_LAGS}) \
-         ON CONFLICT (tenant_id, integration_id, okta_device_id) DO NOTHING"
-    ))
-    .bind::<Text, _>(tenant.as_str())
-    .bind::<SqlUuid, _>(id.0)
-    .bind::<Array<Text>, _>(unknown)
-    .execute(connection)?;
-    Ok(())
 }

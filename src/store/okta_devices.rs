@@ -48,7 +48,9 @@ struct CountRow {
 const LIST: &str = "\
     SELECT * FROM ( \
         SELECT o.okta_device_id, o.platform, o.status, o.serial_number, o.udid, o.display_name, \
-               o.created_at, o.last_updated_at, o.users, CASE WHEN o.follows_sweeps THEN greatest(o.observed_at, s.swept_at) ELSE o.observed_at END AS observed_at, \
+               o.created_at, o.last_updated_at, o.users, \
+               least(o.users_observed_at, CASE WHEN o.follows_sweeps \
+                   THEN greatest(o.observed_at, s.swept_at) ELSE o.observed_at END) AS observed_at, \
                coalesce( \
                  (SELECT d.serial_number FROM devices d WHERE d.tenant_id = $1 \
                      AND d.okta_device_id = o.okta_device_id AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at)), \

@@ -18,7 +18,7 @@ use crate::model::{Job, OktaDevice, OktaDeviceUser, RateBucket};
 #[diesel(table_name = okta_rereads)]
 pub struct DueReread {
     pub okta_device_id: String,
-    /// `missing`: a complete sweep did not show it. `hook`, `pending`.
+    /// `missing`: a complete sweep did not show it. `hook`.
     pub reason: String,
     asked_at: DateTime<Utc>,
 }
@@ -35,30 +35,48 @@ struct NextRow {
     millis: Option<i64>,
 }
 
-/// Devices that were given all that makes them managed and do not show it yet, and those whose list
-/// entry left out how their users are managed. Those that were never read by id come first.
+/// Devices that were given all that makes them managed and do not show it yet, and those of whose users
+/// lists say too little. Those whose users were never read, or longest ago, come first; and as many of
+/// the managed ones as of the others, so that neither keep the others waiting for ever.
 const PENDING: &str = "\
-    SELECT o.okta_device_id FROM okta_devices o \
-     WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.not_found_at IS NULL \
-       AND (NOT o.any_managed OR NOT o.users_known) \
-       AND CASE WHEN NOT o.users_known \
-            THEN o.read_by_id_at IS NULL OR o.read_by_id_at < now() - $3 * interval '1 millisecond' \
-            ELSE coalesce(o.read_by_id_at, o.observed_at) < now() - $3 * interval '1 millisecond' AND o.status = 'ACTIVE' \
-             AND EXISTS (SELECT 1 FROM devices d JOIN device_deliveries v USING (tenant_id, serial_number) \
-                  WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
-                    AND v.integration_id = $2 AND v.config_version IS NOT NULL \
-                    AND (d.okta_device_id = o.okta_device_id OR d.udid = o.udid \
-                         OR d.serial_number = o.serial_number)) END \
-     ORDER BY o.read_by_id_at NULLS FIRST, o.observed_at LIMIT $4";
+    WITH due AS ( \
+        SELECT o.okta_device_id, o.any_managed, \
+               row_number() OVER (PARTITION BY o.any_managed \
+                   ORDER BY o.users_read_at NULLS FIRST, o.okta_device_id) AS place \
+          FROM okta_devices o \
+         WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.not_found_at IS NULL \
+           AND (NOT o.any_managed OR NOT o.users_known OR o.users_observed_at IS NOT NULL) \
+           AND (o.users_read_at IS NULL OR o.users_read_at < now() - $3 * interval '1 millisecond') \
+           AND (o.users_put_off_until IS NULL OR o.users_put_off_until < now()) \
+           AND (NOT o.users_known \
+                OR o.users_observed_at < now() - $3 * interval '1 millisecond' \
+                OR (o.observed_at < now() - $3 * interval '1 millisecond' AND o.status = 'ACTIVE' \
+                    AND NOT o.any_managed \
+                    AND EXISTS (SELECT 1 FROM devices d JOIN device_deliveries v USING (tenant_id, serial_number) \
+                         WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
+                           AND v.integration_id = $2 AND v.config_version IS NOT NULL \
+                           AND (d.okta_device_id = o.okta_device_id OR d.udid = o.udid \
+                                OR d.serial_number = o.serial_number))))) \
+    SELECT okta_device_id FROM due ORDER BY place LIMIT $4";
 
 const NEXT: &str = "\
     SELECT greatest(0, (extract(epoch FROM min(due_at) - now()) * 1000))::bigint AS millis \
       FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2";
 
-/// The row is not fresher by that: its status was not read.
+/// The rest of the row is not fresher by that. One that was read since has told more.
 const KEEP_USERS: &str = "\
     UPDATE okta_devices \
-       SET users = $4::jsonb, users_known = $5, any_managed = $6, read_by_id_at = now() \
+       SET users = $4::jsonb, users_known = $5, any_managed = $6, users_read_at = $7, \
+           users_observed_at = $7 \
+     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
+       AND (users_read_at IS NULL OR users_read_at <= $7)";
+
+/// What cannot be read lets the others go first.
+const PASS_USERS_BY: &str = "\
+    UPDATE okta_devices SET users_put_off_until = clock_timestamp() + $4 * interval '1 millisecond' \
+     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
+const PASS_DEVICE_BY: &str = "\
+    UPDATE okta_rereads SET due_at = clock_timestamp() + $4 * interval '1 millisecond' \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
 
 /// Only what no read has shown since it was asked for.
@@ -66,12 +84,15 @@ const FORGET: &str = "\
     DELETE FROM okta_devices \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
 
+/// Not where a read by id that began later has found it.
 pub(super) const NOTE_GONE: &str = "\
-    UPDATE okta_devices SET not_found_at = now(), read_by_id_at = now(), observed_at = now() \
-     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
+    UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4 \
+     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
+       AND (read_by_id_at IS NULL OR read_by_id_at <= $4)";
 
 impl Store {
-    /// The devices that were asked for by id and are due, the longest first.
+    /// The devices that were asked for by id and are due: those of hooks first, as something happened to
+    /// them just now, and then the longest.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -90,7 +111,7 @@ impl Store {
                 .filter(r::integration_id.eq(job.integration.0))
                 .filter(r::due_at.le(diesel::dsl::now));
             Ok(due
-                .order((r::due_at, r::okta_device_id))
+                .order((r::reason.ne("hook"), r::due_at, r::okta_device_id))
                 .limit(most)
                 .select(DueReread::as_select())
                 .load(connection)?)
@@ -140,7 +161,7 @@ impl Store {
         .await
     }
 
-    /// Keeps a device that was read by its id, with what Okta said of its rate.
+    /// Keeps a device that was read by its id, which began at `read_at`, with what Okta said of its rate.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -149,14 +170,14 @@ impl Store {
         job: &Job,
         lease: Duration,
         asked: &DueReread,
-        device: OktaDevice,
+        (device, read_at): (OktaDevice, DateTime<Utc>),
         learned: (String, Option<u32>),
     ) -> Result<(), StoreError> {
         let (tenant, job, asked) = (job.tenant.clone(), job.clone(), asked.clone());
         self.in_tenant(&tenant, move |connection| {
             jobs::hold_lease(connection, &job, lease)?;
             let one = std::slice::from_ref(&device);
-            merge(connection, &job.tenant, job.integration, one, Source::Id)?;
+            merge(connection, &job.tenant, job.integration, one, Source::Id, read_at)?;
             budgets::learn(connection, &learned.0, RateBucket::Devices, learned.1)?;
             done_with(connection, &job, &asked)
         })
@@ -172,7 +193,7 @@ impl Store {
         job: &Job,
         lease: Duration,
         okta_device_id: &str,
-        users: Vec<OktaDeviceUser>,
+        (users, read_at): (Vec<OktaDeviceUser>, DateTime<Utc>),
         learned: (String, Option<u32>),
     ) -> Result<(), StoreError> {
         let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
@@ -187,6 +208,7 @@ impl Store {
                 .bind::<Text, _>(&columns.json)
                 .bind::<Bool, _>(columns.known)
                 .bind::<Bool, _>(columns.managed)
+                .bind::<Timestamptz, _>(read_at)
                 .execute(connection)?;
             Ok(())
         })
@@ -202,28 +224,63 @@ impl Store {
         &self,
         job: &Job,
         lease: Duration,
-        okta_device_id: &str,
+        (okta_device_id, read_at): (&str, DateTime<Utc>),
         asked: Option<&DueReread>,
     ) -> Result<(), StoreError> {
         let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
         let asked = asked.cloned();
         self.in_tenant(&tenant, move |connection| {
             jobs::hold_lease(connection, &job, lease)?;
-            let missing = asked.as_ref().filter(|asked| asked.reason == "missing");
-            let gone = diesel::sql_query(if missing.is_some() { FORGET } else { NOTE_GONE })
-                .bind::<Text, _>(job.tenant.as_str())
-                .bind::<SqlUuid, _>(job.integration.0)
-                .bind::<Text, _>(&id);
-            match missing {
-                Some(missing) => {
-                    gone.bind::<Timestamptz, _>(missing.asked_at).execute(connection)?
-                }
-                None => gone.execute(connection)?,
+            let mut of_device = |sql, at| {
+                diesel::sql_query(sql)
+                    .bind::<Text, _>(job.tenant.as_str())
+                    .bind::<SqlUuid, _>(job.integration.0)
+                    .bind::<Text, _>(&id)
+                    .bind::<Timestamptz, _>(at)
+                    .execute(connection)
             };
+            let missing = asked.as_ref().filter(|asked| asked.reason == "missing");
+            let forgotten = match missing {
+                Some(missing) => of_device(FORGET, missing.asked_at)?,
+                None => 0,
+            };
+            // A list has shown it since, or no sweep has missed it: then it is there, and gone.
+            if forgotten == 0 {
+                of_device(NOTE_GONE, read_at)?;
+            }
             match &asked {
                 Some(asked) => done_with(connection, &job, asked),
                 None => Ok(()),
             }
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Puts off a device that could not be read; `asked` for one that was asked for by id.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn pass_device_by(
+        &self,
+        job: &Job,
+        lease: Duration,
+        okta_device_id: &str,
+        asked: bool,
+        wait: Duration,
+    ) -> Result<(), StoreError> {
+        let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
+        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            diesel::sql_query(if asked { PASS_DEVICE_BY } else { PASS_USERS_BY })
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<Text, _>(&id)
+                .bind::<BigInt, _>(wait)
+                .execute(connection)?;
+            Ok(())
         })
         .await
     }

@@ -181,7 +181,10 @@ diesel::table! {
         any_managed -> Bool,
         observed_at -> Timestamptz,
         follows_sweeps -> Bool,
+        users_observed_at -> Nullable<Timestamptz>,
         read_by_id_at -> Nullable<Timestamptz>,
+        users_read_at -> Nullable<Timestamptz>,
+        users_put_off_until -> Nullable<Timestamptz>,
         not_found_at -> Nullable<Timestamptz>,
     }
 }

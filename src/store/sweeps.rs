@@ -11,7 +11,7 @@ use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 
 use super::mirror::{Source, merge};
 use super::schema::{okta_sweep_pages, okta_syncs};
-use super::{Store, StoreError, budgets, jobs};
+use super::{Store, StoreError, budgets, jobs, set_config};
 use crate::model::{Job, JobKind, RateBucket, ReadPage};
 
 /// Where a sweep goes on.
@@ -102,7 +102,14 @@ impl Store {
             if (sweep_id, number) != (at.sweep_id, at.page) {
                 return Err(StoreError::LeaseLost);
             }
-            merge(connection, &job.tenant, job.integration, &page.devices, Source::Sweep)?;
+            merge(
+                connection,
+                &job.tenant,
+                job.integration,
+                &page.devices,
+                Source::Sweep,
+                page.read_at,
+            )?;
             budgets::learn(connection, &page.org_id, RateBucket::Devices, page.limit)?;
             note_page(connection, &job, &at, &page)?;
             if page.next.is_some() {
@@ -149,10 +156,10 @@ fn note_page(
             p::integration_id.eq(job.integration.0),
             p::sweep_id.eq(at.sweep_id),
             p::page.eq(at.page),
-            p::okta_device_ids.eq(&page.ids),
+            p::okta_device_ids.eq(page.devices.iter().map(|device| &device.id).collect::<Vec<_>>()),
         ))
         .execute(connection)?;
-    let rows = i64::try_from(page.ids.len()).unwrap_or(i64::MAX);
+    let rows = i64::try_from(page.devices.len()).unwrap_or(i64::MAX);
     diesel::update(mine!(job))
         .set((
             s::sweep_cursor.eq(&page.next),
@@ -169,8 +176,13 @@ fn note_page(
     Ok(())
 }
 
-/// What was in no page is not gone yet: a page may have shifted while it was read. It is asked for by
-/// id, and only a 404 removes it.
+/// How a sweep ends goes through all devices of the org. An integration's share of the tables is
+/// underestimated as long as they were not analysed since it came, and a nested loop would then take
+/// longer than a statement may.
+const NESTED_LOOPS: &str = "enable_nestloop";
+
+/// What was in no page is not gone yet: a page may have shifted while it was read, or its row could not
+/// be read. It is asked for by id, and only a 404 removes it.
 const ASK_FOR_MISSING: &str = "\
     INSERT INTO okta_rereads AS r (tenant_id, integration_id, okta_device_id, reason) \
     SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'missing' \
@@ -180,8 +192,21 @@ const ASK_FOR_MISSING: &str = "\
        AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(okta_device_ids) AS id FROM okta_sweep_pages \
                 WHERE tenant_id = $1 AND integration_id = $2 AND sweep_id = $3) AS seen \
              WHERE seen.id = d.okta_device_id) \
+     ORDER BY d.okta_device_id \
     ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
        SET reason = 'missing', due_at = least(r.due_at, now()), asked_at = clock_timestamp()";
+
+/// A list shows what was gone when it was asked for by its id: one of the two lags behind.
+const ASK_FOR_GONE: &str = "\
+    INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
+    SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'hook' \
+      FROM okta_devices d \
+      JOIN (SELECT unnest(okta_device_ids) AS id FROM okta_sweep_pages \
+             WHERE tenant_id = $1 AND integration_id = $2 AND sweep_id = $3) AS seen \
+           ON seen.id = d.okta_device_id \
+     WHERE d.tenant_id = $1 AND d.integration_id = $2 AND d.not_found_at IS NOT NULL \
+     ORDER BY d.okta_device_id \
+    ON CONFLICT (tenant_id, integration_id, okta_device_id) DO NOTHING";
 
 /// Until then it is not as fresh as the sweep that did not show it.
 const HOLD_BACK: &str = "\
@@ -217,16 +242,21 @@ fn complete(
     job: &Job,
     sweep_id: i64,
 ) -> Result<SweepStep, StoreError> {
-    let missing = diesel::sql_query(ASK_FOR_MISSING)
-        .bind::<Text, _>(job.tenant.as_str())
-        .bind::<SqlUuid, _>(job.integration.0)
-        .bind::<BigInt, _>(sweep_id)
-        .execute(connection)?;
+    diesel::select(set_config(NESTED_LOOPS, "off", true)).execute(connection)?;
+    let of_sweep = |sql: &'static str| {
+        diesel::sql_query(sql)
+            .bind::<Text, _>(job.tenant.as_str().to_owned())
+            .bind::<SqlUuid, _>(job.integration.0)
+            .bind::<BigInt, _>(sweep_id)
+    };
+    let missing = of_sweep(ASK_FOR_MISSING).execute(connection)?;
     if missing > 0 {
         diesel::sql_query(HOLD_BACK)
             .bind::<Text, _>(job.tenant.as_str())
             .bind::<SqlUuid, _>(job.integration.0)
             .execute(connection)?;
+    }
+    if missing + of_sweep(ASK_FOR_GONE).execute(connection)? > 0 {
         jobs::request(connection, &job.tenant, job.integration, JobKind::Rereads)?;
     }
     let row: TookRow = diesel::sql_query(COMPLETE)

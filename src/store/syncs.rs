@@ -10,8 +10,8 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use super::events::insert_event;
 use super::integrations::load_record;
 use super::mirror::{Source, merge};
-use super::schema::okta_syncs;
-use super::{Store, StoreError, budgets, jobs, okta_devices};
+use super::schema::{okta_devices, okta_rereads, okta_sweep_pages, okta_syncs};
+use super::{Store, StoreError, budgets, jobs};
 use crate::model::{
     IntegrationId, IntegrationRecord, Job, JobKind, NewEvent, RateBucket, ReadPage, Sync,
     SyncError, SyncState, TenantId,
@@ -96,7 +96,12 @@ impl Store {
         let (tenant, job) = (job.tenant.clone(), job.clone());
         self.in_tenant(&tenant, move |connection| {
             jobs::hold_lease(connection, &job, lease)?;
-            merge(connection, &job.tenant, job.integration, &page.devices, Source::Changes)?;
+            // Held before the devices, as by a sweep: neither then waits for the other in a circle.
+            let key = (job.tenant.as_str(), job.integration.0);
+            let mine = okta_syncs::table.find(key).select(okta_syncs::sweep_id).for_update();
+            mine.first::<i64>(connection).optional()?.ok_or(StoreError::LeaseLost)?;
+            let (devices, read_at) = (&page.devices, page.read_at);
+            merge(connection, &job.tenant, job.integration, devices, Source::Changes, read_at)?;
             budgets::learn(connection, &page.org_id, RateBucket::Devices, page.limit)?;
             let latest = page.devices.iter().map(|device| device.last_updated).max();
             diesel::sql_query(KEEP_READ)
@@ -204,6 +209,24 @@ impl Store {
     }
 }
 
+/// Forgets all that was read of an org, and how far it was read.
+pub(super) fn delete_mirror(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    use {okta_devices as d, okta_rereads as r, okta_sweep_pages as p, okta_syncs as s};
+    let key = (tenant.as_str(), id.0);
+    diesel::delete(s::table.find(key)).execute(connection)?;
+    let pages = p::table.filter(p::tenant_id.eq(key.0).and(p::integration_id.eq(key.1)));
+    diesel::delete(pages).execute(connection)?;
+    let rereads = r::table.filter(r::tenant_id.eq(key.0).and(r::integration_id.eq(key.1)));
+    diesel::delete(rereads).execute(connection)?;
+    let devices = d::table.filter(d::tenant_id.eq(key.0).and(d::integration_id.eq(key.1)));
+    diesel::delete(devices).execute(connection)?;
+    Ok(())
+}
+
 #[derive(Queryable, Selectable, Default)]
 #[diesel(table_name = okta_syncs)]
 struct SyncRow {
@@ -239,7 +262,7 @@ fn load_sync(
         _ => SyncState::Idle,
     };
     let error = row.last_error_code.zip(row.last_error_at);
-    let (devices, unmatched) = okta_devices::count(connection, tenant, id)?;
+    let (devices, unmatched) = super::okta_devices::count(connection, tenant, id)?;
     Ok(Sync {
         state,
         done: row.sweep_done,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -22,6 +23,8 @@ pub struct TrustFacts {
     pub orgs: Vec<Arc<OrgFacts>>,
     /// One for each device that was asked for; none at all where there are several integrations.
     pub devices: Vec<Facts>,
+    /// When they were read, by the clock that dates them.
+    pub now: DateTime<Utc>,
 }
 
 /// The call of `facts_many`. Of a type of its own, so that Diesel keeps it prepared.
@@ -61,12 +64,15 @@ impl RunQueryDsl<PgConnection> for FactsMany {}
 #[derive(Deserialize)]
 struct ContextRow {
     integrations: Vec<OrgFacts>,
+    now: DateTime<Utc>,
     nameless_ios: bool,
+    udid_only_ios: bool,
 }
 
 #[derive(Deserialize)]
 struct DeviceRow {
     device: Option<DeviceFacts>,
+    several_devices: bool,
     okta_devices: Option<Vec<OktaRecord>>,
 }
 
@@ -137,12 +143,13 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
     let context: ContextRow = serde_json::from_str(context.unwrap_or_default()).map_err(corrupt)?;
     let orgs: Vec<Arc<OrgFacts>> = context.integrations.into_iter().map(Arc::new).collect();
     if orgs.len() > 1 {
-        return Ok(TrustFacts { orgs, devices: Vec::new() });
+        return Ok(TrustFacts { orgs, devices: Vec::new(), now: context.now });
     }
     let of = |one: &AskedDevice| Facts {
         asked: one.clone(),
         org: orgs.first().cloned(),
         nameless_ios: context.nameless_ios,
+        udid_only_ios: context.udid_only_ios,
         ..Facts::default()
     };
     let mut devices: Vec<Facts> = asked.iter().map(of).collect();
@@ -151,7 +158,8 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
         let Some(facts) = place.and_then(|place| devices.get_mut(place)) else { continue };
         let row: DeviceRow = serde_json::from_str(text).map_err(corrupt)?;
         facts.device = row.device;
+        facts.several_devices = row.several_devices;
         facts.okta_devices = row.okta_devices.unwrap_or_default();
     }
-    Ok(TrustFacts { orgs, devices })
+    Ok(TrustFacts { orgs, devices, now: context.now })
 }

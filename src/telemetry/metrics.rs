@@ -56,6 +56,11 @@ fn describe() {
         "changes of integrations' status by the status that they came to"
     );
     metrics::describe_counter!("okta_requests_total", "requests to Okta by endpoint and outcome");
+    metrics::describe_counter!("jobs_total", "steps of background work by kind and outcome");
+    metrics::describe_counter!(
+        "live_reads_total",
+        "reads of one device for a caller's max_age: done, exhausted (the budget) or failed"
+    );
     metrics::describe_counter!("mirror_sweeps_total", "sweeps of orgs by outcome");
     metrics::describe_histogram!(
         "mirror_sweep_seconds",
@@ -111,6 +116,17 @@ pub fn record_status_change(to: &'static str) {
 pub fn record_okta_request(endpoint: &'static str, outcome: &'static str) {
     metrics::counter!("okta_requests_total", "endpoint" => endpoint, "outcome" => outcome)
         .increment(1);
+}
+
+/// One claim of a job that ended.
+pub fn record_job(kind: &'static str, well: bool) {
+    let outcome = if well { "done" } else { "failed" };
+    metrics::counter!("jobs_total", "kind" => kind, "outcome" => outcome).increment(1);
+}
+
+/// A read of one device for a caller who needed it newer: `done`, `exhausted` or `failed`.
+pub fn record_live_read(outcome: &'static str) {
+    metrics::counter!("live_reads_total", "outcome" => outcome).increment(1);
 }
 
 /// One sweep that came to its end, `completed` after so long, or was given up and `restarted`.

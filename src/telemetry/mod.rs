@@ -12,6 +12,12 @@ use tracing_subscriber::{EnvFilter, Layer};
 /// The target of our own events; everything else is a third party's.
 const OURS: &str = "okta_device_trust";
 
+/// An error with all of its causes, for the log.
+pub fn chain_of(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
+}
+
 /// Whether `filter` can be read.
 ///
 /// # Errors

@@ -350,7 +350,6 @@ async fn what_is_no_serial_number_is_refused_in_every_operation() {
         "C02ABC%F0%9F%92%A9123",
         "C02'%20OR%201=1",
         "%ff%fe%fd%fc%fb%fa%f9%f8",
-        "batch",
     ] {
         let path = format!("/devices/{serial}");
         for (method, body) in
@@ -480,8 +479,25 @@ async fn a_batch_has_its_limits() {
         let ask = world.ask(Method::POST, "/devices/batch").scopes(&["odt:inventory"]);
         ask.body("application/json", body(size)).send()
     };
-    send(1024 * 1024).await.expect(200);
-    send(1024 * 1024 + 1).await.expect_problem(413, "body_too_large");
+    send(2 * 1024 * 1024).await.expect(200);
+    send(2 * 1024 * 1024 + 1).await.expect_problem(413, "body_too_large");
+}
+
+#[tokio::test]
+async fn a_report_that_names_a_field_twice_is_refused_alone_and_in_a_batch() {
+    let world = World::start().await;
+    let twice = r#"{"platform":"macos","serial_number":"C02ABC123DEF","serial_number":"C02ABC123DEG",
+        "enrollment":{"state":"enrolled","reported_at":"2026-01-01T00:00:00Z"}}"#;
+    let put = world.ask(Method::PUT, "/devices/C02ABC123DEF").scopes(&["odt:inventory"]);
+    let alone = put.body("application/json", twice).send().await;
+    let alone = alone.expect_problem(422, "invalid_request");
+    assert_eq!(alone["errors"][0]["pointer"], "/serial_number");
+    let post = world.ask(Method::POST, "/devices/batch").scopes(&["odt:inventory"]);
+    let batch = format!(r#"{{"devices":[{twice}, 7]}}"#);
+    let batch = post.body("application/json", batch).send().await.expect(200);
+    assert_eq!(batch["results"][0]["problem"]["errors"][0]["code"], "duplicate", "{batch}");
+    assert_eq!(batch["results"][0]["problem"]["errors"][0]["pointer"], "/devices/0/serial_number");
+    assert_eq!(batch["results"][1]["problem"]["errors"][0]["pointer"], "/devices/1");
 }
 
 #[tokio::test]

@@ -363,7 +363,7 @@ async fn a_device_is_read_once_in_a_minute_and_the_earlier_time_counts() {
            FROM (VALUES ('guoLately', now() - interval '20 seconds'), ('guoLong', now() - interval '2 hours'), \
                 ('guoNever', NULL), ('odd1', NULL)) AS d (name, at); \
          INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) VALUES \
-         ('{tenant}', '{id}', 'guoLong', 'pending', now() + interval '5 minutes', now() - interval '1 hour'), \
+         ('{tenant}', '{id}', 'guoLong', 'missing', now() + interval '5 minutes', now() - interval '1 hour'), \
          ('{tenant}', '{id}', 'guoEarly', 'missing', now() - interval '9 minutes', now() - interval '1 hour')"
     ));
     let devices = ["guoLately", "guoLong", "guoNever", "guoNew", "guoEarly"];

@@ -37,8 +37,9 @@ async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() 
     let tenant = &world.tenant;
     let device = |serial: &str, deleted: &str, reported: &str| {
         world.sql(&format!(
-            "INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at) VALUES \
-             ('{tenant}', '{serial}', now() - interval '{deleted}', now() - interval '{reported}');
+            "INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at, updated_at) VALUES \
+             ('{tenant}', '{serial}', now() - interval '{deleted}', now() - interval '{reported}', \
+              now() - interval '{deleted}');
              INSERT INTO device_deliveries (tenant_id, serial_number, integration_id, reported_at) \
              VALUES ('{tenant}', '{serial}', '{id}', now())"
         ));
@@ -48,11 +49,17 @@ async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() 
     device("CAMEBACK", "31 days", "30 days");
     world.sql(&format!(
         "INSERT INTO devices (tenant_id, serial_number, reported_at) \
-         VALUES ('{tenant}', 'NEVERDELETED', now() - interval '90 days')"
+         VALUES ('{tenant}', 'NEVERDELETED', now() - interval '90 days'); \
+         INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at) \
+         VALUES ('{tenant}', 'TOLDLATE', now() - interval '40 days', now() - interval '40 days')"
     ));
+    // A deletion that was told late keeps late reports out for as long as any other.
     keep_house(&world).await;
     let left = world.sql("SELECT serial_number FROM devices ORDER BY 1");
-    assert_eq!(left.lines().collect::<Vec<_>>(), ["AGED29", "CAMEBACK", "NEVERDELETED"]);
+    assert_eq!(
+        left.lines().collect::<Vec<_>>(),
+        ["AGED29", "CAMEBACK", "NEVERDELETED", "TOLDLATE"]
+    );
     assert_eq!(world.sql("SELECT count(*) FROM device_deliveries"), "2");
 }
 

@@ -78,3 +78,18 @@ async fn each_text_has_a_stable_id_beside_it() {
         assert!(step["text"].as_str().is_some_and(|text| text.len() > 20));
     }
 }
+
+#[tokio::test]
+async fn a_client_that_okta_refuses_gets_its_form_back_and_what_is_configured_stays_done() {
+    let world = World::start().await;
+    let path = crate::platforms::configured(&world).await;
+    world.acme.change(|knobs| knobs.client_active = false);
+    world.post(&format!("{path}/prerequisites/check"), &json!(null)).await.expect(200);
+    let setup = world.get(&format!("{path}/setup")).await.expect(200);
+    assert_eq!(setup["status_reasons"], json!(["client_refused"]));
+    assert_eq!(current(&setup), ["credentials"]);
+    assert_eq!(setup["next_form"]["path"], format!("{path}/credentials"));
+    let done = states(&setup).into_iter().filter(|(_, state)| state == "done");
+    let done: Vec<_> = done.map(|(name, _)| name).collect();
+    assert_eq!(done, ["domain", "authorize", "platforms", "macos", "ios"]);
+}

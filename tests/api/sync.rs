@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::okta::{Fault, NewDevice};
+use testkit::okta::{Fault, NewDevice, OrgSetup};
 
 use crate::world::{Builder, World, item};
 
@@ -98,6 +98,7 @@ fn ask_for(world: &World, id: &str) {
 }
 
 fn run_now(world: &World, kind: &str) {
+    world.sql("UPDATE okta_rereads SET due_at = least(due_at, now())");
     world.sql(&format!(
         "UPDATE jobs SET run_at = now(), requested_at = clock_timestamp() WHERE kind = '{kind}'"
     ));
@@ -263,6 +264,142 @@ async fn a_summary_without_management_status_is_made_up_for_by_a_read_of_the_use
     sweep_again(&world, &path).await;
     assert!(managed(&until_record(&world, &path, &ids[0], |record| !record.is_null()).await));
     assert_eq!(world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[1])), 0);
+}
+
+#[tokio::test]
+async fn rows_without_users_are_made_up_for_by_reads_of_the_users_again_and_again() {
+    let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
+    let ids = add_fleet(&world, 2);
+    let ada = world.acme.add_user("ada@acme.example");
+    world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
+    let path = world.connected().await;
+    until_swept(&world, &path, None).await;
+    let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
+    until_record(&world, &path, &ids[0], managed).await;
+    // From now on lists tell of no user. A device that was deactivated has lost its own.
+    world.acme.change(|knobs| knobs.summary_without_users = true);
+    world.acme.change_device(&ids[0], |device| device.users.clear()).expect("device");
+    for status in ["DEACTIVATED", "ACTIVE"] {
+        world.acme.set_device_status(&ids[0], status).expect("device");
+    }
+    sweep_again(&world, &path).await;
+    let unmanaged = |record: &Value| record["users"] == json!([]);
+    until_record(&world, &path, &ids[0], unmanaged).await;
+    // And they are asked for again: what lists do not tell must not grow old.
+    sweep_again(&world, &path).await;
+    let observed = |record: &Value| record["observed_at"].as_str().map(str::to_owned);
+    let before = observed(&until_record(&world, &path, &ids[1], |record| !record.is_null()).await);
+    sweep_again(&world, &path).await;
+    until_record(&world, &path, &ids[1], |record| observed(record) > before).await;
+}
+
+#[tokio::test]
+async fn a_list_that_contradicts_a_newer_read_does_not_make_it_fresher() {
+    let world = mirroring().start().await;
+    let ids = add_fleet(&world, 1);
+    let path = world.connected().await;
+    until_swept(&world, &path, None).await;
+    // Read by id a minute ago; since then Okta has another status for it, and the same lastUpdated.
+    world.sql(
+        "UPDATE okta_devices SET read_by_id_at = now() - interval '1 minute', \
+                observed_at = now() - interval '1 minute'; \
+         UPDATE okta_syncs SET swept_at = now() - interval '10 minutes'",
+    );
+    let read = find_record(&world, &path, &ids[0]).await;
+    world.acme.change_device(&ids[0], |device| device.status = "SUSPENDED".into()).expect("device");
+    sweep_again(&world, &path).await;
+    let after = find_record(&world, &path, &ids[0]).await;
+    assert_eq!(after["status"], "ACTIVE", "the list may lag behind the read");
+    assert_eq!(after["observed_at"], read["observed_at"], "but it confirms nothing");
+    // Once the read is old enough the list is believed.
+    world.sql("UPDATE okta_devices SET read_by_id_at = now() - interval '6 minutes'");
+    sweep_again(&world, &path).await;
+    assert_eq!(find_record(&world, &path, &ids[0]).await["status"], "SUSPENDED");
+}
+
+#[tokio::test]
+async fn a_device_that_was_gone_only_for_a_moment_is_found_by_the_next_sweep() {
+    let world = mirroring().start().await;
+    let ids = add_fleet(&world, 2);
+    let path = world.connected().await;
+    until_swept(&world, &path, None).await;
+    world.sql(&format!(
+        "UPDATE okta_devices SET not_found_at = now() WHERE okta_device_id = '{}'",
+        ids[0]
+    ));
+    sweep_again(&world, &path).await;
+    let until = Instant::now() + PATIENCE;
+    while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "0" {
+        assert!(Instant::now() < until, "Okta has it, and it stays gone");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since() {
+    let world = mirroring().start().await;
+    let ids = add_fleet(&world, 2);
+    let path = world.connected().await;
+    until_swept(&world, &path, None).await;
+    world.acme.delete_device(&ids[0]).expect("device");
+    // Missed by a sweep, and then shown by a search.
+    world.sql(&format!(
+        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason, asked_at) \
+         SELECT tenant_id, id, '{0}', 'missing', now() - interval '1 minute' FROM integrations; \
+         UPDATE okta_devices SET observed_at = now() WHERE okta_device_id = '{0}'",
+        ids[0]
+    ));
+    run_now(&world, "rereads");
+    let until = Instant::now() + PATIENCE;
+    while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "1" {
+        assert!(Instant::now() < until, "Okta does not have it, and nobody knows");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_integration_that_moves_to_another_org_takes_nothing_of_the_mirror_along() {
+    let world = mirroring().org(OrgSetup::new("beta")).start().await;
+    add_fleet(&world, 3);
+    let path = world.connected().await;
+    until_swept(&world, &path, None).await;
+    world.put(&format!("{path}/event-hook"), &json!({})).await.expect(201);
+    world.delete(&format!("{path}/credentials")).await.expect(200);
+    world.patch(&path, &json!({ "okta_domain": "beta.okta.com" })).await.expect(200);
+    for table in [
+        "okta_devices",
+        "okta_syncs",
+        "okta_sweep_pages",
+        "okta_rereads",
+        "event_hooks",
+        "hook_routes",
+    ] {
+        assert_eq!(world.sql(&format!("SELECT count(*) FROM {table}")), "0", "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_spent_on_devices_leaves_the_sign_ins_theirs() {
+    let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
+    let ids = add_fleet(&world, 1);
+    let path = world.connected().await;
+    until_swept(&world, &path, None).await;
+    // Nobody knows how its users are managed, and of many devices others want to know whether they are there.
+    world.sql(&format!(
+        "UPDATE okta_devices SET users_known = false; \
+         INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
+         SELECT tenant_id, id, 'guoGone' || n, 'missing' FROM integrations, generate_series(1, 60) AS n; \
+         INSERT INTO okta_budgets (org_id, bucket, share, limit_per_minute, tokens) \
+         VALUES ('{}', 'devices', 'pending', 10, -1000) \
+         ON CONFLICT (org_id, bucket, share) DO UPDATE SET tokens = -1000, limit_per_minute = 10",
+        world.acme.id()
+    ));
+    run_now(&world, "rereads");
+    let until = Instant::now() + PATIENCE;
+    while world.sql("SELECT users_known FROM okta_devices") != "t" {
+        assert!(Instant::now() < until, "its users are never read: {}", ids[0]);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -223,6 +223,22 @@ async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
 }
 
 #[tokio::test]
+async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_rows() {
+    let world = mirroring().start().await;
+    // PostgreSQL knows nothing of the new rows, and takes them to be few.
+    for table in ["okta_devices", "okta_sweep_pages", "okta_rereads"] {
+        world.sql(&format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"));
+    }
+    add_fleet(&world, 16_000);
+    let path = world.connected().await;
+    let first = until_swept(&world, &path, None).await;
+    world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
+    until_swept(&world, &path, Some(&first)).await;
+    assert_eq!(world.sql("SELECT attempts FROM jobs WHERE kind = 'sweep'"), "0");
+    assert_eq!(world.sql("SELECT count(*) FROM okta_devices WHERE follows_sweeps"), "16000");
+}
+
+#[tokio::test]
 async fn devices_that_are_added_while_a_sweep_runs_harm_nothing() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
     let ids = add_fleet(&world, 450);

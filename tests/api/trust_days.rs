@@ -115,6 +115,8 @@ fn pass(world: &World, time: &str) {
                 sweep_completed_at = sweep_completed_at - interval '{time}', \
                 last_success_at = last_success_at - interval '{time}'; \
          UPDATE okta_devices SET observed_at = observed_at - interval '{time}', \
+                users_observed_at = users_observed_at - interval '{time}', \
+                users_read_at = users_read_at - interval '{time}', \
                 read_by_id_at = read_by_id_at - interval '{time}'; \
          UPDATE credentials SET updated_at = updated_at - interval '{time}'"
     ));

@@ -291,6 +291,50 @@ async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
 }
 
 #[tokio::test]
+async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
+    let world = World::start().await;
+    let id = swept(&world).await;
+    trusted_mac(&world, &id, MAC);
+    // A record that names no device, and one of the devices of which another is wiped.
+    add_record(&world, &id, "guoNameless", None, &managed());
+    trusted_mac(&world, &id, "TRUSTED00001");
+    world.sql(&format!(
+        "UPDATE devices SET okta_device_id = 'guoTRUSTED00001' WHERE serial_number = 'TRUSTED00001'; \
+         INSERT INTO devices (tenant_id, serial_number, platform, udid, enrollment_state, \
+            enrollment_reported_at, reported_at) \
+         VALUES ('{}', 'WIPED0000001', 'macos', '{UDID}', 'wiped', now(), now())",
+        world.tenant
+    ));
+    let asked = [
+        json!({ "serial_number": MAC, "okta_device_id": format!("guo{MAC}") }),
+        json!({ "serial_number": MAC, "okta_device_id": "guoNobody" }),
+        json!({ "serial_number": MAC, "okta_device_id": "guoNameless" }),
+        json!({ "udid": UDID, "okta_device_id": "guoTRUSTED00001" }),
+    ];
+    let answer = query(&world, &json!({ "devices": asked })).await.expect(200);
+    expect_verdict(&answer["items"][0], "trusted", "managed_and_active");
+    for place in 1..4 {
+        expect_verdict(&answer["items"][place], "untrusted", "conflicting_identity");
+    }
+    let shown = &answer["items"][0]["okta_devices"][0];
+    assert_eq!((&shown["serial_number"], &shown["udid"]), (&json!(MAC), &json!(null)));
+}
+
+#[tokio::test]
+async fn what_was_installed_before_a_wipe_is_not_told_after_it() {
+    let world = World::start().await;
+    let id = swept(&world).await;
+    trusted_mac(&world, &id, MAC);
+    let install =
+        "UPDATE devices SET okta_verify_installed_at = now(), okta_verify_reported_at = now()";
+    world.sql(install);
+    assert!(status_of(&world, MAC).await["device"]["okta_verify_installed_at"].is_string());
+    world.sql("UPDATE devices SET counts_from = now() + interval '1 second'");
+    let status = status_of(&world, MAC).await;
+    assert_eq!(status["device"]["okta_verify_installed_at"], json!(null), "{status}");
+}
+
+#[tokio::test]
 async fn a_record_that_the_last_sweep_did_not_confirm_is_shown_as_old_as_it_is() {
     let world = World::start().await;
     let id = swept(&world).await;
@@ -574,9 +618,13 @@ async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifie
     assert_eq!(list(&format!("udid={}", UDID.to_lowercase())).await, ["TRUSTED00002"]);
     assert_eq!(list("okta_device_id=guoTRUSTED00001").await, ["TRUSTED00001"]);
     assert_eq!(list("okta_device_id=guoTRUSTED00001&trust=pending").await, [""; 0]);
-    for (filter, status) in
-        [("trust=maybe", 400), ("udid=x", 422), ("limit=0", 422), ("cursor=%21", 422)]
-    {
+    for (filter, status) in [
+        ("trust=maybe", 422),
+        ("reason=none", 422),
+        ("udid=x", 422),
+        ("limit=0", 422),
+        ("cursor=%21", 422),
+    ] {
         let answer = ask(&world, &format!("/trust-status/devices?{filter}")).await;
         assert_eq!(answer.status, status, "{filter} {}", answer.text);
     }

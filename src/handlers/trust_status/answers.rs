@@ -38,7 +38,8 @@ pub struct TrustStatusResponse {
     /// How long this answer may be kept; `null`: not at all.
     #[schema(required)]
     pub fresh_until: Option<DateTime<Utc>>,
-    /// The facts are older than they should be, and still decide.
+    /// The facts are older than 15 minutes (as configured). They still decide, unless `trust` is `unknown`
+    /// because they are older than may decide at all.
     pub stale: bool,
     /// What the facts said when they were observed, where they are now too old to decide.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +83,12 @@ pub struct OktaRecordResponse {
     /// Okta's word.
     #[schema(example = "MACOS")]
     pub platform: String,
+    /// `null` where Okta's record lacks it.
+    #[schema(required)]
+    pub serial_number: Option<String>,
+    /// `null` where Okta's record lacks it.
+    #[schema(required)]
+    pub udid: Option<String>,
     pub created_at: DateTime<Utc>,
     pub last_updated_at: DateTime<Utc>,
     /// When it was last read.
@@ -199,7 +206,7 @@ impl From<AskedDevice> for AskedDeviceFields {
 
 impl From<TrustStatus> for TrustStatusResponse {
     fn from(status: TrustStatus) -> Self {
-        let TrustStatus { facts, verdict } = status;
+        let TrustStatus { facts, verdict, .. } = status;
         let users = facts.newest().map(|record| record.users.clone()).unwrap_or_default();
         let certificate = facts.device.as_ref().and_then(|device| device.certificate.clone());
         let org = facts.org.as_deref();
@@ -259,6 +266,8 @@ impl OktaRecordResponse {
             okta_device_id: record.okta_device_id,
             status: record.status,
             platform: record.platform,
+            serial_number: record.serial_number,
+            udid: record.udid,
             created_at: record.created_at,
             last_updated_at: record.last_updated_at,
             not_found_at: record.not_found_at,

@@ -25,11 +25,15 @@ pub struct Facts {
     pub org: Option<Arc<OrgFacts>>,
     /// The device in the MDM's inventory, also a deleted one.
     pub device: Option<DeviceFacts>,
+    /// The identifiers lead to several devices of the inventory, of which `device` is one.
+    pub several_devices: bool,
     /// Every record of the org that one of the identifiers names.
     pub okta_devices: Vec<OktaRecord>,
-    /// The org has an iOS record that could be this device: it names no device, and no device of the
-    /// inventory claims it. Only known, and only true, where an iOS device has no record.
+    /// The org has an iOS record that could be any device: it names none, and no device of the inventory
+    /// claims it. Only known, and only true, where an iOS device has no record.
     pub nameless_ios: bool,
+    /// The same of a record that names a UDID alone: it can be a device of which no UDID is known.
+    pub udid_only_ios: bool,
     /// When Okta was last asked, for this caller, whether it has a record of the device.
     pub searched_at: Option<DateTime<Utc>>,
     /// Facts that are too old for the caller could not be renewed: the budget is spent, or the device
@@ -110,6 +114,8 @@ pub struct OktaRecord {
     pub observed_at: DateTime<Utc>,
     /// The last sweep confirmed it, so it is as fresh as the sweep.
     pub follows_sweeps: bool,
+    /// When the users were last told, where that is not when the rest was.
+    pub users_observed_at: Option<DateTime<Utc>>,
     /// When Okta said that it has no such device.
     pub not_found_at: Option<DateTime<Utc>>,
 }
@@ -120,9 +126,15 @@ impl Facts {
         self.okta_devices.iter().max_by_key(|record| (record.created_at, &record.okta_device_id))
     }
 
-    /// Whether identifiers contradict each other: those asked and the device's own, or either and
-    /// those of a record. A record of Okta's may lack them, and then contradicts nothing.
+    /// Whether the identifiers are not those of one device: they lead to several, they contradict each
+    /// other, or nothing but the question says that they belong together.
     pub fn identities_conflict(&self) -> bool {
+        self.several_devices || self.words_differ() || self.is_loose()
+    }
+
+    /// Those asked and the device's own, or either and those of a record. A record of Okta's may lack
+    /// them, and then contradicts nothing.
+    fn words_differ(&self) -> bool {
         let device = self.device.as_ref();
         let serials = [
             self.asked.serial_number.as_deref(),
@@ -134,6 +146,31 @@ impl Facts {
         };
         differ(serials, &of_records(|record| record.serial_number.as_deref()))
             || differ(udids, &of_records(|record| record.udid.as_deref()))
+    }
+
+    /// Okta's id leads elsewhere than the other identifiers, or a record to no device.
+    fn is_loose(&self) -> bool {
+        let records = &self.okta_devices;
+        let asked = self.asked.okta_device_id.as_deref();
+        let asked_record =
+            asked.map(|id| records.iter().find(|record| record.okta_device_id == id));
+        // Okta has no such record, but others that the other identifiers name.
+        if matches!(asked_record, Some(None)) && !records.is_empty() {
+            return true;
+        }
+        match &self.device {
+            Some(device) => records.iter().any(|record| !record.is_of(device)),
+            // That it is one of several records of a device only its own words can tell.
+            None => {
+                records.len() > 1 && asked_record.flatten().is_some_and(|r| !r.names_a_device())
+            }
+        }
+    }
+
+    /// Whether the org has an iOS record that may be this device's.
+    pub fn has_unmatched_ios(&self) -> bool {
+        let has_udid = self.device.as_ref().is_some_and(|device| device.udid.is_some());
+        self.nameless_ios || (self.udid_only_ios && !has_udid && self.asked.udid.is_none())
     }
 
     /// When the oldest record that the verdict uses was last seen.
@@ -191,7 +228,23 @@ impl DeviceFacts {
 impl OktaRecord {
     /// When all of it was last seen.
     pub fn seen_at(&self, swept_at: DateTime<Utc>) -> DateTime<Utc> {
-        if self.follows_sweeps { self.observed_at.max(swept_at) } else { self.observed_at }
+        let seen =
+            if self.follows_sweeps { self.observed_at.max(swept_at) } else { self.observed_at };
+        self.users_observed_at.map_or(seen, |users| users.min(seen))
+    }
+
+    /// Whether the MDM's identifiers make it a record of this device.
+    fn is_of(&self, device: &DeviceFacts) -> bool {
+        let same = |one: &Option<String>, other: Option<&str>| {
+            one.as_deref().is_some_and(|word| Some(word) == other)
+        };
+        same(&self.serial_number, Some(&device.serial_number))
+            || same(&self.udid, device.udid.as_deref())
+            || device.okta_device_id.as_deref() == Some(&self.okta_device_id)
+    }
+
+    fn names_a_device(&self) -> bool {
+        self.serial_number.is_some() || self.udid.is_some()
     }
 
     /// Whether Okta has the device and lets it in.

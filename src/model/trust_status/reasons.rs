@@ -4,7 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Trust;
 
-/// A reason. One that decides gives the verdict its `trust`; a note decides nothing.
+/// A reason. The first one decides the verdict, the others are notes.
+///
+/// `trusted`: managed_and_active. `pending`: not_registered_in_okta, awaiting_fastpass_sign_in.
+/// `untrusted`: mdm_unenrolled, not_known_to_mdm, platform_not_configured, config_not_delivered,
+/// conflicting_identity, okta_device_suspended, okta_device_deactivated, okta_device_inactive,
+/// certificate_expired. `unknown`: never_connected, okta_unreachable, okta_budget_exhausted,
+/// okta_record_unmatched, management_status_unknown. Notes, which decide nothing: certificate_expiring,
+/// certificate_missing, mixed_user_profiles, duplicate_okta_records, integration_degraded.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]

@@ -39,15 +39,15 @@ fn row(reason: Reason) -> (&'static str, ActsOn, &'static str) {
     use ActsOn::{EndUser, MdmAdmin, Nobody, OktaAdmin};
     match reason {
         Reason::NeverConnected => ("trust_status.never_connected", MdmAdmin, "Connect the Okta org: enter its credentials, and wait until its devices have been read once."),
-        Reason::OktaUnreachable => ("trust_status.okta_unreachable", Nobody, "What is known of Okta is too old to decide. It is read again by itself as soon as Okta answers; if it stays so, look at the integration's sync."),
-        Reason::OktaBudgetExhausted => ("trust_status.okta_budget_exhausted", Nobody, "What is known is older than max_age, and the device was read a moment ago or the org's rate for such reads is spent. Ask again in half a minute, or with a larger max_age."),
+        Reason::OktaUnreachable => ("trust_status.okta_unreachable", Nobody, "What is known of Okta is older than may decide, by itself or by max_age. It is read again by itself as soon as Okta answers; if it stays so, look at the integration's sync. A query of many devices never asks Okta: ask about one, or with a larger max_age."),
+        Reason::OktaBudgetExhausted => ("trust_status.okta_budget_exhausted", Nobody, "What is known is older than max_age, and the device was read a moment ago, the org's rate for such reads is spent, or nothing that Okta could say would change the verdict. Ask again in half a minute, or with a larger max_age."),
         Reason::MdmUnenrolled => ("trust_status.mdm_unenrolled", EndUser, "Enroll the device in device management again."),
         Reason::NotKnownToMdm => ("trust_status.not_known_to_mdm", EndUser, "Enroll the device in device management. If it is enrolled, the MDM has not reported it yet."),
         Reason::PlatformNotConfigured => ("trust_status.platform_not_configured", MdmAdmin, "Configure this platform for the integration."),
         Reason::OktaRecordUnmatched => ("trust_status.okta_record_unmatched", MdmAdmin, "Hand the device's serial number and UDID to Okta Verify by managed app configuration, or report its okta_device_id, so that Okta's record can be told to be this device's."),
         Reason::NotRegisteredInOkta => ("trust_status.not_registered_in_okta", EndUser, "Open Okta Verify on this device and add the account."),
         Reason::ConfigNotDelivered => ("trust_status.config_not_delivered", MdmAdmin, "Deliver the profiles and the configuration of Okta Verify to the device, and report the delivery."),
-        Reason::ConflictingIdentity => ("trust_status.conflicting_identity", MdmAdmin, "Serial number, UDID and Okta's device id belong to different devices. Compare okta_devices with the inventory and correct the one that is wrong."),
+        Reason::ConflictingIdentity => ("trust_status.conflicting_identity", MdmAdmin, "Serial number, UDID and Okta's device id are not known to belong to one device. Compare what was asked, the inventory and okta_devices; correct the one that is wrong, or report the device's okta_device_id."),
         Reason::OktaDeviceSuspended => ("trust_status.okta_device_suspended", OktaAdmin, "The device is suspended in Okta. Unsuspend it there once it may sign in again."),
         Reason::OktaDeviceDeactivated => ("trust_status.okta_device_deactivated", OktaAdmin, "The device is deactivated in Okta. Activate it there, then let the user add the account in Okta Verify again."),
         Reason::OktaDeviceInactive => ("trust_status.okta_device_inactive", OktaAdmin, "Okta's record of the device is not active or was deleted. Look at it in Okta; the user may have to add the account in Okta Verify again."),

@@ -47,6 +47,7 @@ fn record(id: &str) -> OktaRecord {
         observed_at: now() - TimeDelta::minutes(20),
         not_found_at: None,
         follows_sweeps: true,
+        users_observed_at: None,
     }
 }
 
@@ -90,8 +91,10 @@ fn trusted() -> Facts {
             }),
             certificate: Some(certificate),
         }),
+        several_devices: false,
         okta_devices: vec![record("guo1")],
         nameless_ios: false,
+        udid_only_ios: false,
     }
 }
 
@@ -181,9 +184,10 @@ fn without_a_record_the_delivery_decides_and_an_iphone_may_be_one_that_names_no_
     let mut facts = trusted();
     facts.okta_devices.clear();
     assert_eq!(reason_of(&facts, &policy()), Reason::NotRegisteredInOkta);
-    // Rule 6 comes before conflicting identifiers, and after the platform.
+    // Identifiers that contradict each other come before it, and after the platform.
     facts.asked.udid = Some("00008030-001C45A83C98802E".to_owned());
-    assert_eq!(reason_of(&facts, &policy()), Reason::NotRegisteredInOkta);
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+    facts.asked.udid = None;
     facts.nameless_ios = true;
     assert_eq!(reason_of(&facts, &policy()), Reason::NotRegisteredInOkta);
     device(&mut facts).platform = Some(Platform::Ios);
@@ -243,15 +247,61 @@ fn after_a_wipe_the_second_record_counts_and_the_first_is_a_note() {
 }
 
 #[test]
-fn a_record_of_another_device_is_a_conflict_and_one_without_identifiers_is_none() {
+fn a_record_of_another_device_is_a_conflict_and_so_is_one_that_nothing_ties_to_it() {
     let mut facts = trusted();
     newest(&mut facts).serial_number = None;
+    // Only the question says that it is this device's.
+    facts.asked.okta_device_id = Some("guo1".to_owned());
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+    device(&mut facts).okta_device_id = Some("guo1".to_owned());
     assert_eq!(reason_of(&facts, &policy()), Reason::ManagedAndActive);
     newest(&mut facts).udid = Some("00008030-001C45A83C98802E".to_owned());
     assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
     newest(&mut facts).udid = None;
     newest(&mut facts).serial_number = Some("C02OTHER1DEF".to_owned());
     assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+}
+
+#[test]
+fn an_id_of_oktas_that_leads_elsewhere_or_nowhere_is_a_conflict() {
+    let mut facts = trusted();
+    facts.asked.okta_device_id = Some("guoNobody".to_owned());
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+    // An iPhone's record, of which nobody knows whose it is.
+    let nameless = OktaRecord { serial_number: None, platform: "IOS".to_owned(), ..record("guo2") };
+    facts.asked.okta_device_id = Some("guo2".to_owned());
+    facts.okta_devices.push(nameless);
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+    let lenient = Policy { require_inventory: false, ..policy() };
+    facts.device = None;
+    assert_eq!(reason_of(&facts, &lenient), Reason::ConflictingIdentity);
+    facts.okta_devices.remove(0);
+    assert_eq!(reason_of(&facts, &lenient), Reason::ManagedAndActive);
+    let mut facts = trusted();
+    facts.several_devices = true;
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+}
+
+#[test]
+fn an_ios_record_with_a_udid_alone_may_be_any_device_without_one() {
+    let mut facts = trusted();
+    facts.okta_devices.clear();
+    facts.udid_only_ios = true;
+    device(&mut facts).platform = Some(Platform::Ios);
+    assert_eq!(reason_of(&facts, &policy()), Reason::NotRegisteredInOkta, "it has another UDID");
+    device(&mut facts).udid = None;
+    assert_eq!(reason_of(&facts, &policy()), Reason::OktaRecordUnmatched);
+}
+
+#[test]
+fn users_that_lists_do_not_tell_of_are_as_old_as_when_they_were_asked_for() {
+    let mut facts = trusted();
+    newest(&mut facts).users_observed_at = Some(now() - TimeDelta::hours(2));
+    let verdict = decide(&facts, &policy(), now());
+    assert_eq!(verdict.observed_at, Some(now() - TimeDelta::hours(2)));
+    assert!(verdict.stale && verdict.trust == Trust::Trusted);
+    newest(&mut facts).users_observed_at = Some(now() - TimeDelta::hours(25));
+    assert_eq!(reason_of(&facts, &policy()), Reason::OktaUnreachable);
 }
 
 #[test]
@@ -398,24 +448,26 @@ fn any_record() -> impl Strategy<Value = OktaRecord> {
         prop_oneof![4 => Just("MACOS"), 1 => Just("IOS"), 1 => Just("WINDOWS")],
         proptest::collection::vec(any_user(), 0..3),
         prop_oneof![3 => Just(None), 1 => any_time().prop_map(Some)],
-        prop_oneof![Just(None), Just(Some("C02ABC123DEF")), Just(Some("C02OTHER1DEF"))],
-        any_time(),
-        any_time(),
+        prop_oneof![1 => Just(None), 3 => Just(Some("C02ABC123DEF")), 1 => Just(Some("C02OTHER1DEF"))],
+        (any_time(), any_time(), proptest::option::of(any_time()), proptest::bool::ANY),
+        prop_oneof![Just("guo1"), Just("guo2")],
     )
-        .prop_map(
-            |(status, platform, users, not_found_at, serial, created_at, observed_at)| OktaRecord {
+        .prop_map(|(status, platform, users, not_found_at, serial, times, id)| {
+            let (created_at, observed_at, users_observed_at, follows_sweeps) = times;
+            OktaRecord {
                 status: status.to_owned(),
                 platform: platform.to_owned(),
                 users_known: users.iter().all(|user| user.management_status.is_some()),
                 users,
                 not_found_at,
-                follows_sweeps: true,
+                follows_sweeps,
                 serial_number: serial.map(str::to_owned),
                 created_at,
                 observed_at,
-                ..record("guo1")
-            },
-        )
+                users_observed_at,
+                ..record(id)
+            }
+        })
 }
 
 fn any_device() -> impl Strategy<Value = DeviceFacts> {
@@ -463,9 +515,11 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         proptest::option::weighted(0.9, any_time()),
         proptest::bool::weighted(0.9),
         proptest::bool::ANY,
+        prop_oneof![4 => Just(None), 1 => Just(Some("guo1")), 1 => Just(Some("guo3"))],
     )
-        .prop_map(|(device, okta_devices, swept_at, connected, nameless_ios)| {
+        .prop_map(|(device, okta_devices, swept_at, connected, nameless_ios, asked)| {
             let mut facts = Facts { device, okta_devices, nameless_ios, ..trusted() };
+            facts.asked.okta_device_id = asked.map(str::to_owned);
             org(&mut facts, |org| {
                 org.swept_at = swept_at;
                 org.connected = connected;
@@ -509,6 +563,21 @@ proptest! {
     }
 
     #[test]
+    fn facts_that_were_observed_earlier_never_give_a_better_verdict(
+        facts in any_facts(), policy in any_policy(), at in any_time(), minutes in 0_i64..3000,
+    ) {
+        let mut older = facts.clone();
+        let age = TimeDelta::minutes(minutes);
+        org(&mut older, |org| org.swept_at = org.swept_at.map(|at| at - age));
+        for record in &mut older.okta_devices {
+            record.observed_at -= age;
+            record.users_observed_at = record.users_observed_at.map(|at| at - age);
+        }
+        let (new, old) = (decide(&facts, &policy, at), decide(&older, &policy, at));
+        prop_assert!(rank(old.trust) <= rank(new.trust), "{new:?} and {old:?}");
+    }
+
+    #[test]
     fn nothing_is_trusted_without_an_active_record_a_managed_user_and_a_managed_device(
         facts in any_facts(), policy in any_policy(), at in any_time(),
     ) {
@@ -520,6 +589,7 @@ proptest! {
             let device = facts.device.as_ref().unwrap();
             prop_assert_eq!(device.enrollment, Some(EnrollmentState::Enrolled));
             prop_assert!(device.deleted_at.is_none_or(|at| at < device.reported_at));
+            prop_assert_eq!(record.serial_number.as_ref(), Some(&device.serial_number));
         }
     }
 }

@@ -151,7 +151,8 @@ fn link_header(org: &Org, request: &Request, next: Option<&str>) -> String {
 
 fn row(org: &Org, state: &State, device: &Device, expand: Expand) -> Value {
     let mut row = shown(org, device);
-    if expand != Expand::Nothing {
+    let left_out = expand == Expand::UserSummary && state.knobs.summary_without_users;
+    if expand != Expand::Nothing && !left_out {
         let users: Vec<Value> = device
             .users
             .iter()

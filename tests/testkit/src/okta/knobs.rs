@@ -53,6 +53,8 @@ pub struct Knobs {
     pub sign_in_moves_last_updated: bool,
     /// Leaves `managementStatus` out of `expand=userSummary`.
     pub summary_without_management_status: bool,
+    /// Leaves the users of a device out of `expand=userSummary` altogether.
+    pub summary_without_users: bool,
     /// Lists and searches keep showing what they showed when this was turned on; reads by id are true.
     pub stale_search: bool,
     /// Device trust for macOS: the challenge page and the CA.
@@ -168,6 +170,7 @@ impl Default for Knobs {
             clock_skew_seconds: 0,
             sign_in_moves_last_updated: false,
             summary_without_management_status: false,
+            summary_without_users: false,
             stale_search: false,
             scep: ScepKnobs::default(),
         }
