@@ -168,6 +168,7 @@ fn with_notices(created: Created) -> IntegrationResponse {
 ///
 /// Finds the org behind the pasted domain and keeps it. Asks Okta for the public well-known document
 /// only. With `Idempotency-Key` a repeated request within 24 hours answers what the first created.
+/// Once a tenant has several integrations, who asks for trust status has to name one.
 #[utoipa::path(
     operation_id = "create_integration", tag = "Integration", request_body = CreateIntegrationRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$", description = "Makes repeating safe")),

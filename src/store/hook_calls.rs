@@ -20,9 +20,11 @@ use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
 const DELIVERY_NOTED_ONCE_IN: TimeDelta = TimeDelta::seconds(10);
 /// The most devices that wait because of a hook before a sweep takes their place.
 const MOST_WAITING: i64 = 500;
-/// The most that are written down while a sweep is under way, which cannot take their place: the next
-/// one will find the others.
-const MOST_WRITTEN: i64 = 5_000;
+/// The most that wait while a sweep is under way, which may have passed them: more are left to another
+/// sweep after it.
+const MOST_BESIDE_A_SWEEP: i64 = 5_000;
+/// Rows that go in one statement, which has its time.
+const BATCH: i64 = 20_000;
 
 /// Somebody calls a hook.
 #[derive(Debug, Clone)]
@@ -108,9 +110,9 @@ impl Store {
                 if !count(connection, &owner, id)?.sweeping {
                     return delete_waiting(connection, &owner, id);
                 }
-            } else if waiting > MOST_WRITTEN {
-                // More came than were written down: another sweep follows the one that is under way.
+            } else if waiting > MOST_BESIDE_A_SWEEP {
                 jobs::hasten(connection, &owner, id, JobKind::Sweep)?;
+                return delete_waiting(connection, &owner, id);
             }
             jobs::hasten(connection, &owner, id, JobKind::Rereads)
         })
@@ -222,9 +224,6 @@ fn insert_rereads(
                 AND d.integration_id = j.integration_id AND d.okta_device_id = m.id \
           WHERE j.tenant_id = $1 AND j.integration_id = $2 AND j.kind = $5 \
                 AND (m.is_device OR d.okta_device_id IS NOT NULL) \
-                AND (SELECT count(*) FROM ( \
-                        SELECT FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2 \
-                           AND reason = 'hook' LIMIT $6) AS of_hooks) < $6 \
           ORDER BY m.id \
          ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
             SET due_at = least(r.due_at, excluded.due_at), asked_at = excluded.asked_at",
@@ -234,7 +233,6 @@ fn insert_rereads(
     .bind::<Array<Text>, _>(ids)
     .bind::<Array<Bool>, _>(are_devices)
     .bind::<Text, _>(JobKind::Rereads.as_str())
-    .bind::<BigInt, _>(MOST_WRITTEN + 1)
     .execute(connection)?;
     Ok(())
 }
@@ -254,7 +252,7 @@ fn count(
     )
     .bind::<Text, _>(tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
-    .bind::<BigInt, _>(MOST_WRITTEN + 1)
+    .bind::<BigInt, _>(MOST_BESIDE_A_SWEEP + 1)
     .get_result(connection)?)
 }
 
@@ -267,11 +265,12 @@ fn delete_waiting(
     diesel::sql_query(
         "DELETE FROM okta_rereads WHERE (tenant_id, integration_id, okta_device_id) IN ( \
                 SELECT tenant_id, integration_id, okta_device_id FROM okta_rereads \
-                 WHERE tenant_id = $1 AND integration_id = $2 AND reason = 'hook' \
+                 WHERE tenant_id = $1 AND integration_id = $2 AND reason = 'hook' LIMIT $3 \
                    FOR UPDATE SKIP LOCKED)",
     )
     .bind::<Text, _>(tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
+    .bind::<BigInt, _>(BATCH)
     .execute(connection)?;
     Ok(())
 }

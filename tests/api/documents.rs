@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use okta_device_trust::handlers::problem::KINDS;
+use okta_device_trust::model::trust_status::Reason;
 use okta_device_trust::routes;
 use reqwest::Method;
 use serde_json::Value;
@@ -138,6 +139,22 @@ fn the_readme_lists_every_problem_code_with_its_status() {
     for kind in KINDS {
         let row = format!("| {} | `{}` |", kind.status, kind.code);
         assert!(readme.contains(&row), "README.md lacks the row {row}");
+    }
+}
+
+#[test]
+fn the_readme_lists_every_reason_with_the_verdict_that_it_gives() {
+    let readme = include_str!("../../README.md");
+    for reason in Reason::ALL {
+        let name = format!("`{}`", reason.as_str());
+        let row = readme.lines().find(|line| line.starts_with('|') && line.contains(&name));
+        match reason.trust() {
+            Some(trust) => {
+                let verdict = format!("| `{}` |", trust.as_str());
+                assert!(row.is_some_and(|row| row.contains(&verdict)), "{name} {verdict}");
+            }
+            None => assert!(row.is_none() && readme.contains(&name), "the note {name}"),
+        }
     }
 }
 

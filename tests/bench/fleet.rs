@@ -96,7 +96,7 @@ async fn main() {
     second_sweep(&world, &path).await;
     killed(&mut world, &path, &mut replicas, devices).await;
     report(&world, devices).await;
-    ask(&world, devices).await;
+    ask(&world, &path, devices).await;
     deliver(&world, &path).await;
     let after: Vec<(u64, u64)> = replicas.iter().map(memory).collect();
     tell("memory at the end, MB (now, highest)", &format!("{after:?}"));
@@ -109,10 +109,6 @@ async fn first_sweep(world: &World, path: &str, replicas: &[Process]) {
     tell("first sweep", &format!("{took:.1?}, {} devices, {}", state["devices"], asked(world)));
     let memory: Vec<(u64, u64)> = replicas.iter().map(memory).collect();
     tell("memory after it, MB (now, highest)", &format!("{memory:?}"));
-    // As a real org would allow it.
-    world.acme.change(|knobs| knobs.rate_limits.devices = 50);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    world.acme.change(|knobs| knobs.rate_limits.devices = ROOMY);
 }
 
 async fn second_sweep(world: &World, path: &str) {
@@ -202,7 +198,7 @@ async fn median(count: usize, mut each: impl AsyncFnMut(usize)) -> Duration {
     took[count / 2]
 }
 
-async fn ask(world: &World, devices: usize) {
+async fn ask(world: &World, path: &str, devices: usize) {
     world.get(INTEGRATIONS).await.expect(200);
     let token = world.token_of(&world.tenant, &["trust:read"]);
     let bare = median(200, async |_| {
@@ -227,26 +223,40 @@ async fn ask(world: &World, devices: usize) {
         world.ask(Method::GET, "/trust-status").token(&token).send().await.expect(200);
     })
     .await;
+    let overview = median(10, async |_| {
+        sync(world, path).await;
+    })
+    .await;
+    tell("the mirror's overview", &format!("{overview:.1?}"));
     tell("bare route, median of 200", &format!("{bare:.2?}"));
     tell("one device", &format!("{one:.2?}"));
     tell("a thousand at once", &format!("{many:.1?}"));
     tell("the tenant's summary", &format!("{summary:.1?}"));
 }
 
-const DELIVERIES: usize = 10_000;
-const IN_FLIGHT: usize = 64;
-
-/// Ten thousand deliveries to the event hook, a device in each.
+/// Ten thousand deliveries to the event hook at once, and some as they come on other days; a device in
+/// each.
 async fn deliver(world: &World, path: &str) {
     let hook = world.put(&format!("{path}/event-hook"), &json!({})).await.expect(201);
     let text = |name: &str| hook[name].as_str().expect("a text").to_owned();
     let (url, secret) = (format!("{}{}", world.base, text("hook_path")), text("secret"));
+    for (deliveries, in_flight) in [(500, 1), (2_000, 8), (10_000, 64)] {
+        deliver_at_once(world, (&url, &secret), deliveries, in_flight).await;
+    }
+}
+
+async fn deliver_at_once(
+    world: &World,
+    (url, secret): (&str, &str),
+    deliveries: usize,
+    in_flight: usize,
+) {
     let started = Instant::now();
-    let callers = (0..IN_FLIGHT).map(|caller| {
-        let (url, secret, http) = (url.clone(), secret.clone(), world.http.clone());
+    let callers = (0..in_flight).map(|caller| {
+        let (url, secret, http) = (url.to_owned(), secret.to_owned(), world.http.clone());
         tokio::spawn(async move {
             let mut took = Vec::new();
-            for number in (caller..DELIVERIES).step_by(IN_FLIGHT) {
+            for number in (caller..deliveries).step_by(in_flight) {
                 let event = json!({ "eventType": "device.user.add",
                     "target": [{ "id": format!("guoHook{number}"), "type": "Device" }] });
                 let body =
@@ -268,5 +278,5 @@ async fn deliver(world: &World, path: &str) {
     took.sort_unstable();
     let at = |part: usize| took[took.len() * part / 100 - 1];
     let figures = format!("{all:.1?}; half within {:.1?}, 99 of 100 within {:.1?}", at(50), at(99));
-    tell("10,000 deliveries to a hook, 64 at once", &figures);
+    tell(&format!("{deliveries} deliveries to a hook, {in_flight} at once"), &figures);
 }

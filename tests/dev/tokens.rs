@@ -17,7 +17,7 @@ const OTHER_TENANT: &str = "globex";
 
 const THIRTY_DAYS: i64 = 30 * 24 * 3600;
 
-pub const ADMIN: [&str; 2] = ["odt:read", "odt:write"];
+pub const ADMIN: [&str; 3] = ["odt:read", "odt:write", "trust:read"];
 pub const MDM: [&str; 3] = ["odt:deploy", "odt:inventory", "trust:read"];
 pub const TRUST: [&str; 1] = ["trust:read"];
 const EVERYTHING: [&str; 5] =
