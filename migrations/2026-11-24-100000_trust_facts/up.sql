@@ -208,8 +208,9 @@ BEGIN
         'integrations', coalesce(v_integrations, '[]'::json),
         -- By the clock that dates all that was read: replicas need not agree with it.
         'now', clock_timestamp(),
-        'nameless_ios', coalesce(v_nameless, false),
-        'udid_only_ios', coalesce(v_udid_only, false));
+        'unmatched_ios', json_build_object(
+            'nameless', coalesce(v_nameless, false),
+            'udid_only', coalesce(v_udid_only, false)));
     RETURN NEXT;
 END
 $$;

@@ -14,6 +14,7 @@ use super::{OktaDeviceUser, Platform};
 
 pub use facts::{
     AskedDevice, CountingCertificate, Delivery, DeviceFacts, Facts, OktaRecord, OrgFacts,
+    UnmatchedIos,
 };
 pub use reasons::Reason;
 pub use remediation::{ActsOn, ReasonRemediation};

@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::schema::devices;
 use super::{Store, StoreError};
-use crate::model::trust_status::{AskedDevice, DeviceFacts, Facts, OktaRecord, OrgFacts};
+use crate::model::trust_status::{
+    AskedDevice, DeviceFacts, Facts, OktaRecord, OrgFacts, UnmatchedIos,
+};
 use crate::model::{IntegrationId, TenantId};
 
 /// The facts, in the order in which the devices were asked for.
@@ -65,8 +67,7 @@ impl RunQueryDsl<PgConnection> for FactsMany {}
 struct ContextRow {
     integrations: Vec<OrgFacts>,
     now: DateTime<Utc>,
-    nameless_ios: bool,
-    udid_only_ios: bool,
+    unmatched_ios: UnmatchedIos,
 }
 
 #[derive(Deserialize)]
@@ -148,8 +149,7 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
     let of = |one: &AskedDevice| Facts {
         asked: one.clone(),
         org: orgs.first().cloned(),
-        nameless_ios: context.nameless_ios,
-        udid_only_ios: context.udid_only_ios,
+        unmatched_ios: context.unmatched_ios,
         ..Facts::default()
     };
     let mut devices: Vec<Facts> = asked.iter().map(of).collect();

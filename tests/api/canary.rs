@@ -523,6 +523,23 @@ fn dump(postgres: &Postgres, database: &str) -> String {
     dump
 }
 
+/// Every canary that sits in what was heard, and every access token.
+fn search(heard: &[(String, String)], canaries: &[Canary]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (place, text) in heard {
+        let text = with_decoded_bytes(text);
+        for canary in canaries {
+            if let Some(form) = canary.sits_in(&text) {
+                found.push(format!("{} ({form}) in {place}", canary.name));
+            }
+        }
+        if longest_random_word(&text) >= 90 {
+            found.push(format!("a word as long as Okta's access token in {place}"));
+        }
+    }
+    found
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
@@ -623,18 +640,7 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
             Canary::new("the signature of the caller's token", signature),
         ])
         .collect();
-    let mut found = Vec::new();
-    for (place, text) in &watched.heard {
-        let text = with_decoded_bytes(text);
-        for canary in &canaries {
-            if let Some(form) = canary.sits_in(&text) {
-                found.push(format!("{} ({form}) in {place}", canary.name));
-            }
-        }
-        if longest_random_word(&text) >= 90 {
-            found.push(format!("a word as long as Okta's access token in {place}"));
-        }
-    }
+    let found = search(&watched.heard, &canaries);
     assert!(found.is_empty(), "{found:#?}");
     assert!(watched.requests > 90, "only {} requests", watched.requests);
 }

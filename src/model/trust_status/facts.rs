@@ -29,16 +29,22 @@ pub struct Facts {
     pub several_devices: bool,
     /// Every record of the org that one of the identifiers names.
     pub okta_devices: Vec<OktaRecord>,
-    /// The org has an iOS record that could be any device: it names none, and no device of the inventory
-    /// claims it. Only known, and only true, where an iOS device has no record.
-    pub nameless_ios: bool,
-    /// The same of a record that names a UDID alone: it can be a device of which no UDID is known.
-    pub udid_only_ios: bool,
+    /// Only known, and only true, where an iOS device has no record.
+    pub unmatched_ios: UnmatchedIos,
     /// When Okta was last asked, for this caller, whether it has a record of the device.
     pub searched_at: Option<DateTime<Utc>>,
     /// Facts that are too old for the caller could not be renewed: the budget is spent, or the device
     /// was read a moment ago.
     pub budget_exhausted: bool,
+}
+
+/// Which iOS records the org has that are of no device of the inventory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct UnmatchedIos {
+    /// One that could be any device: it names none.
+    pub nameless: bool,
+    /// One that names a UDID alone: it can be a device of which no UDID is known.
+    pub udid_only: bool,
 }
 
 /// How the org stands.
@@ -170,7 +176,8 @@ impl Facts {
     /// Whether the org has an iOS record that may be this device's.
     pub fn has_unmatched_ios(&self) -> bool {
         let has_udid = self.device.as_ref().is_some_and(|device| device.udid.is_some());
-        self.nameless_ios || (self.udid_only_ios && !has_udid && self.asked.udid.is_none())
+        let UnmatchedIos { nameless, udid_only } = self.unmatched_ios;
+        nameless || (udid_only && !has_udid && self.asked.udid.is_none())
     }
 
     /// When the oldest record that the verdict uses was last seen.

@@ -93,8 +93,7 @@ fn trusted() -> Facts {
         }),
         several_devices: false,
         okta_devices: vec![record("guo1")],
-        nameless_ios: false,
-        udid_only_ios: false,
+        unmatched_ios: UnmatchedIos::default(),
     }
 }
 
@@ -188,11 +187,11 @@ fn without_a_record_the_delivery_decides_and_an_iphone_may_be_one_that_names_no_
     facts.asked.udid = Some("00008030-001C45A83C98802E".to_owned());
     assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
     facts.asked.udid = None;
-    facts.nameless_ios = true;
+    facts.unmatched_ios.nameless = true;
     assert_eq!(reason_of(&facts, &policy()), Reason::NotRegisteredInOkta);
     device(&mut facts).platform = Some(Platform::Ios);
     assert_eq!(reason_of(&facts, &policy()), Reason::OktaRecordUnmatched);
-    facts.nameless_ios = false;
+    facts.unmatched_ios.nameless = false;
     device(&mut facts).delivery = None;
     assert_eq!(reason_of(&facts, &policy()), Reason::ConfigNotDelivered);
     org(&mut facts, |org| org.platforms = vec![Platform::Macos]);
@@ -286,7 +285,7 @@ fn an_id_of_oktas_that_leads_elsewhere_or_nowhere_is_a_conflict() {
 fn an_ios_record_with_a_udid_alone_may_be_any_device_without_one() {
     let mut facts = trusted();
     facts.okta_devices.clear();
-    facts.udid_only_ios = true;
+    facts.unmatched_ios.udid_only = true;
     device(&mut facts).platform = Some(Platform::Ios);
     assert_eq!(reason_of(&facts, &policy()), Reason::NotRegisteredInOkta, "it has another UDID");
     device(&mut facts).udid = None;
@@ -517,8 +516,9 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         proptest::bool::ANY,
         prop_oneof![4 => Just(None), 1 => Just(Some("guo1")), 1 => Just(Some("guo3"))],
     )
-        .prop_map(|(device, okta_devices, swept_at, connected, nameless_ios, asked)| {
-            let mut facts = Facts { device, okta_devices, nameless_ios, ..trusted() };
+        .prop_map(|(device, okta_devices, swept_at, connected, nameless, asked)| {
+            let mut facts = Facts { device, okta_devices, ..trusted() };
+            facts.unmatched_ios.nameless = nameless;
             facts.asked.okta_device_id = asked.map(str::to_owned);
             org(&mut facts, |org| {
                 org.swept_at = swept_at;
