@@ -123,9 +123,6 @@ CREATE INDEX okta_devices_nameless ON okta_devices (tenant_id, integration_id)
 -- Records that wait for a sign-in or for what Okta left out.
 CREATE INDEX okta_devices_unmanaged ON okta_devices (tenant_id, integration_id, users_read_at)
     WHERE NOT any_managed OR NOT users_known OR users_observed_at IS NOT NULL;
--- Records that Okta no longer had when it was asked for them.
-CREATE INDEX okta_devices_gone ON okta_devices (tenant_id, integration_id)
-    WHERE not_found_at IS NOT NULL;
 
 -- How far the mirror of an integration has come, and how old it is.
 CREATE TABLE okta_syncs (

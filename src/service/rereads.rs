@@ -20,7 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// A device that was not understood is not going to be soon; one over which Okta failed may be.
 const UNREADABLE_FOR: Duration = Duration::from_hours(1);
-const FAILED_FOR: Duration = Duration::from_mins(2);
+const FAILED_FOR: Duration = Duration::from_mins(10);
+const MOST_FAILURES: usize = 3;
 /// To look for what waits costs PostgreSQL more than the request that a moment's saving allows.
 const PAUSE_WHEN_SPENT: Duration = Duration::from_secs(2);
 
@@ -36,9 +37,10 @@ impl Service {
 
     async fn reread(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
         let turn = self.begin_turn();
-        let devices = self.reread_devices(job, session, &turn).await?;
-        // Has a budget of its own: it goes on when that of the devices is spent.
+        let devices = self.reread_devices(job, session, &turn).await;
+        // Has a budget of its own: it goes on when that of the devices is spent, or when those fail.
         let users = self.reread_pending(job, session, &turn).await?;
+        let devices = devices?;
         let next = self.store.next_reread(job).await?.filter(|next| !next.is_zero());
         let wait = [devices.pause(), users.pause(), next.unwrap_or(LONGEST_PAUSE)]
             .into_iter()
@@ -55,6 +57,7 @@ impl Service {
     ) -> Result<Left, Error> {
         let due = self.store.list_due_rereads(job, self.sync.lease, MOST).await?;
         let more = due.len() >= MOST_ROWS;
+        let mut failures = Failures::default();
         for asked in due {
             if turn.is_over() {
                 return Ok(Left::More);
@@ -70,7 +73,8 @@ impl Service {
             {
                 return Ok(Left::Spent(wait));
             }
-            self.reread_device(job, session, &asked, read_at).await?;
+            let read = self.reread_device(job, session, &asked, read_at).await;
+            failures.count(read)?;
         }
         Ok(if more { Left::More } else { Left::Nothing })
     }
@@ -85,12 +89,16 @@ impl Service {
         let (lease, every) = (self.sync.lease, self.sync.pending_every);
         let pending = self.store.list_pending_devices(job, lease, every, MOST).await?;
         let more = pending.len() >= MOST_ROWS;
+        let mut failures = Failures::default();
         for id in pending {
             if turn.is_over() {
                 return Ok(Left::More);
             }
             match self.spend(session, RateBucket::DeviceUsers, RateShare::Pending).await? {
-                Budget::Taken(read_at) => self.reread_users(job, session, &id, read_at).await?,
+                Budget::Taken(read_at) => {
+                    let read = self.reread_users(job, session, &id, read_at).await;
+                    failures.count(read)?;
+                }
                 Budget::Spent(wait) => return Ok(Left::Spent(wait)),
             }
         }
@@ -142,7 +150,7 @@ impl Service {
     }
 
     /// A device that cannot be read must not keep all others waiting, whether Okta shows it in no form
-    /// that we know or fails over it. What may concern more than the one device ends the step.
+    /// that we know or fails over it.
     async fn pass_by(
         &self,
         job: &Job,
@@ -157,12 +165,38 @@ impl Service {
                 tracing::warn!(okta_device_id, what, "a device could not be read by its id");
                 Ok(pass(UNREADABLE_FOR).await?)
             }
-            OktaError::RateLimited { .. } => Err(error.into()),
-            _ => {
+            error if may_be_of_one_device(&error) => {
                 pass(FAILED_FOR).await?;
                 Err(error.into())
             }
+            error => Err(error.into()),
         }
+    }
+}
+
+/// Whether a failure says something of the one device that was asked for, and perhaps of no other.
+fn may_be_of_one_device(error: &OktaError) -> bool {
+    use OktaError::{AdminRoleMissing, Refused, Unreachable};
+    matches!(error, Refused { .. } | AdminRoleMissing | Unreachable { .. })
+}
+
+/// Failures in a row: so many of them are of more than one device.
+#[derive(Default)]
+struct Failures(usize);
+
+impl Failures {
+    /// Counts what came of one device; a failure that is not put up with ends the step.
+    fn count(&mut self, read: Result<(), Error>) -> Result<(), Error> {
+        match read {
+            Ok(()) => self.0 = 0,
+            Err(Error::Okta(error))
+                if may_be_of_one_device(&error) && self.0 + 1 < MOST_FAILURES =>
+            {
+                self.0 += 1;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 

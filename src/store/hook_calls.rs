@@ -20,8 +20,8 @@ use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
 const DELIVERY_NOTED_ONCE_IN: TimeDelta = TimeDelta::seconds(10);
 /// The most devices that wait because of a hook before a sweep takes their place.
 const MOST_WAITING: i64 = 500;
-/// The most that wait while a sweep is under way, which may have passed them: more are left to another
-/// sweep after it.
+/// The most that wait while a sweep is under way, which may have passed them: more are left to reads of
+/// what has changed, and to the next sweep.
 const MOST_BESIDE_A_SWEEP: i64 = 5_000;
 /// Rows that go in one statement, which has its time.
 const BATCH: i64 = 20_000;
@@ -111,7 +111,6 @@ impl Store {
                     return delete_waiting(connection, &owner, id);
                 }
             } else if waiting > MOST_BESIDE_A_SWEEP {
-                jobs::hasten(connection, &owner, id, JobKind::Sweep)?;
                 return delete_waiting(connection, &owner, id);
             }
             jobs::hasten(connection, &owner, id, JobKind::Rereads)
@@ -226,7 +225,8 @@ fn insert_rereads(
                 AND (m.is_device OR d.okta_device_id IS NOT NULL) \
           ORDER BY m.id \
          ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
-            SET due_at = least(r.due_at, excluded.due_at), asked_at = excluded.asked_at",
+            SET due_at = least(r.due_at, excluded.due_at), asked_at = excluded.asked_at, \
+                reason = 'hook'",
     )
     .bind::<Text, _>(called.tenant.as_str())
     .bind::<SqlUuid, _>(called.integration.0)

@@ -233,6 +233,18 @@ pub(super) fn cancel_all(
     })
 }
 
+/// Holds the job's row until the transaction ends, if there is one.
+pub(super) fn hold(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    kind: JobKind,
+) -> Result<(), StoreError> {
+    let one = jobs::table.find((tenant.as_str(), id.0, kind.as_str()));
+    one.select(jobs::attempts).for_update().first::<i32>(connection).optional()?;
+    Ok(())
+}
+
 /// Holds the lease for longer, in the transaction that keeps what was done under it.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use super::integrations::one;
 use super::mirror::{Source, merge};
 use super::rereads::NOTE_GONE;
-use super::schema::integrations;
+use super::schema::{integrations, okta_syncs};
 use super::{Store, StoreError};
 use crate::model::{IntegrationId, OktaDevice, TenantId};
 
@@ -41,6 +41,9 @@ impl Store {
             if org != org_id {
                 return Err(StoreError::NotFound);
             }
+            // Held before the devices, as by a sweep: neither then waits for the other in a circle.
+            let sync = okta_syncs::table.find((owner.as_str(), id.0)).select(okta_syncs::sweep_id);
+            sync.for_update().first::<i64>(connection).optional()?;
             merge(connection, &owner, id, &found, Source::Changes, read_at)?;
             match &newest {
                 LiveFinding::Device(device) => {

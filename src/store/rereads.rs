@@ -86,7 +86,8 @@ const FORGET: &str = "\
 
 /// Not where a read by id that began later has found it.
 pub(super) const NOTE_GONE: &str = "\
-    UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4 \
+    UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4, \
+           users_observed_at = NULL \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
        AND (read_by_id_at IS NULL OR read_by_id_at <= $4)";
 

@@ -94,6 +94,10 @@ impl Store {
         self.in_tenant(&tenant, move |connection| {
             use okta_syncs as s;
             jobs::hold_lease(connection, &job, lease)?;
+            if page.next.is_none() {
+                // The last page asks for rereads: who does those holds their job before any device.
+                jobs::hold(connection, &job.tenant, job.integration, JobKind::Rereads)?;
+            }
             let now: AtRow = mine!(job)
                 .select((s::sweep_id, s::sweep_page, s::sweep_cursor, s::sweep_started_at))
                 .for_update()
@@ -196,15 +200,19 @@ const ASK_FOR_MISSING: &str = "\
     ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
        SET reason = 'missing', due_at = least(r.due_at, now()), asked_at = clock_timestamp()";
 
-/// A list shows what was gone when it was asked for by its id: one of the two lags behind.
-const ASK_FOR_GONE: &str = "\
+/// A list shows what was gone when it was asked for by its id, or shows it otherwise: one of the two lags
+/// behind.
+const ASK_FOR_CONTRADICTED: &str = "\
     INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
     SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'hook' \
       FROM okta_devices d \
       JOIN (SELECT unnest(okta_device_ids) AS id FROM okta_sweep_pages \
              WHERE tenant_id = $1 AND integration_id = $2 AND sweep_id = $3) AS seen \
            ON seen.id = d.okta_device_id \
-     WHERE d.tenant_id = $1 AND d.integration_id = $2 AND d.not_found_at IS NOT NULL \
+      JOIN okta_syncs s ON s.tenant_id = d.tenant_id AND s.integration_id = d.integration_id \
+     WHERE d.tenant_id = $1 AND d.integration_id = $2 \
+       AND (d.not_found_at IS NOT NULL \
+            OR (NOT d.follows_sweeps AND d.observed_at < s.sweep_started_at)) \
      ORDER BY d.okta_device_id \
     ON CONFLICT (tenant_id, integration_id, okta_device_id) DO NOTHING";
 
@@ -256,7 +264,7 @@ fn complete(
             .bind::<SqlUuid, _>(job.integration.0)
             .execute(connection)?;
     }
-    if missing + of_sweep(ASK_FOR_GONE).execute(connection)? > 0 {
+    if missing + of_sweep(ASK_FOR_CONTRADICTED).execute(connection)? > 0 {
         jobs::request(connection, &job.tenant, job.integration, JobKind::Rereads)?;
     }
     let row: TookRow = diesel::sql_query(COMPLETE)

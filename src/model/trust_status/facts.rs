@@ -147,30 +147,50 @@ impl Facts {
             device.map(|device| device.serial_number.as_str()),
         ];
         let udids = [self.asked.udid.as_deref(), device.and_then(|device| device.udid.as_deref())];
-        let of_records = |word: fn(&OktaRecord) -> Option<&str>| {
-            self.okta_devices.iter().filter_map(word).collect::<Vec<_>>()
-        };
-        differ(serials, &of_records(|record| record.serial_number.as_deref()))
-            || differ(udids, &of_records(|record| record.udid.as_deref()))
+        let records = self.okta_devices.iter();
+        let their_serials: Vec<&str> =
+            records.clone().filter_map(|record| record.serial_number.as_deref()).collect();
+        let their_udids: Vec<&str> = records
+            .filter(|record| !self.is_before_a_repair(record))
+            .filter_map(|record| record.udid.as_deref())
+            .collect();
+        differ(serials, &their_serials) || differ(udids, &their_udids)
+    }
+
+    /// An older record with the serial number of the newest one: a repair leaves a Mac its serial number
+    /// and gives it another UDID.
+    fn is_before_a_repair(&self, record: &OktaRecord) -> bool {
+        self.newest().is_some_and(|newest| {
+            newest.okta_device_id != record.okta_device_id
+                && newest.serial_number.is_some()
+                && newest.serial_number == record.serial_number
+        })
     }
 
     /// Okta's id leads elsewhere than the other identifiers, or a record to no device.
     fn is_loose(&self) -> bool {
         let records = &self.okta_devices;
         let asked = self.asked.okta_device_id.as_deref();
-        let asked_record =
-            asked.map(|id| records.iter().find(|record| record.okta_device_id == id));
         // Okta has no such record, but others that the other identifiers name.
-        if matches!(asked_record, Some(None)) && !records.is_empty() {
+        let is_there = |id| records.iter().any(|record| record.okta_device_id == id);
+        if asked.is_some_and(|id| !is_there(id)) && !records.is_empty() {
             return true;
         }
         match &self.device {
             Some(device) => records.iter().any(|record| !record.is_of(device)),
-            // That it is one of several records of a device only its own words can tell.
-            None => {
-                records.len() > 1 && asked_record.flatten().is_some_and(|r| !r.names_a_device())
-            }
+            None => records.len() > 1 && !self.are_tied(),
         }
+    }
+
+    /// Whether the records' own words make them records of one device; no two of the words differ.
+    fn are_tied(&self) -> bool {
+        let all = |has: fn(&OktaRecord) -> bool| self.okta_devices.iter().all(has);
+        let has_serial = |record: &OktaRecord| record.serial_number.is_some();
+        let has_udid = |record: &OktaRecord| record.udid.is_some();
+        let bridge = |record: &OktaRecord| record.serial_number.is_some() && record.udid.is_some();
+        all(has_serial)
+            || all(has_udid)
+            || (all(OktaRecord::names_a_device) && self.okta_devices.iter().any(bridge))
     }
 
     /// Whether the org has an iOS record that may be this device's.

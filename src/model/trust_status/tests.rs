@@ -276,9 +276,31 @@ fn an_id_of_oktas_that_leads_elsewhere_or_nowhere_is_a_conflict() {
     assert_eq!(reason_of(&facts, &lenient), Reason::ConflictingIdentity);
     facts.okta_devices.remove(0);
     assert_eq!(reason_of(&facts, &lenient), Reason::ManagedAndActive);
+    // Two records that name a device each, and only the question says that it is the same.
+    let udid = Some("8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D".to_owned());
+    facts.asked = AskedDevice { udid: udid.clone(), ..trusted().asked };
+    facts.okta_devices = vec![
+        record("guo1"),
+        OktaRecord { serial_number: None, udid: udid.clone(), ..record("guo2") },
+    ];
+    assert_eq!(reason_of(&facts, &lenient), Reason::ConflictingIdentity);
+    facts.okta_devices.push(OktaRecord { udid, ..record("guo3") });
+    assert_eq!(reason_of(&facts, &lenient), Reason::ManagedAndActive);
     let mut facts = trusted();
     facts.several_devices = true;
     assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+}
+
+#[test]
+fn a_repair_that_gives_a_mac_another_udid_is_no_conflict() {
+    let mut facts = trusted();
+    newest(&mut facts).udid = Some("00000000-0000-4000-8000-000000000001".to_owned());
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity);
+    let udid = device(&mut facts).udid.clone();
+    facts.okta_devices.push(OktaRecord { udid, created_at: now(), ..record("guo2") });
+    assert_eq!(reason_of(&facts, &policy()), Reason::ManagedAndActive);
+    facts.asked.udid = facts.okta_devices[0].udid.clone();
+    assert_eq!(reason_of(&facts, &policy()), Reason::ConflictingIdentity, "the old UDID was asked");
 }
 
 #[test]
