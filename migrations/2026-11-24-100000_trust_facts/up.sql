@@ -63,7 +63,6 @@ BEGIN
                            'udid', d.udid,
                            'okta_device_id', d.okta_device_id,
                            'enrollment', d.enrollment_state,
-                           'enrolled_at', d.enrolled_at,
                            'okta_verify_installed_at', CASE WHEN d.counts_from IS NULL
                                OR d.okta_verify_reported_at >= d.counts_from
                                THEN d.okta_verify_installed_at END,
@@ -72,7 +71,6 @@ BEGIN
                            'deleted_at', d.deleted_at,
                            'delivery', CASE WHEN y.config_version IS NOT NULL THEN json_build_object(
                                'config_version', y.config_version,
-                               'delivered_at', y.delivered_at,
                                'reported_at', y.reported_at) END,
                            'certificate', c.certificate) END,
                        'several_devices', coalesce(d.several, false),

@@ -4,9 +4,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The longest word of Okta's that is kept, in characters.
-pub const MAX_WORD: usize = 64;
-
 /// A device record of an org, as one read showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OktaDevice {

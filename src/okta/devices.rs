@@ -47,18 +47,12 @@ pub struct DeviceList {
     pub next: Option<String>,
 }
 
-/// What an answer's headers say of the org's rate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RateSeen {
-    /// Requests in a minute that the whole org may make of this kind.
-    pub limit: Option<u32>,
-}
-
 /// An answer of Okta's and what came with it.
 #[derive(Debug, Clone)]
 pub struct Answered<T> {
     pub value: T,
-    pub rate: RateSeen,
+    /// Requests in a minute that the whole org may make of this kind, as its headers say.
+    pub limit: Option<u32>,
     /// The time of the answer by Okta's clock.
     pub at: Option<DateTime<Utc>>,
 }
@@ -67,8 +61,7 @@ impl<T> Answered<T> {
     fn new(value: T, headers: &HeaderMap) -> Self {
         let date = headers.get(DATE).and_then(|value| value.to_str().ok());
         let at = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-        let rate = RateSeen { limit: rate_limit::limit(headers) };
-        Self { value, rate, at: at.map(|at| at.to_utc()) }
+        Self { value, limit: rate_limit::limit(headers), at: at.map(|at| at.to_utc()) }
     }
 }
 

@@ -28,7 +28,7 @@ mod transport;
 pub use authenticators::{Authenticator, AuthenticatorMethod, FastPass, OKTA_VERIFY, SIGNED_NONCE};
 pub use client::{OktaClient, OktaSettings, READ_SCOPES, REQUIRED_SCOPES};
 pub use credentials::{AccessToken, ClientCredentials, OrgAddress, ProvedGrant, TokenKey};
-pub use devices::{Answered, DeviceList, DevicesPage, RateSeen};
+pub use devices::{Answered, DeviceList, DevicesPage};
 pub use error::{OktaError, ScepEndpoint, UnreachableReason};
 pub use event_hook::{NotADelivery, find_mentions};
 pub use org::{DiscoveredOrg, OrgMetadata};

@@ -13,8 +13,7 @@ use crate::okta::OktaError;
 use crate::store::DueReread;
 
 /// Devices of one claim.
-const MOST: i64 = 50;
-const MOST_ROWS: usize = 50;
+const MOST: u16 = 50;
 /// The longest pause: devices begin to wait at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -55,8 +54,8 @@ impl Service {
         session: &Session,
         turn: &Turn,
     ) -> Result<Left, Error> {
-        let due = self.store.list_due_rereads(job, self.sync.lease, MOST).await?;
-        let more = due.len() >= MOST_ROWS;
+        let due = self.store.list_due_rereads(job, self.sync.lease, MOST.into()).await?;
+        let more = due.len() >= usize::from(MOST);
         let mut failures = Failures::default();
         for asked in due {
             if turn.is_over() {
@@ -87,8 +86,8 @@ impl Service {
         turn: &Turn,
     ) -> Result<Left, Error> {
         let (lease, every) = (self.sync.lease, self.sync.pending_every);
-        let pending = self.store.list_pending_devices(job, lease, every, MOST).await?;
-        let more = pending.len() >= MOST_ROWS;
+        let pending = self.store.list_pending_devices(job, lease, every, MOST.into()).await?;
+        let more = pending.len() >= usize::from(MOST);
         let mut failures = Failures::default();
         for id in pending {
             if turn.is_over() {
@@ -138,7 +137,7 @@ impl Service {
             .await;
         match read {
             Ok(users) => {
-                let learned = (session.org_id().to_owned(), users.rate.limit);
+                let learned = (session.org_id().to_owned(), users.limit);
                 let users = (users.value, read_at);
                 Ok(self.store.keep_device_users(job, lease, id, users, learned).await?)
             }
@@ -228,7 +227,7 @@ impl Session {
         self.ask(move |okta, token| async move {
             let device = okta.get_device(org, &token, id).await?;
             let users = okta.list_device_users(org, &token, id).await?.value;
-            let limit = device.rate.limit;
+            let limit = device.limit;
             Ok((OktaDevice { users: Some(users), ..device.value }, limit))
         })
         .await

@@ -155,14 +155,14 @@ impl Session {
     }
 
     fn page(&self, read: Answered<DeviceList>, read_at: DateTime<Utc>) -> ReadPage {
-        let Answered { value, rate, at } = read;
+        let Answered { value, limit, at } = read;
         ReadPage {
             org_id: self.org_id().to_owned(),
             devices: value.devices,
             next: value.next,
             read_at,
             at,
-            limit: rate.limit,
+            limit,
         }
     }
 }

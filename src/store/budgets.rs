@@ -98,28 +98,12 @@ impl Store {
             })
             .await
     }
-
-    /// Keeps what Okta said of the org's rate, if it is news.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn learn_limit(
-        &self,
-        org_id: &str,
-        bucket: RateBucket,
-        limit: u32,
-    ) -> Result<(), StoreError> {
-        let org_id = org_id.to_owned();
-        self.pool
-            .transaction(move |connection| learn(connection, &org_id, bucket, Some(limit)))
-            .await
-    }
 }
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
-/// The same in a transaction that keeps what came with it.
+/// Keeps what Okta said of the org's rate, if it is news, in the transaction that keeps what came with it.
 pub(super) fn learn(
     connection: &mut PgConnection,
     org_id: &str,

@@ -111,20 +111,6 @@ impl Store {
             })
             .await
     }
-
-    /// Asks for a job now, whether or not it runs already.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn request_job(
-        &self,
-        tenant: &TenantId,
-        id: IntegrationId,
-        kind: JobKind,
-    ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| request(connection, &owner, id, kind)).await
-    }
 }
 
 fn to_job(row: &JobRow, lease: Uuid) -> Result<Job, StoreError> {

@@ -7,26 +7,28 @@ use serde_json::{Value, json};
 use crate::platforms::configured;
 use crate::world::{Answer, World};
 
-const MAC: &str = "C02ABC123DEF";
-const UDID: &str = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D";
-const OTHER_UDID: &str = "00008030-001C45A83C98802E";
+pub const MAC: &str = "C02ABC123DEF";
+
+pub const UDID: &str = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D";
+
+pub const OTHER_UDID: &str = "00008030-001C45A83C98802E";
 
 /// A moment of the reports, in minutes; the first are hours ago.
-fn at(minute: i64) -> String {
+pub fn at(minute: i64) -> String {
     let base: DateTime<Utc> = "2026-01-15T09:00:00Z".parse().expect("time");
     (base + TimeDelta::minutes(minute)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-fn enrolled(minute: i64) -> Value {
+pub fn enrolled(minute: i64) -> Value {
     json!({ "platform": "macos", "enrollment": { "state": "enrolled", "reported_at": at(minute) } })
 }
 
-fn with(mut report: Value, field: &str, value: Value) -> Value {
+pub fn with(mut report: Value, field: &str, value: Value) -> Value {
     report[field] = value;
     report
 }
 
-fn delivery(version: i64, minute: i64) -> Value {
+pub fn delivery(version: i64, minute: i64) -> Value {
     json!({ "config_version": version, "delivered_at": at(minute), "reported_at": at(minute) })
 }
 
@@ -34,7 +36,7 @@ fn certificate(serial: &str, from: i64, minute: i64) -> Value {
     json!({ "serial_number": serial, "not_before": at(from), "not_after": at(from + 1_000), "reported_at": at(minute) })
 }
 
-async fn ask(world: &World, method: Method, path: &str, body: Option<&Value>) -> Answer {
+pub async fn ask(world: &World, method: Method, path: &str, body: Option<&Value>) -> Answer {
     let ask = world.ask(method, path).scopes(&["odt:inventory"]);
     match body {
         Some(body) => ask.json(body).send().await,
@@ -42,11 +44,11 @@ async fn ask(world: &World, method: Method, path: &str, body: Option<&Value>) ->
     }
 }
 
-async fn report(world: &World, serial: &str, body: &Value) -> Answer {
+pub async fn report(world: &World, serial: &str, body: &Value) -> Answer {
     ask(world, Method::PUT, &format!("/devices/{serial}"), Some(body)).await
 }
 
-async fn read(world: &World, serial: &str) -> Answer {
+pub async fn read(world: &World, serial: &str) -> Answer {
     ask(world, Method::GET, &format!("/devices/{serial}"), None).await
 }
 
@@ -55,15 +57,15 @@ async fn delete(world: &World, serial: &str, minute: i64) -> Value {
     ask(world, Method::DELETE, &path, None).await.expect(200)
 }
 
-async fn batch(world: &World, devices: &[Value]) -> Answer {
+pub async fn batch(world: &World, devices: &[Value]) -> Answer {
     ask(world, Method::POST, "/devices/batch", Some(&json!({ "devices": devices }))).await
 }
 
-fn id_of(path: &str) -> &str {
+pub fn id_of(path: &str) -> &str {
     path.rsplit('/').next().expect("id")
 }
 
-fn serials(page: &Value) -> Vec<&str> {
+pub fn serials(page: &Value) -> Vec<&str> {
     let items = page["items"].as_array().expect("items");
     items.iter().map(|item| item["serial_number"].as_str().expect("serial")).collect()
 }
@@ -414,118 +416,6 @@ async fn every_field_that_cannot_be_accepted_is_named() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{field} {value}: {problem}");
     }
     read(&world, MAC).await.expect_problem(404, "not_found");
-}
-
-#[tokio::test]
-async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
-    let world = World::start().await;
-    let path = world.integration().await;
-    let id = id_of(&path);
-    let mut devices: Vec<Value> = (0..1_000)
-        .map(|n| {
-            let mut item = with(enrolled(0), "serial_number", json!(format!("C02BATCH{n:04}")));
-            item["udid"] = json!(format!("00008030-001C45A83C98{n:04X}"));
-            item["deliveries"] = json!({ id: delivery(1, 1) });
-            item
-        })
-        .collect();
-    devices[3] = json!("not an object");
-    devices[4]["serial_number"] = json!("SHORT");
-    devices[5]["udid"] = devices[6]["udid"].take();
-    devices[6]["udid"] = devices[5]["udid"].clone();
-    devices[7]["surprise"] = json!(true);
-    devices[8].as_object_mut().expect("item").remove("serial_number");
-    devices[9]["deliveries"] = json!({ uuid::Uuid::now_v7().to_string(): delivery(1, 1) });
-    devices[10].as_object_mut().expect("item").remove("enrollment");
-    devices[999] = with(devices[0].clone(), "deliveries", json!({ id: delivery(2, 2) }));
-    let results = batch(&world, &devices).await.expect(200)["results"].clone();
-    let refused: Vec<usize> = (0..1_000).filter(|n| results[n]["status"] == "refused").collect();
-    assert_eq!(refused, [3, 4, 6, 7, 8, 9, 10]);
-    for (n, pointer) in [
-        (3, ""),
-        (4, "/serial_number"),
-        (7, "/surprise"),
-        (8, "/serial_number"),
-        (10, "/enrollment"),
-    ] {
-        let error = &results[n]["problem"]["errors"][0];
-        assert_eq!(error["pointer"], format!("/devices/{n}{pointer}"), "{error}");
-    }
-    assert_eq!(results[6]["problem"]["code"], "identifier_taken");
-    assert_eq!(results[9]["problem"]["errors"][0]["code"], "unknown_integration");
-    assert_eq!(
-        (&results[0]["status"], &results[999]["status"]),
-        (&json!("created"), &json!("merged"))
-    );
-    assert_eq!(world.sql("SELECT count(*) FROM devices"), "992");
-    let twice = read(&world, "C02BATCH0000").await.expect(200);
-    assert_eq!(
-        twice["deliveries"][id]["config_version"], 2,
-        "in the order in which they stand there"
-    );
-}
-
-#[tokio::test]
-async fn a_batch_has_its_limits() {
-    let world = World::start().await;
-    let item = with(enrolled(0), "serial_number", json!(MAC));
-    let most = batch(&world, &vec![item.clone(); 1_000]).await.expect(200);
-    assert_eq!(most["results"].as_array().map(Vec::len), Some(1_000));
-    let over = batch(&world, &vec![item; 1_001]).await.expect_problem(422, "invalid_request");
-    assert_eq!(over["errors"][0]["code"], "too_many");
-    batch(&world, &[]).await.expect_problem(422, "invalid_request");
-    let body = |size: usize| format!(r#"{{"devices":["{}"]}}"#, "a".repeat(size - 16));
-    let send = |size| {
-        let ask = world.ask(Method::POST, "/devices/batch").scopes(&["odt:inventory"]);
-        ask.body("application/json", body(size)).send()
-    };
-    send(2 * 1024 * 1024).await.expect(200);
-    send(2 * 1024 * 1024 + 1).await.expect_problem(413, "body_too_large");
-}
-
-#[tokio::test]
-async fn a_report_that_names_a_field_twice_is_refused_alone_and_in_a_batch() {
-    let world = World::start().await;
-    let twice = r#"{"platform":"macos","serial_number":"C02ABC123DEF","serial_number":"C02ABC123DEG",
-        "enrollment":{"state":"enrolled","reported_at":"2026-01-01T00:00:00Z"}}"#;
-    let put = world.ask(Method::PUT, "/devices/C02ABC123DEF").scopes(&["odt:inventory"]);
-    let alone = put.body("application/json", twice).send().await;
-    let alone = alone.expect_problem(422, "invalid_request");
-    assert_eq!(alone["errors"][0]["pointer"], "/serial_number");
-    let post = world.ask(Method::POST, "/devices/batch").scopes(&["odt:inventory"]);
-    let batch = format!(r#"{{"devices":[{twice}, 7]}}"#);
-    let batch = post.body("application/json", batch).send().await.expect(200);
-    assert_eq!(batch["results"][0]["problem"]["errors"][0]["code"], "duplicate", "{batch}");
-    assert_eq!(batch["results"][0]["problem"]["errors"][0]["pointer"], "/devices/0/serial_number");
-    assert_eq!(batch["results"][1]["problem"]["errors"][0]["pointer"], "/devices/1");
-}
-
-#[tokio::test]
-async fn batches_over_the_same_devices_in_opposite_order_wait_for_each_other() {
-    let world = World::build().setting("ODT_WORKERS", "2").start().await;
-    let devices: Vec<Value> = (0..300)
-        .map(|n| with(enrolled(0), "serial_number", json!(format!("C02BATCH{n:04}"))))
-        .collect();
-    let reversed: Vec<Value> = devices.iter().rev().cloned().collect();
-    for round in 0..3 {
-        let later = |items: &[Value]| -> Vec<Value> {
-            items
-                .iter()
-                .map(|item| {
-                    let verify = json!({ "installed_at": at(0), "reported_at": at(round) });
-                    with(item.clone(), "okta_verify", verify)
-                })
-                .collect()
-        };
-        let (forth, back) = (later(&devices), later(&reversed));
-        let answers =
-            tokio::join!(batch(&world, &forth), batch(&world, &back), batch(&world, &back));
-        for answer in [answers.0, answers.1, answers.2] {
-            let results = answer.expect(200)["results"].to_string();
-            assert!(!results.contains("refused"), "{results}");
-        }
-    }
-    assert_eq!(world.sql("SELECT count(*) FROM devices"), "300");
 }
 
 #[tokio::test]

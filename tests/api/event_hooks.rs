@@ -1,34 +1,31 @@
 //! Event hooks: set up by an admin, called by Okta, and worth no more than a look at a device.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
-use futures_util::StreamExt as _;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::okta::{EventHook, HookFailure, event};
-use testkit::postgres::Postgres;
 use uuid::Uuid;
 
-use crate::world::{Answer, World, database_on, prepare};
+use crate::world::{Answer, World};
 
 /// A hook of a connected integration, entered in Okta.
-struct Hooked {
+pub struct Hooked {
     /// Of the integration.
-    path: String,
+    pub path: String,
     /// Below the service.
-    hook_path: String,
-    secret: String,
-    okta: EventHook,
+    pub hook_path: String,
+    pub secret: String,
+    pub okta: EventHook,
 }
 
 impl Hooked {
-    async fn new(world: &World) -> Self {
+    pub async fn new(world: &World) -> Self {
         let path = world.connected().await;
         Self::of(world, path).await
     }
 
-    async fn of(world: &World, path: String) -> Self {
+    pub async fn of(world: &World, path: String) -> Self {
         let made = world.put(&format!("{path}/event-hook"), &json!({})).await.expect(201);
         let hook_path = made["hook_path"].as_str().expect("path").to_owned();
         let secret = made["secret"].as_str().expect("secret").to_owned();
@@ -38,21 +35,21 @@ impl Hooked {
 }
 
 /// Devices that wait because of a hook, in order.
-fn waiting(world: &World) -> Vec<String> {
+pub fn waiting(world: &World) -> Vec<String> {
     let ids = world.sql("SELECT okta_device_id FROM okta_rereads WHERE reason = 'hook' ORDER BY 1");
     ids.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// The jobs of a kind that are due, after all were put off.
-fn due(world: &World, kind: &str) -> String {
+pub fn due(world: &World, kind: &str) -> String {
     world.sql(&format!("SELECT count(*) FROM jobs WHERE kind = '{kind}' AND run_at <= now()"))
 }
 
-fn put_jobs_off(world: &World) {
+pub fn put_jobs_off(world: &World) {
     world.sql("UPDATE jobs SET run_at = now() + interval '1 hour'");
 }
 
-async fn post(world: &World, path: &str, secret: Option<&str>, body: &str) -> Answer {
+pub async fn post(world: &World, path: &str, secret: Option<&str>, body: &str) -> Answer {
     let mut ask = world.ask(Method::POST, path).body("application/json", body.to_owned());
     if let Some(secret) = secret {
         ask = ask.header("authorization", secret);
@@ -60,12 +57,12 @@ async fn post(world: &World, path: &str, secret: Option<&str>, body: &str) -> An
     ask.send().await
 }
 
-async fn verify(world: &World, path: &str, challenge: &str) -> Answer {
+pub async fn verify(world: &World, path: &str, challenge: &str) -> Answer {
     let ask = world.ask(Method::GET, path);
     ask.header("x-okta-verification-challenge", challenge).send().await
 }
 
-fn status(outcome: Result<(), HookFailure>) -> u16 {
+pub fn status(outcome: Result<(), HookFailure>) -> u16 {
     match outcome {
         Ok(()) => 204,
         Err(HookFailure::Refused(status) | HookFailure::NotVerified { status, .. }) => status,
@@ -73,7 +70,18 @@ fn status(outcome: Result<(), HookFailure>) -> u16 {
     }
 }
 
-const NOTHING: &str = r#"{"data":{"events":[]}}"#;
+pub fn devices(from: usize, to: usize) -> Vec<String> {
+    (from..to).map(|n| format!("guo{n:06}")).collect()
+}
+
+pub async fn deliver(okta: &EventHook, devices: &[String]) {
+    for some in devices.chunks(100) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        okta.deliver("device.lifecycle.suspend", &some).await.expect("taken");
+    }
+}
+
+pub const NOTHING: &str = r#"{"data":{"events":[]}}"#;
 
 #[tokio::test]
 async fn the_secret_is_shown_when_it_is_made_and_never_again() {
@@ -394,60 +402,6 @@ async fn a_device_is_read_once_in_a_minute_and_the_earlier_time_counts() {
     assert_eq!(waiting(&world), all);
 }
 
-fn devices(from: usize, to: usize) -> Vec<String> {
-    (from..to).map(|n| format!("guo{n:06}")).collect()
-}
-
-async fn deliver(okta: &EventHook, devices: &[String]) {
-    for some in devices.chunks(100) {
-        let some: Vec<&str> = some.iter().map(String::as_str).collect();
-        okta.deliver("device.lifecycle.suspend", &some).await.expect("taken");
-    }
-}
-
-#[tokio::test]
-async fn more_than_five_hundred_devices_become_one_sweep() {
-    let world = World::start().await;
-    let Hooked { path, okta, .. } = Hooked::new(&world).await;
-    put_jobs_off(&world);
-    deliver(&okta, &devices(0, 300)).await;
-    deliver(&okta, &devices(200, 500)).await;
-    assert_eq!(waiting(&world).len(), 500);
-    assert_eq!((due(&world, "rereads"), due(&world, "sweep")), ("1".to_owned(), "0".to_owned()));
-    let id = path.rsplit('/').next().expect("id");
-    world.sql(&format!(
-        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-         VALUES ('{}', '{id}', 'guoMissing', 'missing')",
-        world.tenant
-    ));
-    deliver(&okta, &devices(500, 501)).await;
-    assert_eq!((waiting(&world).len(), due(&world, "sweep")), (0, "1".to_owned()));
-    assert_eq!(world.sql("SELECT okta_device_id FROM okta_rereads"), "guoMissing");
-    deliver(&okta, &devices(7, 8)).await;
-    assert_eq!(waiting(&world), ["guo000007"]);
-}
-
-#[tokio::test]
-async fn a_sweep_under_way_has_perhaps_passed_them_so_they_go_on_waiting() {
-    let world = World::start().await;
-    let Hooked { path, okta, .. } = Hooked::new(&world).await;
-    let id = path.rsplit('/').next().expect("id");
-    world.sql("UPDATE jobs SET run_at = now() + interval '1 hour', lease_until = now() + interval '1 minute'");
-    deliver(&okta, &devices(0, 501)).await;
-    assert_eq!(waiting(&world).len(), 501, "somebody is at the sweep");
-    world.sql(&format!(
-        "UPDATE jobs SET lease_until = NULL; \
-         INSERT INTO okta_syncs (tenant_id, integration_id, sweep_completed_at, sweep_started_at) \
-         VALUES ('{}', '{id}', now() - interval '1 hour', now())",
-        world.tenant
-    ));
-    deliver(&okta, &devices(501, 502)).await;
-    assert_eq!(waiting(&world).len(), 502, "the sweep goes on in a moment");
-    world.sql("UPDATE okta_syncs SET sweep_completed_at = now()");
-    deliver(&okta, &devices(502, 503)).await;
-    assert_eq!((waiting(&world).len(), due(&world, "sweep")), (0, "1".to_owned()));
-}
-
 #[tokio::test]
 async fn without_credentials_nobody_would_read_so_nothing_waits() {
     let world = World::start().await;
@@ -480,71 +434,4 @@ async fn a_hook_of_one_tenant_never_touches_the_devices_of_another() {
     // Each secret opens its own hook only.
     let crossed = post(&world, &theirs.hook_path, Some(&mine.secret), NOTHING).await;
     crossed.expect_problem(404, "not_found");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
-    let world = World::start().await;
-    let Hooked { okta, .. } = Hooked::new(&world).await;
-    put_jobs_off(&world);
-    let all = devices(0, 400);
-    let (okta, all) = (&okta, &all);
-    let started = Instant::now();
-    let mut took: Vec<_> = futures_util::stream::iter(0..10_000_usize)
-        .map(|n| async move {
-            let asked = Instant::now();
-            okta.deliver("device.user.add", &[&all[n * 7 % all.len()]]).await.expect("taken");
-            asked.elapsed()
-        })
-        .buffer_unordered(64)
-        .collect()
-        .await;
-    took.sort_unstable();
-    eprintln!("10,000 in {:?}: p50 {:?}, p99 {:?}", started.elapsed(), took[5_000], took[9_900]);
-    assert_eq!(&waiting(&world), all);
-    assert_eq!((due(&world, "rereads"), due(&world, "sweep")), ("1".to_owned(), "0".to_owned()));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
-    let world = World::start().await;
-    let Hooked { okta, .. } = Hooked::new(&world).await;
-    put_jobs_off(&world);
-    let all = devices(0, 3_000);
-    let okta = &okta;
-    let start = world.sql("SELECT clock_timestamp()");
-    let taken = futures_util::stream::iter(all.chunks(3))
-        .map(|some| async move { deliver(okta, some).await })
-        .buffer_unordered(64)
-        .count()
-        .await;
-    assert_eq!((taken, due(&world, "sweep")), (1_000, "1".to_owned()));
-    let left = waiting(&world).len();
-    assert!(left <= 500, "{left}");
-    let asked = format!("SELECT requested_at > '{start}' FROM jobs WHERE kind = 'sweep'");
-    assert_eq!(world.sql(&asked), "t");
-}
-
-#[tokio::test]
-async fn while_postgresql_is_away_okta_is_asked_to_deliver_again() {
-    let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
-    prepare(&postgres);
-    let (database, url) = database_on(&postgres);
-    let world = World::build().database_url(url).start().await;
-    let Hooked { hook_path, secret, okta, .. } = Hooked::new(&world).await;
-    assert_eq!(status(okta.deliver("device.user.add", &["guo1"]).await), 204);
-    // The private server does not wait for its disk, and would forget the last moment.
-    postgres.execute(&database, "CHECKPOINT").expect("SQL");
-    postgres.crash().expect("crash");
-    // With the secret remembered and without.
-    for sent in [secret.as_str(), "wrong"] {
-        let away = post(&world, &hook_path, Some(sent), NOTHING).await;
-        assert_ne!(away.header("retry-after"), "");
-        away.expect_problem(503, "database_unavailable");
-    }
-    postgres.restart().expect("restart");
-    assert_eq!(status(okta.deliver("device.user.add", &["guo1"]).await), 204);
-    let missing: Value =
-        verify(&world, "/hooks/okta/x", "x").await.expect_problem(404, "not_found");
-    assert!(!missing.to_string().contains(&secret));
 }

@@ -71,7 +71,6 @@ pub struct DeviceFacts {
     pub okta_device_id: Option<String>,
     /// `None`: never told, or cleared.
     pub enrollment: Option<EnrollmentState>,
-    pub enrolled_at: Option<DateTime<Utc>>,
     pub okta_verify_installed_at: Option<DateTime<Utc>>,
     /// What was reported before this belongs to an earlier enrolment.
     pub counts_from: Option<DateTime<Utc>>,
@@ -87,7 +86,6 @@ pub struct DeviceFacts {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Delivery {
     pub config_version: i64,
-    pub delivered_at: Option<DateTime<Utc>>,
     pub reported_at: DateTime<Utc>,
 }
 

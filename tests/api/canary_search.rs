@@ -1,0 +1,147 @@
+//! Looks for secrets: in every form in which a value might lie about.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// A value in every form in which it might lie about.
+pub struct Canary {
+    name: &'static str,
+    forms: Vec<(&'static str, String)>,
+}
+
+impl Canary {
+    pub fn new(name: &'static str, value: &str) -> Self {
+        let mut forms = forms_of(value);
+        let hash = digest(&SHA256, value.as_bytes());
+        forms.push(("SHA-256, hex", hex(hash.as_ref())));
+        forms.push(("SHA-256, HEX", hex(hash.as_ref()).to_uppercase()));
+        for (_, text) in base64_forms(hash.as_ref()) {
+            forms.push(("SHA-256, base64", text));
+        }
+        Self { name, forms }
+    }
+
+    /// One whose SHA-256 is kept: the contract has it so for the secrets of event hooks, which are random.
+    pub fn known_by_its_digest(name: &'static str, value: &str) -> Self {
+        Self { name, forms: forms_of(value) }
+    }
+
+    /// The first form of this canary that is found in `text`.
+    pub fn sits_in(&self, text: &str) -> Option<&'static str> {
+        let found = self.forms.iter().find(|(_, form)| text.contains(form));
+        found.map(|(kind, _)| *kind)
+    }
+}
+
+fn forms_of(value: &str) -> Vec<(&'static str, String)> {
+    let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let all: String = value.bytes().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "%{byte:02X}");
+        text
+    });
+    let mut forms = vec![
+        ("plain", value.to_owned()),
+        ("hex", hex(value.as_bytes())),
+        ("HEX", hex(value.as_bytes()).to_uppercase()),
+        ("urlencoded", encoded),
+        ("urlencoded throughout", all),
+        ("list of bytes", format!("{:?}", value.as_bytes()).replace(['[', ']'], "")),
+        ("reversed", value.chars().rev().collect()),
+    ];
+    forms.extend(base64_forms(value.as_bytes()));
+    forms
+}
+
+/// Base64 of the value wherever it begins in what is encoded: after a client id and a colon, say.
+fn base64_forms(value: &[u8]) -> Vec<(&'static str, String)> {
+    let mut forms = Vec::new();
+    for (offset, first_own) in [(0, 0), (1, 2), (2, 3)] {
+        let bytes = [&vec![0; offset], value].concat();
+        let text = STANDARD.encode(&bytes);
+        let text = text.trim_end_matches('=');
+        let last_own = text.len() - usize::from(bytes.len() % 3 != 0);
+        let own = &text[first_own..last_own];
+        forms.push(("base64", own.to_owned()));
+        forms.push(("base64url", own.replace('+', "-").replace('/', "_")));
+    }
+    forms
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The text, and what its `\x…` (PostgreSQL's bytea) say as bytes.
+pub fn with_decoded_bytes(text: &str) -> String {
+    let mut all = text.as_bytes().to_vec();
+    for part in text.split("\\x").skip(1) {
+        let digits: Vec<u8> = part
+            .bytes()
+            .map_while(|byte| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok()))
+            .collect();
+        all.push(b'\n');
+        all.extend(digits.chunks_exact(2).map(|pair| pair[0] * 16 + pair[1]));
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// The simulated Okta's access tokens are 96 random letters and digits: nothing else is so long.
+fn longest_random_word(text: &str) -> usize {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric())
+        // Hexadecimal digits are bytes, which are looked at as bytes.
+        .map(|word| word.trim_start_matches('x'))
+        .filter(|word| !word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .map(str::len)
+        .max()
+        .unwrap_or_default()
+}
+
+const SECRET: &str = "canary/secret+of~the=client&0123";
+const ANOTHER: &str = "canary/secret+that~is=wrong&4567";
+
+#[test]
+fn the_search_finds_a_secret_in_each_of_its_forms() {
+    let canary = Canary::new("secret", SECRET);
+    let basic = STANDARD.encode(format!("0oa1b2c3d4:{SECRET}"));
+    let basic_of_another_length = STANDARD.encode(format!("0oa1b2c3d4e:{SECRET}:x"));
+    let in_bytes = format!("1\t\\x{}\t2", hex(format!("x{SECRET}y").as_bytes()));
+    let encoded_in_bytes = format!("\\x{}", hex(STANDARD.encode(SECRET).as_bytes()));
+    for text in [
+        format!("before{SECRET}after"),
+        basic,
+        basic_of_another_length,
+        in_bytes,
+        encoded_in_bytes,
+        url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect(),
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, SECRET.as_bytes())),
+        format!("\\x{}", hex(digest(&SHA256, SECRET.as_bytes()).as_ref())),
+        format!("{:?}", SECRET.as_bytes()),
+    ] {
+        assert!(canary.sits_in(&with_decoded_bytes(&text)).is_some(), "{text}");
+        assert!(Canary::new("other", ANOTHER).sits_in(&with_decoded_bytes(&text)).is_none());
+    }
+    assert_eq!(longest_random_word(&format!("token={}!", "aZ9".repeat(32))), 96);
+}
+
+/// Every canary that sits in what was heard, and every access token.
+pub fn search(heard: &[(String, String)], canaries: &[Canary]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (place, text) in heard {
+        let text = with_decoded_bytes(text);
+        for canary in canaries {
+            if let Some(form) = canary.sits_in(&text) {
+                found.push(format!("{} ({form}) in {place}", canary.name));
+            }
+        }
+        if longest_random_word(&text) >= 90 {
+            found.push(format!("a word as long as Okta's access token in {place}"));
+        }
+    }
+    found
+}
