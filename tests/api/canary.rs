@@ -450,6 +450,8 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     let hook_secrets = watched.event_hook(&path).await;
     watched.read_everything(&path).await;
 
+    // The private server does not wait for its disk, and would forget the last moment.
+    postgres.execute(&database, "CHECKPOINT").expect("SQL");
     postgres.crash().expect("crash");
     let away = watched.json(Method::PUT, &credentials, &right).await;
     away.expect_problem(503, "database_unavailable");
