@@ -8,7 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Type};
 use utoipa::{Modify, OpenApi};
 
-use crate::handlers::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
+use crate::handlers::http::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
 
 /// The document before the operations are put in.
 #[derive(OpenApi)]

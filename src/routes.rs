@@ -9,10 +9,13 @@ use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::handlers::problem::Problem;
+use crate::handlers::event_hooks::deliveries;
+use crate::handlers::http::middleware;
+use crate::handlers::http::problem::Problem;
+use crate::handlers::integrations::{credentials, prerequisites, setup};
+use crate::handlers::platforms::{catalogue, deployments};
 use crate::handlers::{
-    catalogue, credentials, deployments, devices, event_hooks, events, health, hooks, integrations,
-    middleware, platforms, prerequisites, setup, syncs, trust_status,
+    devices, event_hooks, events, health, integrations, mirror, platforms, trust_status,
 };
 use crate::openapi;
 
@@ -23,8 +26,8 @@ fn operations(config: &mut ServiceConfig<'_>) {
     config.service(
         scope::scope("/hooks")
             .wrap(answers_are_not_kept())
-            .service(hooks::verify_event_hook)
-            .service(hooks::receive_event_hook)
+            .service(deliveries::verify_event_hook)
+            .service(deliveries::receive_event_hook)
             .default_service(web::to(unmatched)),
     );
     // The token is asked for before anything else of a request is read; answers are not kept.
@@ -53,9 +56,9 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(platforms::verify_platform)
             .service(deployments::create_scep_challenge)
             .service(deployments::create_deployment)
-            .service(syncs::get_sync)
-            .service(syncs::create_sync)
-            .service(syncs::list_okta_devices)
+            .service(mirror::get_sync)
+            .service(mirror::create_sync)
+            .service(mirror::list_okta_devices)
             .service(trust_status::get_trust_summary)
             .service(trust_status::list_trust_status)
             .service(trust_status::query_trust_status)

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::extract::{IntegrationPath, PageParams, PageQuery, Verified};
-use super::problem::Problem;
-use super::{PageResponse, State};
+use crate::handlers::http::extract::{IntegrationPath, PageParams, PageQuery, Verified};
+use crate::handlers::http::problem::Problem;
+use crate::handlers::{PageResponse, State};
 use crate::model::{Actor, Event, EventKind, IntegrationId};
 
 /// Something that happened to an integration.

@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, Resource, ResponseError, get, guard, web};
 use serde::Serialize;
 
-use super::State;
-use super::problem::Problem;
+use crate::handlers::State;
+use crate::handlers::http::problem::Problem;
 use crate::telemetry::metrics;
 
 /// Whether the service can answer.

@@ -1,25 +1,13 @@
 //! HTTP and nothing else: caller in, input in, one service call, answer out.
 
-pub mod catalogue;
-pub mod credentials;
-pub mod deployments;
-mod device_bodies;
 pub mod devices;
 pub mod event_hooks;
 pub mod events;
-pub mod extract;
 pub mod health;
-pub mod hooks;
+pub mod http;
 pub mod integrations;
-pub mod middleware;
+pub mod mirror;
 pub mod platforms;
-pub mod prerequisites;
-pub mod probe;
-pub mod problem;
-mod problem_detail;
-mod request_id;
-pub mod setup;
-pub mod syncs;
 pub mod trust_status;
 
 use actix_web::HttpResponse;
@@ -35,7 +23,7 @@ pub struct State {
     pub service: Service,
     pub authenticator: Authenticator,
     /// Whether PostgreSQL answers.
-    pub database_probe: probe::Probe,
+    pub database_probe: http::probe::Probe,
     /// Hosts that are dialled elsewhere than DNS says: told by readiness.
     pub overridden_hosts: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{IntegrationId, TenantId};
+use crate::model::{IntegrationId, TenantId};
 
 /// What is to be done, once for each integration or tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use super::rate_limit::BackOff;
 use super::token_cache::TokenCache;
 use super::{OktaError, OrgAddress};
 use crate::egress::Egress;
-use crate::model::okta_domain::OktaSuffixes;
+use crate::model::integrations::okta_domain::OktaSuffixes;
 
 /// The scopes that are proved at connect (facts §3).
 pub const REQUIRED_SCOPES: [&str; 3] =

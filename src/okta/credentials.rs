@@ -11,7 +11,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::OktaError;
-use crate::model::okta_domain::{OktaDomain, OktaDomainError, OktaSuffixes};
+use crate::model::integrations::okta_domain::{OktaDomain, OktaDomainError, OktaSuffixes};
 use crate::model::{IntegrationId, TenantId};
 
 /// The canonical host of an org. Always under one of Okta's suffixes, so that credentials can go

@@ -220,7 +220,7 @@ fn path_and_query(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::okta_domain::OktaSuffixes;
+    use crate::model::integrations::okta_domain::OktaSuffixes;
 
     fn acme() -> OrgAddress {
         OrgAddress::parse("acme.okta.com", &OktaSuffixes::default()).unwrap()

@@ -10,7 +10,7 @@ use super::transport::Retry;
 use super::{OktaClient, OktaError, OrgAddress, answer};
 use crate::egress::{EgressError, EgressRequest, EgressResponse};
 use crate::model::integrations::Engine;
-use crate::model::okta_domain::{OktaDomain, OktaSuffixes};
+use crate::model::integrations::okta_domain::{OktaDomain, OktaSuffixes};
 
 const WELL_KNOWN: &str = "/.well-known/okta-organization";
 

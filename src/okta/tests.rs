@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::egress::tests::server::Server;
 use crate::egress::{Egress, EgressSettings};
-use crate::model::okta_domain::{OktaDomain, OktaSuffixes};
+use crate::model::integrations::okta_domain::{OktaDomain, OktaSuffixes};
 use crate::model::{IntegrationId, TenantId};
 
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"okta.devices.read okta.authenticators.read"}"#;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::checklist::ChecklistItem;
-use super::event_hooks::EventHookError;
-use super::trust_status::IntegrationChoice;
-use crate::model::okta_domain::OktaDomainError;
+use crate::model::integrations::okta_domain::OktaDomainError;
 use crate::model::{IntegrationId, Platform, PrerequisiteKind, ScopeMissing, SerialNumber};
 use crate::okta::OktaError;
 use crate::payload::PayloadError;
+use crate::service::event_hooks::EventHookError;
+use crate::service::integrations::checklist::ChecklistItem;
+use crate::service::trust_status::IntegrationChoice;
 use crate::store::StoreError;
 
 /// A field of the request that cannot be accepted.

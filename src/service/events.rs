@@ -1,7 +1,7 @@
 //! The audit, as it is read.
 
-use super::{Error, Service};
 use crate::model::{Caller, Event, IntegrationId, Page, PageRequest, Scope};
+use crate::service::{Error, Service};
 
 impl Service {
     /// The events of an integration and of the tenant as a whole, oldest first. Those of a deleted

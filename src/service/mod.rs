@@ -1,35 +1,16 @@
 //! The decisions. Each method first asks whether the caller may, then does one thing; none knows an
 //! HTTP status or a line of SQL.
 
-mod attempts;
-mod catalogue;
-mod census;
-mod checklist;
-mod credentials;
-mod deployment_plan;
-mod deployments;
-mod device_fields;
 mod devices;
 mod error;
 mod event_hooks;
 mod events;
-mod hook_calls;
-mod housekeeping;
 mod integrations;
-mod live_reads;
-mod platform_fields;
+mod jobs;
+mod mirror;
+mod operators;
 mod platforms;
-mod prerequisites;
-mod recheck;
-mod rereads;
-mod rotation;
-mod setup;
-mod sweep;
-mod sync;
-mod trust_questions;
 mod trust_status;
-mod trust_summary;
-mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -44,29 +25,27 @@ use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
 use crate::okta::{OktaClient, OktaError, UnreachableReason};
 use crate::store::{Store, StoreError};
 
-use attempts::Attempts;
-use hook_calls::HookCalls;
-use live_reads::LiveReads;
+use event_hooks::HookCalls;
+use integrations::Attempts;
+use mirror::LiveReads;
 
-pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
-pub use census::{Census, CensusEntry};
-pub use checklist::ChecklistItem;
-pub use credentials::Connected;
-pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
-pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
-pub use device_fields::ReportFields;
-pub use devices::{DeviceQuery, MOST_REPORTS};
+pub use devices::{DeviceQuery, MOST_REPORTS, ReportFields};
 pub use error::{DeviceError, Error, FieldError};
 pub use event_hooks::{EventHookAtAddress, EventHookError, IssuedEventHook};
-pub use integrations::{Created, Deleted, IntegrationPatch, NewIntegrationRequest};
-pub use platform_fields::PlatformFields;
-pub use platforms::{PlatformOutcome, Verification, Write};
-pub use prerequisites::{Prerequisite, Report};
-pub use rotation::{Rotated, Rotation};
-pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
-pub use trust_questions::{IdentifierFields, TrustFilter, TrustQuestion};
-pub use trust_status::{IntegrationChoice, TrustStatus};
-pub use trust_summary::{CertificateCounts, TrustSummary};
+pub use integrations::{
+    ChecklistItem, Connected, CopyValue, Created, Deleted, Form, FormField, IntegrationPatch, Link,
+    NewIntegrationRequest, Prerequisite, Report, Setup, Step, StepName, StepState,
+};
+pub use operators::{Census, CensusEntry, Rotated, Rotation};
+pub use platforms::{
+    CATALOGUE, CatalogueField, CataloguePlatform, DeployedProfile, DeploymentBundle,
+    DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge, PlatformFields,
+    PlatformOutcome, Verification, Write,
+};
+pub use trust_status::{
+    CertificateCounts, IdentifierFields, IntegrationChoice, TrustFilter, TrustQuestion,
+    TrustStatus, TrustSummary,
+};
 
 /// The product's decisions over Okta and the store. Cheap to clone.
 #[derive(Clone)]

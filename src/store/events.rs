@@ -5,9 +5,9 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::schema::events;
-use super::{Store, StoreError};
 use crate::model::{Event, EventKind, IntegrationId, NewEvent, Page, PageRequest, TenantId};
+use crate::store::schema::events;
+use crate::store::{Store, StoreError};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]

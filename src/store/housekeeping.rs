@@ -7,10 +7,10 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
-use super::jobs::hold_lease;
-use super::schema::{devices, events, integrations};
-use super::{Store, StoreError};
 use crate::model::{Job, TenantId};
+use crate::store::jobs::hold_lease;
+use crate::store::schema::{devices, events, integrations};
+use crate::store::{Store, StoreError};
 
 /// Rows that go in one transaction; the function for events has the same bound.
 const BATCH: usize = 1000;

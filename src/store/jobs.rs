@@ -10,9 +10,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::schema::{jobs, tenants};
-use super::{Store, StoreError};
 use crate::model::{IntegrationId, Job, JobKind, TenantId};
+use crate::store::schema::{jobs, tenants};
+use crate::store::{Store, StoreError};
 
 #[derive(QueryableByName)]
 struct JobRow {

@@ -9,8 +9,8 @@ use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::NotConnected;
-use super::{Store, StoreError};
+use crate::store::error::NotConnected;
+use crate::store::{Store, StoreError};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 

@@ -1,34 +1,21 @@
 //! The only room with SQL and with ciphertext. One method is one blocking hop, one connection and
 //! one transaction; Okta is never called inside one. Row structs are private to their file.
 
-mod budgets;
-mod changes;
-mod credentials;
-mod deployments;
-mod device_lists;
-mod device_rows;
 mod devices;
 mod error;
 mod event_hooks;
 mod events;
-mod hook_calls;
 mod housekeeping;
-mod idempotency;
 mod integrations;
 mod jobs;
 mod keys;
-mod live_reads;
 pub mod migrations;
 mod mirror;
-mod okta_devices;
 mod platforms;
 mod pool;
-mod prerequisites;
-mod rereads;
+mod record;
 mod role;
 mod schema;
-mod sweeps;
-mod syncs;
 mod trust_status;
 
 use std::sync::Arc;
@@ -41,26 +28,26 @@ use diesel::sql_types::{Bool, Text};
 use crate::crypto::KeyWrap;
 use crate::model::TenantId;
 
-pub use credentials::CredentialsChange;
-pub use deployments::{ChallengeClaim, NewDeployment};
-pub use device_lists::DeviceFilter;
+pub use devices::work_list::DeviceFilter;
 pub use devices::{ReportOutcome, Reported};
 pub use error::StoreError;
 pub use event_hooks::StoredEventHook;
-pub use hook_calls::HookCall;
+pub use event_hooks::deliveries::HookCall;
 pub use housekeeping::{Expired, Forgotten};
-pub use idempotency::{IdempotencyClaim, IdempotencyKey};
+pub use integrations::credentials::CredentialsChange;
+pub use integrations::idempotency::{IdempotencyClaim, IdempotencyKey};
+pub use integrations::prerequisites::Checked;
 pub use integrations::{IntegrationChange, NewIntegration};
 pub use jobs::{Ended, JobState};
-pub use keys::Resealed;
-pub use live_reads::LiveFinding;
+pub use keys::rotation::Resealed;
+pub use mirror::live_reads::LiveFinding;
+pub use mirror::rereads::DueReread;
+pub use mirror::sweeps::{SweepAt, SweepStep};
+pub use mirror::syncs::Trouble;
+pub use platforms::deployments::{ChallengeClaim, NewDeployment};
 pub use platforms::{PlatformChange, Trial, TrialOutcome};
 pub use pool::PoolSettings;
-pub use prerequisites::Checked;
-pub use rereads::DueReread;
 pub use role::RoleError;
-pub use sweeps::{SweepAt, SweepStep};
-pub use syncs::Trouble;
 pub use trust_status::TrustFacts;
 
 use pool::Pool;

@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::error::NotConnected;
-use super::{DATABASE_PATIENCE, STATEMENT_TIMEOUT, StoreError, set_config};
+use crate::store::error::NotConnected;
+use crate::store::{DATABASE_PATIENCE, STATEMENT_TIMEOUT, StoreError, set_config};
 
 /// How PostgreSQL is reached.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
 
-use super::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Why the service must not run as its database role.
 #[derive(Debug, thiserror::Error)]

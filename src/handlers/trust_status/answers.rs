@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::handlers::extract::not_null;
-use crate::model::device_reports::EnrollmentState;
+use crate::handlers::http::extract::not_null;
+use crate::model::devices::reports::EnrollmentState;
 use crate::model::trust_status::{
     AskedDevice, CountingCertificate, DeviceFacts, LastKnown, OktaRecord, Reason,
     ReasonRemediation, Trust,

@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::answers::TrustStatusResponse;
-use crate::handlers::problem::Problem;
+use crate::handlers::http::problem::Problem;
+use crate::handlers::trust_status::answers::TrustStatusResponse;
 
 /// Bytes of the hash that make the tag: enough that no two answers ever share one.
 const TAG_BYTES: usize = 16;

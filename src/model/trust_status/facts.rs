@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::device_reports::EnrollmentState;
+use crate::model::devices::reports::EnrollmentState;
 use crate::model::{IntegrationId, OktaDevice, OktaDeviceUser, Platform};
 
 /// What a device is asked for by: at least one of the three.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Trust;
+use crate::model::trust_status::Trust;
 
 /// A reason. The first one decides the verdict, the others are notes.
 ///

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Reason;
+use crate::model::trust_status::Reason;
 
 /// Who can do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]

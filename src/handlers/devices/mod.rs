@@ -1,0 +1,221 @@
+//! `/devices`: the MDM reports its devices and asks for its work list.
+
+mod bodies;
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, put, web};
+use serde::Deserialize;
+
+use crate::handlers::devices::bodies::{
+    DeviceBatchRequest, DeviceBatchResponse, DeviceDeletedResponse, DeviceReportRequest,
+    DeviceReportResponse, DeviceResponse, parse_item, serial_of,
+};
+use crate::handlers::http::extract::{BATCH_LIMIT, Body, Verified, page_of};
+use crate::handlers::http::problem::Problem;
+use crate::handlers::{PageResponse, State};
+use crate::model::devices::reports::Configuration;
+use crate::model::pages::decode_text_cursor;
+use crate::model::{IntegrationId, PageRequest};
+use crate::service::{DeviceQuery, ReportFields};
+
+/// The `{serial_number}` of the path, as it stands there: the service says what is wrong with it.
+pub struct SerialNumberPath(pub String);
+
+impl FromRequest for SerialNumberPath {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let text = request.match_info().get("serial_number").unwrap_or_default();
+        std::future::ready(Ok(Self(text.to_owned())))
+    }
+}
+
+/// Which devices a list is asked for.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListDevicesParams {
+    /// Enrolled devices whose platform is configured there, each with its `configuration`.
+    #[param(value_type = Option<IntegrationId>, nullable = false)]
+    integration_id: Option<String>,
+    /// Needs `integration_id`.
+    #[param(value_type = Option<Configuration>, nullable = false)]
+    configuration: Option<String>,
+    /// Macs whose certificate ends before this. Needs `integration_id`.
+    #[param(format = DateTime, nullable = false)]
+    certificate_expires_before: Option<String>,
+    /// `next_cursor` of the page before; absent for the first.
+    #[param(nullable = false, pattern = "^(2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e]){1,128}$")]
+    cursor: Option<String>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
+    limit: Option<i64>,
+}
+
+/// The query of a list of devices.
+pub struct ListDevicesQuery(DeviceQuery, PageRequest<String>);
+
+impl FromRequest for ListDevicesQuery {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let params = web::Query::<ListDevicesParams>::from_query(request.query_string());
+        let params = params.map_err(|_| Problem::malformed("The query may have integration_id, configuration, certificate_expires_before, cursor and limit, each once."));
+        std::future::ready(params.and_then(|web::Query(params)| {
+            let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
+            // What is no id is the id of nothing, as in a path.
+            let id = params.integration_id.map(|id| IntegrationId(id.parse().unwrap_or_default()));
+            let query = DeviceQuery {
+                integration_id: id,
+                configuration: params.configuration,
+                certificate_expires_before: params.certificate_expires_before,
+            };
+            Ok(Self(query, page))
+        }))
+    }
+}
+
+/// Up to when a device is deleted.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeleteDeviceParams {
+    /// When the device left, by the MDM's clock; now when it is left out.
+    #[param(format = DateTime, nullable = false)]
+    reported_at: Option<String>,
+}
+
+/// The query of a deletion.
+pub struct DeleteDeviceQuery(Option<String>);
+
+impl FromRequest for DeleteDeviceQuery {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let params = web::Query::<DeleteDeviceParams>::from_query(request.query_string());
+        let read = params.map(|params| Self(params.into_inner().reported_at));
+        std::future::ready(
+            read.map_err(|_| Problem::malformed("The query may have reported_at, once.")),
+        )
+    }
+}
+
+/// List devices, or what waits for an integration
+///
+/// In the order of their serial numbers. With `integration_id` it is the work list: which of its
+/// devices have an outdated configuration or none, and whose certificates end.
+#[utoipa::path(
+    operation_id = "list_devices", tag = "Devices", params(ListDevicesParams),
+    responses(
+        (status = 200, description = "A page of devices", body = PageResponse<DeviceResponse>),
+        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:inventory"])),
+)]
+#[get("/devices")]
+pub async fn list_devices(
+    state: web::Data<State>,
+    caller: Verified,
+    query: ListDevicesQuery,
+) -> Result<HttpResponse, Problem> {
+    let ListDevicesQuery(query, page) = query;
+    let devices = state.service.list_devices(&caller.0, query, page).await?;
+    Ok(HttpResponse::Ok().json(PageResponse::from(devices.map(DeviceResponse::from))))
+}
+
+/// Report up to 1,000 devices
+///
+/// In their order, each as by `PUT /devices/{serial_number}`. One that is refused spoils no other: the
+/// answer has one result for each. Up to 2 MiB.
+#[utoipa::path(
+    operation_id = "update_devices", tag = "Devices", request_body = DeviceBatchRequest,
+    responses(
+        (status = 200, description = "How each report was taken", body = DeviceBatchResponse),
+        (status = 409, description = "changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:inventory"])),
+)]
+#[post("/devices/batch")]
+pub async fn update_devices(
+    state: web::Data<State>,
+    caller: Verified,
+    body: Body<DeviceBatchRequest, BATCH_LIMIT>,
+) -> Result<HttpResponse, Problem> {
+    let sent = body.0.devices;
+    let serials: Vec<Option<String>> = sent.iter().map(|item| serial_of(item)).collect();
+    let read = sent.iter().enumerate().map(|(place, item)| {
+        let report = parse_item(item, &format!("/devices/{place}"));
+        report.map(ReportFields::from)
+    });
+    let taken = state.service.update_devices(&caller.0, read.collect()).await?;
+    Ok(HttpResponse::Ok().json(DeviceBatchResponse::of(serials, taken)))
+}
+
+/// Read a device
+#[utoipa::path(
+    operation_id = "get_device", tag = "Devices", params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$")),
+    responses(
+        (status = 200, description = "The device", body = DeviceResponse),
+        (status = 422, description = "invalid_request", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:inventory"])),
+)]
+#[get("/devices/{serial_number}")]
+pub async fn get_device(
+    state: web::Data<State>,
+    caller: Verified,
+    serial_number: SerialNumberPath,
+) -> Result<HttpResponse, Problem> {
+    let record = state.service.get_device(&caller.0, &serial_number.0).await?;
+    Ok(HttpResponse::Ok().json(DeviceResponse::from(&record)))
+}
+
+/// Report a device
+///
+/// Merged group by group: what is absent stays, `null` clears, and what is older than what is known
+/// is ignored, so that reports may come late, twice and in any order.
+#[utoipa::path(
+    operation_id = "update_device", tag = "Devices", params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$")),
+    request_body = DeviceReportRequest,
+    responses(
+        (status = 200, description = "Merged", body = DeviceReportResponse),
+        (status = 201, description = "Not known before, or deleted", body = DeviceReportResponse),
+        (status = 409, description = "platform_mismatch, identifier_taken, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:inventory"])),
+)]
+#[put("/devices/{serial_number}")]
+pub async fn update_device(
+    state: web::Data<State>,
+    caller: Verified,
+    serial_number: SerialNumberPath,
+    body: Body<DeviceReportRequest>,
+) -> Result<HttpResponse, Problem> {
+    let outcome = state.service.update_device(&caller.0, &serial_number.0, body.0.into()).await?;
+    let mut answer = if outcome.created { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(answer.json(DeviceReportResponse::from(outcome)))
+}
+
+/// Delete a device
+///
+/// What was reported up to `reported_at` is forgotten, and stays so when it is reported late; what is
+/// reported later brings the device back. An unknown device can be deleted too.
+#[utoipa::path(
+    operation_id = "delete_device", tag = "Devices",
+    params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$"), DeleteDeviceParams),
+    responses((status = 200, description = "Whether it is gone", body = DeviceDeletedResponse)),
+    security(("bearer" = ["odt:inventory"])),
+)]
+#[delete("/devices/{serial_number}")]
+pub async fn delete_device(
+    state: web::Data<State>,
+    caller: Verified,
+    serial_number: SerialNumberPath,
+    query: DeleteDeviceQuery,
+) -> Result<HttpResponse, Problem> {
+    let deleted =
+        state.service.delete_device(&caller.0, &serial_number.0, query.0.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(DeviceDeletedResponse::from(deleted)))
+}

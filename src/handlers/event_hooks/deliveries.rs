@@ -1,0 +1,158 @@
+//! `/hooks/okta/{hook_id}`: what Okta calls. There is no token here, only the hook's own secret; an
+//! unknown hook and a wrong secret get the same answer.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post, web};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::handlers::State;
+use crate::handlers::http::problem::Problem;
+use crate::model::HookId;
+use crate::telemetry::metrics;
+
+/// The most bytes of a delivery (contract §7).
+const DELIVERY_LIMIT: usize = 256 * 1024;
+
+/// Who calls which hook, and with what challenge.
+pub struct Called {
+    hook: HookId,
+    /// As Okta sends it, without a scheme. What cannot be a secret of ours is an empty one.
+    secret: Option<SecretString>,
+    challenge: Option<String>,
+}
+
+impl FromRequest for Called {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let hook = HookId::parse(request.match_info().get("hook_id").unwrap_or_default());
+        let is_there = request.headers().contains_key(AUTHORIZATION);
+        let secret = is_there.then(|| only(request, &AUTHORIZATION).unwrap_or_default().into());
+        let challenge = HeaderName::from_static("x-okta-verification-challenge");
+        ready(Ok(Self { hook, secret, challenge: only(request, &challenge) }))
+    }
+}
+
+/// The value of a header that stands there once and is ASCII.
+fn only(request: &HttpRequest, name: &HeaderName) -> Option<String> {
+    let mut values = request.headers().get_all(name);
+    let first = values.next()?.to_str().ok()?.to_owned();
+    values.next().is_none().then_some(first)
+}
+
+/// Okta's challenge, given back.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct HookVerifiedResponse {
+    #[schema(example = "Me_rShK8JHsTnbyYrWXCEoMGbM_zsZ6k0hLPZ_Pg")]
+    verification: String,
+}
+
+/// Verify the address of an event hook
+///
+/// Okta asks this once, when the hook is entered. Ten times in a minute at most.
+#[utoipa::path(
+    operation_id = "verify_event_hook", tag = "Event hook",
+    params(
+        ("hook_id" = Uuid, Path, description = "As in `hook_path`"),
+        ("x-okta-verification-challenge" = String, Header, min_length = 1, max_length = 256, pattern = "^[!-~]+$", description = "To be given back"),
+    ),
+    responses(
+        (status = 200, description = "The challenge", body = HookVerifiedResponse),
+        (status = 400, description = "malformed_request", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "not_found: also for a wrong secret", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_verifications, too_many_deliveries", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "internal", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "database_unavailable", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(()),
+)]
+#[get("/okta/{hook_id}")]
+pub async fn verify_event_hook(
+    state: web::Data<State>,
+    called: Called,
+) -> Result<HttpResponse, Problem> {
+    let Called { hook, secret, challenge } = called;
+    let verification = state.service.verify_event_hook(hook, secret, challenge).await?;
+    Ok(HttpResponse::Ok().json(HookVerifiedResponse { verification }))
+}
+
+/// Events of Okta's, as its event hooks deliver them.
+#[derive(utoipa::ToSchema)]
+#[schema(
+    example = json!({
+        "eventType": "com.okta.event_hook", "eventTypeVersion": "1.0", "cloudEventsVersion": "0.1",
+        "source": "https://acme.okta.com/api/v1/eventHooks/who1a2b3c4d5e6f7g8h9",
+        "eventId": "b5a188b9-5ec5-4636-a041-482ffe2b2e0d",
+        "data": { "events": [{
+            "uuid": "7a3c1c5e-1f7c-11f1-8d2e-0b8f3a1d2c4b", "published": "2026-11-24T08:00:00.000Z",
+            "eventType": "device.user.add", "target": [{ "id": "guo1a2b3c4d5e6f7g8h9", "type": "Device" }],
+        }] },
+    }),
+)]
+#[expect(
+    dead_code,
+    reason = "stands for the body in the document; what is read of it is okta's to say"
+)]
+pub struct EventHookDelivery {
+    /// `{"events": […]}`; each event has its `eventType` and its `target`.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// Receive events from Okta
+///
+/// The devices that the events name are read again soon, each at most once in a minute. The same
+/// delivery may come twice, late or out of order. Fields and events that are not known are passed over.
+#[utoipa::path(
+    operation_id = "receive_event_hook", tag = "Event hook",
+    params(
+        ("hook_id" = Uuid, Path, description = "As in `hook_path`"),
+        ("Authorization" = String, Header, description = "The hook's secret, without a scheme"),
+    ),
+    request_body = EventHookDelivery,
+    responses(
+        (status = 204, description = "Noted"),
+        (status = 400, description = "malformed_request", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "not_found: also for a wrong secret", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "body_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_deliveries: deliver again", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "internal", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "database_unavailable: deliver again", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(()),
+)]
+#[post("/okta/{hook_id}")]
+pub async fn receive_event_hook(
+    state: web::Data<State>,
+    called: Called,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let secret = called.secret.unwrap_or_default();
+    // Polled by the service, after the secret was found right.
+    let body = read(payload);
+    let received = state.service.receive_event_hook(called.hook, &secret, body).await;
+    metrics::record_hook_delivery(outcome_of(&received));
+    received.map(|()| HttpResponse::NoContent().finish())
+}
+
+async fn read(payload: web::Payload) -> Result<web::Bytes, Problem> {
+    let read = payload.to_bytes_limited(DELIVERY_LIMIT).await;
+    let bytes = read.map_err(|_| Problem::body_too_large(DELIVERY_LIMIT))?;
+    bytes.map_err(|_| Problem::malformed("The body broke off."))
+}
+
+fn outcome_of(received: &Result<(), Problem>) -> &'static str {
+    match received.as_ref().map_err(|problem| problem.status) {
+        Ok(()) => "accepted",
+        Err(404) => "refused",
+        Err(400) => "malformed",
+        Err(413) => "too_large",
+        Err(_) => "failed",
+    }
+}

@@ -1,0 +1,92 @@
+//! `…/{integration_id}/credentials`.
+
+use actix_web::{HttpResponse, delete, put, web};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::handlers::http::extract::{Body, IfMatch, IntegrationPath, Verified};
+use crate::handlers::http::problem::Problem;
+use crate::handlers::integrations::IntegrationResponse;
+use crate::handlers::integrations::prerequisites::ReportResponse;
+use crate::handlers::{State, with_etag};
+use crate::model::{IntegrationId, NewCredentials};
+
+/// The client of the API service integration in Okta.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "client_id": "0oa1b2c3d4e5f6g7h8i9", "client_secret": "shown-once-by-Okta" }))]
+pub struct UpdateCredentialsRequest {
+    #[schema(min_length = 1, max_length = 512, pattern = "^[!-9;-~]+$")]
+    client_id: String,
+    /// Never shown again.
+    #[schema(value_type = String, format = Password, write_only, min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
+    client_secret: SecretString,
+}
+
+/// The integration, with what the same exchange showed of the org.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ConnectedResponse {
+    integration: IntegrationResponse,
+    prerequisites: ReportResponse,
+}
+
+/// Connect with client ID and secret
+///
+/// Proved against Okta before anything is stored: at most 4 requests, 15 seconds in all. A refusal
+/// keeps what was stored before.
+#[utoipa::path(
+    operation_id = "update_credentials", tag = "Credentials", request_body = UpdateCredentialsRequest,
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    responses(
+        (status = 200, description = "Replaced", body = ConnectedResponse, headers(("ETag" = String))),
+        (status = 201, description = "Stored", body = ConnectedResponse, headers(("ETag" = String))),
+        (status = 409, description = "other_org, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_attempts", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"])),
+)]
+#[put("/integrations/okta-device-trust/{integration_id}/credentials")]
+pub async fn update_credentials(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+    expected: IfMatch,
+    body: Body<UpdateCredentialsRequest>,
+) -> Result<HttpResponse, Problem> {
+    let UpdateCredentialsRequest { client_id, client_secret } = body.0;
+    let new = NewCredentials { client_id, client_secret };
+    let connected = state.service.update_credentials(&caller.0, id.0, new, expected.0).await?;
+    let record = connected.record;
+    let answer = ConnectedResponse {
+        prerequisites: connected.report.into(),
+        integration: IntegrationResponse::from(record.clone()),
+    };
+    let mut status = if connected.replaced { HttpResponse::Ok() } else { HttpResponse::Created() };
+    Ok(with_etag(status.json(answer), &record))
+}
+
+/// Delete the credentials
+///
+/// Okta is no longer asked; what is on the devices stays there.
+#[utoipa::path(
+    operation_id = "delete_credentials", tag = "Credentials",
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    responses(
+        (status = 200, description = "Deleted; the integration as it is now", body = IntegrationResponse, headers(("ETag" = String))),
+        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"])),
+)]
+#[delete("/integrations/okta-device-trust/{integration_id}/credentials")]
+pub async fn delete_credentials(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+    expected: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    let record = state.service.delete_credentials(&caller.0, id.0, expected.0).await?;
+    Ok(with_etag(HttpResponse::Ok().json(IntegrationResponse::from(record.clone())), &record))
+}

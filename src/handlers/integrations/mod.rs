@@ -1,0 +1,296 @@
+//! `/integrations/okta-device-trust`.
+
+pub mod credentials;
+pub mod prerequisites;
+pub mod setup;
+
+#[expect(unused_imports, reason = "named in the schema: a list without repetition")]
+use std::collections::BTreeSet;
+
+use actix_web::http::header::{HeaderName, LOCATION};
+use actix_web::{HttpResponse, delete, get, patch, post, web};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::handlers::http::extract::{
+    Body, ConfirmParams, ConfirmQuery, IdempotencyKeyHeader, IfMatch, IntegrationPath, PageParams,
+    PageQuery, Verified, not_null,
+};
+use crate::handlers::http::problem::Problem;
+use crate::handlers::{PageResponse, State, with_etag};
+use crate::model::integrations::{Engine, derive_status};
+use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
+use crate::service::{ChecklistItem, Created, IntegrationPatch, NewIntegrationRequest};
+
+/// The domain of the Okta org, as the admin pastes it.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "okta_domain": "https://acme-admin.okta.com/admin/dashboard" }))]
+pub struct CreateIntegrationRequest {
+    /// The org's domain or any address of it: `acme.okta.com`, the console's, or a custom domain.
+    #[schema(max_length = 2048)]
+    okta_domain: String,
+    /// The platforms that are to be trusted; may be chosen later.
+    #[serde(default)]
+    #[schema(value_type = BTreeSet<Platform>, max_items = 2)]
+    selected_platforms: Vec<Platform>,
+}
+
+/// A merge patch (RFC 7396): what is absent stays.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "selected_platforms": ["macos", "ios"] }))]
+pub struct UpdateIntegrationRequest {
+    /// Another domain; after connecting, one of the same org.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(max_length = 2048, nullable = false)]
+    okta_domain: Option<String>,
+    /// The platforms that are to be trusted.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Option<BTreeSet<Platform>>, max_items = 2, nullable = false)]
+    selected_platforms: Option<Vec<Platform>>,
+}
+
+/// A secret, as far as it may be told.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SecretState {
+    pub set: bool,
+    /// Grows with each secret that is entered, and never goes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<String>,
+}
+
+/// The credentials of the integration, without the secret.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CredentialsResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0oa1b2c3d4e5f6g7h8i9")]
+    pub client_id: Option<String>,
+    pub client_secret: SecretState,
+}
+
+/// An integration.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct IntegrationResponse {
+    pub id: IntegrationId,
+    /// The org's canonical host.
+    #[schema(example = "acme.okta.com")]
+    pub okta_domain: String,
+    /// The custom domain that the org confirmed.
+    #[schema(required, example = "login.acme.example")]
+    pub custom_domain: Option<String>,
+    /// Okta's id of the org.
+    #[schema(example = "00o1a2b3c4d5e6f7g8h9")]
+    pub org_id: String,
+    pub engine: Engine,
+    pub status: Status,
+    pub status_reasons: Vec<StatusReason>,
+    pub selected_platforms: Vec<Platform>,
+    pub credentials: CredentialsResponse,
+    /// Counts changes of the configuration; the same as the `ETag`.
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub created_by: Actor,
+    pub updated_at: DateTime<Utc>,
+    /// Things that went otherwise than asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// Something that went otherwise than asked.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Notice {
+    /// Stable, for translations.
+    #[schema(example = "notice.custom_domain_not_confirmed")]
+    pub text_id: &'static str,
+    pub text: String,
+}
+
+/// What a deletion did, and what is left to do in Okta.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct DeletedResponse {
+    pub deleted: IntegrationId,
+    /// What the admin has left to do by hand, in this order: nothing was called in Okta.
+    pub checklist: Vec<ChecklistItem>,
+}
+
+impl From<IntegrationRecord> for IntegrationResponse {
+    fn from(record: IntegrationRecord) -> Self {
+        let (status, status_reasons) = derive_status(&record, Utc::now());
+        let credentials = credentials_of(&record);
+        let integration = record.integration;
+        Self {
+            id: integration.id,
+            okta_domain: integration.org.canonical_host,
+            custom_domain: integration.org.custom_host,
+            org_id: integration.org.id,
+            engine: integration.org.engine,
+            status,
+            status_reasons,
+            selected_platforms: integration.selected_platforms,
+            credentials,
+            version: integration.version,
+            created_at: integration.created_at,
+            created_by: integration.created_by,
+            updated_at: integration.updated_at,
+            notices: Vec::new(),
+        }
+    }
+}
+
+fn credentials_of(record: &IntegrationRecord) -> CredentialsResponse {
+    let state = record.credentials.clone();
+    CredentialsResponse {
+        client_secret: SecretState {
+            set: state.is_some(),
+            version: state.as_ref().map(|state| state.version),
+            updated_at: state.as_ref().map(|state| state.updated_at),
+            updated_by: state.as_ref().map(|state| state.updated_by.clone()),
+        },
+        client_id: state.map(|state| state.client_id),
+    }
+}
+
+fn with_notices(created: Created) -> IntegrationResponse {
+    let dropped = created.dropped_custom_host;
+    let mut response = IntegrationResponse::from(created.record);
+    response.notices = dropped
+        .into_iter()
+        .map(|host| Notice {
+            text_id: "notice.custom_domain_not_confirmed",
+            text: format!("The org does not name {host} as its custom domain, so it was left out. Add it in Okta under Customizations > Brands > Domains, then enter it again."),
+        })
+        .collect();
+    response
+}
+
+/// Connect an Okta org
+///
+/// Finds the org behind the pasted domain and keeps it. Asks Okta for the public well-known document
+/// only. With `Idempotency-Key` a repeated request within 24 hours answers what the first created.
+/// Once a tenant has several integrations, who asks for trust status has to name one.
+#[utoipa::path(
+    operation_id = "create_integration", tag = "Integration", request_body = CreateIntegrationRequest,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$", description = "Makes repeating safe")),
+    responses(
+        (status = 201, description = "Created", body = IntegrationResponse,
+         headers(("ETag" = String, description = "Version of the configuration"), ("Location" = String, description = "Path of the integration"))),
+        (status = 409, description = "org_already_connected, idempotency_in_flight, idempotent_result_gone", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"])),
+)]
+#[post("/integrations/okta-device-trust")]
+pub async fn create_integration(
+    state: web::Data<State>,
+    caller: Verified,
+    key: IdempotencyKeyHeader,
+    body: Body<CreateIntegrationRequest>,
+) -> Result<HttpResponse, Problem> {
+    let CreateIntegrationRequest { okta_domain, selected_platforms } = body.0;
+    let request = NewIntegrationRequest { okta_domain, selected_platforms };
+    let created = state.service.create_integration(&caller.0, request, key.0).await?;
+    let (record, replayed) = (created.record.clone(), created.replayed);
+    let location = format!("/integrations/okta-device-trust/{}", record.integration.id);
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((LOCATION, location));
+    if replayed {
+        answer.insert_header((HeaderName::from_static("idempotent-replayed"), "true"));
+    }
+    Ok(with_etag(answer.json(with_notices(created)), &record))
+}
+
+/// List the tenant's integrations
+#[utoipa::path(
+    operation_id = "list_integrations", tag = "Integration", params(PageParams),
+    responses((status = 200, description = "A page of integrations", body = PageResponse<IntegrationResponse>)),
+    security(("bearer" = ["odt:read"])),
+)]
+#[get("/integrations/okta-device-trust")]
+pub async fn list_integrations(
+    state: web::Data<State>,
+    caller: Verified,
+    page: PageQuery,
+) -> Result<HttpResponse, Problem> {
+    let found = state.service.list_integrations(&caller.0, page.0).await?;
+    Ok(HttpResponse::Ok().json(PageResponse::from(found.map(IntegrationResponse::from))))
+}
+
+/// Read an integration
+#[utoipa::path(
+    operation_id = "get_integration", tag = "Integration",
+    params(("integration_id" = IntegrationId, Path)),
+    responses((status = 200, description = "The integration", body = IntegrationResponse, headers(("ETag" = String)))),
+    security(("bearer" = ["odt:read"])),
+)]
+#[get("/integrations/okta-device-trust/{integration_id}")]
+pub async fn get_integration(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+) -> Result<HttpResponse, Problem> {
+    let record = state.service.get_integration(&caller.0, id.0).await?;
+    Ok(with_etag(HttpResponse::Ok().json(IntegrationResponse::from(record.clone())), &record))
+}
+
+/// Change the domain or the selected platforms
+///
+/// A merge patch. Once credentials are stored, the domain may only change to one of the same org.
+#[utoipa::path(
+    operation_id = "update_integration", tag = "Integration", request_body(content((UpdateIntegrationRequest = "application/json"), (UpdateIntegrationRequest = "application/merge-patch+json"))),
+    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    responses(
+        (status = 200, description = "Changed", body = IntegrationResponse, headers(("ETag" = String))),
+        (status = 409, description = "other_org, org_already_connected, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"])),
+)]
+#[patch("/integrations/okta-device-trust/{integration_id}")]
+pub async fn update_integration(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+    expected: IfMatch,
+    body: Body<UpdateIntegrationRequest>,
+) -> Result<HttpResponse, Problem> {
+    let UpdateIntegrationRequest { okta_domain, selected_platforms } = body.0;
+    let patch = IntegrationPatch { okta_domain, selected_platforms };
+    let changed = state.service.update_integration(&caller.0, id.0, patch, expected.0).await?;
+    let record = changed.record.clone();
+    Ok(with_etag(HttpResponse::Ok().json(with_notices(changed)), &record))
+}
+
+/// Delete an integration
+///
+/// Takes away the secrets and all that was found; the audit stays. While platforms or devices depend
+/// on it, `confirm=true` is needed. Nothing is called in Okta: the answer lists what is left to do.
+#[utoipa::path(
+    operation_id = "delete_integration", tag = "Integration",
+    params(("integration_id" = IntegrationId, Path), ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    responses(
+        (status = 200, description = "Deleted", body = DeletedResponse),
+        (status = 409, description = "confirmation_required", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"])),
+)]
+#[delete("/integrations/okta-device-trust/{integration_id}")]
+pub async fn delete_integration(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+    confirm: ConfirmQuery,
+    expected: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    let deleted = state.service.delete_integration(&caller.0, id.0, confirm.0, expected.0).await?;
+    Ok(HttpResponse::Ok()
+        .json(DeletedResponse { deleted: deleted.id, checklist: deleted.checklist }))
+}

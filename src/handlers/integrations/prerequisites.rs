@@ -1,0 +1,175 @@
+//! `…/{integration_id}/prerequisites`.
+
+use actix_web::{HttpResponse, get, post, put, web};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::handlers::State;
+use crate::handlers::http::extract::{Body, IntegrationPath, Verified};
+use crate::handlers::http::problem::Problem;
+use crate::model::integrations::prerequisites::Blocks;
+use crate::model::{Actor, IntegrationId, Outcome, PrerequisiteKind};
+use crate::service::{Prerequisite, Report};
+
+/// The report on an org.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ReportResponse {
+    /// True when nothing is in the way of going on with the setup.
+    ready: bool,
+    items: Vec<PrerequisiteResponse>,
+}
+
+/// One thing that the org must have, and how it stands.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PrerequisiteResponse {
+    kind: PrerequisiteKind,
+    outcome: Outcome,
+    /// Why it is not `passed`: a stable word.
+    #[schema(required, example = "fastpass_inactive")]
+    reason: Option<String>,
+    /// What Okta showed.
+    #[schema(value_type = Object, example = json!({ "okta_verify": "ACTIVE", "signed_nonce": "INACTIVE" }))]
+    evidence: serde_json::Value,
+    #[schema(required)]
+    checked_at: Option<DateTime<Utc>>,
+    /// What a failure of it stops.
+    blocks: Blocks,
+    #[schema(required)]
+    attestation: Option<AttestationResponse>,
+    #[schema(required)]
+    remediation: Option<Remediation>,
+}
+
+/// What to do about it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Remediation {
+    /// Stable, for translations.
+    #[schema(example = "remediation.fastpass.fastpass_inactive")]
+    text_id: String,
+    text: &'static str,
+}
+
+/// Who confirmed it, or took it back.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct AttestationResponse {
+    attested: bool,
+    #[schema(required)]
+    note: Option<String>,
+    by: Actor,
+    at: DateTime<Utc>,
+}
+
+/// "We confirm it", or no longer.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "attested": true, "note": "Assigned to all Macs and iPhones" }))]
+pub struct AttestationRequest {
+    attested: bool,
+    /// For those who read the audit later.
+    #[serde(default)]
+    #[schema(max_length = 500, pattern = "^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*$")]
+    note: Option<String>,
+}
+
+impl From<Report> for ReportResponse {
+    fn from(report: Report) -> Self {
+        Self {
+            ready: report.ready,
+            items: report.items.into_iter().map(PrerequisiteResponse::from).collect(),
+        }
+    }
+}
+
+impl From<Prerequisite> for PrerequisiteResponse {
+    fn from(item: Prerequisite) -> Self {
+        let remediation = item.remediation.map(|text| {
+            let reason = item.reason.as_deref().unwrap_or("unknown");
+            Remediation { text_id: format!("remediation.{}.{reason}", item.kind.as_str()), text }
+        });
+        let attestation = item.attestation.map(|attestation| AttestationResponse {
+            attested: attestation.attested,
+            note: attestation.note,
+            by: attestation.actor,
+            at: attestation.at,
+        });
+        Self {
+            kind: item.kind,
+            outcome: item.outcome,
+            reason: item.reason,
+            evidence: item.evidence,
+            checked_at: item.checked_at,
+            blocks: item.blocks,
+            attestation,
+            remediation,
+        }
+    }
+}
+
+/// Read the report
+///
+/// As of the last check; asks Okta nothing.
+#[utoipa::path(
+    operation_id = "list_prerequisites", tag = "Prerequisites", params(("integration_id" = IntegrationId, Path)),
+    responses((status = 200, description = "The report", body = ReportResponse)),
+    security(("bearer" = ["odt:read"])),
+)]
+#[get("/integrations/okta-device-trust/{integration_id}/prerequisites")]
+pub async fn list_prerequisites(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+) -> Result<HttpResponse, Problem> {
+    let report = state.service.list_prerequisites(&caller.0, id.0).await?;
+    Ok(HttpResponse::Ok().json(ReportResponse::from(report)))
+}
+
+/// Check the org now
+///
+/// What Okta refuses stands in the report. When Okta cannot be asked, nothing is overwritten.
+#[utoipa::path(
+    operation_id = "check_prerequisites", tag = "Prerequisites", params(("integration_id" = IntegrationId, Path)),
+    responses(
+        (status = 200, description = "The report as it is now", body = ReportResponse),
+        (status = 409, description = "credentials_needed, other_org, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "org_not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_attempts", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"])),
+)]
+#[post("/integrations/okta-device-trust/{integration_id}/prerequisites/check")]
+pub async fn check_prerequisites(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+) -> Result<HttpResponse, Problem> {
+    let report = state.service.check_prerequisites(&caller.0, id.0).await?;
+    Ok(HttpResponse::Ok().json(ReportResponse::from(report)))
+}
+
+/// Confirm what no API can tell
+///
+/// `adaptive_mfa` by an admin; `okta_verify_distribution` also by the MDM, with `odt:inventory`.
+#[utoipa::path(
+    operation_id = "attest_prerequisite", tag = "Prerequisites", request_body = AttestationRequest,
+    params(("integration_id" = IntegrationId, Path), ("kind" = PrerequisiteKind, Path)),
+    responses(
+        (status = 200, description = "The report as it is now", body = ReportResponse),
+        (status = 409, description = "cannot_be_attested", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["odt:write"]), ("bearer" = ["odt:inventory"])),
+)]
+#[put("/integrations/okta-device-trust/{integration_id}/prerequisites/{kind}/attestation")]
+pub async fn attest_prerequisite(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+    path: web::Path<(String, String)>,
+    body: Body<AttestationRequest>,
+) -> Result<HttpResponse, Problem> {
+    let (_, kind) = path.into_inner();
+    let AttestationRequest { attested, note } = body.0;
+    let report = state.service.attest_prerequisite(&caller.0, id.0, &kind, attested, note).await?;
+    Ok(HttpResponse::Ok().json(ReportResponse::from(report)))
+}

@@ -1,0 +1,67 @@
+//! `…/{integration_id}/setup`.
+
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+
+use crate::handlers::State;
+use crate::handlers::http::extract::{IntegrationPath, Verified};
+use crate::handlers::http::problem::Problem;
+use crate::model::{IntegrationId, Status, StatusReason};
+use crate::service::{Form, FormField, Setup, Step, StepName};
+
+/// The wizard: its steps, and the form that comes next.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SetupResponse {
+    status: Status,
+    status_reasons: Vec<StatusReason>,
+    steps: Vec<Step>,
+    #[schema(required)]
+    next_form: Option<FormResponse>,
+}
+
+/// The next form, and where it is sent.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct FormResponse {
+    step: StepName,
+    #[schema(example = "PUT")]
+    method: &'static str,
+    path: String,
+    fields: Vec<FormField>,
+}
+
+impl FormResponse {
+    fn of(form: Form, id: IntegrationId) -> Self {
+        let path = format!("/integrations/okta-device-trust/{id}");
+        let (method, path) = match form.step {
+            StepName::Credentials => ("PUT", format!("{path}/credentials")),
+            StepName::Macos => ("PUT", format!("{path}/platforms/macos")),
+            StepName::Ios => ("PUT", format!("{path}/platforms/ios")),
+            _ => ("PATCH", path),
+        };
+        Self { step: form.step, method, path, fields: form.fields }
+    }
+}
+
+impl SetupResponse {
+    fn of(setup: Setup, id: IntegrationId) -> Self {
+        let Setup { status, status_reasons, steps, next_form } = setup;
+        let next_form = next_form.map(|form| FormResponse::of(form, id));
+        Self { status, status_reasons, steps, next_form }
+    }
+}
+
+/// Read where the wizard stands
+#[utoipa::path(
+    operation_id = "get_setup", tag = "Integration", params(("integration_id" = IntegrationId, Path)),
+    responses((status = 200, description = "The steps, in order", body = SetupResponse)),
+    security(("bearer" = ["odt:read"])),
+)]
+#[get("/integrations/okta-device-trust/{integration_id}/setup")]
+pub async fn get_setup(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+) -> Result<HttpResponse, Problem> {
+    let setup = state.service.get_setup(&caller.0, id.0).await?;
+    Ok(HttpResponse::Ok().json(SetupResponse::of(setup, id.0)))
+}

@@ -1,0 +1,269 @@
+//! `/trust-status`: one device, up to 1,000 at once, a list, the tenant's summary.
+
+mod answers;
+mod caching;
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post, web};
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+use crate::handlers::http::extract::{BATCH_LIMIT, Body, Verified, not_null, page_of};
+use crate::handlers::http::problem::Problem;
+use crate::handlers::{PageResponse, State};
+use crate::model::IntegrationId;
+use crate::model::numbers::optional_whole_number;
+use crate::model::pages::decode_text_cursor;
+use crate::model::trust_status::{Reason, Trust};
+use crate::service::{FieldError, TrustFilter, TrustQuestion};
+use answers::{
+    AskedDeviceFields, QueriedDeviceResponse, TrustQueryResponse, TrustStatusResponse,
+    TrustSummaryResponse,
+};
+
+/// The oldest facts that a caller may ask to put up with, in seconds: those of a day.
+const LONGEST_MAX_AGE: i64 = 86_400;
+
+/// Which devices are asked for, up to 1,000.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "devices": [{ "serial_number": "C02ABC123DEF" }, { "udid": "00008030-001C45A83C98802E" }, { "okta_device_id": "guo1a2b3c4d5e6f7g8h9" }] }))]
+pub struct TrustQueryRequest {
+    #[schema(min_items = 1, max_items = 1000)]
+    devices: Vec<AskedDeviceFields>,
+    /// Needed where the tenant has several.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Option<Uuid>, nullable = false)]
+    integration_id: Option<String>,
+    /// Seconds; older facts decide nothing.
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    #[schema(nullable = false, minimum = 0, maximum = 86400)]
+    max_age: Option<i64>,
+}
+
+/// `?integration_id=&max_age=`.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TrustParams {
+    /// Needed where the tenant has several.
+    #[param(value_type = Option<Uuid>, nullable = false)]
+    integration_id: Option<String>,
+    /// Seconds; older facts decide nothing.
+    #[param(minimum = 0, maximum = 86400, nullable = false)]
+    max_age: Option<i64>,
+}
+
+/// `?integration_id=`.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SummaryParams {
+    /// Needed where the tenant has several.
+    #[param(value_type = Option<Uuid>, nullable = false)]
+    integration_id: Option<String>,
+}
+
+/// Which devices of the inventory are listed.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TrustListParams {
+    #[param(value_type = Option<Trust>, nullable = false)]
+    trust: Option<String>,
+    /// Also a note.
+    #[param(value_type = Option<Reason>, nullable = false)]
+    reason: Option<String>,
+    #[param(
+        nullable = false,
+        pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
+    )]
+    udid: Option<String>,
+    #[param(min_length = 1, max_length = 64, pattern = "^[!-~]+$", nullable = false)]
+    okta_device_id: Option<String>,
+    /// Needed where the tenant has several.
+    #[param(value_type = Option<Uuid>, nullable = false)]
+    integration_id: Option<String>,
+    /// `next_cursor` of the page before; absent for the first.
+    #[param(nullable = false, pattern = "^(2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e]){1,128}$")]
+    cursor: Option<String>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
+    limit: Option<i64>,
+}
+
+/// A query, read as `T`.
+pub struct Asked<T>(T);
+
+impl<T: serde::de::DeserializeOwned> FromRequest for Asked<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let params = web::Query::<T>::from_query(request.query_string());
+        ready(params.map(|params| Self(params.into_inner())).map_err(|error| {
+            Problem::malformed(format!("The query cannot be read: {}.", words_of(&error)))
+        }))
+    }
+}
+
+/// serde's words, without a value that it quotes.
+fn words_of(error: &actix_web::error::QueryPayloadError) -> String {
+    let words = error.to_string();
+    let known = ["unknown field", "unknown variant", "duplicate field", "invalid digit"];
+    let kind = known.into_iter().find(|kind| words.contains(*kind));
+    let expected = words.split_once("expected ").map(|(_, expected)| expected);
+    match (kind, expected) {
+        (Some(kind), Some(expected)) => format!("{kind}; expected {expected}"),
+        (Some(kind), None) => kind.to_owned(),
+        _ => "a value is not what its parameter takes".to_owned(),
+    }
+}
+
+/// What is no id is the id of nothing, and is not found like any other.
+fn integration_of(text: Option<&str>) -> Option<IntegrationId> {
+    text.map(|text| IntegrationId(text.parse().unwrap_or_default()))
+}
+
+/// A word of a query, or which words there are.
+fn word_of<T>(
+    name: &str,
+    text: Option<&str>,
+    parse: fn(&str) -> Option<T>,
+    words: &str,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    parse(text).map(Some).ok_or_else(|| {
+        let detail = format!("Send {words}.");
+        Problem::invalid(vec![FieldError::new(&format!("/query/{name}"), "invalid", detail)])
+    })
+}
+
+const TRUSTS: &str = "trusted, pending, untrusted or unknown";
+
+fn question_of(
+    integration_id: Option<&str>,
+    max_age: Option<i64>,
+    pointer: &str,
+) -> Result<TrustQuestion, Problem> {
+    if max_age.is_some_and(|seconds| !(0..=LONGEST_MAX_AGE).contains(&seconds)) {
+        let error = FieldError::new(pointer, "out_of_range", "0 to 86400 seconds.");
+        return Err(Problem::invalid(vec![error]));
+    }
+    let max_age = max_age.map(TimeDelta::seconds);
+    Ok(TrustQuestion { integration: integration_of(integration_id), max_age })
+}
+
+/// Whether a device is trusted
+///
+/// Always 200, also for a device that nobody knows. With `max_age`, a device of which older facts are
+/// known is read from Okta: once in 30 seconds, and as far as the org's rate goes (at Okta's default some
+/// four a minute); otherwise the answer is `unknown` with `last_known`. 0 is met only by a read that began
+/// after the question. May be kept until `fresh_until`: see `Cache-Control`. The `ETag` changes with what the answer says, not when the same is merely seen again.
+#[utoipa::path(
+    operation_id = "get_trust_status", tag = "Trust status",
+    params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$"), TrustParams, ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer that is there", nullable = false)),
+    responses(
+        (status = 200, description = "The verdict", body = TrustStatusResponse, headers(("ETag" = String, description = "Of what the answer says, without observed_at and fresh_until"), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String, description = "private, with the seconds until fresh_until"))),
+        (status = 304, description = "The caller has this answer", headers(("ETag" = String), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String))),
+        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["trust:read"])),
+)]
+#[get("/trust-status/devices/{serial_number}")]
+pub async fn get_trust_status(
+    request: HttpRequest,
+    state: web::Data<State>,
+    caller: Verified,
+    params: Asked<TrustParams>,
+) -> Result<HttpResponse, Problem> {
+    let TrustParams { integration_id, max_age } = params.0;
+    let question = question_of(integration_id.as_deref(), max_age, "/query/max_age")?;
+    let serial_number = request.match_info().get("serial_number").unwrap_or_default();
+    let status = state.service.get_trust_status(&caller.0, serial_number, question).await?;
+    let keep_for = status.fresh_for();
+    caching::answer(&request, &TrustStatusResponse::from(status), keep_for)
+}
+
+/// Whether each of up to 1,000 devices is trusted
+///
+/// In the order of the question, each with what was asked; one that nobody knows is answered as such,
+/// and what is no identifier is an error of the whole query. Never asks Okta: facts that are older than
+/// `max_age` give `unknown`. Up to 2 MiB.
+#[utoipa::path(
+    operation_id = "query_trust_status", tag = "Trust status", request_body = TrustQueryRequest,
+    responses(
+        (status = 200, description = "The verdicts, in order", body = TrustQueryResponse),
+        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["trust:read"])),
+)]
+#[post("/trust-status/devices/query")]
+pub async fn query_trust_status(
+    state: web::Data<State>,
+    caller: Verified,
+    body: Body<TrustQueryRequest, BATCH_LIMIT>,
+) -> Result<HttpResponse, Problem> {
+    let TrustQueryRequest { devices, integration_id, max_age } = body.0;
+    let question = question_of(integration_id.as_deref(), max_age, "/max_age")?;
+    let devices = devices.into_iter().map(Into::into).collect();
+    let found = state.service.query_trust_status(&caller.0, devices, question).await?;
+    let items = found.into_iter().map(QueriedDeviceResponse::from).collect();
+    Ok(HttpResponse::Ok().json(TrustQueryResponse { items }))
+}
+
+/// List devices with their verdicts
+///
+/// The inventory in the order of serial numbers, unenrolled devices included, deleted ones not. A
+/// page may hold fewer than `limit`, even none, and still have a cursor: go on with it.
+#[utoipa::path(
+    operation_id = "list_trust_status", tag = "Trust status", params(TrustListParams),
+    responses(
+        (status = 200, description = "A page of verdicts", body = PageResponse<TrustStatusResponse>),
+        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["trust:read"])),
+)]
+#[get("/trust-status/devices")]
+pub async fn list_trust_status(
+    state: web::Data<State>,
+    caller: Verified,
+    params: Asked<TrustListParams>,
+) -> Result<HttpResponse, Problem> {
+    let params = params.0;
+    let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
+    let integration = integration_of(params.integration_id.as_deref());
+    let TrustListParams { trust, reason, udid, okta_device_id, .. } = params;
+    let trust = word_of("trust", trust.as_deref(), Trust::parse, TRUSTS)?;
+    let reason = word_of("reason", reason.as_deref(), Reason::parse, "a reason of the document")?;
+    let filter = TrustFilter { trust, reason, udid, okta_device_id };
+    let found = state.service.list_trust_status(&caller.0, filter, integration, page).await?;
+    Ok(HttpResponse::Ok().json(PageResponse::from(found.map(TrustStatusResponse::from))))
+}
+
+/// How many devices are trusted
+///
+/// And why the others are not, over the whole inventory of the tenant.
+#[utoipa::path(
+    operation_id = "get_trust_summary", tag = "Trust status", params(SummaryParams),
+    responses(
+        (status = 200, description = "The summary", body = TrustSummaryResponse),
+        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["trust:read"])),
+)]
+#[get("/trust-status")]
+pub async fn get_trust_summary(
+    state: web::Data<State>,
+    caller: Verified,
+    params: Asked<SummaryParams>,
+) -> Result<HttpResponse, Problem> {
+    let integration = integration_of(params.0.integration_id.as_deref());
+    let summary = state.service.get_trust_summary(&caller.0, integration).await?;
+    Ok(HttpResponse::Ok().json(TrustSummaryResponse::from(summary)))
+}

@@ -1,0 +1,5 @@
+//! Devices of the inventory: what names them, what is reported of them, what is known of them.
+
+pub mod identifiers;
+pub mod records;
+pub mod reports;

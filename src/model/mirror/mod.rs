@@ -1,0 +1,5 @@
+//! The mirror of Okta's device records.
+
+pub mod budgets;
+pub mod okta_devices;
+pub mod syncs;

@@ -1,0 +1,54 @@
+//! What the mirror keeps of an org's devices: enough for a verdict, and of the users no more than
+//! their id, their login and how they are managed (contract §6).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A device record of an org, as one read showed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OktaDevice {
+    /// Okta's id, `guo…`.
+    pub id: String,
+    /// `MACOS`, `IOS` and what else Okta knows.
+    pub platform: String,
+    /// `ACTIVE`, `SUSPENDED`, `DEACTIVATED` or a word that we do not know.
+    pub status: String,
+    /// In the one spelling of [`crate::model::SerialNumber`] where it has the form of one.
+    pub serial_number: Option<String>,
+    /// In the one spelling of [`crate::model::Udid`] where it has the form of one.
+    pub udid: Option<String>,
+    pub display_name: Option<String>,
+    pub created: DateTime<Utc>,
+    pub last_updated: DateTime<Utc>,
+    /// By id. `None`: this read did not show the users.
+    pub users: Option<Vec<OktaDeviceUser>>,
+}
+
+/// A user of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OktaDeviceUser {
+    /// Okta's id of the user.
+    #[schema(example = "00u1a2b3c4d5e6f7g8h9")]
+    pub id: String,
+    #[schema(example = "ada@acme.example")]
+    pub login: String,
+    /// `MANAGED`, `NOT_MANAGED` or a word that we do not know; `null` until Okta has told it.
+    #[schema(example = "MANAGED")]
+    pub management_status: Option<String>,
+}
+
+impl OktaDevice {
+    pub const ACTIVE: &str = "ACTIVE";
+
+    pub fn is_active(&self) -> bool {
+        self.status == Self::ACTIVE
+    }
+}
+
+impl OktaDeviceUser {
+    pub const MANAGED: &str = "MANAGED";
+
+    pub fn is_managed(&self) -> bool {
+        self.management_status.as_deref() == Some(Self::MANAGED)
+    }
+}

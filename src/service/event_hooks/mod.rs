@@ -1,0 +1,143 @@
+//! The event hook of an integration, as its tenant manages it: an address and a secret that the
+//! admin enters in Okta. The secret is shown once, when it is made.
+
+mod deliveries;
+
+pub(in crate::service) use deliveries::HookCalls;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+use url::Url;
+
+use crate::crypto::{HookSecretDigest, new_hook_secret};
+use crate::model::{Caller, EventHook, EventKind, HookId, IntegrationId, NewEvent, Scope};
+use crate::service::{Error, Service};
+use crate::store::StoreError;
+
+/// Where Okta reaches hooks, below the public address of the service.
+const HOOKS: &str = "/hooks/okta";
+
+/// Why nothing came of a request about a hook, or of a call of one.
+#[derive(Debug, thiserror::Error)]
+pub enum EventHookError {
+    #[error("integration {0} has no event hook")]
+    NotFound(IntegrationId),
+    /// No such hook, or not with this secret: nobody outside is told which.
+    #[error("the call of an event hook is refused")]
+    CallRefused,
+    #[error("the challenge of a verification cannot be echoed")]
+    ChallengeMalformed,
+    #[error("the body is no delivery of events")]
+    DeliveryMalformed,
+    #[error("too many calls of event hooks wait already")]
+    TooManyCalls { retry_after: Duration },
+    /// The hook was verified too often (contract §7).
+    #[error("too many verifications of this event hook")]
+    TooManyVerifications { retry_after: Duration },
+}
+
+/// A hook with its address.
+#[derive(Debug, Clone)]
+pub struct EventHookAtAddress {
+    pub hook: EventHook,
+    /// Below the address that Okta reaches the service at.
+    pub path: String,
+    /// The whole address, where the operator has said what it begins with.
+    pub url: Option<String>,
+}
+
+/// A hook with the secret that was made for it, which nobody gets to see again.
+#[derive(Debug, Clone)]
+pub struct IssuedEventHook {
+    pub at: EventHookAtAddress,
+    pub secret: SecretString,
+    /// False when the secret replaced another one.
+    pub created: bool,
+}
+
+impl Service {
+    /// The hook of an integration.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `EventHook`.
+    pub async fn get_event_hook(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<EventHookAtAddress, Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        let hook = self.store.find_event_hook(&caller.tenant, id).await;
+        let hook = hook.map_err(Error::of_integration(id))?.ok_or(EventHookError::NotFound(id))?;
+        Ok(self.at_address(hook))
+    }
+
+    /// Sets up the hook, or gives it a new secret; the one before is valid for 24 hours more.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`.
+    pub async fn update_event_hook(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<IssuedEventHook, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let secret = new_hook_secret().map_err(StoreError::Seal)?;
+        let event = event(caller, id, EventKind::EventHookStored);
+        let digest = HookSecretDigest::of(&secret);
+        let stored = self.store.update_event_hook(&caller.tenant, id, digest, event).await;
+        let stored = stored.map_err(Error::of_integration(id))?;
+        Ok(IssuedEventHook { at: self.at_address(stored.hook), secret, created: stored.created })
+    }
+
+    /// Deletes the hook; its address is nobody's from now on.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `EventHook`.
+    pub async fn delete_event_hook(&self, caller: &Caller, id: IntegrationId) -> Result<(), Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        self.load(caller, id).await?;
+        let event = event(caller, id, EventKind::EventHookDeleted);
+        let deleted = self.store.delete_event_hook(&caller.tenant, id, event).await;
+        deleted.map_err(|error| match error {
+            StoreError::NotFound => EventHookError::NotFound(id).into(),
+            other => Error::from(other),
+        })
+    }
+
+    fn at_address(&self, hook: EventHook) -> EventHookAtAddress {
+        let path = path_of(hook.id);
+        let url = self.public_url.as_ref().map(|base| below(base, &path));
+        EventHookAtAddress { hook, path, url }
+    }
+}
+
+fn path_of(hook: HookId) -> String {
+    format!("{HOOKS}/{hook}")
+}
+
+fn below(base: &Url, path: &str) -> String {
+    format!("{}{path}", base.as_str().trim_end_matches('/'))
+}
+
+/// The store fills in which hook and which version it was.
+fn event(caller: &Caller, id: IntegrationId, kind: EventKind) -> NewEvent {
+    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail: json!({}) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_below_the_public_one_with_and_without_a_path() {
+        for (base, whole) in [
+            ("https://trust.example.com", "https://trust.example.com/hooks/okta/x"),
+            ("https://trust.example.com/", "https://trust.example.com/hooks/okta/x"),
+            ("https://example.com/trust/", "https://example.com/trust/hooks/okta/x"),
+        ] {
+            assert_eq!(below(&base.parse().unwrap(), "/hooks/okta/x"), whole);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The client id and secret: proved against Okta before anything is stored. A refusal keeps what was
+//! stored before.
+
+use chrono::Utc;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+
+use crate::crypto::shape_of;
+use crate::model::{
+    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
+    Outcome, PrerequisiteKind, Scope, integrations::Engine,
+};
+use crate::okta::{ClientCredentials, OktaError, OrgAddress, ProvedGrant};
+use crate::service::integrations::judge_engine;
+use crate::service::integrations::prerequisites::{Report, judge_fastpass, judge_scopes, report};
+use crate::service::{Error, FieldError, OKTA_PATIENCE, Service, within};
+use crate::store::CredentialsChange;
+
+/// Longest client id and secret, in bytes; Okta's have 20 and 64 characters.
+const FIELD_LIMIT: usize = 512;
+
+/// What a connect brought about.
+#[derive(Debug)]
+pub struct Connected {
+    pub record: IntegrationRecord,
+    pub report: Report,
+    /// True when credentials were there before.
+    pub replaced: bool,
+}
+
+impl Service {
+    /// Proves the credentials and stores them: at most 4 requests to Okta, 15 s in all.
+    ///
+    /// # Errors
+    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, `TooManyAttempts`, or `Okta` with what Okta
+    /// said.
+    pub async fn update_credentials(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        new: NewCredentials,
+        expected_version: Option<i64>,
+    ) -> Result<Connected, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        refuse_malformed(&new)?;
+        let before = self.load(caller, id).await?;
+        if expected_version.is_some_and(|version| version != before.integration.version) {
+            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            return Err(Error::StaleVersion { current: before.integration.version });
+        }
+        self.attempts.claim(&caller.tenant, id)?;
+        let proved = match self.prove(&before, &new).await {
+            Ok(proved) => proved,
+            Err(error) => {
+                self.audit_refusal(caller, id, &new.client_id, &error).await;
+                return Err(error);
+            }
+        };
+        let event = NewEvent {
+            integration_id: Some(id),
+            kind: EventKind::CredentialsStored,
+            actor: caller.actor.clone(),
+            detail: json!({ "client_id": new.client_id, "granted_scopes": proved.grant.granted }),
+        };
+        let replaced = before.credentials.is_some();
+        let change = CredentialsChange {
+            new,
+            org_id: before.integration.org.id,
+            engine: proved.engine,
+            findings: proved.findings,
+            expected_version,
+            event,
+        };
+        let stored = self.store.update_credentials(&caller.tenant, id, change).await;
+        let record = stored.map_err(Error::of_integration(id))?;
+        Ok(Connected { report: report(&record), record, replaced })
+    }
+
+    /// Deletes the credentials; platforms and minting stay (contract §2).
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `CredentialsNotFound`, `StaleVersion`.
+    pub async fn delete_credentials(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        expected_version: Option<i64>,
+    ) -> Result<IntegrationRecord, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        if self.load(caller, id).await?.credentials.is_none() {
+            return Err(Error::CredentialsNotFound(id));
+        }
+        let event = NewEvent {
+            integration_id: Some(id),
+            kind: EventKind::CredentialsDeleted,
+            actor: caller.actor.clone(),
+            detail: json!({}),
+        };
+        let deleted =
+            self.store.delete_credentials(&caller.tenant, id, expected_version, event).await;
+        let record = deleted.map_err(Error::of_integration(id))?;
+        self.okta.forget_tokens(&caller.tenant, id);
+        Ok(record)
+    }
+
+    /// Asks Okta: which org, which scopes, and whether `FastPass` is on. The first two decide; when
+    /// time or Okta fails after them, what could not be seen is `unknown`.
+    async fn prove(
+        &self,
+        before: &IntegrationRecord,
+        new: &NewCredentials,
+    ) -> Result<Proved, Error> {
+        let deadline = Instant::now() + OKTA_PATIENCE;
+        let (org, grant) = within(self.prove_grant(before, new)).await?;
+        let host = self.address_of(before)?;
+        let fastpass = timeout_at(deadline, self.find_fastpass(&host, &org.engine, &grant)).await;
+        let fastpass = fastpass.unwrap_or_else(|_| {
+            let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
+            finding.because("okta_unreachable")
+        });
+        let findings = vec![judge_engine(&org), judge_scopes(&grant), fastpass];
+        Ok(Proved { engine: org.engine, grant, findings })
+    }
+
+    async fn prove_grant(
+        &self,
+        before: &IntegrationRecord,
+        new: &NewCredentials,
+    ) -> Result<(Org, ProvedGrant), Error> {
+        let org = self.look_again(before).await?;
+        let credentials = ClientCredentials {
+            client_id: new.client_id.clone(),
+            client_secret: new.client_secret.clone(),
+        };
+        let okta = self.okta.without_retries();
+        let grant = okta.prove_credentials(&self.address_of(before)?, &credentials).await?;
+        grant.require_all()?;
+        Ok((org, grant))
+    }
+
+    pub(in crate::service) async fn find_fastpass(
+        &self,
+        host: &OrgAddress,
+        engine: &Engine,
+        grant: &ProvedGrant,
+    ) -> Finding {
+        if *engine == Engine::Classic {
+            // A Classic org has no FastPass and refuses the question (facts §3): it is not asked.
+            let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
+            return finding.because("classic_engine");
+        }
+        judge_fastpass(self.okta.without_retries().find_fastpass(host, &grant.token).await)
+    }
+
+    pub(in crate::service) fn address_of(
+        &self,
+        record: &IntegrationRecord,
+    ) -> Result<OrgAddress, Error> {
+        let host = &record.integration.org.canonical_host;
+        OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::of_domain)
+    }
+
+    async fn audit_refusal(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        client_id: &str,
+        error: &Error,
+    ) {
+        let Error::Okta(refusal) = error else { return };
+        if !refusal.is_refusal() || matches!(refusal, OktaError::OrgNotFound { .. }) {
+            return;
+        }
+        let event = NewEvent {
+            integration_id: Some(id),
+            kind: EventKind::CredentialsRefused,
+            actor: caller.actor.clone(),
+            detail: json!({ "client_id": as_client_id(client_id), "cause": refusal.code() }),
+        };
+        if let Err(error) = self.store.create_event(&caller.tenant, event).await {
+            tracing::warn!(error = %error, "refused credentials could not be audited");
+        }
+    }
+}
+
+/// The id as the audit may keep it. Somebody who mixes up the two fields has sent the secret here, so
+/// only what has the shape of Okta's client ids is kept.
+fn as_client_id(text: &str) -> Option<&str> {
+    let shaped = text.len() == 20
+        && text.starts_with("0oa")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    shaped.then_some(text)
+}
+
+struct Proved {
+    engine: Engine,
+    grant: ProvedGrant,
+    findings: Vec<Finding>,
+}
+
+fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
+    let mut errors = Vec::new();
+    let mut check = |pointer: &str, value: &SecretString, from_where: &str| {
+        let (length, visible) = shape_of(value);
+        if length == 0 {
+            errors.push(FieldError::new(pointer, "empty", format!("Enter the {from_where}.")));
+        } else if length > FIELD_LIMIT {
+            errors.push(FieldError::new(
+                pointer,
+                "too_long",
+                format!("{FIELD_LIMIT} characters at most."),
+            ));
+        } else if !visible {
+            let detail = format!(
+                "Only visible ASCII characters, without blanks: copy the {from_where} once more."
+            );
+            errors.push(FieldError::new(pointer, "invalid_characters", detail));
+        }
+    };
+    check(
+        "/client_id",
+        &new.client_id.as_str().into(),
+        "client ID from the API service integration in Okta",
+    );
+    check("/client_secret", &new.client_secret, "client secret that Okta showed once");
+    // A colon would end the user name of HTTP Basic (RFC 7617 §2).
+    if new.client_id.contains(':') {
+        errors.push(FieldError::new(
+            "/client_id",
+            "invalid_characters",
+            "A client ID has no colon.",
+        ));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+}

@@ -1,0 +1,310 @@
+//! Connecting an Okta org for a tenant: find it, keep it, change it, take it away.
+
+mod attempts;
+pub(in crate::service) mod checklist;
+mod credentials;
+pub(in crate::service) mod prerequisites;
+mod setup;
+
+pub use checklist::ChecklistItem;
+pub use credentials::Connected;
+pub use prerequisites::{Prerequisite, Report};
+pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
+
+pub(in crate::service) use attempts::Attempts;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::json;
+
+use crate::model::{
+    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, OktaDomain, Org,
+    Outcome, Page, PageRequest, Platform, PrerequisiteKind, Scope, integrations::Engine,
+};
+use crate::okta::DiscoveredOrg;
+use crate::service::{Error, FieldError, Service, within};
+use crate::store::{
+    IdempotencyClaim, IdempotencyKey, IntegrationChange, NewIntegration, StoreError,
+};
+
+/// What the wizard sends first.
+#[derive(Debug, Clone)]
+pub struct NewIntegrationRequest {
+    /// As the admin pasted it.
+    pub okta_domain: String,
+    pub selected_platforms: Vec<Platform>,
+}
+
+/// What was created.
+#[derive(Debug)]
+pub struct Created {
+    pub record: IntegrationRecord,
+    /// The custom domain that the org did not confirm, and that was therefore dropped.
+    pub dropped_custom_host: Option<String>,
+    /// True when an earlier request with the same `Idempotency-Key` had created it.
+    pub replayed: bool,
+}
+
+/// A change; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct IntegrationPatch {
+    pub okta_domain: Option<String>,
+    pub selected_platforms: Option<Vec<Platform>>,
+}
+
+/// What a deletion took away, and what the admin has left to do in Okta.
+#[derive(Debug)]
+pub struct Deleted {
+    pub id: IntegrationId,
+    pub checklist: Vec<ChecklistItem>,
+}
+
+impl Service {
+    /// Finds the org behind the pasted domain and keeps it.
+    ///
+    /// # Errors
+    /// `Invalid` for a domain that is none, `Okta(OrgNotFound)` when no org is there,
+    /// `OrgAlreadyConnected` when the tenant has connected it before.
+    pub async fn create_integration(
+        &self,
+        caller: &Caller,
+        request: NewIntegrationRequest,
+        idempotency_key: Option<String>,
+    ) -> Result<Created, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        refuse_duplicates(&request.selected_platforms)?;
+        let domain = OktaDomain::parse(&request.okta_domain, self.okta.suffixes())
+            .map_err(Error::of_domain)?;
+        let Some(key) = idempotency_key else {
+            return self.create_claimed(caller, &domain, request, None).await;
+        };
+        let key = IdempotencyKey { key, body_hash: hash_of(&request) };
+        match self.store.claim_idempotency_key(&caller.tenant, key.clone()).await? {
+            IdempotencyClaim::Claimed => {}
+            IdempotencyClaim::Done(id) => return self.replay(caller, id).await,
+            IdempotencyClaim::InFlight => return Err(Error::IdempotencyInFlight),
+            IdempotencyClaim::OtherBody => return Err(Error::IdempotencyKeyReused),
+        }
+        let created = self.create_claimed(caller, &domain, request, Some(key.clone())).await;
+        if created.is_err() {
+            // It created nothing, so the caller may try again with the same key.
+            let released = self.store.release_idempotency_key(&caller.tenant, key.key).await;
+            if let Err(error) = released {
+                tracing::warn!(error = %error, "an Idempotency-Key was not released and lapses by itself");
+            }
+        }
+        created
+    }
+
+    async fn create_claimed(
+        &self,
+        caller: &Caller,
+        domain: &OktaDomain,
+        request: NewIntegrationRequest,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Created, Error> {
+        let discovered = self.discover(domain).await?;
+        let org = org_of(&discovered);
+        let id = IntegrationId::new();
+        let event = NewEvent {
+            integration_id: Some(id),
+            kind: EventKind::IntegrationCreated,
+            actor: caller.actor.clone(),
+            detail: json!({ "org_id": org.id, "okta_domain": org.canonical_host, "custom_domain": org.custom_host }),
+        };
+        let new = NewIntegration {
+            id,
+            findings: vec![judge_engine(&org)],
+            org,
+            selected_platforms: request.selected_platforms,
+            created_by: caller.actor.clone(),
+            event,
+        };
+        let record = self.store.create_integration(&caller.tenant, new, key).await?;
+        Ok(Created { record, dropped_custom_host: discovered.dropped_custom_host, replayed: false })
+    }
+
+    async fn discover(&self, domain: &OktaDomain) -> Result<DiscoveredOrg, Error> {
+        within(async { Ok(self.okta.discover(domain).await?) }).await
+    }
+
+    async fn replay(&self, caller: &Caller, id: IntegrationId) -> Result<Created, Error> {
+        let record =
+            self.store.get_integration(&caller.tenant, id).await.map_err(|error| match error {
+                StoreError::NotFound => Error::IdempotentResultGone(id),
+                other => other.into(),
+            })?;
+        Ok(Created { record, dropped_custom_host: None, replayed: true })
+    }
+
+    /// # Errors
+    /// `Store` when `PostgreSQL` is away.
+    pub async fn list_integrations(
+        &self,
+        caller: &Caller,
+        page: PageRequest,
+    ) -> Result<Page<IntegrationRecord>, Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        Ok(self.store.list_integrations(&caller.tenant, page).await?)
+    }
+
+    /// # Errors
+    /// `IntegrationNotFound`, also for another tenant's.
+    pub async fn get_integration(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<IntegrationRecord, Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        self.load(caller, id).await
+    }
+
+    /// Changes the domain or the selected platforms.
+    ///
+    /// # Errors
+    /// `OtherOrg` when the org was connected and the domain is that of another, `StaleVersion`,
+    /// `IntegrationNotFound`.
+    pub async fn update_integration(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        patch: IntegrationPatch,
+        expected_version: Option<i64>,
+    ) -> Result<Created, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        refuse_duplicates(patch.selected_platforms.as_deref().unwrap_or_default())?;
+        let before = self.load(caller, id).await?;
+        let version = before.integration.version;
+        if expected_version.is_some_and(|expected| expected != version) {
+            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            return Err(Error::StaleVersion { current: version });
+        }
+        let discovered = match &patch.okta_domain {
+            Some(pasted) => Some(self.rediscover(&before, pasted).await?),
+            None => None,
+        };
+        let org = discovered.as_ref().map(org_of);
+        let event = NewEvent {
+            integration_id: Some(id),
+            kind: EventKind::IntegrationUpdated,
+            actor: caller.actor.clone(),
+            detail: json!({
+                "okta_domain": org.as_ref().map(|org| &org.canonical_host),
+                "custom_domain": org.as_ref().and_then(|org| org.custom_host.as_ref()),
+                "selected_platforms": patch.selected_platforms,
+            }),
+        };
+        let change = IntegrationChange {
+            findings: org.iter().map(judge_engine).collect(),
+            org,
+            selected_platforms: patch.selected_platforms,
+            expected_version,
+            event,
+        };
+        let changed = self.store.update_integration(&caller.tenant, id, change).await;
+        let record = changed.map_err(Error::of_integration(id))?;
+        let dropped_custom_host = discovered.and_then(|org| org.dropped_custom_host);
+        Ok(Created { record, dropped_custom_host, replayed: false })
+    }
+
+    /// The org behind a domain that replaces the one before; after connecting, the same org only.
+    async fn rediscover(
+        &self,
+        before: &IntegrationRecord,
+        pasted: &str,
+    ) -> Result<DiscoveredOrg, Error> {
+        let domain = OktaDomain::parse(pasted, self.okta.suffixes()).map_err(Error::of_domain)?;
+        let discovered = self.discover(&domain).await?;
+        let is_bound = before.credentials.is_some() || !before.platforms.is_empty();
+        if is_bound && discovered.org_id != before.integration.org.id {
+            return Err(Error::OtherOrg);
+        }
+        Ok(discovered)
+    }
+
+    /// Deletes the integration with its secrets. Nothing is called in Okta.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `StaleVersion`, and `ConfirmationRequired` while platforms or devices
+    /// depend on it and `confirmed` is not said.
+    pub async fn delete_integration(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        confirmed: bool,
+        expected_version: Option<i64>,
+    ) -> Result<Deleted, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let event = NewEvent {
+            integration_id: Some(id),
+            kind: EventKind::IntegrationDeleted,
+            actor: caller.actor.clone(),
+            detail: json!({}),
+        };
+        let before = self.load(caller, id).await?;
+        let deleted = self
+            .store
+            .delete_integration(&caller.tenant, id, !confirmed, expected_version, event)
+            .await;
+        let record = deleted.map_err(|error| match error {
+            StoreError::InUse { devices, platforms } => Error::ConfirmationRequired {
+                devices,
+                platforms,
+                checklist: checklist::of_integration(&before),
+            },
+            other => Error::of_integration(id)(other),
+        })?;
+        self.okta.forget_tokens(&caller.tenant, id);
+        Ok(Deleted { id, checklist: checklist::of_integration(&record) })
+    }
+
+    pub(super) async fn load(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<IntegrationRecord, Error> {
+        self.store.get_integration(&caller.tenant, id).await.map_err(Error::of_integration(id))
+    }
+}
+
+/// What has to be the same for a repeated request: the body, but for the query of a pasted address,
+/// which may hold tokens.
+fn hash_of(request: &NewIntegrationRequest) -> Vec<u8> {
+    let address = request.okta_domain.split(['?', '#']).next();
+    let canonical = json!([address, request.selected_platforms]).to_string();
+    digest(&SHA256, canonical.as_bytes()).as_ref().to_vec()
+}
+
+pub(super) fn org_of(discovered: &DiscoveredOrg) -> Org {
+    Org {
+        id: discovered.org_id.clone(),
+        canonical_host: discovered.canonical_host.clone(),
+        custom_host: discovered.custom_host.clone(),
+        engine: discovered.engine.clone(),
+    }
+}
+
+/// Identity Engine or not, as the org's well-known document says (facts §4).
+pub(super) fn judge_engine(org: &Org) -> Finding {
+    let kind = PrerequisiteKind::IdentityEngine;
+    let now = chrono::Utc::now();
+    let finding = match org.engine {
+        Engine::IdentityEngine => Finding::new(kind, Outcome::Passed, now),
+        Engine::Classic => Finding::new(kind, Outcome::Failed, now).because("classic_engine"),
+        Engine::Other => Finding::new(kind, Outcome::Unknown, now).because("pipeline_unknown"),
+    };
+    finding.seen(json!({ "org_id": org.id, "host": org.canonical_host, "engine": org.engine }))
+}
+
+/// Refuses a list of platforms that names one twice.
+fn refuse_duplicates(platforms: &[Platform]) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for (index, platform) in platforms.iter().enumerate() {
+        if seen.contains(platform) {
+            let pointer = format!("/selected_platforms/{index}");
+            let detail = "Name each platform once.";
+            return Err(Error::Invalid(vec![FieldError::new(&pointer, "duplicate", detail)]));
+        }
+        seen.push(*platform);
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Work in the background: the worker and the jobs that belong to no other domain.
+
+mod housekeeping;
+mod recheck;
+pub(in crate::service) mod worker;

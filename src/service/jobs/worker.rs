@@ -1,0 +1,154 @@
+//! The worker of this replica: claims jobs as long as it has hands free, does each, and says when it
+//! is due again. What fails is tried again later, ever more slowly; nothing is lost by a kill.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::model::{Job, JobKind};
+use crate::okta::OktaError;
+use crate::service::{Error, Service};
+use crate::store::Ended;
+use crate::telemetry::{chain_of, metrics};
+
+/// How long one claim may go on: then somebody else may have a turn, however slow an org is.
+const LONGEST_TURN: Duration = Duration::from_secs(15);
+/// How often an idle replica looks for work.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same while PostgreSQL cannot be asked: each time is a line in the log.
+const LOOK_AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// The wait after the first failure; doubled with each further one.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LAST_RETRY: Duration = Duration::from_mins(5);
+
+/// The time that one claim of a job has.
+pub(in crate::service) struct Turn {
+    ends: Instant,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Turn {
+    /// True when the job is to be given back as it is, to be gone on with later.
+    pub fn is_over(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed) || Instant::now() >= self.ends
+    }
+}
+
+impl Service {
+    pub(in crate::service) fn begin_turn(&self) -> Turn {
+        Turn { ends: Instant::now() + LONGEST_TURN, stopping: Arc::clone(&self.stopping) }
+    }
+
+    /// Works until `stop` is told; the jobs at hand end their step and are given back.
+    pub async fn work(&self, mut stop: watch::Receiver<bool>) {
+        let hands = Arc::new(Semaphore::new(self.sync.workers));
+        if self.sync.workers == 0 {
+            return;
+        }
+        while !*stop.borrow() {
+            let hand = tokio::select! {
+                hand = Arc::clone(&hands).acquire_owned() => hand,
+                _ = stop.changed() => continue,
+            };
+            let Ok(hand) = hand else { return };
+            let mut wait = LOOK_EVERY;
+            match self.store.claim_job(self.sync.lease).await {
+                Ok(Some(job)) => {
+                    let service = self.clone();
+                    tokio::spawn(async move {
+                        service.attempt(job).await;
+                        drop(hand);
+                    });
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(error = chain_of(&error), "no job could be claimed");
+                    wait = LOOK_AGAIN_AFTER_FAILURE;
+                }
+            }
+            drop(hand);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.work.notified() => {}
+                _ = stop.changed() => {}
+            }
+        }
+        self.stopping.store(true, Ordering::Relaxed);
+        let all = u32::try_from(self.sync.workers).unwrap_or(u32::MAX);
+        let _ = hands.acquire_many(all).await;
+    }
+
+    /// Does one job, in a task of its own: a panic in one must not end the others.
+    async fn attempt(&self, job: Job) {
+        let service = self.clone();
+        let at_work = job.clone();
+        let done = tokio::spawn(async move { service.perform(&at_work).await }).await;
+        metrics::record_job(job.kind.as_str(), matches!(done, Ok(Ok(_))));
+        let ended = match done {
+            Ok(Ok(next_in)) => Ended { next_in, failed: false },
+            Ok(Err(error)) => {
+                tell_of(&job, &error);
+                Ended { next_in: pause_after(&error, job.attempts), failed: true }
+            }
+            Err(panic) => {
+                tracing::error!(job = job.kind.as_str(), error = %panic, "a job panicked");
+                Ended { next_in: LAST_RETRY, failed: true }
+            }
+        };
+        if let Err(error) = self.store.end_job(&job, ended).await {
+            tracing::debug!(error = %error, "a job could not be given back: its lease will end");
+        }
+    }
+
+    /// The step of a job that is due; answers in what time the next one is.
+    async fn perform(&self, job: &Job) -> Result<Duration, Error> {
+        match job.kind {
+            JobKind::Sweep => self.run_sweep(job).await,
+            JobKind::Incremental => self.run_incremental(job).await,
+            JobKind::Rereads => self.run_rereads(job).await,
+            JobKind::Recheck => self.run_recheck(job).await,
+            JobKind::Housekeeping => self.run_housekeeping(job).await,
+        }
+    }
+}
+
+fn tell_of(job: &Job, error: &Error) {
+    tracing::warn!(
+        job = job.kind.as_str(),
+        integration_id = %job.integration,
+        attempts = job.attempts + 1,
+        error = chain_of(error),
+        "a job failed and is tried again"
+    );
+}
+
+/// As long as Okta asks for, or ever longer.
+fn pause_after(error: &Error, attempts: i32) -> Duration {
+    if let Error::Okta(OktaError::RateLimited { retry_after }) = error {
+        return *retry_after;
+    }
+    let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
+    FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_is_tried_ever_more_slowly_but_never_given_up() {
+        let error = Error::ChangedMeanwhile;
+        let pauses: Vec<u64> =
+            [0, 1, 2, 20, i32::MAX].map(|n| pause_after(&error, n).as_secs()).to_vec();
+        assert_eq!(pauses, [2, 4, 8, 300, 300]);
+    }
+
+    #[test]
+    fn okta_says_how_long_to_wait_when_its_rate_is_used_up() {
+        let limited = OktaError::RateLimited { retry_after: Duration::from_secs(41) };
+        assert_eq!(pause_after(&limited.into(), 7), Duration::from_secs(41));
+    }
+}

@@ -1,0 +1,154 @@
+//! Live reads: one device is read from Okta because its caller needs it newer than the mirror has it.
+//! Whoever asks at the same time shares the read, and within half a minute there is no other
+//! (contract §7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+
+use crate::model::trust_status::Facts;
+use crate::model::{Budget, IntegrationId, OktaDevice, RateBucket, RateShare, TenantId};
+use crate::okta::OktaError;
+use crate::service::mirror::syncs::Session;
+use crate::service::{Error, Service};
+use crate::store::LiveFinding;
+use crate::telemetry::metrics;
+
+/// A device is read once in this time, by each replica.
+const ONCE_IN: Duration = Duration::from_secs(30);
+const MOST_REMEMBERED: u64 = 10_000;
+/// A caller who asks for trust waits for no longer than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a live read ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::service) enum LiveRead {
+    /// What Okta showed is kept; it was also asked for records that we do not know, at this time.
+    Done { searched_at: DateTime<Utc> },
+    /// The share of the org's rate is spent.
+    Exhausted,
+    /// Okta could not be asked, or there is nothing to ask it by.
+    Failed,
+}
+
+impl LiveRead {
+    pub fn searched_at(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Done { searched_at } => Some(searched_at),
+            Self::Exhausted | Self::Failed => None,
+        }
+    }
+}
+
+type Flight = Arc<OnceCell<LiveRead>>;
+type Key = (TenantId, IntegrationId, String);
+
+/// The reads of the last half minute, and those that are under way.
+#[derive(Clone)]
+pub(in crate::service) struct LiveReads(Cache<Key, Flight>);
+
+impl Default for LiveReads {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(ONCE_IN).build())
+    }
+}
+
+impl Service {
+    /// Reads the device that `facts` are about, unless that was done a moment ago.
+    pub(in crate::service) async fn read_live(&self, tenant: &TenantId, facts: &Facts) -> LiveRead {
+        let (Some(org), Some(serial)) = (&facts.org, facts.asked.serial_number.clone()) else {
+            return LiveRead::Failed;
+        };
+        let key = (tenant.clone(), org.id, serial);
+        let flight = self.live_reads.0.get_with_by_ref(&key, Flight::default);
+        let read = *flight.get_or_init(|| self.read_patiently(tenant, org.id, facts)).await;
+        metrics::record_live_read(match read {
+            LiveRead::Done { .. } => "done",
+            LiveRead::Exhausted => "exhausted",
+            LiveRead::Failed => "failed",
+        });
+        if read == LiveRead::Exhausted {
+            // Nothing was asked: the next caller may find that the budget has grown again.
+            self.live_reads.0.invalidate(&key);
+        }
+        read
+    }
+
+    async fn read_patiently(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        facts: &Facts,
+    ) -> LiveRead {
+        let read = tokio::time::timeout(PATIENCE, self.read_device(tenant, id, facts)).await;
+        match read {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => {
+                tracing::warn!(integration_id = %id, error = %error, "a live read failed");
+                LiveRead::Failed
+            }
+            Err(_) => {
+                tracing::warn!(integration_id = %id, "a live read took too long");
+                LiveRead::Failed
+            }
+        }
+    }
+
+    /// Searches for records of the serial number, and reads the newest that is known then by its id: a
+    /// search alone lags behind.
+    async fn read_device(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        facts: &Facts,
+    ) -> Result<LiveRead, Error> {
+        let Some(session) = self.open_session_of(tenant, id).await? else {
+            return Ok(LiveRead::Failed);
+        };
+        let Some(read_at) = self.may_read(&session).await? else {
+            return Ok(LiveRead::Exhausted);
+        };
+        let found = session.find_devices(facts).await?;
+        let known = facts.newest().map(|record| (record.created_at, record.okta_device_id.clone()));
+        let shown = found.iter().map(|device| (device.created, device.id.clone()));
+        let Some((_, newest)) = shown.chain(known).max() else {
+            return Ok(LiveRead::Done { searched_at: read_at });
+        };
+        let finding = match session.get_device(&newest).await {
+            Ok((device, _)) => LiveFinding::Device(Box::new(device)),
+            Err(OktaError::NotFound) => LiveFinding::Gone(newest),
+            Err(error) => return Err(error.into()),
+        };
+        let kept =
+            self.store.keep_live_read(tenant, (id, session.org_id()), found, finding, read_at);
+        kept.await?;
+        Ok(LiveRead::Done { searched_at: read_at })
+    }
+
+    /// All that a read takes, before any of it: half a read is of no use to anybody. `None` when that
+    /// is too much; else when it was taken.
+    async fn may_read(&self, session: &Session) -> Result<Option<DateTime<Utc>>, Error> {
+        let (org, share) = (session.org_id(), RateShare::Live);
+        // The search, and the device by its id.
+        let devices = self.store.take_budget(org, RateBucket::Devices, share, 2).await?;
+        let Budget::Taken(at) = devices else { return Ok(None) };
+        let users = self.store.take_budget(org, RateBucket::DeviceUsers, share, 1).await?;
+        Ok(matches!(users, Budget::Taken(_)).then_some(at))
+    }
+}
+
+impl Session {
+    /// The records that carry the device's serial number.
+    async fn find_devices(&self, facts: &Facts) -> Result<Vec<OktaDevice>, OktaError> {
+        let device = facts.device.as_ref().map(|device| device.serial_number.clone());
+        let serial = device.or_else(|| facts.asked.serial_number.clone()).unwrap_or_default();
+        let (org, serial) = (&self.org, serial.as_str());
+        let found = self.ask(move |okta, token| async move {
+            okta.find_devices_by_serial(org, &token, serial).await
+        });
+        Ok(found.await?.value)
+    }
+}

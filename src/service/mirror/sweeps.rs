@@ -1,0 +1,168 @@
+//! Reads all devices of an org, page by page, and in between those that changed. Every page is kept
+//! before the next is asked for; nothing is removed because a page failed.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::model::{
+    Budget, Finding, Job, Outcome, PrerequisiteKind, RateBucket, RateShare, ReadPage,
+};
+use crate::okta::{Answered, DeviceList, DevicesPage, OktaError};
+use crate::service::mirror::syncs::Session;
+use crate::service::{Error, Service};
+use crate::store::{SweepAt, SweepStep, Trouble};
+use crate::telemetry::metrics;
+
+/// Pages of one claim: then somebody else may have a turn.
+const MOST_PAGES: usize = 20;
+/// The shortest pause between two sweeps.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// A page that was not understood so often in a row is not going to be: the sweep begins anew.
+const MOST_BAD_ANSWERS: i32 = 3;
+/// Where no device ever changed yet, all changes are asked for.
+const EVER: DateTime<Utc> = DateTime::UNIX_EPOCH;
+/// How far incremental reads overlap: searches lag behind (contract §7).
+const OVERLAP: TimeDelta = TimeDelta::minutes(5);
+
+impl Service {
+    /// Goes on with the sweep of an org, or begins one.
+    pub(in crate::service) async fn run_sweep(&self, job: &Job) -> Result<Duration, Error> {
+        let Some(session) = self.open_session(job).await? else { return Ok(self.sync.sweep_every) };
+        let done = self.sweep(job, &session).await;
+        self.end_step(job, done).await
+    }
+
+    async fn sweep(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
+        let lease = self.sync.lease;
+        let mut at = self.store.begin_sweep(job, lease).await?;
+        let turn = self.begin_turn();
+        for _ in 0..MOST_PAGES {
+            if turn.is_over() {
+                break;
+            }
+            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
+                Budget::Taken(at) => at,
+                Budget::Spent(wait) => {
+                    let trouble = Trouble { error: None, waiting: Some(wait) };
+                    self.store.note_trouble(job, lease, trouble, None).await?;
+                    return Ok(wait);
+                }
+            };
+            let page = match at.cursor.clone() {
+                None => DevicesPage::First,
+                Some(cursor) => DevicesPage::At(cursor),
+            };
+            let read = match session.read(&page).await {
+                Ok(read) => read,
+                Err(error) => return self.give_up_sweep(job, &at, error).await,
+            };
+            match self.store.keep_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
+                SweepStep::GoOn(next) => at = next,
+                SweepStep::Complete { took } => {
+                    metrics::record_sweep("completed", took);
+                    let seen = managed_user_seen(Utc::now());
+                    self.store.note_sweep(&job.tenant, job.integration, seen).await?;
+                    // What was missing is asked for by id, perhaps by this very replica.
+                    self.work.notify_one();
+                    return Ok(self.sync.sweep_every.saturating_sub(took).max(SHORTEST_PAUSE));
+                }
+            }
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// A page that failed is asked for again; where that cannot help, the sweep begins anew.
+    async fn give_up_sweep(
+        &self,
+        job: &Job,
+        at: &SweepAt,
+        error: OktaError,
+    ) -> Result<Duration, Error> {
+        let lease = self.sync.lease;
+        if at.cursor.is_some() && error.is_dead_cursor() {
+            self.store.restart_sweep(job, lease).await?;
+            let detail = "Okta no longer knew the page at which the sweep was to go on.".to_owned();
+            let trouble = Trouble { error: Some(("cursor_expired", detail)), waiting: None };
+            self.store.note_trouble(job, lease, trouble, None).await?;
+            metrics::record_sweep("restarted", Duration::ZERO);
+            tracing::warn!(integration_id = %job.integration, "a sweep begins anew: its cursor expired");
+            return Ok(SHORTEST_PAUSE);
+        }
+        let not_understood = matches!(error, OktaError::BadAnswer { .. });
+        if not_understood && job.attempts + 1 >= MOST_BAD_ANSWERS {
+            self.store.restart_sweep(job, lease).await?;
+            metrics::record_sweep("restarted", Duration::ZERO);
+        }
+        Err(error.into())
+    }
+
+    /// Reads what has changed since the last time.
+    pub(in crate::service) async fn run_incremental(&self, job: &Job) -> Result<Duration, Error> {
+        let Some(session) = self.open_session(job).await? else { return Ok(self.sync.read_every) };
+        let done = self.read_changes(job, &session).await;
+        self.end_step(job, done).await
+    }
+
+    async fn read_changes(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
+        let lease = self.sync.lease;
+        let turn = self.begin_turn();
+        for _ in 0..MOST_PAGES {
+            if turn.is_over() {
+                break;
+            }
+            let Some(at) = self.store.find_read(job, lease).await? else {
+                return Ok(self.sync.read_every);
+            };
+            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
+                Budget::Taken(at) => at,
+                Budget::Spent(wait) => return Ok(wait),
+            };
+            let since = at.until.and_then(|until| until.checked_sub_signed(OVERLAP));
+            let page = match at.cursor.clone() {
+                None => DevicesPage::ChangedSince(since.unwrap_or(EVER)),
+                Some(cursor) => DevicesPage::At(cursor),
+            };
+            let page = match session.read(&page).await {
+                Ok(read) => session.page(read, read_at),
+                Err(error) if at.cursor.is_some() && error.is_dead_cursor() => {
+                    self.store.restart_read(job, lease).await?;
+                    return Ok(SHORTEST_PAUSE);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let more = page.next.is_some();
+            self.store.keep_read_page(job, lease, page).await?;
+            if !more {
+                return Ok(self.sync.read_every);
+            }
+        }
+        Ok(Duration::ZERO)
+    }
+}
+
+/// Device integrations cannot be added, and so no user becomes managed, without Adaptive MFA (facts §4).
+fn managed_user_seen(now: DateTime<Utc>) -> Finding {
+    Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
+        .because("managed_user_seen")
+        .seen(serde_json::json!({ "managed_user_seen_at": now }))
+}
+
+impl Session {
+    async fn read(&self, page: &DevicesPage) -> Result<Answered<DeviceList>, OktaError> {
+        let (org, page) = (&self.org, page);
+        self.ask(move |okta, token| async move { okta.list_devices(org, &token, page).await }).await
+    }
+
+    fn page(&self, read: Answered<DeviceList>, read_at: DateTime<Utc>) -> ReadPage {
+        let Answered { value, limit, at } = read;
+        ReadPage {
+            org_id: self.org_id().to_owned(),
+            devices: value.devices,
+            next: value.next,
+            read_at,
+            at,
+            limit,
+        }
+    }
+}

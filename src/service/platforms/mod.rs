@@ -1,0 +1,389 @@
+//! Configuring a platform: macOS is tried against Okta before it is stored; iOS cannot be tried, and
+//! says so.
+
+mod catalogue;
+mod deployment_plan;
+mod deployments;
+mod fields;
+
+pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
+pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
+pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
+pub use fields::PlatformFields;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde_json::json;
+
+use self::fields::{Entered, check_fields, hosts_of, merge};
+use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
+use crate::model::{
+    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, Platform,
+    PrerequisiteKind, Scope,
+};
+use crate::okta::{OktaError, ScepChallengeSource};
+use crate::service::integrations::checklist::{self, ChecklistItem};
+use crate::service::{Error, Service};
+use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
+
+/// Whether what was entered could be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verification {
+    /// A challenge and the certificate authority were fetched with these values.
+    Verified,
+    /// Okta has no way to try an iOS secret key: a wrong one shows on the devices only.
+    Unverifiable,
+}
+
+/// What a write brought about.
+#[derive(Debug)]
+pub struct PlatformOutcome {
+    pub record: IntegrationRecord,
+    pub platform: Platform,
+    pub verification: Verification,
+    pub ca: Option<CertificateAuthority>,
+    /// True when the platform was configured before.
+    pub replaced: bool,
+}
+
+impl PlatformOutcome {
+    fn unchanged(record: &IntegrationRecord, state: &PlatformState) -> Self {
+        let verification = match state.platform {
+            Platform::Macos => Verification::Verified,
+            Platform::Ios => Verification::Unverifiable,
+        };
+        Self {
+            record: record.clone(),
+            platform: state.platform,
+            verification,
+            ca: state.ca.clone(),
+            replaced: true,
+        }
+    }
+}
+
+impl Service {
+    /// # Errors
+    /// `IntegrationNotFound`.
+    pub async fn list_platforms(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<IntegrationRecord, Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        self.load(caller, id).await
+    }
+
+    /// # Errors
+    /// `IntegrationNotFound`, `PlatformNotFound`.
+    pub async fn get_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+    ) -> Result<(IntegrationRecord, PlatformState), Error> {
+        self.require(caller, Scope::OdtRead).await?;
+        let record = self.load(caller, id).await?;
+        let state = record.platform(platform).cloned().ok_or(Error::PlatformNotFound(platform))?;
+        Ok((record, state))
+    }
+
+    /// Creates or replaces a platform; all its fields are needed, secrets too.
+    ///
+    /// With `dry_run` the values are tried and nothing is stored.
+    ///
+    /// # Errors
+    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, or `Okta` with what the trial showed.
+    pub async fn update_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        fields: PlatformFields,
+        write: Write,
+    ) -> Result<PlatformOutcome, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let before = self.load(caller, id).await?;
+        let entered = check_fields(&before, platform, fields)?;
+        self.try_and_store(caller, before, entered, write).await
+    }
+
+    /// Changes some fields of a platform; the result is tried like a new one.
+    ///
+    /// # Errors
+    /// As [`Service::update_platform`], and `PlatformNotFound`.
+    pub async fn patch_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        fields: PlatformFields,
+        write: Write,
+    ) -> Result<PlatformOutcome, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let opened = self.store.open_platform(&caller.tenant, id, platform).await;
+        let (before, secret) = opened.map_err(Error::of_integration(id))?;
+        let (Some(state), Some(secret)) = (before.platform(platform), secret) else {
+            return Err(Error::PlatformNotFound(platform));
+        };
+        let secret_is_new = fields.password.is_some() || fields.secret_key.is_some();
+        let mut entered = check_fields(&before, platform, merge(state, secret, fields))?;
+        entered.secret_is_new = secret_is_new;
+        if !secret_is_new && entered.scep == state.scep && !write.is_stale(&before) {
+            // Nothing is tried and no version counts up for a patch that changes nothing.
+            return Ok(PlatformOutcome::unchanged(&before, state));
+        }
+        self.try_and_store(caller, before, entered, write).await
+    }
+
+    async fn try_and_store(
+        &self,
+        caller: &Caller,
+        before: IntegrationRecord,
+        entered: Entered,
+        write: Write,
+    ) -> Result<PlatformOutcome, Error> {
+        if write.is_stale(&before) {
+            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            return Err(Error::StaleVersion { current: before.integration.version });
+        }
+        let (id, platform) = (before.integration.id, entered.platform);
+        let tried = match self.try_values(caller, &before, &entered).await {
+            Ok(tried) => tried,
+            Err(error) => {
+                self.audit_scep_refusal(caller, id, platform, &error).await;
+                return Err(error);
+            }
+        };
+        let replaced = before.platform(platform).is_some();
+        if write.dry_run {
+            let (verification, ca) = (tried.verification, tried.ca);
+            return Ok(PlatformOutcome { record: before, platform, verification, ca, replaced });
+        }
+        let new = NewPlatform {
+            platform,
+            scep: entered.scep,
+            secret: entered.secret,
+            secret_is_new: entered.secret_is_new,
+            ca: tried.ca.clone(),
+            verified_at: tried.at,
+        };
+        let event = event(caller, id, EventKind::PlatformStored, platform);
+        let change = PlatformChange {
+            new,
+            org_id: before.integration.org.id,
+            findings: tried.findings,
+            expected_version: write.expected_version,
+            event,
+        };
+        let stored = self.store.update_platform(&caller.tenant, id, change).await;
+        let record = stored.map_err(Error::of_integration(id))?;
+        Ok(PlatformOutcome {
+            record,
+            platform,
+            verification: tried.verification,
+            ca: tried.ca,
+            replaced,
+        })
+    }
+
+    /// Tries the stored values.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `PlatformNotFound`, or `Okta` with what the trial showed.
+    pub async fn verify_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+    ) -> Result<PlatformOutcome, Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        let opened = self.store.open_platform(&caller.tenant, id, platform).await;
+        let (before, secret) = opened.map_err(Error::of_integration(id))?;
+        let (Some(state), Some(secret)) = (before.platform(platform).cloned(), secret) else {
+            return Err(Error::PlatformNotFound(platform));
+        };
+        let entered = Entered { platform, scep: state.scep.clone(), secret, secret_is_new: false };
+        let tried = match self.try_values(caller, &before, &entered).await {
+            Ok(tried) => tried,
+            Err(error) => {
+                self.note_refusal(caller, id, &state, &error).await;
+                return Err(error);
+            }
+        };
+        let (verification, ca) = (tried.verification, tried.ca.clone());
+        let Some(at) = tried.at else {
+            return Ok(PlatformOutcome {
+                record: before,
+                platform,
+                verification,
+                ca,
+                replaced: true,
+            });
+        };
+        let trial = Trial {
+            platform,
+            secret_version: state.secret_version,
+            outcome: TrialOutcome::Worked { ca: tried.ca, at },
+            findings: tried.findings,
+            event: event(caller, id, EventKind::PlatformVerified, platform),
+        };
+        let noted = self.store.update_verification(&caller.tenant, id, trial).await;
+        let record = noted.map_err(Error::of_integration(id))?;
+        Ok(PlatformOutcome { record, platform, verification, ca, replaced: true })
+    }
+
+    /// Deletes a platform. Nothing is called in Okta.
+    ///
+    /// # Errors
+    /// `PlatformNotFound`, `StaleVersion`, and `ConfirmationRequired` while devices have been given
+    /// something of it and `confirmed` is not said.
+    pub async fn delete_platform(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        confirmed: bool,
+        expected_version: Option<i64>,
+    ) -> Result<(IntegrationRecord, Vec<ChecklistItem>), Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        self.load(caller, id).await?;
+        let event = event(caller, id, EventKind::PlatformDeleted, platform);
+        let deleted = self.store.delete_platform(
+            &caller.tenant,
+            id,
+            platform,
+            !confirmed,
+            expected_version,
+            event,
+        );
+        let record = deleted.await.map_err(|error| match error {
+            StoreError::NotFound => Error::PlatformNotFound(platform),
+            StoreError::InUse { devices, platforms } => Error::ConfirmationRequired {
+                devices,
+                platforms,
+                checklist: checklist::of_platform(platform),
+            },
+            other => other.into(),
+        })?;
+        Ok((record, checklist::of_platform(platform)))
+    }
+
+    /// One real challenge and the certificate authority. A challenge that is issued shows that the
+    /// org has Adaptive MFA: device integrations cannot be added without it (facts §4).
+    async fn try_values(
+        &self,
+        caller: &Caller,
+        before: &IntegrationRecord,
+        entered: &Entered,
+    ) -> Result<Tried, Error> {
+        let Some(scep) = &entered.scep else { return Ok(Tried::impossible()) };
+        let hosts = hosts_of(before);
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let source = source_of(scep, &entered.secret);
+        // Dropped at once: it was fetched to see that it can be.
+        let minted = self.okta.fetch_scep_challenge(&hosts, &source).await?;
+        tracing::debug!(tenant = %caller.tenant, "a challenge was fetched to verify a platform");
+        drop(minted);
+        let found = self.okta.fetch_ca_certificate(&hosts, &scep.scep_url).await?;
+        let now = Utc::now();
+        if found.not_after <= now {
+            return Err(Error::CertificateAuthorityExpired { not_after: found.not_after });
+        }
+        let ca = CertificateAuthority {
+            subject: found.subject.clone(),
+            sha256_fingerprint: found.sha256_hex(),
+            not_after: found.not_after,
+        };
+        let mfa = Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
+            .because("scep_challenge_issued")
+            .seen(json!({ "scep_challenge_issued_at": now }));
+        Ok(Tried {
+            verification: Verification::Verified,
+            ca: Some(ca),
+            at: Some(now),
+            findings: vec![mfa],
+        })
+    }
+
+    /// Values that were entered and refused: audited, and nothing else changes.
+    async fn audit_scep_refusal(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        platform: Platform,
+        error: &Error,
+    ) {
+        if !matches!(error, Error::Okta(OktaError::ScepCredentialsRefused)) {
+            return;
+        }
+        let event = event(caller, id, EventKind::ScepCredentialsRefused, platform);
+        if let Err(error) = self.store.create_event(&caller.tenant, event).await {
+            tracing::warn!(error = %error, "refused SCEP credentials could not be audited");
+        }
+    }
+
+    /// A refusal of the stored user name and password degrades the integration until they work again.
+    pub(super) async fn note_refusal(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        state: &PlatformState,
+        error: &Error,
+    ) {
+        if !matches!(error, Error::Okta(OktaError::ScepCredentialsRefused)) {
+            return;
+        }
+        let trial = Trial {
+            platform: state.platform,
+            secret_version: state.secret_version,
+            outcome: TrialOutcome::Refused { at: Utc::now() },
+            findings: Vec::new(),
+            event: event(caller, id, EventKind::ScepCredentialsRefused, state.platform),
+        };
+        if let Err(error) = self.store.update_verification(&caller.tenant, id, trial).await {
+            tracing::warn!(error = %error, "a refusal of SCEP credentials could not be noted");
+        }
+    }
+}
+
+/// How a platform is to be written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Write {
+    /// Try only.
+    pub dry_run: bool,
+    pub expected_version: Option<i64>,
+}
+
+impl Write {
+    fn is_stale(self, record: &IntegrationRecord) -> bool {
+        self.expected_version.is_some_and(|expected| expected != record.integration.version)
+    }
+}
+
+struct Tried {
+    verification: Verification,
+    ca: Option<CertificateAuthority>,
+    at: Option<DateTime<Utc>>,
+    findings: Vec<Finding>,
+}
+
+impl Tried {
+    fn impossible() -> Self {
+        Self { verification: Verification::Unverifiable, ca: None, at: None, findings: Vec::new() }
+    }
+}
+
+pub(super) fn source_of(scep: &ScepValues, password: &SecretString) -> ScepChallengeSource {
+    ScepChallengeSource {
+        challenge_url: scep.challenge_url.clone(),
+        username: scep.username.clone(),
+        password: password.clone(),
+    }
+}
+
+fn event(caller: &Caller, id: IntegrationId, kind: EventKind, platform: Platform) -> NewEvent {
+    let detail = json!({ "platform": platform });
+    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail }
+}

@@ -1,0 +1,280 @@
+//! Trust status: facts are read from the mirror and the verdict is decided. Okta is asked only about
+//! one device whose caller needs it newer; for a bulk query never (contract §6).
+
+mod questions;
+mod summary;
+
+pub use questions::{IdentifierFields, TrustFilter, TrustQuestion};
+pub use summary::{CertificateCounts, TrustSummary};
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::UserPolicy;
+use crate::model::trust_status::{AskedDevice, Facts, OrgFacts, Policy, Verdict, decide};
+use crate::model::{Caller, IntegrationId, Page, PageRequest, Scope, TenantId};
+use crate::service::mirror::LiveRead;
+use crate::service::trust_status::questions::{asked_devices, one_serial};
+use crate::service::{Error, Service};
+use crate::store::{StoreError, TrustFacts};
+
+/// Devices whose facts are read in one round trip, where all of them are gone through.
+pub(super) const BATCH: usize = 2500;
+/// Devices that one request for a page of a filtered list looks at. A page may be short: the cursor
+/// goes on.
+const MOST_SCANNED: usize = 5000;
+
+/// The verdict on one device, and what it rests on.
+#[derive(Debug)]
+pub struct TrustStatus {
+    pub facts: Facts,
+    pub verdict: Verdict,
+    /// The time of the verdict, by PostgreSQL's clock.
+    pub decided_at: DateTime<Utc>,
+}
+
+/// An integration that may be named where there are several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrationChoice {
+    pub id: IntegrationId,
+    pub okta_domain: String,
+}
+
+impl Service {
+    /// Whether one device is trusted. Where what is known is older than the caller's `max_age`, Okta is
+    /// asked, as far as the budget goes.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no serial number, `IntegrationNotFound`, `IntegrationAmbiguous`.
+    pub async fn get_trust_status(
+        &self,
+        caller: &Caller,
+        serial_number: &str,
+        question: TrustQuestion,
+    ) -> Result<TrustStatus, Error> {
+        self.require(caller, Scope::TrustRead).await?;
+        let asked = one_serial(serial_number)?;
+        let (found, asked_at) = self.find_one(&caller.tenant, question, asked.clone()).await?;
+        let status = self.decide_one(found, question, asked_at);
+        if question.max_age.is_none() || status.verdict.last_known.is_none() {
+            return Ok(status);
+        }
+        let read = if status.facts.is_decided_by_the_mdm(&self.policy(None)) {
+            LiveRead::Exhausted
+        } else {
+            self.read_live(&caller.tenant, &status.facts).await
+        };
+        let mut facts = match read {
+            LiveRead::Done { .. } => self.find_one(&caller.tenant, question, asked).await?.0,
+            LiveRead::Exhausted | LiveRead::Failed => status.facts,
+        };
+        facts.searched_at = read.searched_at();
+        // Read a moment ago for somebody else, and too old for this caller still.
+        facts.budget_exhausted = !matches!(read, LiveRead::Failed);
+        Ok(self.decide_one(facts, question, asked_at))
+    }
+
+    async fn find_one(
+        &self,
+        tenant: &TenantId,
+        question: TrustQuestion,
+        asked: AskedDevice,
+    ) -> Result<(Facts, DateTime<Utc>), Error> {
+        let missing = Error::Store(StoreError::Corrupt("facts_many"));
+        let mut known = self.find_facts(tenant, question, vec![asked]).await?;
+        Ok((known.devices.pop().ok_or(missing)?, known.now))
+    }
+
+    /// What was read for this very caller is as new as can be, however long the reading took: so the
+    /// time is that of the question. It is PostgreSQL's, which dates the facts: a clock of ours that runs
+    /// behind would call old facts fresh.
+    fn decide_one(
+        &self,
+        facts: Facts,
+        question: TrustQuestion,
+        asked_at: DateTime<Utc>,
+    ) -> TrustStatus {
+        let verdict = decide(&facts, &self.policy(question.max_age), asked_at);
+        TrustStatus { facts, verdict, decided_at: asked_at }
+    }
+
+    /// Whether each of up to 1,000 devices is trusted, in the order in which they are asked for.
+    ///
+    /// # Errors
+    /// `Invalid` for no device, too many, or what is no identifier; `IntegrationNotFound`,
+    /// `IntegrationAmbiguous`.
+    pub async fn query_trust_status(
+        &self,
+        caller: &Caller,
+        devices: Vec<IdentifierFields>,
+        question: TrustQuestion,
+    ) -> Result<Vec<TrustStatus>, Error> {
+        self.require(caller, Scope::TrustRead).await?;
+        self.decide_all(&caller.tenant, question, asked_devices(&devices)?).await
+    }
+
+    /// The devices of the inventory with their verdicts, in the order of their serial numbers. A page
+    /// may hold fewer than there are while it has a cursor.
+    ///
+    /// # Errors
+    /// `Invalid` for a filter that is no identifier, `IntegrationNotFound`, `IntegrationAmbiguous`.
+    pub async fn list_trust_status(
+        &self,
+        caller: &Caller,
+        filter: TrustFilter,
+        integration: Option<IntegrationId>,
+        page: PageRequest<String>,
+    ) -> Result<Page<TrustStatus, String>, Error> {
+        self.require(caller, Scope::TrustRead).await?;
+        let question = TrustQuestion { integration, max_age: None };
+        if let Some(asked) = filter.asked()? {
+            let found = self.decide_all(&caller.tenant, question, vec![asked]).await?;
+            let after = page.after.unwrap_or_default();
+            let is_listed = |status: &TrustStatus| {
+                let device = status.facts.device.as_ref();
+                device.is_some_and(|device| !device.is_deleted() && device.serial_number > after)
+                    && filter.admits(&status.verdict)
+            };
+            return Ok(Page { items: found.into_iter().filter(is_listed).collect(), next: None });
+        }
+        self.scan(&caller.tenant, &filter, question, page).await
+    }
+
+    /// How many devices of the inventory are trusted, and why the others are not.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `IntegrationAmbiguous`.
+    pub async fn get_trust_summary(
+        &self,
+        caller: &Caller,
+        integration: Option<IntegrationId>,
+    ) -> Result<TrustSummary, Error> {
+        self.require(caller, Scope::TrustRead).await?;
+        let question = TrustQuestion { integration, max_age: None };
+        // Asked also where the inventory is empty: an integration that is not there is told.
+        let known = self.find_facts(&caller.tenant, question, Vec::new()).await?;
+        let now = known.now;
+        let mut summary = TrustSummary::new(known.orgs.first().map(AsRef::as_ref));
+        let mut after = None;
+        loop {
+            let batch = self.inventory_after(&caller.tenant, after, BATCH).await?;
+            after = batch.last().and_then(|asked| asked.serial_number.clone());
+            if after.is_none() {
+                break;
+            }
+            let decided = self.decide_all(&caller.tenant, question, batch).await?;
+            for status in &decided {
+                summary.count(status, now);
+            }
+        }
+        Ok(summary.ended(&self.policy(None), now))
+    }
+
+    async fn scan(
+        &self,
+        tenant: &TenantId,
+        filter: &TrustFilter,
+        question: TrustQuestion,
+        page: PageRequest<String>,
+    ) -> Result<Page<TrustStatus, String>, Error> {
+        let limit = usize::try_from(page.limit).unwrap_or(1);
+        let batch_size = if filter.admits_all() { limit + 1 } else { BATCH };
+        let mut after = page.after;
+        let mut items = Vec::new();
+        let mut scanned = 0;
+        // One more than a page says that there is more.
+        while items.len() <= limit && scanned < MOST_SCANNED {
+            let batch = self.inventory_after(tenant, after.clone(), batch_size).await?;
+            let size = batch.len();
+            let last = batch.last().and_then(|asked| asked.serial_number.clone());
+            let decided = self.decide_all(tenant, question, batch).await?;
+            items.extend(decided.into_iter().filter(|status| filter.admits(&status.verdict)));
+            scanned += size;
+            if size < batch_size {
+                after = None;
+                break;
+            }
+            after = last;
+        }
+        if items.len() > limit {
+            items.truncate(limit);
+            after = items.last().and_then(|status| status.facts.asked.serial_number.clone());
+        }
+        Ok(Page { items, next: after })
+    }
+
+    async fn inventory_after(
+        &self,
+        tenant: &TenantId,
+        after: Option<String>,
+        size: usize,
+    ) -> Result<Vec<AskedDevice>, Error> {
+        let limit = i64::try_from(size).unwrap_or(i64::MAX);
+        let serials = self.store.list_inventory_serials(tenant, after, limit).await?;
+        let asked = |serial| AskedDevice { serial_number: Some(serial), ..AskedDevice::default() };
+        Ok(serials.into_iter().map(asked).collect())
+    }
+
+    /// The verdicts from the mirror. Whether facts are young enough for the caller is decided in
+    /// [`decide`] alone, by [`Policy::bound`].
+    async fn decide_all(
+        &self,
+        tenant: &TenantId,
+        question: TrustQuestion,
+        asked: Vec<AskedDevice>,
+    ) -> Result<Vec<TrustStatus>, Error> {
+        let known = self.find_facts(tenant, question, asked).await?;
+        let policy = self.policy(question.max_age);
+        let now = known.now;
+        let status = |facts: Facts| TrustStatus {
+            verdict: decide(&facts, &policy, now),
+            facts,
+            decided_at: now,
+        };
+        Ok(known.devices.into_iter().map(status).collect())
+    }
+
+    /// The facts about the one org that is meant.
+    async fn find_facts(
+        &self,
+        tenant: &TenantId,
+        question: TrustQuestion,
+        asked: Vec<AskedDevice>,
+    ) -> Result<TrustFacts, Error> {
+        let of_integration = Error::of_integration(question.integration.unwrap_or_default());
+        let known = self.store.get_trust_facts(tenant, question.integration, asked).await;
+        let known = known.map_err(of_integration)?;
+        if known.orgs.len() > 1 {
+            let choice = |org: &OrgFacts| IntegrationChoice {
+                id: org.id,
+                okta_domain: org.okta_domain.clone(),
+            };
+            let choices = known.orgs.iter().map(|org| choice(org)).collect();
+            return Err(Error::IntegrationAmbiguous(choices));
+        }
+        Ok(known)
+    }
+
+    fn policy(&self, max_age: Option<TimeDelta>) -> Policy {
+        Policy {
+            fresh_for: delta(self.trust.fresh_for),
+            unknown_after: delta(self.trust.unknown_after),
+            max_age,
+            require_inventory: self.trust.require_inventory,
+            all_users: self.trust.user_policy == UserPolicy::All,
+        }
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+impl TrustStatus {
+    /// How long a cache may keep the answer.
+    pub fn fresh_for(&self) -> Duration {
+        let until = self.verdict.fresh_until.filter(|_| !self.verdict.stale);
+        until.and_then(|until| (until - self.decided_at).to_std().ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,221 @@
+//! The client id and the sealed client secret of an integration.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::crypto::{self, KeyWrap, Place};
+use crate::model::{
+    CredentialsState, Engine, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
+    StoredCredentials, TenantId,
+};
+use crate::store::events::insert_event;
+use crate::store::integrations::prerequisites::upsert_findings;
+use crate::store::integrations::{load_record, update_engine};
+use crate::store::keys::rotation::hold_key;
+use crate::store::record::change::Change;
+use crate::store::schema::{credentials, prerequisite_findings};
+use crate::store::{Store, StoreError, jobs};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+struct StateRow {
+    client_id: String,
+    version: i64,
+    updated_at: DateTime<Utc>,
+    updated_by: String,
+}
+
+/// Credentials that Okta has accepted, with what the same exchange showed.
+#[derive(Debug, Clone)]
+pub struct CredentialsChange {
+    pub new: NewCredentials,
+    /// The org that they were proved against: when the integration was pointed at another one in the
+    /// meantime they are refused, for they would go to a host that never proved them.
+    pub org_id: String,
+    /// As the org's well-known document says now.
+    pub engine: Engine,
+    pub findings: Vec<Finding>,
+    /// The version that the caller has seen, when `If-Match` was sent.
+    pub expected_version: Option<i64>,
+    pub event: NewEvent,
+}
+
+fn place<'a>(tenant: &'a TenantId, row: &'a str) -> Place<'a> {
+    Place { table: "credentials", tenant: tenant.as_str(), row, column: "client_secret" }
+}
+
+pub(in crate::store) fn seal(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    secret: &SecretString,
+) -> Result<Vec<u8>, StoreError> {
+    Ok(crypto::seal(keys, place(tenant, &id.to_string()), secret)?)
+}
+
+pub(in crate::store) fn open(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    sealed: &[u8],
+) -> Result<SecretString, StoreError> {
+    Ok(crypto::open(keys, place(tenant, &id.to_string()), sealed)?)
+}
+
+pub(in crate::store) fn load_states(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, CredentialsState)>, StoreError> {
+    let rows: Vec<(Uuid, StateRow)> = credentials::table
+        .filter(credentials::tenant_id.eq(tenant.as_str()))
+        .filter(credentials::integration_id.eq_any(ids))
+        .select((credentials::integration_id, StateRow::as_select()))
+        .load(connection)?;
+    let state = |row: StateRow| CredentialsState {
+        client_id: row.client_id,
+        version: row.version,
+        updated_at: row.updated_at,
+        updated_by: row.updated_by,
+    };
+    Ok(rows.into_iter().map(|(id, row)| (id, state(row))).collect())
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: Uuid = id.0;
+    credentials::table
+        .filter(credentials::tenant_id.eq(tenant).and(credentials::integration_id.eq(id)))
+}
+
+impl Store {
+    /// Stores credentials that Okta has accepted, with what the same exchange showed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::ChangedMeanwhile`],
+    /// [`StoreError::Unavailable`].
+    pub async fn update_credentials(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        change: CredentialsChange,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
+            if before.integration.org.id != change.org_id {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            hold_key(connection, keys.active_key_id())?;
+            let sealed = seal(keys.as_ref(), owner, id, &change.new.client_secret)?;
+            let by = &change.event.actor.sub;
+            upsert(connection, owner, id, &change.new.client_id, &sealed, by)?;
+            update_engine(connection, owner, id, &change.engine)?;
+            upsert_findings(connection, owner, id, &change.findings)?;
+            insert_event(connection, owner, &change.event)?;
+            jobs::request_all(connection, owner, id)?;
+            Ok(Change::Configuration)
+        })
+        .await
+    }
+
+    /// The credentials, opened for a call to Okta; `None` when none are stored.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
+    pub async fn open_credentials(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+    ) -> Result<(IntegrationRecord, Option<StoredCredentials>), StoreError> {
+        let owner = tenant.clone();
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |connection| {
+            let record = load_record(connection, &owner, id, false)?;
+            let row: Option<(String, Vec<u8>, i64)> = one(&owner, id)
+                .select((credentials::client_id, credentials::client_secret, credentials::version))
+                .first(connection)
+                .optional()?;
+            let Some((client_id, sealed, version)) = row else { return Ok((record, None)) };
+            let client_secret = open(keys.as_ref(), &owner, id, &sealed)?;
+            Ok((record, Some(StoredCredentials { client_id, client_secret, version })))
+        })
+        .await
+    }
+
+    /// Deletes the credentials, and the findings that only they could prove.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also when none are stored, [`StoreError::StaleVersion`],
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_credentials(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        expected_version: Option<i64>,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, expected_version, move |connection, owner, _| {
+            if diesel::delete(one(owner, id)).execute(connection)? == 0 {
+                return Err(StoreError::NotFound);
+            }
+            delete_proved_findings(connection, owner, id)?;
+            jobs::cancel_all(connection, owner, id)?;
+            insert_event(connection, owner, &event)?;
+            Ok(Change::Configuration)
+        })
+        .await
+    }
+}
+
+fn upsert(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    client_id: &str,
+    sealed: &[u8],
+    updated_by: &str,
+) -> Result<(), StoreError> {
+    use crate::store::schema::integrations as i;
+    use credentials as c;
+    let mine = i::table.filter(i::tenant_id.eq(tenant.as_str()).and(i::id.eq(id.0)));
+    let version: i64 = diesel::update(mine)
+        .set(i::secrets_entered.eq(i::secrets_entered + 1))
+        .returning(i::secrets_entered)
+        .get_result(connection)?;
+    let key_id = crypto::key_id_of(sealed)?;
+    let values = (
+        c::client_id.eq(client_id),
+        c::client_secret.eq(sealed),
+        c::key_id.eq(key_id),
+        c::updated_at.eq(diesel::dsl::now),
+        c::version.eq(version),
+        c::updated_by.eq(updated_by),
+    );
+    diesel::insert_into(c::table)
+        .values((c::tenant_id.eq(tenant.as_str()), c::integration_id.eq(id.0), values))
+        .on_conflict((c::tenant_id, c::integration_id))
+        .do_update()
+        .set(values)
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What the well-known document shows needs no credentials; everything else does.
+fn delete_proved_findings(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    use prerequisite_findings as f;
+    diesel::delete(
+        f::table
+            .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)))
+            .filter(f::kind.eq_any(["super_admin_scopes", "fastpass"])),
+    )
+    .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! The keys that secrets are sealed with.
+
+pub(in crate::store) mod rotation;

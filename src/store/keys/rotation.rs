@@ -1,0 +1,261 @@
+//! Which keys seal what, and sealing anew under another: what `rotate-keys` and the start need.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::crypto::KeyWrap;
+use crate::model::{IntegrationId, Platform, TenantId};
+use crate::store::schema::{credentials, platforms, sealing_keys, tenants};
+use crate::store::{Store, StoreError, set_config};
+
+/// Notes that `key_id` is about to seal something, and holds the note until the commit.
+pub(in crate::store) fn hold_key(
+    connection: &mut PgConnection,
+    key_id: &str,
+) -> Result<(), StoreError> {
+    // Between the two statements rotate-keys may take the key off the list; it cannot do so twice,
+    // for it waits until it has seen that the key seals nothing.
+    for _ in 0..2 {
+        diesel::insert_into(sealing_keys::table)
+            .values(sealing_keys::key_id.eq(key_id))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+        let held: Option<String> = sealing_keys::table
+            .find(key_id)
+            .select(sealing_keys::key_id)
+            .for_share()
+            .first(connection)
+            .optional()?;
+        if held.is_some() {
+            return Ok(());
+        }
+    }
+    Err(StoreError::ChangedMeanwhile)
+}
+
+/// What one batch of a rotation did.
+#[derive(Debug, Default)]
+pub struct Resealed {
+    pub done: usize,
+    /// Integrations with a secret that does not open: passed over, and told of at the end.
+    pub unopened: Vec<IntegrationId>,
+}
+
+impl Store {
+    /// The keys that have sealed something and that the keyring does not hold: what they sealed
+    /// could not be opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list_missing_keys(&self) -> Result<Vec<String>, StoreError> {
+        let held = self.keys.key_ids();
+        self.pool
+            .transaction(move |connection| {
+                let used: Vec<String> = sealing_keys::table
+                    .select(sealing_keys::key_id)
+                    .order(sealing_keys::key_id)
+                    .load(connection)?;
+                Ok(used.into_iter().filter(|key_id| !held.contains(key_id)).collect())
+            })
+            .await
+    }
+
+    /// Seals up to `limit` secrets of `tenant` anew, those that another key than the active one
+    /// sealed; those of `passed_over` are left alone. Nothing done means that none is left.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn reseal_secrets(
+        &self,
+        tenant: &TenantId,
+        limit: i64,
+        passed_over: Vec<IntegrationId>,
+    ) -> Result<Resealed, StoreError> {
+        let owner = tenant.clone();
+        let keys = Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |connection| {
+            hold_key(connection, keys.active_key_id())?;
+            let passed_over: Vec<Uuid> = passed_over.iter().map(|id| id.0).collect();
+            let mut batch = Resealed::default();
+            reseal_credentials(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
+            reseal_platforms(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
+            Ok(batch)
+        })
+        .await
+    }
+
+    /// How many secrets each key has sealed, over all tenants.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn count_secrets_by_key(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for tenant in self.list_tenants().await? {
+            let owner = tenant.clone();
+            let of_tenant: Vec<(String, i64)> = self
+                .in_tenant(&tenant, move |connection| {
+                    let mut counted: Vec<(String, i64)> = credentials::table
+                        .filter(credentials::tenant_id.eq(owner.as_str()))
+                        .group_by(credentials::key_id)
+                        .select((credentials::key_id, diesel::dsl::count_star()))
+                        .load(connection)?;
+                    counted.extend(
+                        platforms::table
+                            .filter(platforms::tenant_id.eq(owner.as_str()))
+                            .group_by(platforms::key_id)
+                            .select((platforms::key_id, diesel::dsl::count_star()))
+                            .load::<(String, i64)>(connection)?,
+                    );
+                    Ok(counted)
+                })
+                .await?;
+            for (key_id, count) in of_tenant {
+                *counts.entry(key_id).or_default() += count;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Takes the keys off the list that seal nothing any more, and says which are still on it.
+    ///
+    /// First without holding anything up; then a key that seems unused is held and looked at once
+    /// more, so that no writer can seal with it in between: such a writer waits and notes it anew.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn release_unused_keys(&self) -> Result<Vec<String>, StoreError> {
+        let used = self.count_secrets_by_key().await?;
+        let active = self.keys.active_key_id().to_owned();
+        self.pool
+            .transaction(move |connection| {
+                let listed: Vec<String> = sealing_keys::table
+                    .select(sealing_keys::key_id)
+                    .order(sealing_keys::key_id)
+                    .load(connection)?;
+                let tenants: Vec<String> = tenants::table.select(tenants::id).load(connection)?;
+                let mut kept = Vec::new();
+                for key_id in listed {
+                    let needed = key_id == active || used.contains_key(&key_id);
+                    if needed || !release(connection, &tenants, &key_id)? {
+                        kept.push(key_id);
+                    }
+                }
+                Ok(kept)
+            })
+            .await
+    }
+}
+
+/// Takes a key off the list unless it seals something; says whether it did.
+fn release(
+    connection: &mut PgConnection,
+    tenants: &[String],
+    key_id: &str,
+) -> Result<bool, StoreError> {
+    let row = sealing_keys::table.find(key_id);
+    let held: Option<String> =
+        row.select(sealing_keys::key_id).for_update().first(connection).optional()?;
+    // Without a row another rotation has taken it off the list first.
+    if held.is_some() && is_in_use(connection, tenants, key_id)? {
+        return Ok(false);
+    }
+    diesel::delete(sealing_keys::table.find(key_id)).execute(connection)?;
+    Ok(true)
+}
+
+fn reseal_credentials(
+    connection: &mut PgConnection,
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    limit: i64,
+    passed_over: &[Uuid],
+    batch: &mut Resealed,
+) -> Result<(), StoreError> {
+    let active = keys.active_key_id();
+    let mine = credentials::table.filter(credentials::tenant_id.eq(tenant.as_str()));
+    let rows: Vec<(Uuid, Vec<u8>)> = mine
+        .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(passed_over)))
+        .order(credentials::integration_id)
+        .limit(limit)
+        .select((credentials::integration_id, credentials::client_secret))
+        .for_update()
+        .load(connection)?;
+    for (id, sealed) in rows {
+        let Ok(secret) =
+            crate::store::integrations::credentials::open(keys, tenant, IntegrationId(id), &sealed)
+        else {
+            batch.unopened.push(IntegrationId(id));
+            continue;
+        };
+        let resealed = crate::store::integrations::credentials::seal(
+            keys,
+            tenant,
+            IntegrationId(id),
+            &secret,
+        )?;
+        diesel::update(mine.filter(credentials::integration_id.eq(id)))
+            .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
+            .execute(connection)?;
+        batch.done += 1;
+    }
+    Ok(())
+}
+
+fn reseal_platforms(
+    connection: &mut PgConnection,
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    limit: i64,
+    passed_over: &[Uuid],
+    batch: &mut Resealed,
+) -> Result<(), StoreError> {
+    let active = keys.active_key_id();
+    let rows: Vec<(Uuid, String, Vec<u8>)> = platforms::table
+        .filter(platforms::tenant_id.eq(tenant.as_str()))
+        .filter(platforms::key_id.ne(active).and(platforms::integration_id.ne_all(passed_over)))
+        .order((platforms::integration_id, platforms::platform))
+        .limit(limit)
+        .select((platforms::integration_id, platforms::platform, platforms::secret))
+        .for_update()
+        .load(connection)?;
+    for (id, platform, sealed) in rows {
+        let id = IntegrationId(id);
+        let platform =
+            Platform::parse(&platform).ok_or(StoreError::Corrupt("platforms.platform"))?;
+        let Ok(secret) = crate::store::platforms::open(keys, tenant, id, platform, &sealed) else {
+            batch.unopened.push(id);
+            continue;
+        };
+        let resealed = crate::store::platforms::seal(keys, tenant, id, platform, &secret)?;
+        diesel::update(crate::store::platforms::one(tenant, id, platform))
+            .set((platforms::secret.eq(&resealed), platforms::key_id.eq(active)))
+            .execute(connection)?;
+        batch.done += 1;
+    }
+    Ok(())
+}
+
+fn is_in_use(
+    connection: &mut PgConnection,
+    tenants: &[String],
+    key_id: &str,
+) -> Result<bool, StoreError> {
+    for tenant in tenants {
+        diesel::select(set_config("odt.tenant", tenant, true)).execute(connection)?;
+        let sealed_credentials = credentials::table
+            .filter(credentials::tenant_id.eq(tenant).and(credentials::key_id.eq(key_id)));
+        let sealed_platforms = platforms::table
+            .filter(platforms::tenant_id.eq(tenant).and(platforms::key_id.eq(key_id)));
+        let in_credentials = diesel::dsl::exists(sealed_credentials);
+        if diesel::select(in_credentials).get_result(connection)?
+            || diesel::select(diesel::dsl::exists(sealed_platforms)).get_result(connection)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,9 @@
+//! Okta's device records as they were last read, and what reading them needs.
+
+pub(in crate::store) mod budgets;
+pub(in crate::store) mod live_reads;
+pub(in crate::store) mod merge;
+pub(in crate::store) mod okta_devices;
+pub(in crate::store) mod rereads;
+pub(in crate::store) mod sweeps;
+pub(in crate::store) mod syncs;

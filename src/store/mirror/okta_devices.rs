@@ -1,0 +1,149 @@
+//! The mirror as callers read it, beside the device of the inventory that each record is of.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+
+use crate::model::{IntegrationId, MirrorRow, Page, PageRequest, TenantId};
+use crate::store::integrations::load_record;
+use crate::store::schema::okta_devices;
+use crate::store::{Store, StoreError};
+
+#[derive(QueryableByName)]
+struct DeviceRow {
+    #[diesel(sql_type = Text)]
+    okta_device_id: String,
+    #[diesel(sql_type = Text)]
+    platform: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    serial_number: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    udid: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    display_name: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    last_updated_at: DateTime<Utc>,
+    #[diesel(sql_type = Jsonb)]
+    users: serde_json::Value,
+    #[diesel(sql_type = Timestamptz)]
+    observed_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Text>)]
+    matched_serial_number: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    devices: i64,
+    #[diesel(sql_type = BigInt)]
+    unmatched: i64,
+}
+
+/// Okta's id first, then the UDID, then the serial number (contract §5). Each by an index.
+const LIST: &str = "\
+    SELECT * FROM ( \
+        SELECT o.okta_device_id, o.platform, o.status, o.serial_number, o.udid, o.display_name, \
+               o.created_at, o.last_updated_at, o.users, \
+               least(o.users_observed_at, CASE WHEN o.follows_sweeps \
+                   THEN greatest(o.observed_at, s.swept_at) ELSE o.observed_at END) AS observed_at, \
+               coalesce( \
+                 (SELECT d.serial_number FROM devices d WHERE d.tenant_id = $1 \
+                     AND d.okta_device_id = o.okta_device_id AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at)), \
+                 (SELECT d.serial_number FROM devices d WHERE d.tenant_id = $1 \
+                     AND d.udid = o.udid AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at)), \
+                 (SELECT d.serial_number FROM devices d WHERE d.tenant_id = $1 \
+                     AND d.serial_number = o.serial_number AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at)) \
+               ) AS matched_serial_number \
+          FROM okta_devices o LEFT JOIN okta_syncs s USING (tenant_id, integration_id) \
+         WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.okta_device_id > $3 \
+    ) AS rows \
+     WHERE $4 IS NULL OR (matched_serial_number IS NOT NULL) = $4 \
+     ORDER BY okta_device_id LIMIT $5";
+
+const COUNT: &str = "\
+    SELECT count(*) AS devices, count(*) FILTER (WHERE \
+               NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
+                   AND d.okta_device_id = o.okta_device_id) \
+           AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
+                   AND d.udid = o.udid) \
+           AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
+                   AND d.serial_number = o.serial_number)) AS unmatched \
+      FROM okta_devices o WHERE o.tenant_id = $1 AND o.integration_id = $2";
+
+impl Store {
+    /// The records of the mirror in the order of Okta's ids; `matched` keeps those that match a device
+    /// of the inventory, or those that match none.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
+    pub async fn list_okta_devices(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        matched: Option<bool>,
+        page: PageRequest<String>,
+    ) -> Result<Page<MirrorRow, String>, StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            load_record(connection, &owner, id, false)?;
+            let rows: Vec<DeviceRow> = diesel::sql_query(LIST)
+                .bind::<Text, _>(owner.as_str())
+                .bind::<SqlUuid, _>(id.0)
+                .bind::<Text, _>(page.after.as_deref().unwrap_or_default())
+                .bind::<Nullable<Bool>, _>(matched)
+                .bind::<BigInt, _>(page.limit + 1)
+                .load(connection)?;
+            let rows = rows.into_iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
+            Ok(Page::from_rows(rows, page.limit, |row| row.okta_device_id.clone()))
+        })
+        .await
+    }
+}
+
+fn to_row(row: DeviceRow) -> Result<MirrorRow, StoreError> {
+    Ok(MirrorRow {
+        okta_device_id: row.okta_device_id,
+        platform: row.platform,
+        status: row.status,
+        serial_number: row.serial_number,
+        udid: row.udid,
+        display_name: row.display_name,
+        created_at: row.created_at,
+        last_updated_at: row.last_updated_at,
+        users: serde_json::from_value(row.users)
+            .map_err(|_| StoreError::Corrupt("okta_devices.users"))?,
+        observed_at: row.observed_at,
+        matched_serial_number: row.matched_serial_number,
+    })
+}
+
+/// Whether Okta calls a user of any device managed.
+pub(in crate::store) fn has_managed_user(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<bool, StoreError> {
+    use okta_devices as o;
+    let managed = o::table
+        .filter(o::tenant_id.eq(tenant.as_str()).and(o::integration_id.eq(id.0)))
+        .filter(o::any_managed);
+    Ok(diesel::select(diesel::dsl::exists(managed)).get_result(connection)?)
+}
+
+/// All records of the mirror, and those that match no device of the inventory.
+pub(in crate::store) fn count(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(i64, i64), StoreError> {
+    let row: CountRow = diesel::sql_query(COUNT)
+        .bind::<Text, _>(tenant.as_str())
+        .bind::<SqlUuid, _>(id.0)
+        .get_result(connection)?;
+    Ok((row.devices, row.unmatched))
+}

@@ -1,0 +1,284 @@
+//! How the mirror of an org stands: incremental reads, what went wrong, and the overview of it all.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+
+use crate::model::{
+    IntegrationId, IntegrationRecord, Job, JobKind, NewEvent, RateBucket, ReadPage, Sync,
+    SyncError, SyncState, TenantId,
+};
+use crate::store::events::insert_event;
+use crate::store::integrations::load_record;
+use crate::store::mirror::merge::{Source, merge};
+use crate::store::schema::{okta_devices, okta_rereads, okta_sweep_pages, okta_syncs};
+use crate::store::{Store, StoreError, jobs, mirror::budgets};
+
+/// Why a step did not come about, as the overview tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble {
+    /// A stable word, and what it means; `None` keeps what was told before.
+    pub error: Option<(&'static str, String)>,
+    /// Until when it is of no use to go on.
+    pub waiting: Option<Duration>,
+}
+
+/// Where an incremental read goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReadAt {
+    /// Up to which `lastUpdated` all changes are known; `None` when no device ever was.
+    pub until: Option<DateTime<Utc>>,
+    /// The address of the next page; `None` for the first.
+    pub cursor: Option<String>,
+}
+
+/// What is left to be read of the changes goes on at the cursor. With the last page `read_until`
+/// moves: never past the largest `lastUpdated` that was seen, nor past the moment, by Okta's clock, at
+/// which the first page was read. Our own clock has no part in it: a wrong one would skip changes.
+const KEEP_READ: &str = "\
+    UPDATE okta_syncs AS s \
+       SET read_until = CASE WHEN $3::text IS NOT NULL OR n.latest IS NULL THEN s.read_until \
+                             ELSE greatest(s.read_until, least(n.latest, n.began)) END, \
+           read_cursor = $3, \
+           read_began_at = CASE WHEN $3 IS NOT NULL THEN n.began END, \
+           read_latest = CASE WHEN $3 IS NOT NULL THEN n.latest END \
+      FROM (SELECT greatest(CASE WHEN read_cursor IS NOT NULL THEN read_latest END, $4) AS latest, \
+                   CASE WHEN read_cursor IS NULL THEN $5 ELSE read_began_at END AS began \
+              FROM okta_syncs WHERE tenant_id = $1 AND integration_id = $2) AS n \
+     WHERE s.tenant_id = $1 AND s.integration_id = $2";
+
+const NOTE: &str = "\
+    UPDATE okta_syncs \
+       SET waiting_until = now() + $3 * interval '1 millisecond', \
+           last_error_code = coalesce($4, last_error_code), \
+           last_error_detail = coalesce($5, last_error_detail), \
+           last_error_at = CASE WHEN $4::text IS NULL THEN last_error_at ELSE now() END \
+     WHERE tenant_id = $1 AND integration_id = $2";
+
+impl Store {
+    /// Where the incremental read goes on; `None` before the first complete sweep.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub(crate) async fn find_read(
+        &self,
+        job: &Job,
+        lease: Duration,
+    ) -> Result<Option<ReadAt>, StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            use okta_syncs as s;
+            jobs::hold_lease(connection, &job, lease)?;
+            let row: Option<(Option<DateTime<Utc>>, Option<String>)> = s::table
+                .find((job.tenant.as_str(), job.integration.0))
+                .filter(s::swept_at.is_not_null())
+                .select((s::read_until, s::read_cursor))
+                .first(connection)
+                .optional()?;
+            Ok(row.map(|(until, cursor)| ReadAt { until, cursor }))
+        })
+        .await
+    }
+
+    /// Keeps a page of what has changed.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn keep_read_page(
+        &self,
+        job: &Job,
+        lease: Duration,
+        page: ReadPage,
+    ) -> Result<(), StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            // Held before the devices, as by a sweep: neither then waits for the other in a circle.
+            let key = (job.tenant.as_str(), job.integration.0);
+            let mine = okta_syncs::table.find(key).select(okta_syncs::sweep_id).for_update();
+            mine.first::<i64>(connection).optional()?.ok_or(StoreError::LeaseLost)?;
+            let (devices, read_at) = (&page.devices, page.read_at);
+            merge(connection, &job.tenant, job.integration, devices, Source::Changes, read_at)?;
+            budgets::learn(connection, &page.org_id, RateBucket::Devices, page.limit)?;
+            let latest = page.devices.iter().map(|device| device.last_updated).max();
+            diesel::sql_query(KEEP_READ)
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<Nullable<Text>, _>(&page.next)
+                .bind::<Nullable<Timestamptz>, _>(latest)
+                .bind::<Nullable<Timestamptz>, _>(page.at)
+                .execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Begins the incremental read anew, from where it began.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn restart_read(&self, job: &Job, lease: Duration) -> Result<(), StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            let mine = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
+            diesel::update(mine)
+                .set(okta_syncs::read_cursor.eq(None::<String>))
+                .execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes why a job does not go on, and asks for another when this one cannot mend it.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn note_trouble(
+        &self,
+        job: &Job,
+        lease: Duration,
+        trouble: Trouble,
+        ask_for: Option<JobKind>,
+    ) -> Result<(), StoreError> {
+        let (tenant, job) = (job.tenant.clone(), job.clone());
+        self.in_tenant(&tenant, move |connection| {
+            jobs::hold_lease(connection, &job, lease)?;
+            let waiting = trouble.waiting.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(0));
+            let (code, detail) = match &trouble.error {
+                Some((code, detail)) => (Some(*code), Some(detail.as_str())),
+                None => (None, None),
+            };
+            diesel::sql_query(NOTE)
+                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<Nullable<BigInt>, _>(waiting)
+                .bind::<Nullable<Text>, _>(code)
+                .bind::<Nullable<Text>, _>(detail)
+                .execute(connection)?;
+            match ask_for {
+                Some(kind) => jobs::request(connection, &job.tenant, job.integration, kind),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// How the mirror of an integration stands.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
+    pub async fn get_sync(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+    ) -> Result<(IntegrationRecord, Sync), StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let record = load_record(connection, &owner, id, false)?;
+            let sync = load_sync(connection, &record)?;
+            Ok((record, sync))
+        })
+        .await
+    }
+
+    /// Asks for a sweep now, with its event; one that goes on is not begun anew.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
+    pub async fn request_sync(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        event: NewEvent,
+    ) -> Result<(IntegrationRecord, Sync), StoreError> {
+        let owner = tenant.clone();
+        self.in_tenant(tenant, move |connection| {
+            let record = load_record(connection, &owner, id, true)?;
+            if record.credentials.is_some() {
+                jobs::request(connection, &owner, id, JobKind::Sweep)?;
+                insert_event(connection, &owner, &event)?;
+            }
+            let sync = load_sync(connection, &record)?;
+            Ok((record, sync))
+        })
+        .await
+    }
+}
+
+/// Forgets all that was read of an org, and how far it was read.
+pub(in crate::store) fn delete_mirror(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    use {okta_devices as d, okta_rereads as r, okta_sweep_pages as p, okta_syncs as s};
+    let key = (tenant.as_str(), id.0);
+    diesel::delete(s::table.find(key)).execute(connection)?;
+    let pages = p::table.filter(p::tenant_id.eq(key.0).and(p::integration_id.eq(key.1)));
+    diesel::delete(pages).execute(connection)?;
+    let rereads = r::table.filter(r::tenant_id.eq(key.0).and(r::integration_id.eq(key.1)));
+    diesel::delete(rereads).execute(connection)?;
+    let devices = d::table.filter(d::tenant_id.eq(key.0).and(d::integration_id.eq(key.1)));
+    diesel::delete(devices).execute(connection)?;
+    Ok(())
+}
+
+#[derive(Queryable, Selectable, Default)]
+#[diesel(table_name = okta_syncs)]
+struct SyncRow {
+    device_count: Option<i64>,
+    sweep_started_at: Option<DateTime<Utc>>,
+    sweep_done: i64,
+    waiting_until: Option<DateTime<Utc>>,
+    last_success_at: Option<DateTime<Utc>>,
+    last_error_code: Option<String>,
+    last_error_detail: Option<String>,
+    last_error_at: Option<DateTime<Utc>>,
+}
+
+fn load_sync(
+    connection: &mut PgConnection,
+    record: &IntegrationRecord,
+) -> Result<Sync, StoreError> {
+    let (tenant, id) = (&record.integration.tenant, record.integration.id);
+    let row: Option<SyncRow> = okta_syncs::table
+        .find((tenant.as_str(), id.0))
+        .select(SyncRow::as_select())
+        .first(connection)
+        .optional()?;
+    let row = row.unwrap_or_default();
+    let job = jobs::find_state(connection, tenant, id, JobKind::Sweep)?;
+    let now: DateTime<Utc> =
+        diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(connection)?;
+    let waits = row.sweep_started_at.is_some() || row.waiting_until.is_some_and(|end| end > now);
+    let state = match job {
+        Some(job) if job.running => SyncState::Running,
+        Some(_) if waits => SyncState::Waiting,
+        Some(job) if job.run_at <= now => SyncState::Queued,
+        _ => SyncState::Idle,
+    };
+    let error = row.last_error_code.zip(row.last_error_at);
+    let (devices, unmatched) = crate::store::mirror::okta_devices::count(connection, tenant, id)?;
+    Ok(Sync {
+        state,
+        done: row.sweep_done,
+        expected: row.device_count,
+        limit_per_minute: budgets::limit_of(
+            connection,
+            &record.integration.org.id,
+            RateBucket::Devices,
+        )?,
+        last_success_at: row.last_success_at,
+        last_error: error.map(|(code, at)| SyncError {
+            code,
+            detail: row.last_error_detail.unwrap_or_default(),
+            at,
+        }),
+        devices,
+        unmatched,
+    })
+}

@@ -1,0 +1,376 @@
+//! Configured platforms with their sealed secrets.
+
+pub(in crate::store) mod deployments;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::crypto::{self, KeyWrap, Place};
+use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
+use crate::model::{Finding, IntegrationId, IntegrationRecord, NewEvent, Platform, TenantId};
+use crate::store::events::insert_event;
+use crate::store::integrations::load_record;
+use crate::store::integrations::prerequisites::upsert_findings;
+use crate::store::keys::rotation::hold_key;
+use crate::store::platforms::deployments::count_devices;
+use crate::store::record::change::Change;
+use crate::store::schema::{integrations, platforms};
+use crate::store::{Store, StoreError};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = platforms)]
+struct PlatformRow {
+    platform: String,
+    scep_url: Option<String>,
+    challenge_url: Option<String>,
+    username: Option<String>,
+    secret_version: i64,
+    secret_updated_at: DateTime<Utc>,
+    secret_updated_by: String,
+    verified_at: Option<DateTime<Utc>>,
+    ca: Option<serde_json::Value>,
+    refused_at: Option<DateTime<Utc>>,
+    config_version: i64,
+    certificate_version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A platform that Okta was asked about, to be stored.
+#[derive(Debug, Clone)]
+pub struct PlatformChange {
+    pub new: NewPlatform,
+    /// The org that it was verified against.
+    pub org_id: String,
+    /// What the verification showed beside it.
+    pub findings: Vec<Finding>,
+    /// The version that the caller has seen, when `If-Match` was sent.
+    pub expected_version: Option<i64>,
+    pub event: NewEvent,
+}
+
+fn row_name(id: IntegrationId, platform: Platform) -> String {
+    format!("{id}/{}", platform.as_str())
+}
+
+pub(super) fn seal(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    platform: Platform,
+    secret: &SecretString,
+) -> Result<Vec<u8>, StoreError> {
+    let row = row_name(id, platform);
+    let place = Place { table: "platforms", tenant: tenant.as_str(), row: &row, column: "secret" };
+    Ok(crypto::seal(keys, place, secret)?)
+}
+
+pub(super) fn open(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    platform: Platform,
+    sealed: &[u8],
+) -> Result<SecretString, StoreError> {
+    let row = row_name(id, platform);
+    let place = Place { table: "platforms", tenant: tenant.as_str(), row: &row, column: "secret" };
+    Ok(crypto::open(keys, place, sealed)?)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn one<'a>(tenant: &'a TenantId, id: IntegrationId, platform: Platform) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: Uuid = id.0;
+    let platform: &'static str = platform.as_str();
+    platforms::table
+        .filter(platforms::tenant_id.eq(tenant).and(platforms::integration_id.eq(id)))
+        .filter(platforms::platform.eq(platform))
+}
+
+pub(super) fn load_states(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, PlatformState)>, StoreError> {
+    let rows: Vec<(Uuid, PlatformRow)> = platforms::table
+        .filter(platforms::tenant_id.eq(tenant.as_str()).and(platforms::integration_id.eq_any(ids)))
+        .order(platforms::platform.desc())
+        .select((platforms::integration_id, PlatformRow::as_select()))
+        .load(connection)?;
+    rows.into_iter().map(|(id, row)| Ok((id, to_state(row)?))).collect()
+}
+
+impl Store {
+    /// Stores a platform that was verified, with what the verification showed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::StaleVersion`],
+    /// [`StoreError::ChangedMeanwhile`] when it was pointed at another org, [`StoreError::Unavailable`].
+    pub async fn update_platform(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        change: PlatformChange,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let keys = Arc::clone(&self.keys);
+        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
+            if before.integration.org.id != change.org_id {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            hold_key(connection, keys.active_key_id())?;
+            let platform = change.new.platform;
+            let sealed = seal(keys.as_ref(), owner, id, platform, &change.new.secret)?;
+            let versions = next_versions(connection, owner, id)?;
+            upsert(connection, owner, before, &change, &sealed, versions)?;
+            upsert_findings(connection, owner, id, &change.findings)?;
+            insert_event(connection, owner, &change.event)?;
+            Ok(Change::Configuration)
+        })
+        .await
+    }
+
+    /// The platform's secret, opened; `None` when the platform is not configured.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
+    pub async fn open_platform(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        platform: Platform,
+    ) -> Result<(IntegrationRecord, Option<SecretString>), StoreError> {
+        let owner = tenant.clone();
+        let keys = Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |connection| {
+            let record = load_record(connection, &owner, id, false)?;
+            let sealed: Option<Vec<u8>> =
+                one(&owner, id, platform).select(platforms::secret).first(connection).optional()?;
+            let secret = sealed
+                .map(|sealed| open(keys.as_ref(), &owner, id, platform, &sealed))
+                .transpose()?;
+            Ok((record, secret))
+        })
+        .await
+    }
+
+    /// Notes how a trial of the stored values ended, with its event and what else it showed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the platform, [`StoreError::ChangedMeanwhile`] when its secret is
+    /// no longer the one that was tried, [`StoreError::Unavailable`].
+    pub async fn update_verification(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        trial: Trial,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, None, move |connection, owner, _| {
+            let row = one(owner, id, trial.platform);
+            let tried: i64 = row.select(platforms::secret_version).first(connection)?;
+            if tried != trial.secret_version {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            match &trial.outcome {
+                TrialOutcome::Worked { ca, at } => {
+                    let ca = ca.as_ref().map(ca_to_json).transpose()?;
+                    diesel::update(row)
+                        .set((
+                            platforms::verified_at.eq(at),
+                            platforms::refused_at.eq(None::<DateTime<Utc>>),
+                        ))
+                        .execute(connection)?;
+                    if ca.is_some() {
+                        diesel::update(row).set(platforms::ca.eq(ca)).execute(connection)?;
+                    }
+                }
+                TrialOutcome::Refused { at } => {
+                    diesel::update(row).set(platforms::refused_at.eq(at)).execute(connection)?;
+                }
+            }
+            upsert_findings(connection, owner, id, &trial.findings)?;
+            insert_event(connection, owner, &trial.event)?;
+            Ok(Change::Knowledge)
+        })
+        .await
+    }
+
+    /// Deletes a platform; `refuse_if_used` keeps it while devices have been given something of it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::InUse`],
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_platform(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        platform: Platform,
+        refuse_if_used: bool,
+        expected_version: Option<i64>,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, expected_version, move |connection, owner, before| {
+            if !before.platforms.iter().any(|state| state.platform == platform) {
+                return Err(StoreError::NotFound);
+            }
+            let devices = count_devices(connection, owner, id, Some(platform))?;
+            if refuse_if_used && devices > 0 {
+                return Err(StoreError::InUse { devices, platforms: vec![platform] });
+            }
+            diesel::delete(one(owner, id, platform)).execute(connection)?;
+            insert_event(connection, owner, &event)?;
+            Ok(Change::Configuration)
+        })
+        .await
+    }
+}
+
+/// A trial of stored values.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    pub platform: Platform,
+    /// The secret that was tried.
+    pub secret_version: i64,
+    pub outcome: TrialOutcome,
+    pub findings: Vec<Finding>,
+    pub event: NewEvent,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone)]
+pub enum TrialOutcome {
+    Worked { ca: Option<CertificateAuthority>, at: DateTime<Utc> },
+    Refused { at: DateTime<Utc> },
+}
+
+#[derive(Clone, Copy)]
+struct Versions {
+    config: i64,
+    secret: i64,
+}
+
+fn next_versions(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<Versions, StoreError> {
+    let mine = integrations::table
+        .filter(integrations::tenant_id.eq(tenant.as_str()).and(integrations::id.eq(id.0)));
+    let (config, secret) = diesel::update(mine)
+        .set((
+            integrations::config_versions.eq(integrations::config_versions + 1),
+            integrations::secrets_entered.eq(integrations::secrets_entered + 1),
+        ))
+        .returning((integrations::config_versions, integrations::secrets_entered))
+        .get_result(connection)?;
+    Ok(Versions { config, secret })
+}
+
+/// The versions of a platform after a change: each counts up only when what it counts has changed.
+struct Given {
+    secret_version: i64,
+    secret_updated_at: DateTime<Utc>,
+    secret_updated_by: String,
+    config_version: i64,
+    certificate_version: i64,
+}
+
+impl Given {
+    fn after(stored: Option<&PlatformState>, new: &NewPlatform, next: Versions, by: &str) -> Self {
+        let scep_url = |scep: &Option<ScepValues>| scep.as_ref().map(|scep| scep.scep_url.clone());
+        let old_secret = stored.filter(|_| !new.secret_is_new);
+        let old_url = stored.filter(|state| scep_url(&state.scep) == scep_url(&new.scep));
+        // Of the secrets only the iOS key is in what devices are given; of the SCEP values the URL.
+        let unchanged = old_url.filter(|_| new.platform == Platform::Macos || !new.secret_is_new);
+        Self {
+            secret_version: old_secret.map_or(next.secret, |state| state.secret_version),
+            secret_updated_at: old_secret.map_or_else(Utc::now, |state| state.secret_updated_at),
+            secret_updated_by: old_secret
+                .map_or_else(|| by.to_owned(), |state| state.secret_updated_by.clone()),
+            config_version: unchanged.map_or(next.config, |state| state.config_version),
+            certificate_version: old_url.map_or(next.config, |state| state.certificate_version),
+        }
+    }
+}
+
+fn upsert(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    before: &IntegrationRecord,
+    change: &PlatformChange,
+    sealed: &[u8],
+    versions: Versions,
+) -> Result<(), StoreError> {
+    use platforms as p;
+    let new = &change.new;
+    let stored = before.platform(new.platform);
+    let given = Given::after(stored, new, versions, &change.event.actor.sub);
+    let values = (
+        p::scep_url.eq(new.scep.as_ref().map(|scep| scep.scep_url.as_str())),
+        p::challenge_url.eq(new.scep.as_ref().map(|scep| scep.challenge_url.as_str())),
+        p::username.eq(new.scep.as_ref().map(|scep| scep.username.as_str())),
+        p::secret.eq(sealed),
+        p::key_id.eq(crypto::key_id_of(sealed)?),
+        p::secret_version.eq(given.secret_version),
+        p::secret_updated_at.eq(given.secret_updated_at),
+        p::secret_updated_by.eq(given.secret_updated_by),
+        p::verified_at.eq(new.verified_at),
+        p::ca.eq(new.ca.as_ref().map(ca_to_json).transpose()?),
+        p::refused_at.eq(None::<DateTime<Utc>>),
+        p::config_version.eq(given.config_version),
+        p::certificate_version.eq(given.certificate_version),
+        p::updated_at.eq(diesel::dsl::now),
+    );
+    let key = (
+        p::tenant_id.eq(tenant.as_str()),
+        p::integration_id.eq(before.integration.id.0),
+        p::platform.eq(new.platform.as_str()),
+    );
+    diesel::insert_into(p::table)
+        .values((key, values.clone()))
+        .on_conflict((p::tenant_id, p::integration_id, p::platform))
+        .do_update()
+        .set(values)
+        .execute(connection)?;
+    Ok(())
+}
+
+fn ca_to_json(ca: &CertificateAuthority) -> Result<serde_json::Value, StoreError> {
+    serde_json::to_value(ca).map_err(|_| StoreError::Corrupt("platforms.ca"))
+}
+
+fn to_state(row: PlatformRow) -> Result<PlatformState, StoreError> {
+    let url = |text: String| text.parse().map_err(|_| StoreError::Corrupt("platforms.scep_url"));
+    let scep = match (row.scep_url, row.challenge_url, row.username) {
+        (Some(scep_url), Some(challenge_url), Some(username)) => Some(ScepValues {
+            scep_url: url(scep_url)?,
+            challenge_url: url(challenge_url)?,
+            username,
+        }),
+        _ => None,
+    };
+    let ca = row
+        .ca
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|_| StoreError::Corrupt("platforms.ca"))?;
+    Ok(PlatformState {
+        platform: Platform::parse(&row.platform)
+            .ok_or(StoreError::Corrupt("platforms.platform"))?,
+        scep,
+        secret_version: row.secret_version,
+        secret_updated_at: row.secret_updated_at,
+        secret_updated_by: row.secret_updated_by,
+        verified_at: row.verified_at,
+        ca,
+        refused_at: row.refused_at,
+        config_version: row.config_version,
+        certificate_version: row.certificate_version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}

@@ -1,0 +1,158 @@
+//! The one frame in which everything is changed that an integration's status follows from. When
+//! another status follows, it is noted and audited in the same transaction, and told of after the
+//! commit. Reads never note anything: what has become of a status by time alone shows in them at
+//! once, and is noted by the next change or re-check.
+
+use chrono::Utc;
+use diesel::PgConnection;
+use diesel::prelude::*;
+use serde_json::json;
+
+use crate::model::integrations::derive_status;
+use crate::model::{
+    Actor, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Status, StatusReason,
+    TenantId,
+};
+use crate::store::events::insert_event;
+use crate::store::integrations::prerequisites::upsert_findings;
+use crate::store::integrations::{expect_version, load_record, one, touch};
+use crate::store::mirror::okta_devices::has_managed_user;
+use crate::store::schema::integrations;
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics;
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Change {
+    /// All is as it was, and stays so: the record is answered as it was read.
+    Nothing,
+    /// Something else is known now; the configuration, and so the version, is the same.
+    Knowledge,
+    /// The configuration is another: its version counts up.
+    Configuration,
+}
+
+/// A status that is no longer the one that was told of last.
+#[derive(Debug)]
+struct NotedStatus {
+    id: IntegrationId,
+    from: String,
+    to: Status,
+    reasons: Vec<&'static str>,
+}
+
+impl Store {
+    /// Does `work` on an integration that is held until the commit, and answers it as it is then.
+    /// `work` writes its own event; it may run several times, as in [`Store::in_tenant`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`] when `expected_version` is another than
+    /// the stored one, what `work` refuses, [`StoreError::Unavailable`].
+    pub(in crate::store) async fn change<F>(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        expected_version: Option<i64>,
+        work: F,
+    ) -> Result<IntegrationRecord, StoreError>
+    where
+        F: Fn(&mut PgConnection, &TenantId, &IntegrationRecord) -> Result<Change, StoreError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let owner = tenant.clone();
+        let changed = self.in_tenant(tenant, move |connection| {
+            let before = load_record(connection, &owner, id, true)?;
+            expect_version(&before, expected_version)?;
+            match work(connection, &owner, &before)? {
+                Change::Nothing => return Ok((before, None)),
+                Change::Knowledge => {}
+                Change::Configuration => touch(connection, &owner, id)?,
+            }
+            let after = load_record(connection, &owner, id, false)?;
+            let noted = note_status(connection, &owner, &after)?;
+            Ok((after, noted))
+        });
+        let (record, noted) = changed.await?;
+        if let Some(noted) = noted {
+            tell_of(&noted);
+        }
+        Ok(record)
+    }
+
+    /// Notes what a complete sweep has brought about: an org that was overdue is so no more, and a
+    /// managed user shows what `if_managed` says.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn note_sweep(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        if_managed: Finding,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, None, move |connection, owner, before| {
+            // What was shown once stays so; to look for it again after each sweep would be for nothing.
+            let known = before.finding(if_managed.kind);
+            if known.is_none_or(|known| known.outcome != if_managed.outcome)
+                && has_managed_user(connection, owner, id)?
+            {
+                upsert_findings(connection, owner, id, std::slice::from_ref(&if_managed))?;
+            }
+            Ok(Change::Knowledge)
+        })
+        .await
+    }
+
+    /// Notes what has become of the status by time alone.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn note_status(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, None, |_, _, _| Ok(Change::Knowledge)).await
+    }
+}
+
+/// Compares the status with the noted one; the caller holds the integration's row, so of two that
+/// find the same change one notes it.
+fn note_status(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    record: &IntegrationRecord,
+) -> Result<Option<NotedStatus>, StoreError> {
+    let id = record.integration.id;
+    let (to, reasons) = derive_status(record, Utc::now());
+    let from: String = one(tenant, id).select(integrations::noted_status).get_result(connection)?;
+    if from == to.as_str() {
+        return Ok(None);
+    }
+    diesel::update(one(tenant, id))
+        .set(integrations::noted_status.eq(to.as_str()))
+        .execute(connection)?;
+    let reasons: Vec<&'static str> = reasons.into_iter().map(StatusReason::as_str).collect();
+    let event = NewEvent {
+        integration_id: Some(id),
+        kind: EventKind::StatusChanged,
+        actor: Actor::service(),
+        detail: json!({ "from": from, "to": to, "reasons": reasons }),
+    };
+    insert_event(connection, tenant, &event)?;
+    Ok(Some(NotedStatus { id, from, to, reasons }))
+}
+
+fn tell_of(noted: &NotedStatus) {
+    let NotedStatus { id, from, to, reasons } = noted;
+    metrics::record_status_change(to.as_str());
+    let reasons = reasons.join(" ");
+    if *to == Status::Degraded {
+        tracing::warn!(integration_id = %id, from, reasons, "an integration has become degraded");
+    } else {
+        let to = to.as_str();
+        tracing::info!(integration_id = %id, from, to, reasons, "an integration's status changed");
+    }
+}
