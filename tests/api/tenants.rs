@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{EVERY_SCOPE, INTEGRATIONS, POSTGRES, World};
+use crate::support::world::{EVERY_SCOPE, INTEGRATIONS, POSTGRES, World};
 
 #[tokio::test]
 async fn another_tenants_integration_is_not_found_by_any_operation() {

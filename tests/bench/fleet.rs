@@ -2,21 +2,18 @@
 //! MDM and asked for. Run with `cargo bench --bench fleet [-- DEVICES]`: it takes minutes. What it
 //! prints are this machine's figures, with client, Okta and database on the same cores: use ratios.
 
-#[path = "../api/process.rs"]
+#[path = "../api/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
-mod process;
-#[path = "../api/world.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
-mod world;
+mod support;
 
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use process::Process;
 use reqwest::Method;
 use serde_json::{Value, json};
+use support::process::Process;
+use support::world::{INTEGRATIONS, World};
 use testkit::okta::NewDevice;
-use world::{INTEGRATIONS, World};
 
 const DEVICES: usize = 100_000;
 const BATCH: usize = 1_000;

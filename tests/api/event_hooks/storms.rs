@@ -1,0 +1,122 @@
+//! Event hooks on bad days: floods of deliveries, and a database that is away.
+
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use testkit::postgres::Postgres;
+
+use crate::event_hooks::{
+    Hooked, NOTHING, deliver, devices, due, post, put_jobs_off, status, verify, waiting,
+};
+use crate::support::world::{World, database_on, prepare};
+
+#[tokio::test]
+async fn more_than_five_hundred_devices_become_one_sweep() {
+    let world = World::start().await;
+    let Hooked { path, okta, .. } = Hooked::new(&world).await;
+    put_jobs_off(&world);
+    deliver(&okta, &devices(0, 300)).await;
+    deliver(&okta, &devices(200, 500)).await;
+    assert_eq!(waiting(&world).len(), 500);
+    assert_eq!((due(&world, "rereads"), due(&world, "sweep")), ("1".to_owned(), "0".to_owned()));
+    let id = path.rsplit('/').next().expect("id");
+    world.sql(&format!(
+        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
+         VALUES ('{}', '{id}', 'guoMissing', 'missing')",
+        world.tenant
+    ));
+    deliver(&okta, &devices(500, 501)).await;
+    assert_eq!((waiting(&world).len(), due(&world, "sweep")), (0, "1".to_owned()));
+    assert_eq!(world.sql("SELECT okta_device_id FROM okta_rereads"), "guoMissing");
+    deliver(&okta, &devices(7, 8)).await;
+    assert_eq!(waiting(&world), ["guo000007"]);
+}
+
+#[tokio::test]
+async fn a_sweep_under_way_has_perhaps_passed_them_so_they_go_on_waiting() {
+    let world = World::start().await;
+    let Hooked { path, okta, .. } = Hooked::new(&world).await;
+    let id = path.rsplit('/').next().expect("id");
+    world.sql("UPDATE jobs SET run_at = now() + interval '1 hour', lease_until = now() + interval '1 minute'");
+    deliver(&okta, &devices(0, 501)).await;
+    assert_eq!(waiting(&world).len(), 501, "somebody is at the sweep");
+    world.sql(&format!(
+        "UPDATE jobs SET lease_until = NULL; \
+         INSERT INTO okta_syncs (tenant_id, integration_id, sweep_completed_at, sweep_started_at) \
+         VALUES ('{}', '{id}', now() - interval '1 hour', now())",
+        world.tenant
+    ));
+    deliver(&okta, &devices(501, 502)).await;
+    assert_eq!(waiting(&world).len(), 502, "the sweep goes on in a moment");
+    world.sql("UPDATE okta_syncs SET sweep_completed_at = now()");
+    deliver(&okta, &devices(502, 503)).await;
+    assert_eq!((waiting(&world).len(), due(&world, "sweep")), (0, "1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
+    let world = World::start().await;
+    let Hooked { okta, .. } = Hooked::new(&world).await;
+    put_jobs_off(&world);
+    let all = devices(0, 400);
+    let (okta, all) = (&okta, &all);
+    let started = Instant::now();
+    let mut took: Vec<_> = futures_util::stream::iter(0..10_000_usize)
+        .map(|n| async move {
+            let asked = Instant::now();
+            okta.deliver("device.user.add", &[&all[n * 7 % all.len()]]).await.expect("taken");
+            asked.elapsed()
+        })
+        .buffer_unordered(64)
+        .collect()
+        .await;
+    took.sort_unstable();
+    eprintln!("10,000 in {:?}: p50 {:?}, p99 {:?}", started.elapsed(), took[5_000], took[9_900]);
+    assert_eq!(&waiting(&world), all);
+    assert_eq!((due(&world, "rereads"), due(&world, "sweep")), ("1".to_owned(), "0".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
+    let world = World::start().await;
+    let Hooked { okta, .. } = Hooked::new(&world).await;
+    put_jobs_off(&world);
+    let all = devices(0, 3_000);
+    let okta = &okta;
+    let start = world.sql("SELECT clock_timestamp()");
+    let taken = futures_util::stream::iter(all.chunks(3))
+        .map(|some| async move { deliver(okta, some).await })
+        .buffer_unordered(64)
+        .count()
+        .await;
+    assert_eq!((taken, due(&world, "sweep")), (1_000, "1".to_owned()));
+    let left = waiting(&world).len();
+    assert!(left <= 500, "{left}");
+    let asked = format!("SELECT requested_at > '{start}' FROM jobs WHERE kind = 'sweep'");
+    assert_eq!(world.sql(&asked), "t");
+}
+
+#[tokio::test]
+async fn while_postgresql_is_away_okta_is_asked_to_deliver_again() {
+    let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
+    prepare(&postgres);
+    let (database, url) = database_on(&postgres);
+    let world = World::build().database_url(url).start().await;
+    let Hooked { hook_path, secret, okta, .. } = Hooked::new(&world).await;
+    assert_eq!(status(okta.deliver("device.user.add", &["guo1"]).await), 204);
+    // The private server does not wait for its disk, and would forget the last moment.
+    postgres.execute(&database, "CHECKPOINT").expect("SQL");
+    postgres.crash().expect("crash");
+    // With the secret remembered and without.
+    for sent in [secret.as_str(), "wrong"] {
+        let away = post(&world, &hook_path, Some(sent), NOTHING).await;
+        assert_ne!(away.header("retry-after"), "");
+        away.expect_problem(503, "database_unavailable");
+    }
+    postgres.restart().expect("restart");
+    assert_eq!(status(okta.deliver("device.user.add", &["guo1"]).await), 204);
+    let missing: Value =
+        verify(&world, "/hooks/okta/x", "x").await.expect_problem(404, "not_found");
+    assert!(!missing.to_string().contains(&secret));
+}

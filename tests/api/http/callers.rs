@@ -1,0 +1,186 @@
+//! Who gets in: every flaw a token can have, every scope an operation needs.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use testkit::tokens::{Claims, Flaw, JwksServer, KeyKind, ScopeForm, TokenIssuer};
+
+use crate::support::world::{EVERY_SCOPE, INTEGRATIONS, ISSUER_KEYS, World};
+
+fn claims() -> Claims {
+    Claims::new("admin@customer.example").tenant("t").scopes(&EVERY_SCOPE)
+}
+
+#[tokio::test]
+async fn a_token_with_any_flaw_is_refused() {
+    let world = World::start().await;
+    for flaw in Flaw::ALL {
+        let token = ISSUER_KEYS.0.sign_flawed(&claims(), flaw);
+        let answer = world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+        assert!(answer.header("www-authenticate").contains("invalid_token"), "{flaw:?}");
+        answer.expect_problem(401, "unauthorized");
+    }
+    world
+        .ask(Method::GET, INTEGRATIONS)
+        .token(&ISSUER_KEYS.0.sign(&claims()))
+        .send()
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn without_a_bearer_token_nobody_is_told_anything() {
+    let world = World::start().await;
+    let anonymous = world.ask(Method::GET, INTEGRATIONS).send().await;
+    assert_eq!(anonymous.header("www-authenticate"), "Bearer realm=\"okta-device-trust\"");
+    anonymous.expect_problem(401, "unauthorized");
+    for header in ["Bearer", "Bearer ", "Basic YTpi", "bearer x", "Bearer a.b.c", "Bearer \u{7f}"] {
+        let Ok(value) = reqwest::header::HeaderValue::from_str(header) else { continue };
+        let answer = world
+            .ask(Method::GET, INTEGRATIONS)
+            .header("authorization", value.to_str().expect("text"));
+        answer.send().await.expect_problem(401, "unauthorized");
+    }
+    // A path that does not exist is not told apart from one that does.
+    world.ask(Method::GET, "/nothing/here").send().await.expect_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn scopes_are_understood_in_each_of_the_usual_forms() {
+    let world = World::start().await;
+    for form in [ScopeForm::Scope, ScopeForm::ScpArray, ScopeForm::ScpString, ScopeForm::ScopeArray]
+    {
+        let token = ISSUER_KEYS.0.sign(&claims().scope_form(form));
+        let answer = world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+        assert_eq!(answer.status, 200, "{form:?} {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn each_operation_asks_for_its_own_scope_and_the_denial_is_audited_once() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    let body = json!({ "okta_domain": "acme.okta.com" });
+    for (method, path, needed) in [
+        (Method::GET, INTEGRATIONS.to_owned(), "odt:read"),
+        (Method::GET, path.clone(), "odt:read"),
+        (Method::GET, format!("{path}/setup"), "odt:read"),
+        (Method::GET, format!("{path}/events"), "odt:read"),
+        (Method::GET, format!("{path}/prerequisites"), "odt:read"),
+        (Method::POST, INTEGRATIONS.to_owned(), "odt:write"),
+        (Method::DELETE, path.clone(), "odt:write"),
+        (Method::DELETE, format!("{path}/credentials"), "odt:write"),
+        (Method::POST, format!("{path}/prerequisites/check"), "odt:write"),
+    ] {
+        let others: Vec<&str> = EVERY_SCOPE.into_iter().filter(|scope| *scope != needed).collect();
+        let answer = world.ask(method.clone(), &path).scopes(&others).json(&body).send().await;
+        let problem = answer.expect_problem(403, "scope_missing");
+        assert!(problem["detail"].as_str().expect("detail").contains(needed), "{method} {path}");
+    }
+    assert_eq!(
+        world.sql("SELECT count(*) FROM events WHERE kind = 'scope_denied'"),
+        "2",
+        "once for each scope"
+    );
+}
+
+#[tokio::test]
+async fn keys_are_read_once_and_unknown_ones_cause_one_request_in_ten_seconds() {
+    let issuer =
+        TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
+    let jwks = JwksServer::start(&issuer).expect("JWKS server");
+    let world = World::build().setting("ODT_JWT_JWKS_URL", jwks.url()).start().await;
+    let ask = async |token: String| world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+    ask(issuer.sign(&claims())).await.expect(200);
+    let before = jwks.requests();
+    for _ in 0..20 {
+        ask(issuer.sign(&claims())).await.expect(200);
+    }
+    assert_eq!(jwks.requests(), before, "fresh keys are not asked for again");
+    // Unknown kids cause at most one request in ten seconds, however many come.
+    for _ in 0..20 {
+        ask(issuer.sign_flawed(&claims(), Flaw::UnknownKid))
+            .await
+            .expect_problem(401, "unauthorized");
+    }
+    assert!(jwks.requests() <= before + 1, "{} requests", jwks.requests() - before);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_are_our_trouble_and_not_the_callers() {
+    let issuer =
+        TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
+    let mut jwks = JwksServer::start(&issuer).expect("JWKS server");
+    jwks.set_refusing();
+    let world = World::build().setting("ODT_JWT_JWKS_URL", jwks.url()).start().await;
+    let ask = || async {
+        world.ask(Method::GET, INTEGRATIONS).token(&issuer.sign(&claims())).send().await
+    };
+    let answer = ask().await;
+    assert!(!answer.header("retry-after").is_empty());
+    answer.expect_problem(503, "signing_keys_unavailable");
+    assert_eq!(world.ask(Method::GET, "/health/ready").send().await.status, 503);
+    jwks.set_well().expect("JWKS server");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    ask().await.expect(200);
+    // Once they are known, the issuer may be away.
+    jwks.set_unavailable();
+    ask().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_shared_secret_works_in_place_of_a_jwks() {
+    let secret = "a shared secret of more than thirty-two bytes";
+    let world = World::build().setting("ODT_JWT_SHARED_SECRET", secret).start().await;
+    let good = ISSUER_KEYS.0.sign_with_secret(&claims(), secret);
+    world.ask(Method::GET, INTEGRATIONS).token(&good).send().await.expect(200);
+    let other =
+        ISSUER_KEYS.0.sign_with_secret(&claims(), "another secret of more than thirty-two bytes");
+    world
+        .ask(Method::GET, INTEGRATIONS)
+        .token(&other)
+        .send()
+        .await
+        .expect_problem(401, "unauthorized");
+    let rsa = ISSUER_KEYS.0.sign(&claims());
+    world
+        .ask(Method::GET, INTEGRATIONS)
+        .token(&rsa)
+        .send()
+        .await
+        .expect_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn the_tenant_claim_is_what_the_operator_says() {
+    let world = World::build().setting("ODT_JWT_TENANT_CLAIM", "org").start().await;
+    let token = ISSUER_KEYS.0.sign(&claims().claim("org", "t9"));
+    world.ask(Method::GET, INTEGRATIONS).token(&token).send().await.expect(200);
+    for bad in [json!(null), json!(7), json!(""), json!("with blank"), json!("x".repeat(129))] {
+        let token = ISSUER_KEYS.0.sign(&claims().claim("org", bad));
+        let problem = world
+            .ask(Method::GET, INTEGRATIONS)
+            .token(&token)
+            .send()
+            .await
+            .expect_problem(401, "unauthorized");
+        assert!(problem["detail"].as_str().expect("detail").contains("org"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_learnt_and_the_withdrawn_one_refused() {
+    let issuer =
+        TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
+    let jwks = JwksServer::start(&issuer).expect("JWKS server");
+    let world = World::build().setting("ODT_JWT_JWKS_URL", jwks.url()).start().await;
+    let ask = async |token: &str| world.ask(Method::GET, INTEGRATIONS).token(token).send().await;
+    let old = issuer.sign(&claims());
+    ask(&old).await.expect(200);
+    issuer.rotate(false);
+    // An unknown key is asked for once in ten seconds.
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
+    ask(&issuer.sign(&claims())).await.expect(200);
+    ask(&old).await.expect_problem(401, "unauthorized");
+}

@@ -1,0 +1,5 @@
+//! The HTTP surface that all operations share.
+
+mod callers;
+mod documents;
+mod operations;

@@ -1,0 +1,196 @@
+//! What has had its time is forgotten, what has not stays, and the audit loses nothing otherwise.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+
+use crate::jobs::recheck::replica;
+use crate::support::world::{POSTGRES, World};
+
+/// Lets a worker do the tenant's housekeeping, and waits until it is done.
+async fn keep_house(world: &World) {
+    let done = || {
+        world.sql(
+            "SELECT run_at > now() + interval '50 minutes' FROM jobs WHERE kind = 'housekeeping'",
+        )
+    };
+    world.sql("UPDATE jobs SET run_at = now() WHERE kind = 'housekeeping'");
+    let _replica = replica(world, &[]).await;
+    let until = Instant::now() + Duration::from_secs(30);
+    while done() != "t" {
+        assert!(Instant::now() < until, "the housekeeping is not done");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A world with one integration and no work but the housekeeping; the integration's id.
+async fn house() -> (World, String) {
+    let world = World::start().await;
+    let path = world.integration().await;
+    let id = path.rsplit('/').next().expect("id").to_owned();
+    (world, id)
+}
+
+#[tokio::test]
+async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() {
+    let (world, id) = house().await;
+    let tenant = &world.tenant;
+    let device = |serial: &str, deleted: &str, reported: &str| {
+        world.sql(&format!(
+            "INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at, updated_at) VALUES \
+             ('{tenant}', '{serial}', now() - interval '{deleted}', now() - interval '{reported}', \
+              now() - interval '{deleted}');
+             INSERT INTO device_deliveries (tenant_id, serial_number, integration_id, reported_at) \
+             VALUES ('{tenant}', '{serial}', '{id}', now())"
+        ));
+    };
+    device("AGED29", "29 days", "29 days");
+    device("AGED31", "31 days", "31 days");
+    device("CAMEBACK", "31 days", "30 days");
+    world.sql(&format!(
+        "INSERT INTO devices (tenant_id, serial_number, reported_at) \
+         VALUES ('{tenant}', 'NEVERDELETED', now() - interval '90 days'); \
+         INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at) \
+         VALUES ('{tenant}', 'TOLDLATE', now() - interval '40 days', now() - interval '40 days')"
+    ));
+    // A deletion that was told late keeps late reports out for as long as any other.
+    keep_house(&world).await;
+    let left = world.sql("SELECT serial_number FROM devices ORDER BY 1");
+    assert_eq!(
+        left.lines().collect::<Vec<_>>(),
+        ["AGED29", "CAMEBACK", "NEVERDELETED", "TOLDLATE"]
+    );
+    assert_eq!(world.sql("SELECT count(*) FROM device_deliveries"), "2");
+}
+
+#[tokio::test]
+async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too() {
+    let world = World::start().await;
+    let delete = world.ask(Method::DELETE, "/devices/C02ABC123DEF");
+    delete.scopes(&["odt:inventory"]).send().await.expect(200);
+    let jobs = format!("SELECT kind FROM jobs WHERE tenant_id = '{}'", world.tenant);
+    assert_eq!(world.sql(&jobs), "housekeeping");
+}
+
+/// Events of `tenant` that are so old.
+fn age_events(world: &World, tenant: &str, age: &str, count: u32) {
+    world.sql(&format!(
+        "INSERT INTO events (tenant_id, id, kind, actor, detail, at) \
+         SELECT '{tenant}', gen_random_uuid(), 'scope_denied', '{{}}', '{{}}', \
+                now() - interval '{age}' FROM generate_series(1, {count})"
+    ));
+}
+
+fn count_events(world: &World, tenant: &str) -> String {
+    world.sql(&format!(
+        "SELECT coalesce(string_agg(days || ' days: ' || events, ', ' ORDER BY days), 'none') FROM (\
+         SELECT extract(day FROM now() - at) AS days, count(*) AS events FROM events \
+          WHERE tenant_id = '{tenant}' AND kind = 'scope_denied' GROUP BY 1) AS counted"
+    ))
+}
+
+#[tokio::test]
+async fn events_are_kept_for_four_hundred_days_and_more_than_a_batch_goes_at_once() {
+    let (world, _) = house().await;
+    age_events(&world, &world.tenant, "399 days", 3);
+    age_events(&world, &world.tenant, "401 days", 2500);
+    age_events(&world, "stranger", "401 days", 2);
+    keep_house(&world).await;
+    assert_eq!(count_events(&world, &world.tenant), "399 days: 3");
+    assert_eq!(count_events(&world, "stranger"), "401 days: 2", "another tenant's go with its own");
+}
+
+/// A script as the service's role, with the tenant that its transaction is of; committed.
+fn as_service(world: &World, tenant: Option<&str>, sql: &str) -> Result<String, String> {
+    let set = tenant.map_or_else(String::new, |tenant| {
+        format!("SELECT set_config('odt.tenant', '{tenant}', true);")
+    });
+    let script = format!("BEGIN; SET LOCAL ROLE odt_service; {set} {sql}; COMMIT;");
+    let done = POSTGRES.lock().expect("postgres").execute(&world.database, &script);
+    done.map(|text| text.lines().last().unwrap_or_default().to_owned())
+        .map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn the_function_for_old_events_touches_neither_another_tenant_nor_younger_events() {
+    let (world, _) = house().await;
+    for tenant in [world.tenant.as_str(), "stranger"] {
+        age_events(&world, tenant, "399 days", 1);
+        age_events(&world, tenant, "401 days", 1);
+    }
+    let both = "399 days: 1, 401 days: 1";
+    let delete = |tenant: &str| format!("SELECT delete_old_events('{tenant}')");
+
+    let refused = as_service(&world, Some(&world.tenant), &delete("stranger"));
+    assert!(refused.is_err_and(|error| error.contains("not of this tenant")));
+    assert_eq!(count_events(&world, "stranger"), both);
+    assert_eq!(as_service(&world, Some(&world.tenant), &delete(&world.tenant)), Ok("1".into()));
+    assert_eq!(as_service(&world, Some(&world.tenant), &delete(&world.tenant)), Ok("0".into()));
+    assert_eq!(count_events(&world, &world.tenant), "399 days: 1");
+    assert_eq!(count_events(&world, "stranger"), both);
+
+    // It leaves the transaction with the tenant that it found.
+    let after = "SELECT delete_old_events('stranger'); SELECT count(*) FROM events";
+    assert_eq!(as_service(&world, None, after), Ok("0".into()));
+    assert_eq!(count_events(&world, "stranger"), "399 days: 1");
+}
+
+#[tokio::test]
+async fn the_services_role_can_neither_delete_nor_change_events_and_nobody_else_has_the_function() {
+    let (world, _) = house().await;
+    age_events(&world, &world.tenant, "401 days", 1);
+    for sql in ["DELETE FROM events", "UPDATE events SET at = now()", "TRUNCATE events"] {
+        let refused = as_service(&world, Some(&world.tenant), sql);
+        assert!(refused.is_err_and(|error| error.contains("permission denied")), "{sql}");
+    }
+    let may = |role: &str| {
+        world.sql(&format!(
+            "SELECT has_function_privilege('{role}', 'delete_old_events(text)', 'EXECUTE')"
+        ))
+    };
+    assert_eq!(may("odt_service"), "t");
+    assert_eq!(may("pg_monitor"), "f", "a role that is granted nothing");
+}
+
+#[tokio::test]
+async fn what_expired_is_forgotten_and_what_has_not_stays() {
+    let (world, id) = house().await;
+    let of = format!("'{}', '{id}'", world.tenant);
+    let tenant = &world.tenant;
+    world.sql(&format!(
+        "INSERT INTO idempotency_keys (tenant_id, key, body_hash, claimed_at) VALUES \
+            ('{tenant}', 'old', '\\x00', now() - interval '25 hours'), \
+            ('{tenant}', 'young', '\\x00', now() - interval '23 hours');
+         INSERT INTO scep_challenges (tenant_id, integration_id, id, serial_number, asked_at) VALUES \
+            ({of}, gen_random_uuid(), 'old', now() - interval '25 hours'), \
+            ({of}, gen_random_uuid(), 'young', now() - interval '23 hours');
+         INSERT INTO okta_syncs (tenant_id, integration_id, sweep_id) VALUES ({of}, 7);
+         INSERT INTO okta_sweep_pages (tenant_id, integration_id, sweep_id, page, okta_device_ids) \
+            VALUES ({of}, 6, 1, '{{}}'), ({of}, 7, 1, '{{}}');
+         INSERT INTO okta_budgets (org_id, bucket, share, limit_per_minute, tokens, updated_at) VALUES \
+            ('00oOLD', 'devices', 'sweep', 50, 1, now() - interval '31 days'), \
+            ('00oYOUNG', 'devices', 'sweep', 50, 1, now() - interval '29 days');
+         INSERT INTO event_hooks (tenant_id, integration_id, hook_id, secret_sha256, updated_by, \
+                previous_sha256, previous_valid_until) \
+            VALUES ({of}, gen_random_uuid(), '\\x01', 'nobody', '\\x02', now() + interval '1 hour')"
+    ));
+    keep_house(&world).await;
+    assert_eq!(world.sql("SELECT key FROM idempotency_keys"), "young");
+    assert_eq!(world.sql("SELECT serial_number FROM scep_challenges"), "young");
+    assert_eq!(world.sql("SELECT sweep_id FROM okta_sweep_pages"), "7");
+    assert_eq!(world.sql("SELECT org_id FROM okta_budgets"), "00oYOUNG");
+    let previous = "SELECT encode(secret_sha256, 'hex'), previous_sha256 IS NULL FROM event_hooks";
+    assert_eq!(world.sql(previous), "01|f", "the secret before is valid for another hour");
+    world.sql("UPDATE event_hooks SET previous_valid_until = now() - interval '1 second'");
+    keep_house(&world).await;
+    assert_eq!(world.sql(previous), "01|t");
+}
+
+#[tokio::test]
+async fn a_tenant_with_nothing_left_is_looked_at_once_a_day() {
+    let (world, _) = house().await;
+    world.sql("DELETE FROM integrations; DELETE FROM events");
+    keep_house(&world).await;
+    let wait = "SELECT run_at > now() + interval '23 hours' FROM jobs WHERE kind = 'housekeeping'";
+    assert_eq!(world.sql(wait), "t");
+}

@@ -1,0 +1,293 @@
+//! The service looks at its integrations again by itself: what was lost in Okta degrades them, what
+//! came back mends them, and an outage does neither. And nobody may make it look all the time.
+
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use okta_device_trust::config::Config;
+use okta_device_trust::startup::Application;
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::okta::{Fault, Knobs};
+
+use crate::platforms::configured;
+use crate::support::world::World;
+
+/// A replica that stops when this is dropped.
+pub struct Replica(ServerHandle);
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        drop(self.0.stop(false));
+    }
+}
+
+/// A further replica of the world's service, one that works.
+pub async fn replica(world: &World, settings: &[(&str, &str)]) -> Replica {
+    let mut environment = world.environment.clone();
+    environment.set("ODT_SYNC_WORKERS", "2");
+    for (name, value) in settings {
+        environment.set(name, *value);
+    }
+    let config = Config::load(&environment).expect("configuration");
+    let application = Application::build(&config).await.expect("the replica starts");
+    let handle = application.handle();
+    tokio::spawn(application.run());
+    Replica(handle)
+}
+
+const EVERY_SECOND: [(&str, &str); 1] = [("ODT_RECHECK_EVERY_SECONDS", "1")];
+
+/// An active integration, and no work but what a test's own replicas do: the mirror's is away.
+async fn active() -> (World, String) {
+    let world = World::start().await;
+    let path = configured(&world).await;
+    world.sql("DELETE FROM jobs WHERE kind IN ('sweep', 'incremental', 'rereads')");
+    assert_eq!(world.get(&path).await.expect(200)["status"], "active");
+    (world, path)
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The events of a kind, oldest first.
+async fn events(world: &World, path: &str, kind: &str) -> Vec<Value> {
+    let all = world.get(&format!("{path}/events?limit=200")).await.expect(200);
+    let items = all["items"].as_array().expect("items");
+    items.iter().filter(|event| event["kind"] == kind).cloned().collect()
+}
+
+/// From which status to which the integration went, as its events tell.
+async fn changes(world: &World, path: &str) -> Vec<(String, String)> {
+    let word = |event: &Value, name: &str| event["detail"][name].as_str().expect("word").to_owned();
+    let events = events(world, path, "status_changed").await;
+    events.iter().map(|event| (word(event, "from"), word(event, "to"))).collect()
+}
+
+/// Waits until the prerequisites were checked `times` more.
+async fn checks(world: &World, times: u32) {
+    let last = || world.sql("SELECT max(checked_at) FROM prerequisite_findings");
+    for _ in 0..times {
+        let before = last();
+        until("another check", async || last() != before).await;
+    }
+}
+
+/// How often a status was changed to this one, in this process.
+async fn counted(world: &World, to: &str) -> u64 {
+    let label = format!("integration_status_changes_total{{to=\"{to}\"}} ");
+    let page = world.metrics().await;
+    let line = page.lines().find_map(|line| line.strip_prefix(&label));
+    line.map_or(0, |count| count.parse().expect("a number"))
+}
+
+/// What is lost in Okta degrades by itself, for `reason`, and what comes back mends by itself.
+async fn degrades_and_mends(reason: &str, lose: fn(&mut Knobs), restore: fn(&mut Knobs)) {
+    let (world, path) = active().await;
+    let status = async || world.get(&path).await.expect(200)["status"].clone();
+    assert_eq!(changes(&world, &path).await, [("setup".to_owned(), "active".to_owned())]);
+    let (degraded, mended) = (counted(&world, "degraded").await, counted(&world, "active").await);
+    let version = world.get(&path).await.expect(200)["version"].clone();
+    let _replica = replica(&world, &EVERY_SECOND).await;
+
+    world.acme.change(lose);
+    until("degraded", async || status().await == "degraded").await;
+    let reasons = world.get(&path).await.expect(200)["status_reasons"].clone();
+    assert!(reasons.as_array().expect("reasons").contains(&json!(reason)), "{reasons}");
+    let event = events(&world, &path, "status_changed").await.pop().expect("an event");
+    assert_eq!(event["detail"]["from"], "active");
+    assert_eq!(event["detail"]["to"], "degraded");
+    assert_eq!(event["detail"]["reasons"], reasons);
+    assert_eq!(event["actor"]["sub"], "service");
+    assert_eq!(events(&world, &path, "prerequisites_checked").await.len(), 1);
+
+    world.acme.change(restore);
+    until("active again", async || status().await == "active").await;
+    let last = changes(&world, &path).await.pop().expect("an event");
+    assert_eq!(last, ("degraded".to_owned(), "active".to_owned()));
+    until("counted", async || {
+        counted(&world, "degraded").await > degraded && counted(&world, "active").await > mended
+    })
+    .await;
+    assert_eq!(
+        world.get(&path).await.expect(200)["version"],
+        version,
+        "nobody configured anything"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_was_revoked_degrades_and_one_that_is_back_mends() {
+    degrades_and_mends(
+        "client_refused",
+        |knobs| knobs.client_active = false,
+        |knobs| knobs.client_active = true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fastpass_that_is_switched_off_degrades_and_on_again_mends() {
+    degrades_and_mends(
+        "fastpass_off",
+        |knobs| knobs.fastpass = false,
+        |knobs| knobs.fastpass = true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_scope_that_was_taken_away_degrades_and_one_that_is_granted_again_mends() {
+    degrades_and_mends(
+        "scopes_missing",
+        |knobs| knobs.granted_scopes.retain(|scope| scope != "okta.devices.read"),
+        |knobs| knobs.granted_scopes = Knobs::default().granted_scopes,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn checks_that_find_nothing_new_leave_no_event() {
+    let (world, path) = active().await;
+    let before = world.get(&format!("{path}/events?limit=200")).await.expect(200);
+    let _replica = replica(&world, &EVERY_SECOND).await;
+    checks(&world, 3).await;
+    assert_eq!(world.get(&format!("{path}/events?limit=200")).await.expect(200), before);
+    // A caller's check is audited each time: somebody did something.
+    world.post(&format!("{path}/prerequisites/check"), &json!(null)).await.expect(200);
+    let audited = events(&world, &path, "prerequisites_checked").await;
+    assert_eq!(audited.len(), 1);
+    assert_eq!(audited[0]["actor"]["sub"], "admin@customer.example");
+}
+
+#[tokio::test]
+async fn an_outage_changes_nothing_and_is_tried_again_until_it_is_over() {
+    let (world, path) = active().await;
+    let report = format!("{path}/prerequisites");
+    let read = async || {
+        let events = world.get(&format!("{path}/events?limit=200")).await.expect(200);
+        (world.get(&path).await.expect(200), world.get(&report).await.expect(200), events)
+    };
+    let before = read().await;
+    let failures = || world.sql("SELECT attempts >= 2 FROM jobs WHERE kind = 'recheck'");
+    world.acme.fail(Fault::status(503));
+    let _replica = replica(&world, &EVERY_SECOND).await;
+    until("two failures", async || failures() == "t").await;
+    assert_eq!(read().await, before);
+    world.acme.recover();
+    checks(&world, 1).await;
+    assert_eq!(world.get(&path).await.expect(200)["status"], "active");
+    assert_eq!(changes(&world, &path).await.len(), 1);
+}
+
+/// Puts the time since which the org was not wholly read back.
+fn unread_for(world: &World, age: &str) {
+    world.sql(&format!("UPDATE credentials SET updated_at = now() - interval '{age}'"));
+}
+
+#[tokio::test]
+async fn an_org_that_was_not_read_for_a_day_is_overdue_until_a_sweep_is_through() {
+    let (world, path) = active().await;
+    let reasons = async || world.get(&path).await.expect(200)["status_reasons"].clone();
+    unread_for(&world, "23 hours 59 minutes");
+    assert_eq!(reasons().await, json!([]));
+    unread_for(&world, "24 hours 1 minute");
+    assert_eq!(reasons().await, json!(["sync_overdue"]));
+    assert_eq!(changes(&world, &path).await.len(), 1, "reading notes nothing");
+
+    let _replica = replica(&world, &EVERY_SECOND).await;
+    until("noted", async || changes(&world, &path).await.len() == 2).await;
+    let event = events(&world, &path, "status_changed").await.pop().expect("an event");
+    assert_eq!(event["detail"]["reasons"], json!(["sync_overdue"]));
+
+    let swept = |age: &str| {
+        world.sql(&format!(
+            "INSERT INTO okta_syncs (tenant_id, integration_id, sweep_completed_at) \
+             SELECT tenant_id, id, now() - interval '{age}' FROM integrations \
+             ON CONFLICT (tenant_id, integration_id) \
+             DO UPDATE SET sweep_completed_at = excluded.sweep_completed_at"
+        ));
+    };
+    swept("23 hours");
+    until("noted again", async || changes(&world, &path).await.len() == 3).await;
+    assert_eq!(world.get(&path).await.expect(200)["status"], "active");
+    swept("25 hours");
+    assert_eq!(reasons().await, json!(["sync_overdue"]));
+}
+
+#[tokio::test]
+async fn an_outage_of_a_day_is_noted_although_okta_cannot_be_asked() {
+    let (world, path) = active().await;
+    unread_for(&world, "25 hours");
+    world.acme.fail(Fault::status(503));
+    let _replica = replica(&world, &EVERY_SECOND).await;
+    until("noted", async || changes(&world, &path).await.len() == 2).await;
+    let event = events(&world, &path, "status_changed").await.pop().expect("an event");
+    assert_eq!(event["detail"]["to"], "degraded");
+    assert_eq!(event["detail"]["reasons"], json!(["sync_overdue"]));
+    assert_eq!(events(&world, &path, "prerequisites_checked").await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn of_two_replicas_and_callers_that_see_the_same_change_one_notes_it() {
+    let (world, path) = active().await;
+    let _replicas = (replica(&world, &EVERY_SECOND).await, replica(&world, &EVERY_SECOND).await);
+    world.acme.change(|knobs| knobs.fastpass = false);
+    let check = format!("{path}/prerequisites/check");
+    let ask = || async { world.post(&check, &json!(null)).await.expect(200) };
+    tokio::join!(ask(), ask(), ask(), ask());
+    checks(&world, 3).await;
+    let expected = [("setup", "active"), ("active", "degraded")];
+    assert_eq!(
+        changes(&world, &path).await,
+        expected.map(|(from, to)| (from.to_owned(), to.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn a_check_of_what_is_gone_ends_quietly() {
+    let (world, _) = active().await;
+    world.sql(&format!(
+        "INSERT INTO jobs (tenant_id, integration_id, kind, run_at) \
+         VALUES ('{}', '0193d2a4-5b1c-7c43-8b5e-2f8d1c0a9e77', 'recheck', now())",
+        world.tenant
+    ));
+    let rechecks = || world.sql("SELECT count(*) FROM jobs WHERE kind = 'recheck'");
+    assert_eq!(rechecks(), "2");
+    let _replica = replica(&world, &[]).await;
+    until("gone", async || rechecks() == "1").await;
+}
+
+#[tokio::test]
+async fn an_integration_is_connected_and_checked_ten_times_a_minute_at_most() {
+    let world = World::build().setting("ODT_ATTEMPTS_PER_MINUTE", "10").start().await;
+    let path = world.connected().await;
+    let (check, credentials) =
+        (format!("{path}/prerequisites/check"), format!("{path}/credentials"));
+    for _ in 0..9 {
+        world.post(&check, &json!(null)).await.expect(200);
+    }
+    world.acme.journal().clear();
+    for answer in [
+        world.post(&check, &json!(null)).await,
+        world.put(&credentials, &world.credentials()).await,
+    ] {
+        let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+        assert!((1..=60).contains(&wait), "{wait}");
+        answer.expect_problem(429, "too_many_attempts");
+    }
+    assert!(world.acme.journal().entries().is_empty(), "Okta was asked");
+    // What asks Okta nothing is not held up, nor is what is refused before.
+    world
+        .put(&credentials, &json!({ "client_id": "", "client_secret": "" }))
+        .await
+        .expect_problem(422, "invalid_request");
+    let stranger = world.token_of("stranger", &["odt:write"]);
+    let ask = world.ask(Method::POST, &check).token(&stranger).send().await;
+    ask.expect_problem(404, "not_found");
+}

@@ -1,0 +1,254 @@
+//! The mirror on bad days: pages that fail, cursors that die, rates that are spent, replicas that are
+//! killed. Nothing is lost, nothing is removed, nothing is asked twice that need not be.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::okta::{Fault, FaultKind, NewDevice};
+use testkit::postgres::Postgres;
+
+use crate::mirror::syncs::{add_fleet, mirroring, udid, until, until_swept};
+use crate::support::process::Process;
+use crate::support::world::{World, database_on, prepare};
+
+const DEVICES: &str = "/api/v1/devices";
+
+/// The pages that were asked for, by their cursor, with the status of each answer.
+fn pages(world: &World) -> Vec<(Option<String>, u16)> {
+    let entries = world.acme.journal().entries();
+    let lists = entries.iter().filter(|entry| entry.path == DEVICES);
+    lists.map(|entry| (entry.query_value("after"), entry.status.unwrap_or(0))).collect()
+}
+
+async fn ask(world: &World, path: &str) {
+    world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
+}
+
+/// Three pages that were swept once; the journal is empty.
+async fn swept_world() -> (World, String, Value) {
+    let world = mirroring().start().await;
+    add_fleet(&world, 450);
+    let path = world.connected().await;
+    let first = until_swept(&world, &path, None).await;
+    world.acme.journal().clear();
+    (world, path, first)
+}
+
+#[tokio::test]
+async fn a_page_that_fails_removes_nothing_and_the_sweep_goes_on_at_it() {
+    for kind in
+        [FaultKind::Status, FaultKind::ConnectionReset, FaultKind::InvalidJson, FaultKind::Html]
+    {
+        let (world, path, first) = swept_world().await;
+        world.acme.fail(Fault::new(kind).on(DEVICES).after(1).times(1));
+        ask(&world, &path).await;
+        let after = until_swept(&world, &path, Some(&first)).await;
+        assert_eq!(after["devices"], 450);
+        let asked = pages(&world);
+        assert_eq!(asked.len(), 4, "{kind:?} {asked:?}");
+        assert_eq!(asked[1].0, asked[2].0, "the page that failed, once more");
+        assert_eq!(asked.iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
+        assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_died_begins_the_sweep_anew_and_removes_nothing() {
+    let (world, path, first) = swept_world().await;
+    world.acme.fail(Fault::new(FaultKind::DeadCursor).on(DEVICES).after(1).times(1));
+    ask(&world, &path).await;
+    until(&world, &path, |sync| sync["last_error"]["code"] == "cursor_expired").await;
+    let after = until_swept(&world, &path, Some(&first)).await;
+    assert_eq!(after["devices"], 450);
+    assert!(after.get("last_error").is_none(), "{after}");
+    let firsts = pages(&world).iter().filter(|(cursor, _)| cursor.is_none()).count();
+    assert_eq!((firsts, pages(&world).len()), (2, 5));
+}
+
+#[tokio::test]
+async fn a_next_page_on_another_host_is_not_followed_and_removes_nothing() {
+    let (world, path, first) = swept_world().await;
+    world.acme.fail(Fault::new(FaultKind::ForeignNext).on(DEVICES));
+    ask(&world, &path).await;
+    let sync = until(&world, &path, |sync| sync["last_error"]["code"] == "okta_bad_answer").await;
+    assert_eq!(
+        (&sync["devices"], &sync["last_success_at"]),
+        (&json!(450), &first["last_success_at"])
+    );
+    assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
+    world.acme.recover();
+    let after = until_swept(&world, &path, Some(&first)).await;
+    assert_eq!(after["devices"], 450);
+}
+
+#[tokio::test]
+async fn an_outage_is_told_of_and_ends_by_itself() {
+    let (world, path, first) = swept_world().await;
+    world.acme.fail(Fault::status(503));
+    ask(&world, &path).await;
+    let sync = until(&world, &path, |sync| sync["last_error"]["code"] == "okta_unreachable").await;
+    assert_eq!(sync["devices"], 450);
+    let reasons = world.get(&path).await.expect(200)["status_reasons"].clone();
+    assert_eq!(reasons, json!(["no_platform_selected"]), "an outage degrades nothing");
+    world.acme.recover();
+    let after = until_swept(&world, &path, Some(&first)).await;
+    assert!(after.get("last_error").is_none(), "{after}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_is_told_of_and_looked_at_again() {
+    let (world, path, _) = swept_world().await;
+    let rechecked = "SELECT requested_at::text FROM jobs WHERE kind = 'recheck'";
+    let before = world.sql(rechecked);
+    world.acme.change(|knobs| knobs.client_active = false);
+    world.acme.kill_tokens();
+    ask(&world, &path).await;
+    until(&world, &path, |sync| sync["last_error"]["code"] == "invalid_client").await;
+    assert_ne!(world.sql(rechecked), before, "a check of the credentials was asked for");
+}
+
+#[tokio::test]
+async fn a_rate_that_is_spent_by_others_makes_the_sweep_wait_and_loses_nothing() {
+    let world = mirroring().start().await;
+    add_fleet(&world, 250);
+    world.acme.change(|knobs| knobs.rate_limits.window_seconds = 3);
+    world.acme.leave_requests("devices", 0);
+    let path = world.connected().await;
+    let sync = until(&world, &path, |sync| sync["state"] == "waiting").await;
+    assert!(sync.get("last_error").is_none(), "waiting is no fault: {sync}");
+    let after = until_swept(&world, &path, None).await;
+    assert_eq!(after["devices"], 250);
+    let limited = pages(&world).iter().filter(|(_, status)| *status == 429).count();
+    assert_eq!(limited, 1, "it is not asked again before the time");
+}
+
+#[tokio::test]
+async fn our_share_of_the_rate_is_never_passed() {
+    let world = mirroring().start().await;
+    add_fleet(&world, 1200);
+    // 36 requests a minute are the sweeps' own: 3.6 at once, then 0.54 a second.
+    world.acme.change(|knobs| knobs.rate_limits.devices = 120);
+    let path = world.connected().await;
+    let after = until_swept(&world, &path, None).await;
+    assert_eq!(
+        (&after["devices"], &after["progress"]["devices_per_minute"]),
+        (&json!(1200), &json!(7200))
+    );
+    let entries = world.acme.journal().entries();
+    let at: Vec<_> =
+        entries.iter().filter(|entry| entry.path == DEVICES).map(|entry| entry.at).collect();
+    assert_eq!(at.len(), 6);
+    for (first, begin) in at.iter().enumerate() {
+        for (last, end) in at.iter().enumerate().skip(first) {
+            let seconds = (*end - *begin).as_seconds_f64();
+            let requests = u32::try_from(last - first).expect("few");
+            assert!(
+                f64::from(requests) <= 3.6 + 0.54 * (seconds + 0.5),
+                "{requests} in {seconds} s"
+            );
+        }
+    }
+    let budget = world.sql("SELECT limit_per_minute FROM okta_budgets WHERE share = 'sweep'");
+    assert_eq!(budget, "120");
+}
+
+#[tokio::test]
+async fn two_services_on_one_database_read_each_page_once() {
+    let world = mirroring().start().await;
+    add_fleet(&world, 450);
+    let _other = Process::serve(&world.environment).await;
+    let path = world.connected().await;
+    let mut sync = until_swept(&world, &path, None).await;
+    for sweeps in 2..=4 {
+        ask(&world, &path).await;
+        sync = until_swept(&world, &path, Some(&sync)).await;
+        assert_eq!(pages(&world).len(), 3 * sweeps);
+    }
+    assert_eq!(sync["devices"], 450);
+}
+
+#[tokio::test]
+async fn what_a_killed_service_had_begun_another_one_ends() {
+    let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2");
+    let mut world = builder.without_service().await;
+    add_fleet(&world, 1000);
+    world.acme.fail(Fault::delay_ms(300).on(DEVICES));
+    let mut first = Process::serve(&world.environment).await;
+    world.base.clone_from(&first.base);
+    let path = world.connected().await;
+    let until = Instant::now() + Duration::from_secs(20);
+    while world.sql("SELECT count(*) >= 2 FROM okta_sweep_pages") != "t" {
+        assert!(Instant::now() < until, "it does not sweep: {}", first.said());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    first.kill();
+    assert_eq!(world.sql("SELECT count(*) FROM okta_syncs WHERE swept_at IS NULL"), "1");
+    world.acme.recover();
+    let second = Process::serve(&world.environment).await;
+    world.base.clone_from(&second.base);
+    let sync = until_swept(&world, &path, None).await;
+    assert_eq!((&sync["devices"], &sync["progress"]["expected"]), (&json!(1000), &json!(1000)));
+    let asked = pages(&world);
+    assert!(asked.len() <= 6, "one page at most is read twice: {asked:?}");
+    assert_eq!(asked.iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
+    let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
+    prepare(&postgres);
+    let (database, url) = database_on(&postgres);
+    let durable = format!("ALTER DATABASE \"{database}\" SET synchronous_commit = on");
+    postgres.execute("postgres", &durable).expect("SQL");
+    let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2").database_url(url);
+    let world = builder.start().await;
+    add_fleet(&world, 800);
+    world.acme.fail(Fault::delay_ms(300).on(DEVICES));
+    let path = world.connected().await;
+    let pages_kept = |postgres: &Postgres| {
+        postgres.execute(&database, "SELECT count(*) FROM okta_sweep_pages").expect("SQL")
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while pages_kept(&postgres) == "0" {
+        assert!(Instant::now() < until, "it does not sweep");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    postgres.crash().expect("crash");
+    postgres.restart().expect("restart");
+    world.acme.recover();
+    let sync = until_swept(&world, &path, None).await;
+    assert_eq!(sync["devices"], 800);
+    assert_eq!(pages(&world).iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
+}
+
+#[tokio::test]
+async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_rows() {
+    let world = mirroring().start().await;
+    // PostgreSQL knows nothing of the new rows, and takes them to be few.
+    for table in ["okta_devices", "okta_sweep_pages", "okta_rereads"] {
+        world.sql(&format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"));
+    }
+    add_fleet(&world, 16_000);
+    let path = world.connected().await;
+    let first = until_swept(&world, &path, None).await;
+    world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
+    until_swept(&world, &path, Some(&first)).await;
+    assert_eq!(world.sql("SELECT attempts FROM jobs WHERE kind = 'sweep'"), "0");
+    assert_eq!(world.sql("SELECT count(*) FROM okta_devices WHERE follows_sweeps"), "16000");
+}
+
+#[tokio::test]
+async fn devices_that_are_added_while_a_sweep_runs_harm_nothing() {
+    let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
+    let ids = add_fleet(&world, 450);
+    world.acme.fail(Fault::delay_ms(200).on(DEVICES).times(3));
+    let path = world.connected().await;
+    for (n, id) in ids.iter().enumerate().take(20) {
+        world.acme.add_device(NewDevice::mac(format!("C02LATE{n:05}"), udid(9000 + n)));
+        world.acme.delete_device(id).expect("device");
+    }
+    until(&world, &path, |sync| sync["devices"] == 450 && !sync["last_success_at"].is_null()).await;
+    let shown = world.sql("SELECT count(*) FROM okta_devices WHERE serial_number LIKE 'C02LATE%'");
+    assert_eq!(shown, "20");
+}

@@ -1,0 +1,353 @@
+//! The subcommands, as an operator types them: what they print, what they say, how they end.
+
+use std::path::{Path, PathBuf};
+
+use okta_device_trust::config::{Environment, SETTINGS};
+use serde_json::{Value, json};
+
+use crate::support::process::{Process, run};
+use crate::support::world::{INTEGRATIONS, KEYRING, PASSWORD, POSTGRES, World, unique};
+
+const COMMITTED_DOCUMENT: &str = include_str!("../../../openapi/openapi.json");
+
+/// The least that the service needs; nothing of it is reached.
+fn least() -> Environment {
+    [
+        ("ODT_DATABASE_URL", "postgres://odt_service:words@127.0.0.1:1/odt"),
+        ("ODT_KEYRING", KEYRING),
+        ("ODT_JWT_ISSUER", "https://mdm.example.com"),
+        ("ODT_JWT_JWKS_URL", "https://mdm.example.com/jwks.json"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
+fn path_of(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn check_config_names_everything_that_is_wrong_in_one_message_and_quotes_no_value() {
+    let wrong: Environment = [
+        ("ODT_LISTEN", "quoted-1"),
+        ("ODT_METRICS_LISTEN", "quoted-2"),
+        ("ODT_PUBLIC_URL", "quoted-3"),
+        ("ODT_CORS_ORIGINS", "https://quoted-4.example.com/path"),
+        ("ODT_WORKERS", "quoted-5"),
+        ("ODT_SHUTDOWN_GRACE_SECONDS", "quoted-6"),
+        ("ODT_DATABASE_CONNECTIONS", "quoted-7"),
+        ("ODT_DATABASE_POOLER", "quoted-8"),
+        ("ODT_KEYRING_FILE", "/quoted-9"),
+        ("ODT_JWT_SHARED_SECRET", "quoted-10"),
+        ("ODT_OKTA_SUFFIXES", "quoted-11"),
+        ("ODT_OKTA_EXTRA_ROOT_CA", "/quoted-12"),
+        ("ODT_OKTA_HOST_OVERRIDES", "quoted-13"),
+        ("ODT_EGRESS_PROXY", "quoted-14"),
+        ("ODT_OKTA_TIMEOUT_SECONDS", "quoted-15"),
+        ("ODT_ENROLLMENT_LINK", "quoted-16"),
+        ("ODT_OKTA_INSTALL_LINK", "quoted-17"),
+        ("ODT_LOG_FORMAT", "quoted-18"),
+        ("ODT_DATABSE_URL", "quoted-19"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    for subcommand in ["check-config", "serve"] {
+        let outcome = run(&wrong, &[subcommand]);
+        assert_eq!(outcome.stdout, "", "{outcome:?}");
+        let said = outcome.expect_failure();
+        for setting in SETTINGS.iter().filter(|setting| wrong.get(setting.name).is_some()) {
+            assert!(
+                said.contains(&format!("- {} has to ", setting.name)),
+                "{}: {said}",
+                setting.name
+            );
+        }
+        for sentence in [
+            "- ODT_DATABSE_URL is not a setting",
+            "- ODT_DATABASE_URL is not set",
+            "- ODT_JWT_ISSUER is not set",
+            "- ODT_KEYRING_FILE cannot be read",
+        ] {
+            assert!(said.contains(sentence), "{sentence} is missing in: {said}");
+        }
+        assert!(!said.contains("quoted-"), "a value is quoted: {said}");
+    }
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_refused_by_name() {
+    let mut environment = least();
+    environment.set("ODT_DATABASE_CONECTIONS", "8");
+    // Only secrets come from files.
+    environment.set("ODT_LISTEN_FILE", "/etc/hostname");
+    let said = run(&environment, &["check-config"]).expect_failure();
+    assert!(said.contains("2 problem(s)"), "{said}");
+    for name in ["ODT_DATABASE_CONECTIONS", "ODT_LISTEN_FILE"] {
+        assert!(said.contains(&format!("{name} is not a setting")), "{said}");
+    }
+}
+
+#[test]
+fn a_complete_configuration_passes_the_check_without_anything_being_reached() {
+    let printed = run(&least(), &["check-config"]).expect_success();
+    assert_eq!(printed, "the configuration is complete\n");
+}
+
+/// What `serve` would refuse is no complete configuration.
+#[test]
+fn check_config_refuses_what_serve_would_refuse() {
+    let mut missed = Vec::new();
+    for (name, value) in [
+        ("ODT_KEYRING", "this is no keyring"),
+        ("ODT_KEYRING", "k1:dG9vIHNob3J0"),
+        ("ODT_DATABASE_URL", "localhost"),
+        ("ODT_DATABASE_URL", "postgres://odt:50%@localhost/odt"),
+        ("ODT_LOG", "okta_device_trust=loud,,="),
+        ("ODT_OKTA_HOST_OVERRIDES", "acme.okta.com=127.0.0.1:0"),
+    ] {
+        let mut environment = least();
+        environment.set(name, value);
+        let outcome = run(&environment, &["check-config"]);
+        assert!(!outcome.stderr.contains(value), "a value is quoted: {outcome:?}");
+        if outcome.code != Some(1) || !outcome.stderr.contains(name) {
+            missed.push(format!("{name}={value}"));
+        }
+    }
+    assert!(missed.is_empty(), "accepted: {missed:#?}");
+}
+
+#[test]
+fn the_list_of_settings_has_each_with_its_default_and_its_meaning() {
+    // It needs no configuration, and a broken one does not stop it.
+    let broken = [("ODT_LISTEN".to_owned(), "nowhere".to_owned())].into_iter().collect();
+    let list = run(&broken, &["check-config", "--list"]).expect_success();
+    for setting in SETTINGS {
+        let default = setting.default.map_or_else(String::new, |default| format!(" [{default}]"));
+        let line = list.lines().position(|line| {
+            line.split(' ').next() == Some(setting.name) && line.contains(&default)
+        });
+        let line = line.unwrap_or_else(|| panic!("{} is not in the list", setting.name));
+        assert!(list.lines().nth(line + 1).is_some_and(|about| about.trim() == setting.about));
+        let from_file = list.lines().nth(line).is_some_and(|line| line.contains("_FILE)"));
+        assert_eq!(from_file, setting.secret, "{}", setting.name);
+    }
+}
+
+#[test]
+fn the_printed_document_is_the_committed_one() {
+    let printed = run(&Environment::default(), &["openapi"]).expect_success();
+    let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    assert!(
+        parse(&printed) == parse(COMMITTED_DOCUMENT),
+        "cargo run -- openapi > openapi/openapi.json"
+    );
+}
+
+/// A database without a schema, and its URL as the role that owns the tables.
+fn empty_database() -> (String, String) {
+    let name = unique("empty");
+    let postgres = POSTGRES.lock().expect("postgres");
+    postgres.create_database(&name, None).expect("database");
+    postgres.execute(&name, "ALTER SCHEMA public OWNER TO odt_owner").expect("owner");
+    let url = postgres.url("odt_owner", PASSWORD, &name);
+    (name, url)
+}
+
+#[test]
+fn migrate_needs_one_setting_and_does_nothing_the_second_time() {
+    let (_, url) = empty_database();
+    let only = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
+    let first = run(&only, &["migrate"]).expect_success();
+    assert!(first.lines().count() >= 1 && first.lines().all(|line| line.starts_with("ran ")));
+    let second = run(&only, &["migrate"]).expect_success();
+    assert_eq!(second, "nothing to do: the schema is up to date\n");
+}
+
+#[test]
+fn replicas_that_migrate_at_once_take_turns() {
+    let (name, url) = empty_database();
+    let only: Environment = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
+    let printed: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| run(&only, &["migrate"]))).collect();
+        runs.into_iter().map(|run| run.join().expect("run").expect_success()).collect()
+    });
+    let ran = printed.iter().filter(|text| text.starts_with("ran ")).count();
+    assert_eq!(ran, 1, "{printed:?}");
+    let postgres = POSTGRES.lock().expect("postgres");
+    assert_eq!(postgres.execute(&name, "SELECT count(*) FROM integrations").expect("SQL"), "0");
+}
+
+#[test]
+fn migrate_says_what_is_missing_or_cannot_be_reached() {
+    let said = run(&Environment::default(), &["migrate"]).expect_failure();
+    assert!(said.contains("ODT_MIGRATIONS_DATABASE_URL is not set"), "{said}");
+    let away = "postgres://odt_owner:words@127.0.0.1:1/odt".to_owned();
+    let away = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), away)].into_iter().collect();
+    let said = run(&away, &["migrate"]).expect_failure();
+    assert!(said.contains("check ODT_MIGRATIONS_DATABASE_URL"), "{said}");
+    assert!(!said.contains("words"), "{said}");
+}
+
+#[tokio::test]
+async fn the_list_of_integrations_goes_round_all_tenants_and_can_be_filtered() {
+    let world = World::start().await;
+    world.connected().await;
+    for tenant in ["tenant-one", "tenant-two"] {
+        let ask = world.ask(reqwest::Method::POST, INTEGRATIONS);
+        let ask = ask.token(&world.token_of(tenant, &["odt:write"]));
+        ask.json(&json!({ "okta_domain": world.acme.host() })).send().await.expect(201);
+    }
+    let lines = |arguments: &[&str]| -> Vec<String> {
+        let arguments = [&["integrations", "list"], arguments].concat();
+        let printed = run(&world.environment, &arguments).expect_success();
+        let mut lines = printed.lines();
+        assert!(lines.next().is_some_and(|head| head.starts_with("id ")), "{printed}");
+        lines.map(str::to_owned).collect()
+    };
+    let all = lines(&[]);
+    assert_eq!(all.len(), 3, "{all:?}");
+    for tenant in ["tenant-one", "tenant-two", &world.tenant] {
+        assert!(all.iter().any(|line| line.contains(tenant) && line.contains("acme.okta.com")));
+    }
+    assert!(all.iter().all(|line| line.contains("no_platform_selected")), "{all:?}");
+    assert_eq!(lines(&["--status", "setup"]), all);
+    assert!(lines(&["--status", "degraded"]).is_empty());
+    let unknown = run(&world.environment, &["integrations", "list", "--status", "broken"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("degraded"), "it says which there are: {unknown:?}");
+}
+
+#[tokio::test]
+async fn health_ends_well_when_the_service_is_ready_and_badly_when_it_is_not() {
+    let mut world = World::build().without_service().await;
+    let mut service = Process::serve(&world.environment).await;
+    let address = service.base.trim_start_matches("http://").to_owned();
+    // As in a container: the service listens on all addresses, the check asks this machine.
+    let port = address.rsplit(':').next().expect("port");
+    for listen in [address.clone(), format!("0.0.0.0:{port}")] {
+        world.environment.set("ODT_LISTEN", listen);
+        let mut healthy = run(&world.environment, &["health"]);
+        // Ready as soon as the issuer's keys have been read, which begins with the start.
+        for _ in 0..50 {
+            if healthy.code == Some(0) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            healthy = run(&world.environment, &["health"]);
+        }
+        assert_eq!(healthy.code, Some(0), "{healthy:?}");
+        assert!(healthy.stdout.contains(" 200 "), "{healthy:?}");
+    }
+    let sql = format!("ALTER DATABASE \"{}\" ALLOW_CONNECTIONS false", world.database);
+    let cut = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{}'",
+        world.database
+    );
+    for sql in [sql, cut] {
+        POSTGRES.lock().expect("postgres").execute("postgres", &sql).expect("SQL");
+    }
+    // Readiness is looked at once a second at most.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let not_ready = run(&world.environment, &["health"]);
+    assert_eq!(not_ready.code, Some(1), "{not_ready:?}");
+    assert!(not_ready.stdout.contains(" 503 "), "{not_ready:?}");
+    service.kill();
+    run(&world.environment, &["health"]).expect_failure();
+}
+
+#[tokio::test]
+async fn settings_may_come_from_a_file_and_secrets_from_files_of_their_own() {
+    let world = World::build().without_service().await;
+    let folder = tempfile::tempdir().expect("folder");
+    let value = |name: &str| world.environment.get(name).expect("set").to_owned();
+    // Secrets as an orchestrator mounts them, with the line's end that editors leave.
+    let secret = |file: &str, name: &str| write(folder.path(), file, &(value(name) + "\n"));
+    let (url, keyring) = (secret("url", "ODT_DATABASE_URL"), secret("keys", "ODT_KEYRING"));
+    let mut table = toml::Table::new();
+    for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
+        if let Some(value) = world.environment.get(setting.name) {
+            let key = setting.name.trim_start_matches("ODT_").to_ascii_lowercase();
+            table.insert(key, value.into());
+        }
+    }
+    table.insert("listen".to_owned(), "not an address".into());
+    table.insert("mdm_name".to_owned(), "Acme MDM".into());
+    table.insert("workers".to_owned(), 1.into());
+    table.insert("database_url_file".to_owned(), path_of(&url).into());
+    let file = write(folder.path(), "odt.toml", &table.to_string());
+    let environment: Environment = [
+        ("ODT_CONFIG_FILE", path_of(&file)),
+        ("ODT_KEYRING_FILE", path_of(&keyring)),
+        // The environment wins.
+        ("ODT_LISTEN", "127.0.0.1:0"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    let service = Process::serve(&environment).await;
+    let mut world = world;
+    world.base.clone_from(&service.base);
+    let path = world.connected().await;
+    let setup = world.get(&format!("{path}/setup")).await.expect(200);
+    assert!(setup.to_string().contains("Acme MDM"), "{setup}");
+}
+
+#[test]
+fn a_configuration_file_that_cannot_be_used_is_told_of_without_its_content() {
+    let folder = tempfile::tempdir().expect("folder");
+    for (text, said) in [
+        ("lisen = \"x\"", "lisen in the configuration file is not a setting"),
+        ("config_file = \"x\"", "config_file in the configuration file is not a setting"),
+        ("listen = [\"x\"]", "listen in the configuration file has to be"),
+        ("keyring = \"secret-words", "ODT_CONFIG_FILE cannot be read"),
+        ("keyring secret-words", "ODT_CONFIG_FILE cannot be read"),
+    ] {
+        let mut environment = least();
+        environment.set("ODT_CONFIG_FILE", path_of(&write(folder.path(), "odt.toml", text)));
+        let stderr = run(&environment, &["check-config"]).expect_failure();
+        assert!(stderr.contains(said), "{text}: {stderr}");
+        assert!(!stderr.contains("secret-words"), "{stderr}");
+    }
+    let mut environment = least();
+    environment.set("ODT_CONFIG_FILE", "/nowhere/odt.toml");
+    let stderr = run(&environment, &["check-config"]).expect_failure();
+    assert!(stderr.contains("ODT_CONFIG_FILE cannot be read"), "{stderr}");
+}
+
+#[test]
+fn a_secret_given_twice_or_from_an_unreadable_file_is_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let empty = write(folder.path(), "empty", " \n");
+    let mut twice = least();
+    twice.set("ODT_KEYRING_FILE", path_of(&empty));
+    let stderr = run(&twice, &["check-config"]).expect_failure();
+    assert!(stderr.contains("ODT_KEYRING and ODT_KEYRING_FILE exclude each other"), "{stderr}");
+    for (path, said) in [(path_of(&empty), "an empty file"), ("/nowhere", "cannot be read")] {
+        let mut environment: Environment =
+            [("ODT_DATABASE_URL_FILE".to_owned(), path.to_owned())].into_iter().collect();
+        environment.set("ODT_KEYRING", KEYRING);
+        let stderr = run(&environment, &["check-config"]).expect_failure();
+        assert!(stderr.contains("ODT_DATABASE_URL_FILE") && stderr.contains(said), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    for setting in ["ODT_LISTEN", "ODT_METRICS_LISTEN"] {
+        let mut world = World::build().without_service().await;
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = taken.local_addr().expect("address").to_string();
+        world.environment.set(setting, &address);
+        let stderr = run(&world.environment, &["serve"]).expect_failure();
+        let said = format!("the address {address} cannot be listened on: ");
+        assert!(stderr.contains(&said), "{stderr}");
+    }
+}

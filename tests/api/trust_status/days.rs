@@ -1,0 +1,354 @@
+//! Trust status from end to end: the MDM reports, the org is mirrored, Okta has its bad days, and a
+//! caller asks.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::okta::{Fault, NewDevice};
+
+use crate::platforms::configured;
+use crate::support::world::{Answer, Builder, World};
+
+const MAC: &str = "C02TRUST0MAC";
+const UDID: &str = "5D1C8A34-2B7E-4F60-9A13-C0FFEE7A0B5E";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that mirrors, and soon; sweeps every second unless a test wants them rare.
+fn mirroring() -> Builder {
+    World::build()
+        .setting("ODT_SYNC_WORKERS", "2")
+        .setting("ODT_SYNC_SWEEP_EVERY_SECONDS", "1")
+        .setting("ODT_SYNC_READ_EVERY_SECONDS", "1")
+        .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1")
+}
+
+/// Mirrors once, and then leaves Okta alone for as long as a test lasts.
+fn mirroring_once() -> Builder {
+    World::build()
+        .setting("ODT_SYNC_WORKERS", "2")
+        .setting("ODT_SYNC_SWEEP_EVERY_SECONDS", "3600")
+        .setting("ODT_SYNC_READ_EVERY_SECONDS", "3600")
+        .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "3600")
+}
+
+async fn report(world: &World, serial: &str, body: &Value) -> Answer {
+    let ask = world.ask(Method::PUT, &format!("/devices/{serial}"));
+    ask.scopes(&["odt:inventory"]).json(body).send().await
+}
+
+async fn report_enrolled(world: &World, integration: &str) {
+    let now = Utc::now();
+    let body = json!({
+        "platform": "macos", "udid": UDID,
+        "enrollment": { "state": "enrolled", "reported_at": now },
+        "deliveries": { integration: { "config_version": 1, "delivered_at": now, "reported_at": now } },
+    });
+    report(world, MAC, &body).await.expect(201);
+}
+
+async fn trust(world: &World, query: &str) -> Value {
+    let path = format!("/trust-status/devices/{MAC}{query}");
+    world.ask(Method::GET, &path).scopes(&["trust:read"]).send().await.expect(200)
+}
+
+async fn until(world: &World, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = trust(world, "").await;
+        if holds(&status) {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "it never was {what}: {status}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn until_trust(world: &World, trust: &str, reason: &str) -> Value {
+    let holds = |status: &Value| status["trust"] == trust && status["reasons"][0] == reason;
+    until(world, &format!("{trust} {reason}"), holds).await
+}
+
+/// Macs in Okta with a user each who has signed in; the id of the record and of the user.
+fn registered(world: &World) -> (String, String) {
+    let device = world.acme.add_device(NewDevice::mac(MAC, UDID));
+    let user = world.acme.add_user("ada@acme.example");
+    world.acme.sign_in_with_fastpass(&device, &user).expect("device and user");
+    (device, user)
+}
+
+fn id_of(path: &str) -> String {
+    path.rsplit('/').next().expect("an id").to_owned()
+}
+
+/// A Mac that is trusted, with its integration's path and Okta's id of it.
+async fn trusted(world: &World) -> (String, String) {
+    // A real org would let sweeps go round far less often than a test wants them.
+    world.acme.change(|knobs| knobs.rate_limits.devices = 6000);
+    let (device, _) = registered(world);
+    let path = configured(world).await;
+    report_enrolled(world, &id_of(&path)).await;
+    until_trust(world, "trusted", "managed_and_active").await;
+    (path, device)
+}
+
+/// The same, and from then on nothing is read of Okta but what a caller asks for: all work is done, and
+/// there is no more.
+async fn trusted_and_left_alone(world: &World) -> (String, String) {
+    let of_okta = trusted(world).await;
+    let deadline = Instant::now() + PATIENCE;
+    while world.sql("SELECT count(*) FROM jobs WHERE run_at <= now() OR lease_id IS NOT NULL")
+        != "0"
+    {
+        assert!(Instant::now() < deadline, "the work does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.sql("DELETE FROM jobs");
+    of_okta
+}
+
+/// As if so much time had passed since Okta was last heard of.
+fn pass(world: &World, time: &str) {
+    world.sql(&format!(
+        "UPDATE okta_syncs SET swept_at = swept_at - interval '{time}', \
+                sweep_completed_at = sweep_completed_at - interval '{time}', \
+                last_success_at = last_success_at - interval '{time}'; \
+         UPDATE okta_devices SET observed_at = observed_at - interval '{time}', \
+                users_observed_at = users_observed_at - interval '{time}', \
+                users_read_at = users_read_at - interval '{time}', \
+                read_by_id_at = read_by_id_at - interval '{time}'; \
+         UPDATE credentials SET updated_at = updated_at - interval '{time}'"
+    ));
+}
+
+#[tokio::test]
+async fn a_mac_becomes_trusted_step_by_step_and_is_not_once_it_is_wiped() {
+    let world = mirroring().start().await;
+    let path = configured(&world).await;
+    let now = Utc::now();
+    let enrolled = json!({
+        "platform": "macos", "udid": UDID,
+        "enrollment": { "state": "enrolled", "reported_at": now },
+    });
+    report(&world, MAC, &enrolled).await.expect(201);
+    until_trust(&world, "untrusted", "config_not_delivered").await;
+    let delivered = json!({ "platform": "macos", "deliveries": {
+        (id_of(&path)): { "config_version": 1, "delivered_at": now, "reported_at": now } } });
+    report(&world, MAC, &delivered).await.expect(200);
+    until_trust(&world, "pending", "not_registered_in_okta").await;
+
+    let device = world.acme.add_device(NewDevice::mac(MAC, UDID));
+    let user = world.acme.add_user("ada@acme.example");
+    world.acme.enroll(&device, &user).expect("device and user");
+    until_trust(&world, "pending", "awaiting_fastpass_sign_in").await;
+    // Okta's lastUpdated does not move: the device is read again because it is pending.
+    world.acme.sign_in_with_fastpass(&device, &user).expect("device and user");
+    let status = until_trust(&world, "trusted", "managed_and_active").await;
+    assert_eq!(status["users"][0]["login"], "ada@acme.example");
+    assert_eq!(status["okta_devices"][0]["okta_device_id"], device);
+
+    let wiped = json!({ "platform": "macos",
+        "enrollment": { "state": "wiped", "reported_at": Utc::now() } });
+    report(&world, MAC, &wiped).await.expect(200);
+    let status = trust(&world, "").await;
+    assert_eq!(
+        (&status["trust"], &status["reasons"][0]),
+        (&json!("untrusted"), &json!("mdm_unenrolled"))
+    );
+}
+
+#[tokio::test]
+async fn a_wiped_mac_that_comes_back_as_a_second_record_is_pending_until_its_user_signs_in_there() {
+    let world = mirroring().start().await;
+    let (path, first) = trusted(&world).await;
+    let at = Utc::now();
+    for state in ["wiped", "enrolled"] {
+        let body = json!({ "platform": "macos",
+            "enrollment": { "state": state, "reported_at": Utc::now() } });
+        report(&world, MAC, &body).await.expect(200);
+    }
+    let second = world.acme.add_device(NewDevice::mac(MAC, UDID));
+    let user = world.acme.add_user("ada@acme.example");
+    world.acme.enroll(&second, &user).expect("device and user");
+    // What was delivered before the wipe is gone.
+    until_trust(&world, "untrusted", "config_not_delivered").await;
+    let delivered = json!({ "platform": "macos", "deliveries": { (id_of(&path)): {
+        "config_version": 1, "delivered_at": Utc::now(), "reported_at": Utc::now() } } });
+    report(&world, MAC, &delivered).await.expect(200);
+    let status = until_trust(&world, "pending", "awaiting_fastpass_sign_in").await;
+    assert!(status["reasons"].as_array().expect("list").contains(&json!("duplicate_okta_records")));
+    let records: Vec<&Value> = status["okta_devices"].as_array().expect("list").iter().collect();
+    assert_eq!(records.len(), 2, "{first} {at}");
+    world.acme.sign_in_with_fastpass(&second, &user).expect("device and user");
+    until_trust(&world, "trusted", "managed_and_active").await;
+}
+
+#[tokio::test]
+async fn an_outage_of_an_hour_is_stale_and_one_of_two_days_unknown_and_both_pass_by_themselves() {
+    let world = mirroring().start().await;
+    let (path, _) = trusted(&world).await;
+    world.acme.fail(Fault::status(503));
+    pass(&world, "1 hour");
+    let status = trust(&world, "").await;
+    assert_eq!((&status["trust"], &status["stale"]), (&json!("trusted"), &json!(true)));
+    let integration = world.get(&path).await.expect(200);
+    assert_eq!(integration["status"], "active", "an outage degrades nothing: {integration}");
+
+    pass(&world, "47 hours");
+    let status = trust(&world, "").await;
+    assert_eq!(
+        (&status["trust"], &status["reasons"][0]),
+        (&json!("unknown"), &json!("okta_unreachable"))
+    );
+    assert_eq!(status["last_known"]["trust"], "trusted");
+    let integration = world.get(&path).await.expect(200);
+    assert_eq!(integration["status_reasons"], json!(["sync_overdue"]));
+
+    world.acme.recover();
+    let status = until(&world, "fresh", |status| status["stale"] == false).await;
+    assert_eq!(status["trust"], "trusted");
+    // A single read may come first: with the next complete sweep all is well again, and it is noted.
+    let deadline = Instant::now() + PATIENCE;
+    while world.get(&path).await.expect(200)["status"] != "active" {
+        assert!(Instant::now() < deadline, "the integration stayed degraded");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rate_that_is_spent_for_an_hour_makes_verdicts_stale_and_costs_nothing_else() {
+    let world = mirroring().start().await;
+    world.acme.change(|knobs| knobs.rate_limits.window_seconds = 3600);
+    let (path, _) = trusted(&world).await;
+    world.acme.leave_requests("devices", 0);
+    let told = "SELECT count(*) FROM okta_syncs WHERE waiting_until > now() + interval '4 minutes'";
+    let deadline = Instant::now() + PATIENCE;
+    while world.sql(told) != "1" {
+        assert!(Instant::now() < deadline, "it does not wait");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let due = "SELECT run_at BETWEEN now() AND now() + interval '6 minutes' FROM jobs WHERE kind = 'sweep'";
+    assert_eq!(
+        world.sql(due),
+        "t",
+        "Okta is left alone, and asked again long before the hour is over"
+    );
+    pass(&world, "1 hour");
+    let status = trust(&world, "").await;
+    assert_eq!((&status["trust"], &status["stale"]), (&json!("trusted"), &json!(true)));
+    assert_eq!(world.get(&path).await.expect(200)["status"], "active", "it degrades nothing");
+    let entries = world.acme.journal().entries();
+    let refused = entries.iter().filter(|entry| entry.status == Some(429)).count();
+    assert!(
+        (1..=4).contains(&refused),
+        "{refused} requests although Okta had said when to come back"
+    );
+}
+
+/// Requests to the org's devices since the journal was emptied.
+fn asked_of_devices(world: &World) -> usize {
+    let entries = world.acme.journal().entries();
+    entries.iter().filter(|entry| entry.path.starts_with("/api/v1/devices")).count()
+}
+
+#[tokio::test]
+async fn a_caller_who_needs_it_newer_makes_us_ask_okta_about_this_one_device() {
+    let world = mirroring_once().start().await;
+    let (_, device) = trusted_and_left_alone(&world).await;
+    world.acme.set_device_status(&device, "SUSPENDED").expect("device");
+    pass(&world, "5 minutes");
+    world.acme.journal().clear();
+    assert_eq!(trust(&world, "?max_age=600").await["trust"], "trusted", "new enough as it is");
+    assert_eq!(asked_of_devices(&world), 0);
+    let status = trust(&world, "?max_age=60").await;
+    assert_eq!(status["reasons"][0], "okta_device_suspended", "{status}");
+    assert_eq!(status["stale"], false);
+    let asked = asked_of_devices(&world);
+    assert!((1..=3).contains(&asked), "{asked}");
+    // What was read is kept for everybody.
+    assert_eq!(trust(&world, "").await["reasons"][0], "okta_device_suspended");
+    assert_eq!(asked_of_devices(&world), asked);
+}
+
+#[tokio::test]
+async fn a_bulk_query_never_asks_okta() {
+    let world = mirroring_once().start().await;
+    trusted_and_left_alone(&world).await;
+    pass(&world, "5 minutes");
+    world.acme.journal().clear();
+    let ask = world.ask(Method::POST, "/trust-status/devices/query").scopes(&["trust:read"]);
+    let body = json!({ "devices": [{ "serial_number": MAC }], "max_age": 60 });
+    let answer = ask.json(&body).send().await.expect(200);
+    assert_eq!(answer["items"][0]["trust"], "unknown", "{answer}");
+    assert_eq!(answer["items"][0]["last_known"]["trust"], "trusted");
+    assert_eq!(asked_of_devices(&world), 0);
+}
+
+#[tokio::test]
+async fn ten_callers_at_once_make_one_live_read_and_none_within_half_a_minute() {
+    let world = mirroring_once().start().await;
+    trusted_and_left_alone(&world).await;
+    pass(&world, "5 minutes");
+    world.acme.journal().clear();
+    let all = futures_util::future::join_all((0..10).map(|_| trust(&world, "?max_age=60"))).await;
+    assert!(all.iter().all(|status| status["trust"] == "trusted"), "{all:?}");
+    let asked = asked_of_devices(&world);
+    assert!((1..=3).contains(&asked), "{asked}");
+    // Nothing newer is to be had so soon, and it is said so.
+    let status = trust(&world, "?max_age=0").await;
+    assert_eq!(status["reasons"][0], "okta_budget_exhausted", "{status}");
+    assert_eq!(status["last_known"]["trust"], "trusted");
+    assert_eq!(asked_of_devices(&world), asked);
+}
+
+#[tokio::test]
+async fn a_live_read_without_budget_or_without_okta_is_unknown_and_tells_the_last_known() {
+    let world = mirroring_once().start().await;
+    let (path, _) = trusted_and_left_alone(&world).await;
+    pass(&world, "5 minutes");
+    world.sql("UPDATE okta_budgets SET tokens = -10000 WHERE share = 'live'");
+    world.sql(&format!(
+        "INSERT INTO okta_budgets (org_id, bucket, share, limit_per_minute, tokens) \
+         SELECT '{0}', bucket, 'live', 50, -10000 FROM unnest(ARRAY['devices', 'device_users']) AS bucket \
+         ON CONFLICT DO NOTHING",
+        world.acme.id()
+    ));
+    let status = trust(&world, "?max_age=60").await;
+    assert_eq!(
+        (&status["trust"], &status["reasons"][0]),
+        (&json!("unknown"), &json!("okta_budget_exhausted"))
+    );
+    assert_eq!(status["last_known"]["trust"], "trusted");
+    world.sql("DELETE FROM okta_budgets");
+    world.acme.fail(Fault::status(503));
+    let status = trust(&world, "?max_age=60").await;
+    assert_eq!(
+        (&status["trust"], &status["reasons"][0]),
+        (&json!("unknown"), &json!("okta_unreachable"))
+    );
+    assert_eq!(status["last_known"]["trust"], "trusted");
+    assert_eq!(world.get(&path).await.expect(200)["status"], "active");
+}
+
+#[tokio::test]
+async fn an_iphone_that_okta_cannot_name_is_matched_by_the_id_that_the_mdm_reports() {
+    let world = mirroring().start().await;
+    let device = world.acme.add_device(NewDevice::iphone());
+    let user = world.acme.add_user("ada@acme.example");
+    world.acme.sign_in_with_fastpass(&device, &user).expect("device and user");
+    let path = configured(&world).await;
+    let now = Utc::now();
+    let body = json!({
+        "platform": "ios", "udid": "00008110-000A1B2C3D4E801E",
+        "enrollment": { "state": "enrolled", "reported_at": now },
+        "deliveries": { (id_of(&path)): { "config_version": 2, "delivered_at": now, "reported_at": now } },
+    });
+    report(&world, MAC, &body).await.expect(201);
+    until_trust(&world, "unknown", "okta_record_unmatched").await;
+    let list = world.get(&format!("{path}/okta-devices?matched=false")).await.expect(200);
+    assert_eq!(list["items"][0]["okta_device_id"], device);
+    let named = json!({ "platform": "ios", "okta_device_id": device, "reported_at": Utc::now() });
+    report(&world, MAC, &named).await.expect(200);
+    until_trust(&world, "trusted", "managed_and_active").await;
+}
