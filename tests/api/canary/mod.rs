@@ -1,6 +1,8 @@
 //! Secrets with a value that is easily recognised go through everything that can happen to them, and
 //! are then looked for: in answers, logs, metrics, the database and what PostgreSQL was told.
 
+mod search;
+
 use std::process::Command;
 
 use base64::Engine as _;
