@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::settings::SETTINGS;
+use super::table::SETTINGS;
 
 /// Where settings come from. Made once, in `main` or by a test; nothing else reads the environment.
 #[derive(Clone, Default)]

@@ -1,5 +1,4 @@
-//! Every setting with its default and its meaning: one table for the reader, `check-config --list`
-//! and the README's words.
+//! Reads each part of the configuration and checks it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,237 +8,96 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::reader::{ConfigError, Environment, Reader};
-use super::{
-    AuthConfig, AuthKeys, Config, DatabaseConfig, Draft, LogConfig, OktaConfig, ProxyAddress,
-    SyncConfig, TrustConfig, UserPolicy, WizardConfig,
+use super::values::{
+    AuthConfig, AuthKeys, Config, DatabaseConfig, LogConfig, OktaConfig, ProxyAddress, SyncConfig,
+    TrustConfig, UserPolicy, WizardConfig,
 };
 
-/// One setting, by the name that it has in the environment. In the configuration file (TOML) the
-/// same name is written in lower case and without `ODT_`.
+/// What was read, before it is a configuration: the parts that others have to judge, and what is
+/// wrong so far. So one message can name what is missing and what could not work.
 #[derive(Debug)]
-pub struct Setting {
-    pub name: &'static str,
-    pub default: Option<&'static str>,
-    /// May also be given as the path of a file in `<name>_FILE`.
-    pub secret: bool,
-    pub about: &'static str,
+pub struct Draft {
+    pub keyring: Option<SecretString>,
+    pub okta: OktaConfig,
+    pub log: Option<LogConfig>,
+    config: Option<Config>,
+    problems: Vec<String>,
 }
 
-const fn setting(
-    name: &'static str,
-    default: Option<&'static str>,
-    about: &'static str,
-) -> Setting {
-    Setting { name, default, secret: false, about }
+impl Draft {
+    pub fn read(environment: &Environment) -> Self {
+        let mut reader = Reader::new(environment);
+        // Each part is read before any is asked for, so that one message names all that is wrong.
+        let listen =
+            reader.parsed("ODT_LISTEN", "an address and port, such as 127.0.0.1:8080", |t| {
+                t.parse().ok()
+            });
+        let metrics_listen = metrics_listen(&mut reader);
+        let public_url = url(&mut reader, "ODT_PUBLIC_URL");
+        let cors_origins = cors_origins(&mut reader);
+        let workers =
+            reader.parsed("ODT_WORKERS", "a number from 0 to 256", |t| in_range(t, 0, 256));
+        let grace = seconds(&mut reader, "ODT_SHUTDOWN_GRACE_SECONDS", 0, 600);
+        let database = database(&mut reader);
+        let keyring = reader.secret("ODT_KEYRING");
+        let keyring = reader.required("ODT_KEYRING", keyring).map(SecretString::from);
+        let auth = auth(&mut reader);
+        let okta = okta(&mut reader);
+        let wizard = wizard(&mut reader);
+        let sync = sync(&mut reader);
+        let trust = trust(&mut reader);
+        let log = log(&mut reader);
+
+        let config = (|| {
+            Some(Config {
+                listen: listen?,
+                metrics_listen: metrics_listen?,
+                public_url,
+                cors_origins,
+                workers: usize::try_from(workers?).ok()?,
+                shutdown_grace: grace?,
+                database: database?,
+                keyring: keyring.clone()?,
+                auth: auth?,
+                okta: okta.clone(),
+                wizard: wizard?,
+                sync: sync?,
+                trust: trust?,
+                log: log.clone()?,
+            })
+        })();
+        Self { keyring, okta, log, config, problems: reader.into_problems() }
+    }
+
+    /// The configuration, unless something is wrong with it by itself or by `more`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists everything at once.
+    pub fn finish(mut self, more: impl IntoIterator<Item = String>) -> Result<Config, ConfigError> {
+        self.problems.extend(more);
+        match self.config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(ConfigError { problems: self.problems }),
+        }
+    }
 }
 
-const fn secret(name: &'static str, about: &'static str) -> Setting {
-    Setting { name, default: None, secret: true, about }
-}
+impl Config {
+    /// # Errors
+    /// [`ConfigError`] lists everything that is wrong at once.
+    pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
+        Draft::read(environment).finish([])
+    }
 
-pub static SETTINGS: &[Setting] = &[
-    setting(
-        "ODT_CONFIG_FILE",
-        None,
-        "TOML file with these settings in lower case, without ODT_; the environment wins",
-    ),
-    setting("ODT_LISTEN", Some("127.0.0.1:8080"), "address of the API"),
-    setting(
-        "ODT_METRICS_LISTEN",
-        Some("127.0.0.1:9090"),
-        "address of /metrics, apart from the API; `off` for none",
-    ),
-    setting(
-        "ODT_PUBLIC_URL",
-        None,
-        "where callers reach the API, for the server entry of the OpenAPI document",
-    ),
-    setting(
-        "ODT_CORS_ORIGINS",
-        None,
-        "origins of front ends, comma separated, such as https://mdm.example.com",
-    ),
-    setting("ODT_WORKERS", Some("0"), "HTTP worker threads; 0 is one per core"),
-    setting(
-        "ODT_SHUTDOWN_GRACE_SECONDS",
-        Some("20"),
-        "how long requests in flight may take after SIGTERM",
-    ),
-    secret(
-        "ODT_DATABASE_URL",
-        "PostgreSQL as the service's role: postgres://user:password@host/database",
-    ),
-    secret(
-        "ODT_MIGRATIONS_DATABASE_URL",
-        "PostgreSQL as the role that owns the tables; needed by `migrate` only",
-    ),
-    setting("ODT_DATABASE_CONNECTIONS", Some("4"), "connections of the pool, 1 to 64"),
-    setting(
-        "ODT_DATABASE_POOLER",
-        Some("none"),
-        "`transaction` behind PgBouncer in transaction mode, else `none`",
-    ),
-    secret(
-        "ODT_KEYRING",
-        "key-encryption keys, `key_id:base64 of 32 bytes`, one a line or comma separated; the first is active",
-    ),
-    setting("ODT_JWT_JWKS_URL", None, "JWKS of the token issuer; excludes ODT_JWT_SHARED_SECRET"),
-    secret(
-        "ODT_JWT_SHARED_SECRET",
-        "secret of HS256 tokens, 32 bytes at least; excludes ODT_JWT_JWKS_URL",
-    ),
-    setting("ODT_JWT_ISSUER", None, "the `iss` that tokens must have"),
-    setting("ODT_JWT_AUDIENCE", Some("okta-device-trust"), "the `aud` that tokens must have"),
-    setting("ODT_JWT_TENANT_CLAIM", Some("tenant_id"), "the claim that names the tenant"),
-    setting(
-        "ODT_OKTA_SUFFIXES",
-        Some("okta.com,oktapreview.com,okta-emea.com,okta-gov.com,okta.mil"),
-        "suffixes of Okta's own org hosts",
-    ),
-    setting(
-        "ODT_OKTA_EXTRA_ROOT_CA",
-        None,
-        "development: PEM file of roots that are trusted for the overridden hosts alone",
-    ),
-    setting(
-        "ODT_OKTA_HOST_OVERRIDES",
-        None,
-        "development: host=address:port,… dialled in place of what DNS says",
-    ),
-    secret(
-        "ODT_EGRESS_PROXY",
-        "HTTP proxy for every outgoing call; proxy variables of the environment are ignored",
-    ),
-    setting("ODT_OKTA_TIMEOUT_SECONDS", Some("10"), "time-out of one request to Okta, 1 to 60"),
-    setting(
-        "ODT_MDM_NAME",
-        Some("Your MDM"),
-        "device management provider, as the admin enters it in Okta",
-    ),
-    setting(
-        "ODT_ENROLLMENT_LINK",
-        None,
-        "the MDM's enrollment link, as the admin enters it in Okta",
-    ),
-    setting(
-        "ODT_OKTA_APP_NAME",
-        Some("Device Trust"),
-        "name of the API service integration in Okta's catalogue",
-    ),
-    setting("ODT_LIBRARY_ITEM_URL", None, "where in the MDM Okta Verify is deployed"),
-    setting(
-        "ODT_OKTA_INSTALL_LINK",
-        Some("https://{sub}-admin.{suffix}/"),
-        "where the API service integration is installed; {sub} and {suffix} are filled in",
-    ),
-    setting(
-        "ODT_SYNC_WORKERS",
-        Some("4"),
-        "jobs that this replica works on at once, 0 to 64; 0 leaves them to other replicas",
-    ),
-    setting(
-        "ODT_SYNC_LEASE_SECONDS",
-        Some("30"),
-        "how long a job stays with a replica that says nothing more, 1 to 600; below three times ODT_OKTA_TIMEOUT_SECONDS slow answers are read for nothing",
-    ),
-    setting(
-        "ODT_SYNC_SWEEP_EVERY_SECONDS",
-        Some("300"),
-        "from the start of one complete sweep of an org's devices to that of the next, 1 to 86400",
-    ),
-    setting(
-        "ODT_SYNC_READ_EVERY_SECONDS",
-        Some("60"),
-        "between two reads of the devices that have changed, 1 to 86400",
-    ),
-    setting(
-        "ODT_SYNC_PENDING_EVERY_SECONDS",
-        Some("300"),
-        "between two reads of a device that waits for a sign-in, 1 to 86400",
-    ),
-    setting(
-        "ODT_RECHECK_EVERY_SECONDS",
-        Some("3600"),
-        "between two checks of an integration's credentials and prerequisites, 1 to 604800",
-    ),
-    setting(
-        "ODT_ATTEMPTS_PER_MINUTE",
-        Some("10"),
-        "connects and checks of one integration that callers may ask for in a minute, on each replica, 1 to 10000",
-    ),
-    setting(
-        "ODT_TRUST_FRESH_FOR",
-        Some("900"),
-        "seconds after which Okta's facts are called stale, 1 to 86400",
-    ),
-    setting(
-        "ODT_TRUST_UNKNOWN_AFTER",
-        Some("86400"),
-        "seconds after which Okta's facts decide nothing any more, 1 to 604800; not below ODT_TRUST_FRESH_FOR",
-    ),
-    setting(
-        "ODT_TRUST_REQUIRE_INVENTORY",
-        Some("true"),
-        "`true`: a device that the MDM has not reported is never trusted; else `false`",
-    ),
-    setting(
-        "ODT_TRUST_USER_POLICY",
-        Some("any_user"),
-        "which of a device's users Okta has to call managed: `any_user` or `all_users`",
-    ),
-    setting(
-        "ODT_LOG",
-        Some("info"),
-        "filter of the log, as of tracing's EnvFilter; other crates' targets stop at info",
-    ),
-    setting("ODT_LOG_FORMAT", Some("json"), "`json` or `text`"),
-];
-
-pub(super) fn read(environment: &Environment) -> Draft {
-    let mut reader = Reader::new(environment);
-    // Each part is read before any is asked for, so that one message names all that is wrong.
-    let listen = reader
-        .parsed("ODT_LISTEN", "an address and port, such as 127.0.0.1:8080", |t| t.parse().ok());
-    let metrics_listen = metrics_listen(&mut reader);
-    let public_url = url(&mut reader, "ODT_PUBLIC_URL");
-    let cors_origins = cors_origins(&mut reader);
-    let workers = reader.parsed("ODT_WORKERS", "a number from 0 to 256", |t| in_range(t, 0, 256));
-    let grace = seconds(&mut reader, "ODT_SHUTDOWN_GRACE_SECONDS", 0, 600);
-    let database = database(&mut reader);
-    let keyring = reader.secret("ODT_KEYRING");
-    let keyring = reader.required("ODT_KEYRING", keyring).map(SecretString::from);
-    let auth = auth(&mut reader);
-    let okta = okta(&mut reader);
-    let wizard = wizard(&mut reader);
-    let sync = sync(&mut reader);
-    let trust = trust(&mut reader);
-    let log = log(&mut reader);
-
-    let config = (|| {
-        Some(Config {
-            listen: listen?,
-            metrics_listen: metrics_listen?,
-            public_url,
-            cors_origins,
-            workers: usize::try_from(workers?).ok()?,
-            shutdown_grace: grace?,
-            database: database?,
-            keyring: keyring.clone()?,
-            auth: auth?,
-            okta: okta.clone(),
-            wizard: wizard?,
-            sync: sync?,
-            trust: trust?,
-            log: log.clone()?,
-        })
-    })();
-    Draft { keyring, okta, log, config, problems: reader.into_problems() }
-}
-
-pub(super) fn load_migrations_url(environment: &Environment) -> Result<SecretString, ConfigError> {
-    let mut reader = Reader::new(environment);
-    let url = database_url(&mut reader, "ODT_MIGRATIONS_DATABASE_URL");
-    reader.finish(url)
+    /// The one setting that `migrate` needs.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is not set or cannot be read.
+    pub fn load_migrations_url(environment: &Environment) -> Result<SecretString, ConfigError> {
+        let mut reader = Reader::new(environment);
+        let url = database_url(&mut reader, "ODT_MIGRATIONS_DATABASE_URL");
+        reader.finish(url)
+    }
 }
 
 #[expect(
