@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::AuthError;
+use super::error::AuthError;
 use crate::config::AuthConfig;
 use crate::model::{Actor, Caller, Scope, TenantId};
 

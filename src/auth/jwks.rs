@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::AuthError;
+use super::error::AuthError;
 use crate::egress::{Egress, EgressRequest, Policy};
 
 /// A key, with the one algorithm that it is good for.

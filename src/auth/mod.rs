@@ -2,6 +2,7 @@
 //! Knows neither HTTP nor what a scope is good for.
 
 mod claims;
+mod error;
 mod jwks;
 
 use chrono::Utc;
@@ -15,6 +16,8 @@ use crate::model::Caller;
 use claims::Claims;
 use jwks::Jwks;
 
+pub use error::AuthError;
+
 /// Verifies tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Authenticator {
@@ -26,32 +29,6 @@ pub struct Authenticator {
 enum Keys {
     Jwks(Jwks),
     SharedSecret(DecodingKey),
-}
-
-/// Why a token is refused. Says nothing of the token's content but names of claims.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum AuthError {
-    #[error("the token is not a JWT")]
-    Malformed,
-    #[error("the token is signed with an algorithm that is not accepted here")]
-    AlgorithmRefused,
-    #[error("the token names no key (`kid`) that the issuer publishes")]
-    UnknownKey,
-    #[error("the token's signature does not match")]
-    BadSignature,
-    #[error("the token has expired")]
-    Expired,
-    #[error("the token is not valid yet")]
-    NotYetValid,
-    #[error("the token was issued by somebody else")]
-    WrongIssuer,
-    #[error("the token is for another audience")]
-    WrongAudience,
-    #[error("the token lacks the claim {0:?}")]
-    MissingClaim(String),
-    /// Nothing wrong with the token: the issuer's keys cannot be had at the moment.
-    #[error("the issuer's keys cannot be read")]
-    KeysUnavailable,
 }
 
 /// Clocks differ by this much at most.
@@ -100,7 +77,7 @@ impl Authenticator {
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         decode::<Claims>(token, key, &validation)
             .map(|data| data.claims)
-            .map_err(|error| sort(&error))
+            .map_err(|error| AuthError::from(&error))
     }
 
     /// Whether tokens can be verified at all at the moment. Never waits; keys that are not there
@@ -110,21 +87,5 @@ impl Authenticator {
             Keys::SharedSecret(_) => true,
             Keys::Jwks(jwks) => jwks.has_keys(Utc::now()),
         }
-    }
-}
-
-fn sort(error: &jsonwebtoken::errors::Error) -> AuthError {
-    use jsonwebtoken::errors::ErrorKind;
-    match error.kind() {
-        ErrorKind::InvalidSignature => AuthError::BadSignature,
-        ErrorKind::ExpiredSignature => AuthError::Expired,
-        ErrorKind::ImmatureSignature => AuthError::NotYetValid,
-        ErrorKind::InvalidIssuer => AuthError::WrongIssuer,
-        ErrorKind::InvalidAudience => AuthError::WrongAudience,
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
-            AuthError::AlgorithmRefused
-        }
-        ErrorKind::MissingRequiredClaim(claim) => AuthError::MissingClaim(claim.clone()),
-        _ => AuthError::Malformed,
     }
 }

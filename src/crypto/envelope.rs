@@ -5,6 +5,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::error::SealError;
 use super::keyring::{KeyWrap, aead_key, decrypt, encrypt, new_data_key};
 
 const FORMAT: u8 = 1;
@@ -28,19 +29,6 @@ impl Place<'_> {
         }
         bytes
     }
-}
-
-/// Why a value could not be sealed or opened. Says nothing about the value.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum SealError {
-    #[error(
-        "no key {key_id:?} in the keyring: put it back, or run rotate-keys before dropping a key"
-    )]
-    UnknownKey { key_id: String },
-    #[error("the sealed value is malformed")]
-    Malformed,
-    #[error("the sealed value does not open in this place")]
-    Failed,
 }
 
 /// Seals `secret` for `place` under the active key.

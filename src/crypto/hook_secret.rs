@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::SealError;
+use super::error::SealError;
 
 /// 256 random bits as 43 characters of base64url.
 ///

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::SealError;
+use super::error::SealError;
 
 /// Bytes of an AES-256 key.
 pub const KEY_LEN: usize = 32;

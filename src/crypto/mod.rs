@@ -3,9 +3,11 @@
 //! Knows nothing of tables or of Okta.
 
 pub mod envelope;
+mod error;
 mod hook_secret;
 pub mod keyring;
 
-pub use envelope::{Place, SealError, key_id_of, open, reveal, seal, shape_of};
+pub use envelope::{Place, key_id_of, open, reveal, seal, shape_of};
+pub use error::SealError;
 pub use hook_secret::{HookSecretDigest, new_hook_secret};
 pub use keyring::{KeyWrap, Keyring, KeyringError};

@@ -8,9 +8,10 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
 use url::{Host, Url};
 
+use super::error::ResolveError;
 use super::resolver::{
-    Lookup, OPERATOR_LOOKUPS, OverrideResolver, PlainResolver, ResolveError, TENANT_LOOKUPS,
-    VettedResolver, system_lookup, vetted,
+    Lookup, OPERATOR_LOOKUPS, OverrideResolver, PlainResolver, TENANT_LOOKUPS, VettedResolver,
+    system_lookup, vetted,
 };
 use super::{EgressError, EgressRequest, EgressResponse, EgressSetupError, Policy};
 

@@ -4,8 +4,6 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
 
-use super::resolver::ResolveError;
-
 /// Why a request had no answer. A status of any kind is an answer and not an error here.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
@@ -107,6 +105,46 @@ fn find_cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) ->
         };
     }
     None
+}
+
+/// Why a name was not resolved; travels through the client as a cause and is found there again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResolveError {
+    #[error("{host} has a special-purpose address")]
+    SpecialPurpose { host: String },
+    #[error("{host} has no address")]
+    NotFound { host: String },
+    #[error("{host} could not be looked up")]
+    Failed { host: String, kind: io::ErrorKind, text: String },
+}
+
+impl ResolveError {
+    /// The system says only in words whether a name is missing or the lookup itself failed:
+    /// `EAI_AGAIN` is "Temporary failure in name resolution", `EAI_FAIL` "Non-recoverable failure".
+    pub(super) fn from_io(host: String, error: &io::Error) -> Self {
+        let text = error.to_string();
+        let lower = text.to_ascii_lowercase();
+        let undecided = ["temporary", "non-recoverable", "system error", "try again"];
+        if error.kind() == io::ErrorKind::TimedOut
+            || undecided.iter().any(|word| lower.contains(word))
+        {
+            return Self::Failed { host, kind: error.kind(), text };
+        }
+        Self::NotFound { host }
+    }
+
+    pub(super) fn to_egress(&self) -> EgressError {
+        match self {
+            Self::SpecialPurpose { host } => {
+                EgressError::SpecialPurposeAddress { host: host.clone() }
+            }
+            Self::NotFound { host } => EgressError::NameNotFound { host: host.clone() },
+            Self::Failed { host, kind, text } => EgressError::LookupFailed {
+                host: host.clone(),
+                source: io::Error::new(*kind, text.clone()),
+            },
+        }
+    }
 }
 
 /// Why the gate could not be built from its settings. Found at start-up.

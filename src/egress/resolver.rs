@@ -13,8 +13,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::EgressError;
 use super::address::is_special_purpose;
+use super::error::ResolveError;
 
 type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
@@ -66,46 +66,6 @@ pub(super) fn bounded_lookup(
             timeout(patience, found).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         })
     })
-}
-
-/// Why a name was not resolved; travels through the client as a cause and is found there again.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ResolveError {
-    #[error("{host} has a special-purpose address")]
-    SpecialPurpose { host: String },
-    #[error("{host} has no address")]
-    NotFound { host: String },
-    #[error("{host} could not be looked up")]
-    Failed { host: String, kind: io::ErrorKind, text: String },
-}
-
-impl ResolveError {
-    /// The system says only in words whether a name is missing or the lookup itself failed:
-    /// `EAI_AGAIN` is "Temporary failure in name resolution", `EAI_FAIL` "Non-recoverable failure".
-    fn from_io(host: String, error: &io::Error) -> Self {
-        let text = error.to_string();
-        let lower = text.to_ascii_lowercase();
-        let undecided = ["temporary", "non-recoverable", "system error", "try again"];
-        if error.kind() == io::ErrorKind::TimedOut
-            || undecided.iter().any(|word| lower.contains(word))
-        {
-            return Self::Failed { host, kind: error.kind(), text };
-        }
-        Self::NotFound { host }
-    }
-
-    pub(super) fn to_egress(&self) -> EgressError {
-        match self {
-            Self::SpecialPurpose { host } => {
-                EgressError::SpecialPurposeAddress { host: host.clone() }
-            }
-            Self::NotFound { host } => EgressError::NameNotFound { host: host.clone() },
-            Self::Failed { host, kind, text } => EgressError::LookupFailed {
-                host: host.clone(),
-                source: io::Error::new(*kind, text.clone()),
-            },
-        }
-    }
 }
 
 /// All addresses of the name, or a refusal if *any* of them is special-purpose: a name that mixes
