@@ -1,11 +1,12 @@
 //! The event hook of an integration, as its tenant manages it: an address and a secret that the
 //! admin enters in Okta. The secret is shown once, when it is made.
 
+mod calls;
 mod deliveries;
+mod error;
 
-pub(in crate::service) use deliveries::HookCalls;
-
-use std::time::Duration;
+pub(in crate::service) use calls::HookCalls;
+pub use error::EventHookError;
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -18,25 +19,6 @@ use crate::store::StoreError;
 
 /// Where Okta reaches hooks, below the public address of the service.
 const HOOKS: &str = "/hooks/okta";
-
-/// Why nothing came of a request about a hook, or of a call of one.
-#[derive(Debug, thiserror::Error)]
-pub enum EventHookError {
-    #[error("integration {0} has no event hook")]
-    NotFound(IntegrationId),
-    /// No such hook, or not with this secret: nobody outside is told which.
-    #[error("the call of an event hook is refused")]
-    CallRefused,
-    #[error("the challenge of a verification cannot be echoed")]
-    ChallengeMalformed,
-    #[error("the body is no delivery of events")]
-    DeliveryMalformed,
-    #[error("too many calls of event hooks wait already")]
-    TooManyCalls { retry_after: Duration },
-    /// The hook was verified too often (contract §7).
-    #[error("too many verifications of this event hook")]
-    TooManyVerifications { retry_after: Duration },
-}
 
 /// A hook with its address.
 #[derive(Debug, Clone)]

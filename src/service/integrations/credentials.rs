@@ -6,14 +6,14 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use super::findings::{engine_finding, scopes_finding};
+use super::report::{Report, report};
 use crate::crypto::shape_of;
 use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
     Outcome, PrerequisiteKind, Scope, integrations::Engine,
 };
-use crate::okta::{ClientCredentials, OktaError, OrgAddress, ProvedGrant};
-use crate::service::integrations::judge_engine;
-use crate::service::integrations::prerequisites::{Report, judge_fastpass, judge_scopes, report};
+use crate::okta::{ClientCredentials, OktaError, ProvedGrant};
 use crate::service::{Error, FieldError, OKTA_PATIENCE, Service, within};
 use crate::store::CredentialsChange;
 
@@ -119,7 +119,7 @@ impl Service {
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
             finding.because("okta_unreachable")
         });
-        let findings = vec![judge_engine(&org), judge_scopes(&grant), fastpass];
+        let findings = vec![engine_finding(&org), scopes_finding(&grant), fastpass];
         Ok(Proved { engine: org.engine, grant, findings })
     }
 
@@ -128,7 +128,7 @@ impl Service {
         before: &IntegrationRecord,
         new: &NewCredentials,
     ) -> Result<(Org, ProvedGrant), Error> {
-        let org = self.look_again(before).await?;
+        let org = self.refetch_org(before).await?;
         let credentials = ClientCredentials {
             client_id: new.client_id.clone(),
             client_secret: new.client_secret.clone(),
@@ -137,28 +137,6 @@ impl Service {
         let grant = okta.prove_credentials(&self.address_of(before)?, &credentials).await?;
         grant.require_all()?;
         Ok((org, grant))
-    }
-
-    pub(in crate::service) async fn find_fastpass(
-        &self,
-        host: &OrgAddress,
-        engine: &Engine,
-        grant: &ProvedGrant,
-    ) -> Finding {
-        if *engine == Engine::Classic {
-            // A Classic org has no FastPass and refuses the question (facts §3): it is not asked.
-            let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
-            return finding.because("classic_engine");
-        }
-        judge_fastpass(self.okta.without_retries().find_fastpass(host, &grant.token).await)
-    }
-
-    pub(in crate::service) fn address_of(
-        &self,
-        record: &IntegrationRecord,
-    ) -> Result<OrgAddress, Error> {
-        let host = &record.integration.org.canonical_host;
-        OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::of_domain)
     }
 
     async fn audit_refusal(

@@ -3,12 +3,15 @@
 mod attempts;
 pub(in crate::service) mod checklist;
 mod credentials;
+mod findings;
+mod org;
 pub(in crate::service) mod prerequisites;
+mod report;
 mod setup;
 
 pub use checklist::ChecklistItem;
 pub use credentials::Connected;
-pub use prerequisites::{Prerequisite, Report};
+pub use report::{Prerequisite, Report};
 pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
 
 pub(in crate::service) use attempts::Attempts;
@@ -16,12 +19,14 @@ pub(in crate::service) use attempts::Attempts;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
+use findings::engine_finding;
+use org::org_of;
+
 use crate::model::{
-    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, OktaDomain, Org,
-    Outcome, Page, PageRequest, Platform, PrerequisiteKind, Scope, integrations::Engine,
+    Caller, EventKind, IntegrationId, IntegrationRecord, NewEvent, OktaDomain, Page, PageRequest,
+    Platform, Scope,
 };
-use crate::okta::DiscoveredOrg;
-use crate::service::{Error, FieldError, Service, within};
+use crate::service::{Error, FieldError, Service};
 use crate::store::{
     IdempotencyClaim, IdempotencyKey, IntegrationChange, NewIntegration, StoreError,
 };
@@ -102,7 +107,7 @@ impl Service {
         request: NewIntegrationRequest,
         key: Option<IdempotencyKey>,
     ) -> Result<Created, Error> {
-        let discovered = self.discover(domain).await?;
+        let discovered = self.discover_org(domain).await?;
         let org = org_of(&discovered);
         let id = IntegrationId::new();
         let event = NewEvent {
@@ -113,7 +118,7 @@ impl Service {
         };
         let new = NewIntegration {
             id,
-            findings: vec![judge_engine(&org)],
+            findings: vec![engine_finding(&org)],
             org,
             selected_platforms: request.selected_platforms,
             created_by: caller.actor.clone(),
@@ -121,10 +126,6 @@ impl Service {
         };
         let record = self.store.create_integration(&caller.tenant, new, key).await?;
         Ok(Created { record, dropped_custom_host: discovered.dropped_custom_host, replayed: false })
-    }
-
-    async fn discover(&self, domain: &OktaDomain) -> Result<DiscoveredOrg, Error> {
-        within(async { Ok(self.okta.discover(domain).await?) }).await
     }
 
     async fn replay(&self, caller: &Caller, id: IntegrationId) -> Result<Created, Error> {
@@ -179,7 +180,7 @@ impl Service {
             return Err(Error::StaleVersion { current: version });
         }
         let discovered = match &patch.okta_domain {
-            Some(pasted) => Some(self.rediscover(&before, pasted).await?),
+            Some(pasted) => Some(self.rediscover_org(&before, pasted).await?),
             None => None,
         };
         let org = discovered.as_ref().map(org_of);
@@ -194,7 +195,7 @@ impl Service {
             }),
         };
         let change = IntegrationChange {
-            findings: org.iter().map(judge_engine).collect(),
+            findings: org.iter().map(engine_finding).collect(),
             org,
             selected_platforms: patch.selected_platforms,
             expected_version,
@@ -204,21 +205,6 @@ impl Service {
         let record = changed.map_err(Error::of_integration(id))?;
         let dropped_custom_host = discovered.and_then(|org| org.dropped_custom_host);
         Ok(Created { record, dropped_custom_host, replayed: false })
-    }
-
-    /// The org behind a domain that replaces the one before; after connecting, the same org only.
-    async fn rediscover(
-        &self,
-        before: &IntegrationRecord,
-        pasted: &str,
-    ) -> Result<DiscoveredOrg, Error> {
-        let domain = OktaDomain::parse(pasted, self.okta.suffixes()).map_err(Error::of_domain)?;
-        let discovered = self.discover(&domain).await?;
-        let is_bound = before.credentials.is_some() || !before.platforms.is_empty();
-        if is_bound && discovered.org_id != before.integration.org.id {
-            return Err(Error::OtherOrg);
-        }
-        Ok(discovered)
     }
 
     /// Deletes the integration with its secrets. Nothing is called in Okta.
@@ -272,27 +258,6 @@ fn hash_of(request: &NewIntegrationRequest) -> Vec<u8> {
     let address = request.okta_domain.split(['?', '#']).next();
     let canonical = json!([address, request.selected_platforms]).to_string();
     digest(&SHA256, canonical.as_bytes()).as_ref().to_vec()
-}
-
-pub(super) fn org_of(discovered: &DiscoveredOrg) -> Org {
-    Org {
-        id: discovered.org_id.clone(),
-        canonical_host: discovered.canonical_host.clone(),
-        custom_host: discovered.custom_host.clone(),
-        engine: discovered.engine.clone(),
-    }
-}
-
-/// Identity Engine or not, as the org's well-known document says (facts §4).
-pub(super) fn judge_engine(org: &Org) -> Finding {
-    let kind = PrerequisiteKind::IdentityEngine;
-    let now = chrono::Utc::now();
-    let finding = match org.engine {
-        Engine::IdentityEngine => Finding::new(kind, Outcome::Passed, now),
-        Engine::Classic => Finding::new(kind, Outcome::Failed, now).because("classic_engine"),
-        Engine::Other => Finding::new(kind, Outcome::Unknown, now).because("pipeline_unknown"),
-    };
-    finding.seen(json!({ "org_id": org.id, "host": org.canonical_host, "engine": org.engine }))
 }
 
 /// Refuses a list of platforms that names one twice.

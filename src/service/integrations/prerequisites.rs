@@ -1,35 +1,17 @@
-//! Whether the org is ready: what Okta shows, what follows from it, what people confirm, and what to
-//! do about what is missing.
+//! Whether the org is ready: what Okta shows, and what people confirm.
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::json;
 
-use crate::model::integrations::prerequisites::Blocks;
+use super::findings::{engine_finding, is_unanswered, refusal_findings, scopes_finding};
+use super::report::{Report, report};
 use crate::model::{
     Actor, Attestation, Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent,
-    Org, Outcome, PrerequisiteKind, Scope, TenantId,
+    Org, PrerequisiteKind, Scope, TenantId,
 };
-use crate::okta::{ClientCredentials, FastPass, OktaError, ProvedGrant, REQUIRED_SCOPES};
-use crate::service::integrations::judge_engine;
+use crate::okta::ClientCredentials;
 use crate::service::{Error, FieldError, Service, within};
 use crate::store::Checked;
-
-/// One line of the report.
-#[derive(Debug)]
-pub struct Prerequisite {
-    pub kind: PrerequisiteKind,
-    pub outcome: Outcome,
-    /// Why it is not `passed`, as a stable word.
-    pub reason: Option<String>,
-    pub evidence: serde_json::Value,
-    pub checked_at: Option<DateTime<Utc>>,
-    pub blocks: Blocks,
-    pub attestation: Option<Attestation>,
-    /// What to do about it; `None` when there is nothing to do.
-    pub remediation: Option<&'static str>,
-}
 
 /// Who wants a check.
 #[derive(Debug, Clone, Copy)]
@@ -38,14 +20,6 @@ pub(in crate::service) enum By<'a> {
     Caller(&'a Actor),
     /// Nobody; it is audited when it finds something new.
     Schedule,
-}
-
-/// The report on an org.
-#[derive(Debug)]
-pub struct Report {
-    /// True when nothing is in the way of going on with the setup.
-    pub ready: bool,
-    pub items: Vec<Prerequisite>,
 }
 
 /// Longest note of an attestation, in characters.
@@ -164,33 +138,20 @@ impl Service {
         Ok(report(&updated.map_err(Error::of_integration(id))?))
     }
 
-    /// The org behind the stored host, as it is now.
-    pub(in crate::service) async fn look_again(
-        &self,
-        record: &IntegrationRecord,
-    ) -> Result<Org, Error> {
-        let stored = &record.integration.org;
-        let found = self.okta.without_retries().find_org(&stored.canonical_host).await?;
-        if found.id != stored.id {
-            return Err(Error::OtherOrg);
-        }
-        Ok(Org { engine: found.engine, ..stored.clone() })
-    }
-
     async fn examine(
         &self,
         record: &IntegrationRecord,
         credentials: &ClientCredentials,
     ) -> Result<(Org, Vec<Finding>), Error> {
-        let org = self.look_again(record).await?;
+        let org = self.refetch_org(record).await?;
         let host = self.address_of(record)?;
-        let mut findings = vec![judge_engine(&org)];
+        let mut findings = vec![engine_finding(&org)];
         match self.okta.without_retries().prove_credentials(&host, credentials).await {
             Ok(grant) => {
-                findings.push(judge_scopes(&grant));
+                findings.push(scopes_finding(&grant));
                 findings.push(self.find_fastpass(&host, &org.engine, &grant).await);
             }
-            Err(refusal) if refusal.is_refusal() => findings.extend(judge_refusal(&refusal)),
+            Err(refusal) if refusal.is_refusal() => findings.extend(refusal_findings(&refusal)),
             Err(error) => return Err(error.into()),
         }
         // An answer that could not be had says nothing new: what was known before stays. A refusal does
@@ -198,12 +159,6 @@ impl Service {
         findings.retain(|new| !is_unanswered(new) || record.finding(new.kind).is_none());
         Ok((org, findings))
     }
-}
-
-fn is_unanswered(finding: &Finding) -> bool {
-    let reason = finding.reason.as_deref();
-    finding.outcome == Outcome::Unknown
-        && matches!(reason, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer"))
 }
 
 fn refuse_unfit_note(note: Option<&str>) -> Result<(), Error> {
@@ -219,150 +174,4 @@ fn refuse_unfit_note(note: Option<&str>) -> Result<(), Error> {
         return refused("invalid_characters", "Plain text, without control characters.".to_owned());
     }
     Ok(())
-}
-
-/// All scopes granted: only a super admin can grant them (facts §4).
-pub(in crate::service) fn judge_scopes(grant: &ProvedGrant) -> Finding {
-    let kind = PrerequisiteKind::SuperAdminScopes;
-    let evidence = json!({ "granted": grant.granted, "missing": grant.missing });
-    if grant.missing.is_empty() {
-        Finding::new(kind, Outcome::Passed, Utc::now()).seen(evidence)
-    } else {
-        Finding::new(kind, Outcome::Failed, Utc::now()).because("missing_scopes").seen(evidence)
-    }
-}
-
-/// A client that is refused has no scopes; what it would have shown stays unknown.
-fn judge_refusal(refusal: &OktaError) -> Vec<Finding> {
-    let missing: BTreeSet<&str> = match refusal {
-        OktaError::MissingScopes(missing) => missing.iter().map(String::as_str).collect(),
-        OktaError::ConsentRequired => REQUIRED_SCOPES.into_iter().collect(),
-        _ => BTreeSet::new(),
-    };
-    let scopes = Finding::new(PrerequisiteKind::SuperAdminScopes, Outcome::Failed, Utc::now())
-        .because(refusal.code())
-        .seen(json!({ "missing": missing }));
-    let fastpass = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now())
-        .because(refusal.code());
-    vec![scopes, fastpass]
-}
-
-/// `FastPass` is on when Okta Verify and its method `signed_nonce` are active (facts §4).
-pub(in crate::service) fn judge_fastpass(seen: Result<FastPass, OktaError>) -> Finding {
-    let finding = |outcome| Finding::new(PrerequisiteKind::Fastpass, outcome, Utc::now());
-    match seen {
-        Ok(seen) => {
-            let evidence =
-                json!({ "okta_verify": seen.okta_verify, "signed_nonce": seen.signed_nonce });
-            let okta_verify_is_active = seen.okta_verify.as_deref() == Some("ACTIVE");
-            match (seen.is_on(), okta_verify_is_active) {
-                (true, _) => finding(Outcome::Passed),
-                (false, true) => finding(Outcome::Failed).because("fastpass_inactive"),
-                (false, false) => finding(Outcome::Failed).because("okta_verify_inactive"),
-            }
-            .seen(evidence)
-        }
-        Err(OktaError::InsufficientScope { scope }) => {
-            finding(Outcome::Unknown).because("missing_scopes").seen(json!({ "scope": scope }))
-        }
-        Err(error) => finding(Outcome::Unknown).because(error.code()),
-    }
-}
-
-pub(in crate::service) fn report(record: &IntegrationRecord) -> Report {
-    let items: Vec<Prerequisite> =
-        PrerequisiteKind::ALL.into_iter().map(|kind| line(record, kind)).collect();
-    let ready = record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none();
-    Report { ready, items }
-}
-
-fn line(record: &IntegrationRecord, kind: PrerequisiteKind) -> Prerequisite {
-    let finding = record.finding(kind);
-    let outcome = record.outcome(kind);
-    let reason = match outcome {
-        Outcome::Failed | Outcome::Unknown => Some(reason_of(record, kind)),
-        _ => finding.and_then(|finding| finding.reason.clone()),
-    };
-    Prerequisite {
-        kind,
-        outcome,
-        remediation: remediation(kind, outcome, reason.as_deref()),
-        reason,
-        evidence: finding.map_or_else(|| json!({}), |finding| finding.evidence.clone()),
-        checked_at: finding.map(|finding| finding.checked_at),
-        blocks: kind.blocks(),
-        attestation: record.attestation(kind).cloned(),
-    }
-}
-
-fn reason_of(record: &IntegrationRecord, kind: PrerequisiteKind) -> String {
-    let found = record.finding(kind).and_then(|finding| finding.reason.clone());
-    let not_seen = match kind {
-        PrerequisiteKind::AdaptiveMfa => "no_api_tells",
-        PrerequisiteKind::OktaVerifyDistribution => "known_to_the_mdm_only",
-        _ if record.credentials.is_none() => "no_credentials",
-        _ => "not_checked",
-    };
-    found.unwrap_or_else(|| not_seen.to_owned())
-}
-
-/// What an admin does about it, in plain words.
-fn remediation(
-    kind: PrerequisiteKind,
-    outcome: Outcome,
-    reason: Option<&str>,
-) -> Option<&'static str> {
-    use PrerequisiteKind::{
-        AdaptiveMfa, Fastpass, IdentityEngine, OktaVerifyDistribution, SuperAdminScopes,
-    };
-    if !matches!(outcome, Outcome::Failed | Outcome::Unknown) {
-        return None;
-    }
-    Some(match (kind, reason) {
-        (_, Some("no_credentials")) => {
-            "Enter the client ID and the client secret, and the check runs by itself."
-        }
-        (_, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer")) => {
-            "Okta did not answer when it was asked. Run the check again in a few minutes."
-        }
-        (IdentityEngine, Some("classic_engine")) => {
-            "This org runs on Classic Engine. Ask Okta to upgrade it to Identity Engine: device trust does not exist on Classic."
-        }
-        (IdentityEngine, _) => {
-            "Okta did not say which engine this org runs on. Run the check again, or ask Okta's support."
-        }
-        (SuperAdminScopes, Some("invalid_client")) => {
-            "Okta no longer accepts the client. In the API service integration generate a new secret and enter it here."
-        }
-        (SuperAdminScopes, Some("network_zone_blocked")) => {
-            "Okta admits the client from named network zones only. Add this service's address to them, or lift the restriction."
-        }
-        (SuperAdminScopes, Some("dpop_required")) => {
-            "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta."
-        }
-        (SuperAdminScopes, _) => {
-            "As a super admin, authorize the API service integration in Okta again and grant the scopes that are missing."
-        }
-        (Fastpass, Some("missing_scopes")) if outcome == Outcome::Unknown => {
-            "Grant the scope okta.authenticators.read to the API service integration, then run the check again."
-        }
-        (Fastpass, Some("classic_engine")) => {
-            "Classic Engine has no FastPass: the org has to be upgraded first."
-        }
-        (Fastpass, _) if outcome == Outcome::Unknown => {
-            "Whether FastPass is on could not be seen. Mend what the report says of the scopes, then run the check again."
-        }
-        (Fastpass, Some("okta_verify_inactive")) => {
-            "In Okta under Security > Authenticators add Okta Verify and switch on \"Okta FastPass (All platforms)\"."
-        }
-        (Fastpass, _) => {
-            "In Okta under Security > Authenticators > Okta Verify switch on \"Okta FastPass (All platforms)\"."
-        }
-        (AdaptiveMfa, _) => {
-            "Okta tells nobody by API whether the org has Adaptive MFA. If Security > Device integrations offers \"Add platform\", it does: confirm it here."
-        }
-        (OktaVerifyDistribution, _) => {
-            "Assign Okta Verify through Apple's Apps and Books to the devices in the MDM, then confirm it here."
-        }
-    })
 }

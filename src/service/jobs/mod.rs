@@ -2,4 +2,5 @@
 
 mod housekeeping;
 mod recheck;
-pub(in crate::service) mod worker;
+pub(in crate::service) mod time_slice;
+mod worker;

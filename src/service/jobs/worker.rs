@@ -2,8 +2,8 @@
 //! is due again. What fails is tried again later, ever more slowly; nothing is lost by a kill.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -13,8 +13,6 @@ use crate::service::{Error, Service};
 use crate::store::Ended;
 use crate::telemetry::{chain_of, metrics};
 
-/// How long one claim may go on: then somebody else may have a turn, however slow an org is.
-const LONGEST_TURN: Duration = Duration::from_secs(15);
 /// How often an idle replica looks for work.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The same while PostgreSQL cannot be asked: each time is a line in the log.
@@ -23,24 +21,7 @@ const LOOK_AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_mins(5);
 
-/// The time that one claim of a job has.
-pub(in crate::service) struct Turn {
-    ends: Instant,
-    stopping: Arc<AtomicBool>,
-}
-
-impl Turn {
-    /// True when the job is to be given back as it is, to be gone on with later.
-    pub fn is_over(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed) || Instant::now() >= self.ends
-    }
-}
-
 impl Service {
-    pub(in crate::service) fn begin_turn(&self) -> Turn {
-        Turn { ends: Instant::now() + LONGEST_TURN, stopping: Arc::clone(&self.stopping) }
-    }
-
     /// Works until `stop` is told; the jobs at hand end their step and are given back.
     pub async fn work(&self, mut stop: watch::Receiver<bool>) {
         let hands = Arc::new(Semaphore::new(self.sync.workers));

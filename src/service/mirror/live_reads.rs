@@ -2,13 +2,11 @@
 //! Whoever asks at the same time shares the read, and within half a minute there is no other
 //! (contract §7).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
-use tokio::sync::OnceCell;
 
+use super::live_read_cache::{Flight, LiveRead};
 use crate::model::trust_status::Facts;
 use crate::model::{Budget, IntegrationId, OktaDevice, RateBucket, RateShare, TenantId};
 use crate::okta::OktaError;
@@ -17,44 +15,8 @@ use crate::service::{Error, Service};
 use crate::store::LiveFinding;
 use crate::telemetry::metrics;
 
-/// A device is read once in this time, by each replica.
-const ONCE_IN: Duration = Duration::from_secs(30);
-const MOST_REMEMBERED: u64 = 10_000;
 /// A caller who asks for trust waits for no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How a live read ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::service) enum LiveRead {
-    /// What Okta showed is kept; it was also asked for records that we do not know, at this time.
-    Done { searched_at: DateTime<Utc> },
-    /// The share of the org's rate is spent.
-    Exhausted,
-    /// Okta could not be asked, or there is nothing to ask it by.
-    Failed,
-}
-
-impl LiveRead {
-    pub fn searched_at(self) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Done { searched_at } => Some(searched_at),
-            Self::Exhausted | Self::Failed => None,
-        }
-    }
-}
-
-type Flight = Arc<OnceCell<LiveRead>>;
-type Key = (TenantId, IntegrationId, String);
-
-/// The reads of the last half minute, and those that are under way.
-#[derive(Clone)]
-pub(in crate::service) struct LiveReads(Cache<Key, Flight>);
-
-impl Default for LiveReads {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(ONCE_IN).build())
-    }
-}
 
 impl Service {
     /// Reads the device that `facts` are about, unless that was done a moment ago.

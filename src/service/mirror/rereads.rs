@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::model::{Budget, Job, OktaDevice, RateBucket, RateShare};
 use crate::okta::OktaError;
-use crate::service::jobs::worker::Turn;
+use crate::service::jobs::time_slice::TimeSlice;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
 use crate::store::DueReread;
@@ -35,10 +35,10 @@ impl Service {
     }
 
     async fn reread(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
-        let turn = self.begin_turn();
-        let devices = self.reread_devices(job, session, &turn).await;
+        let slice = self.begin_time_slice();
+        let devices = self.reread_devices(job, session, &slice).await;
         // Has a budget of its own: it goes on when that of the devices is spent, or when those fail.
-        let users = self.reread_pending(job, session, &turn).await?;
+        let users = self.reread_pending(job, session, &slice).await?;
         let devices = devices?;
         let next = self.store.next_reread(job).await?.filter(|next| !next.is_zero());
         let wait = [devices.pause(), users.pause(), next.unwrap_or(LONGEST_PAUSE)]
@@ -52,13 +52,13 @@ impl Service {
         &self,
         job: &Job,
         session: &Session,
-        turn: &Turn,
+        slice: &TimeSlice,
     ) -> Result<Left, Error> {
         let due = self.store.list_due_rereads(job, self.sync.lease, MOST.into()).await?;
         let more = due.len() >= usize::from(MOST);
         let mut failures = Failures::default();
         for asked in due {
-            if turn.is_over() {
+            if slice.is_over() {
                 return Ok(Left::More);
             }
             let read_at = match self.spend(session, RateBucket::Devices, RateShare::Pending).await?
@@ -83,14 +83,14 @@ impl Service {
         &self,
         job: &Job,
         session: &Session,
-        turn: &Turn,
+        slice: &TimeSlice,
     ) -> Result<Left, Error> {
         let (lease, every) = (self.sync.lease, self.sync.pending_every);
         let pending = self.store.list_pending_devices(job, lease, every, MOST.into()).await?;
         let more = pending.len() >= usize::from(MOST);
         let mut failures = Failures::default();
         for id in pending {
-            if turn.is_over() {
+            if slice.is_over() {
                 return Ok(Left::More);
             }
             match self.spend(session, RateBucket::DeviceUsers, RateShare::Pending).await? {

@@ -36,9 +36,9 @@ impl Service {
     async fn sweep(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
         let lease = self.sync.lease;
         let mut at = self.store.begin_sweep(job, lease).await?;
-        let turn = self.begin_turn();
+        let slice = self.begin_time_slice();
         for _ in 0..MOST_PAGES {
-            if turn.is_over() {
+            if slice.is_over() {
                 break;
             }
             let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
@@ -106,9 +106,9 @@ impl Service {
 
     async fn read_changes(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
         let lease = self.sync.lease;
-        let turn = self.begin_turn();
+        let slice = self.begin_time_slice();
         for _ in 0..MOST_PAGES {
-            if turn.is_over() {
+            if slice.is_over() {
                 break;
             }
             let Some(at) = self.store.find_read(job, lease).await? else {

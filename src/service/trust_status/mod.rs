@@ -1,9 +1,11 @@
 //! Trust status: facts are read from the mirror and the verdict is decided. Okta is asked only about
 //! one device whose caller needs it newer; for a bulk query never (contract §6).
 
+mod choice;
 mod questions;
 mod summary;
 
+pub use choice::IntegrationChoice;
 pub use questions::{IdentifierFields, TrustFilter, TrustQuestion};
 pub use summary::{CertificateCounts, TrustSummary};
 
@@ -32,13 +34,6 @@ pub struct TrustStatus {
     pub verdict: Verdict,
     /// The time of the verdict, by PostgreSQL's clock.
     pub decided_at: DateTime<Utc>,
-}
-
-/// An integration that may be named where there are several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntegrationChoice {
-    pub id: IntegrationId,
-    pub okta_domain: String,
 }
 
 impl Service {
@@ -165,7 +160,7 @@ impl Service {
             }
             let decided = self.decide_all(&caller.tenant, question, batch).await?;
             for status in &decided {
-                summary.count(status, now);
+                summary.count(&status.facts, &status.verdict, now);
             }
         }
         Ok(summary.ended(&self.policy(None), now))

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::IntegrationId;
-use crate::model::trust_status::{DeviceFacts, OrgFacts, Policy, Reason, Trust};
-use crate::service::trust_status::TrustStatus;
+use crate::model::trust_status::{DeviceFacts, Facts, OrgFacts, Policy, Reason, Trust, Verdict};
 
 /// How many devices of the inventory are trusted, and why the others are not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,8 +40,12 @@ impl TrustSummary {
         Self { integration: org.map(|org| org.id), observed_at: swept_at, ..Self::default() }
     }
 
-    pub(in crate::service) fn count(&mut self, status: &TrustStatus, now: DateTime<Utc>) {
-        let verdict = &status.verdict;
+    pub(in crate::service) fn count(
+        &mut self,
+        facts: &Facts,
+        verdict: &Verdict,
+        now: DateTime<Utc>,
+    ) {
         self.total += 1;
         *self.trust.entry(verdict.trust).or_default() += 1;
         let mut reasons = verdict.reasons.iter().copied();
@@ -56,7 +59,7 @@ impl TrustSummary {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        let device = status.facts.device.as_ref().filter(|device| device.is_managed());
+        let device = facts.device.as_ref().filter(|device| device.is_managed());
         let certificate = device.and_then(|device: &DeviceFacts| device.certificate.as_ref());
         if let Some(certificate) = certificate {
             self.certificates.count(certificate.not_after - now);

@@ -1,0 +1,76 @@
+//! What an answer of Okta's says about a prerequisite.
+
+use std::collections::BTreeSet;
+
+use chrono::Utc;
+use serde_json::json;
+
+use crate::model::{Finding, Org, Outcome, PrerequisiteKind, integrations::Engine};
+use crate::okta::{FastPass, OktaError, ProvedGrant, REQUIRED_SCOPES};
+
+/// Identity Engine or not, as the org's well-known document says (facts §4).
+pub(super) fn engine_finding(org: &Org) -> Finding {
+    let kind = PrerequisiteKind::IdentityEngine;
+    let now = Utc::now();
+    let finding = match org.engine {
+        Engine::IdentityEngine => Finding::new(kind, Outcome::Passed, now),
+        Engine::Classic => Finding::new(kind, Outcome::Failed, now).because("classic_engine"),
+        Engine::Other => Finding::new(kind, Outcome::Unknown, now).because("pipeline_unknown"),
+    };
+    finding.seen(json!({ "org_id": org.id, "host": org.canonical_host, "engine": org.engine }))
+}
+
+/// All scopes granted: only a super admin can grant them (facts §4).
+pub(super) fn scopes_finding(grant: &ProvedGrant) -> Finding {
+    let kind = PrerequisiteKind::SuperAdminScopes;
+    let evidence = json!({ "granted": grant.granted, "missing": grant.missing });
+    if grant.missing.is_empty() {
+        Finding::new(kind, Outcome::Passed, Utc::now()).seen(evidence)
+    } else {
+        Finding::new(kind, Outcome::Failed, Utc::now()).because("missing_scopes").seen(evidence)
+    }
+}
+
+/// A client that is refused has no scopes; what it would have shown stays unknown.
+pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
+    let missing: BTreeSet<&str> = match refusal {
+        OktaError::MissingScopes(missing) => missing.iter().map(String::as_str).collect(),
+        OktaError::ConsentRequired => REQUIRED_SCOPES.into_iter().collect(),
+        _ => BTreeSet::new(),
+    };
+    let scopes = Finding::new(PrerequisiteKind::SuperAdminScopes, Outcome::Failed, Utc::now())
+        .because(refusal.code())
+        .seen(json!({ "missing": missing }));
+    let fastpass = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now())
+        .because(refusal.code());
+    vec![scopes, fastpass]
+}
+
+/// `FastPass` is on when Okta Verify and its method `signed_nonce` are active (facts §4).
+pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
+    let finding = |outcome| Finding::new(PrerequisiteKind::Fastpass, outcome, Utc::now());
+    match seen {
+        Ok(seen) => {
+            let evidence =
+                json!({ "okta_verify": seen.okta_verify, "signed_nonce": seen.signed_nonce });
+            let okta_verify_is_active = seen.okta_verify.as_deref() == Some("ACTIVE");
+            match (seen.is_on(), okta_verify_is_active) {
+                (true, _) => finding(Outcome::Passed),
+                (false, true) => finding(Outcome::Failed).because("fastpass_inactive"),
+                (false, false) => finding(Outcome::Failed).because("okta_verify_inactive"),
+            }
+            .seen(evidence)
+        }
+        Err(OktaError::InsufficientScope { scope }) => {
+            finding(Outcome::Unknown).because("missing_scopes").seen(json!({ "scope": scope }))
+        }
+        Err(error) => finding(Outcome::Unknown).because(error.code()),
+    }
+}
+
+/// Whether Okta could not be asked: such a finding says nothing about the org.
+pub(super) fn is_unanswered(finding: &Finding) -> bool {
+    let reason = finding.reason.as_deref();
+    finding.outcome == Outcome::Unknown
+        && matches!(reason, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer"))
+}

@@ -1,0 +1,128 @@
+//! The readiness report: each prerequisite with its outcome and what to do about it.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::model::integrations::prerequisites::Blocks;
+use crate::model::{Attestation, IntegrationRecord, Outcome, PrerequisiteKind};
+
+/// One line of the report.
+#[derive(Debug)]
+pub struct Prerequisite {
+    pub kind: PrerequisiteKind,
+    pub outcome: Outcome,
+    /// Why it is not `passed`, as a stable word.
+    pub reason: Option<String>,
+    pub evidence: serde_json::Value,
+    pub checked_at: Option<DateTime<Utc>>,
+    pub blocks: Blocks,
+    pub attestation: Option<Attestation>,
+    /// What to do about it; `None` when there is nothing to do.
+    pub remediation: Option<&'static str>,
+}
+
+/// The report on an org.
+#[derive(Debug)]
+pub struct Report {
+    /// True when nothing is in the way of going on with the setup.
+    pub ready: bool,
+    pub items: Vec<Prerequisite>,
+}
+
+pub(in crate::service) fn report(record: &IntegrationRecord) -> Report {
+    let items: Vec<Prerequisite> =
+        PrerequisiteKind::ALL.into_iter().map(|kind| prerequisite(record, kind)).collect();
+    let ready = record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none();
+    Report { ready, items }
+}
+
+fn prerequisite(record: &IntegrationRecord, kind: PrerequisiteKind) -> Prerequisite {
+    let finding = record.finding(kind);
+    let outcome = record.outcome(kind);
+    let reason = match outcome {
+        Outcome::Failed | Outcome::Unknown => Some(reason_of(record, kind)),
+        _ => finding.and_then(|finding| finding.reason.clone()),
+    };
+    Prerequisite {
+        kind,
+        outcome,
+        remediation: remediation(kind, outcome, reason.as_deref()),
+        reason,
+        evidence: finding.map_or_else(|| json!({}), |finding| finding.evidence.clone()),
+        checked_at: finding.map(|finding| finding.checked_at),
+        blocks: kind.blocks(),
+        attestation: record.attestation(kind).cloned(),
+    }
+}
+
+fn reason_of(record: &IntegrationRecord, kind: PrerequisiteKind) -> String {
+    let found = record.finding(kind).and_then(|finding| finding.reason.clone());
+    let not_seen = match kind {
+        PrerequisiteKind::AdaptiveMfa => "no_api_tells",
+        PrerequisiteKind::OktaVerifyDistribution => "known_to_the_mdm_only",
+        _ if record.credentials.is_none() => "no_credentials",
+        _ => "not_checked",
+    };
+    found.unwrap_or_else(|| not_seen.to_owned())
+}
+
+/// What an admin does about it, in plain words.
+fn remediation(
+    kind: PrerequisiteKind,
+    outcome: Outcome,
+    reason: Option<&str>,
+) -> Option<&'static str> {
+    use PrerequisiteKind::{
+        AdaptiveMfa, Fastpass, IdentityEngine, OktaVerifyDistribution, SuperAdminScopes,
+    };
+    if !matches!(outcome, Outcome::Failed | Outcome::Unknown) {
+        return None;
+    }
+    Some(match (kind, reason) {
+        (_, Some("no_credentials")) => {
+            "Enter the client ID and the client secret, and the check runs by itself."
+        }
+        (_, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer")) => {
+            "Okta did not answer when it was asked. Run the check again in a few minutes."
+        }
+        (IdentityEngine, Some("classic_engine")) => {
+            "This org runs on Classic Engine. Ask Okta to upgrade it to Identity Engine: device trust does not exist on Classic."
+        }
+        (IdentityEngine, _) => {
+            "Okta did not say which engine this org runs on. Run the check again, or ask Okta's support."
+        }
+        (SuperAdminScopes, Some("invalid_client")) => {
+            "Okta no longer accepts the client. In the API service integration generate a new secret and enter it here."
+        }
+        (SuperAdminScopes, Some("network_zone_blocked")) => {
+            "Okta admits the client from named network zones only. Add this service's address to them, or lift the restriction."
+        }
+        (SuperAdminScopes, Some("dpop_required")) => {
+            "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta."
+        }
+        (SuperAdminScopes, _) => {
+            "As a super admin, authorize the API service integration in Okta again and grant the scopes that are missing."
+        }
+        (Fastpass, Some("missing_scopes")) if outcome == Outcome::Unknown => {
+            "Grant the scope okta.authenticators.read to the API service integration, then run the check again."
+        }
+        (Fastpass, Some("classic_engine")) => {
+            "Classic Engine has no FastPass: the org has to be upgraded first."
+        }
+        (Fastpass, _) if outcome == Outcome::Unknown => {
+            "Whether FastPass is on could not be seen. Mend what the report says of the scopes, then run the check again."
+        }
+        (Fastpass, Some("okta_verify_inactive")) => {
+            "In Okta under Security > Authenticators add Okta Verify and switch on \"Okta FastPass (All platforms)\"."
+        }
+        (Fastpass, _) => {
+            "In Okta under Security > Authenticators > Okta Verify switch on \"Okta FastPass (All platforms)\"."
+        }
+        (AdaptiveMfa, _) => {
+            "Okta tells nobody by API whether the org has Adaptive MFA. If Security > Device integrations offers \"Add platform\", it does: confirm it here."
+        }
+        (OktaVerifyDistribution, _) => {
+            "Assign Okta Verify through Apple's Apps and Books to the devices in the MDM, then confirm it here."
+        }
+    })
+}
