@@ -291,15 +291,3 @@ fn load_holders(
         })
         .collect()
 }
-
-/// Answers [`StoreError::NotFound`] for what is no integration of the tenant.
-pub(super) fn expect_integration(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
-    let one = integrations::table
-        .filter(integrations::tenant_id.eq(tenant.as_str()).and(integrations::id.eq(id.0)));
-    let known = diesel::select(diesel::dsl::exists(one)).get_result::<bool>(connection)?;
-    if known { Ok(()) } else { Err(StoreError::NotFound) }
-}

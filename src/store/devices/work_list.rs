@@ -8,8 +8,8 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use crate::model::devices::records::ListedDevice;
 use crate::model::devices::reports::Configuration;
 use crate::model::{IntegrationId, Page, PageRequest, Platform, SerialNumber, TenantId, Udid};
-use crate::store::devices::expect_integration;
 use crate::store::devices::rows::load_records;
+use crate::store::record::expect_integration;
 use crate::store::schema::devices;
 use crate::store::{Store, StoreError};
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::crypto::HookSecretDigest;
 use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
-use crate::store::event_hooks::one;
+use crate::store::event_hooks::hook_row;
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::{STATEMENT_TIMEOUT, Store, StoreError, jobs, set_config};
 
@@ -59,7 +59,7 @@ impl Store {
     /// As [`check_hook_call`](Self::check_hook_call).
     pub async fn note_hook_verification(&self, call: HookCall) -> Result<(), StoreError> {
         self.in_hook(call, |connection, called| {
-            diesel::update(one(&called.tenant, called.integration))
+            diesel::update(hook_row(&called.tenant, called.integration))
                 .set(event_hooks::verified_at.eq(diesel::dsl::now))
                 .execute(connection)?;
             Ok(())

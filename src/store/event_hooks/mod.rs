@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::crypto::HookSecretDigest;
 use crate::model::{EventHook, HookId, IntegrationId, NewEvent, TenantId};
 use crate::store::events::insert_event;
-use crate::store::integrations::load_record;
-use crate::store::schema::{event_hooks, hook_routes, integrations};
+use crate::store::record::{load_record, next_secret_version};
+use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::{Store, StoreError};
 
 /// A secret is accepted for so long after it was replaced (contract §7).
@@ -39,7 +39,7 @@ struct HookRow {
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
-pub(super) fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+pub(super) fn hook_row<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
     let tenant: &'a str = tenant.as_str();
     let id: Uuid = id.0;
     event_hooks::table
@@ -51,7 +51,7 @@ fn find(
     tenant: &TenantId,
     id: IntegrationId,
 ) -> Result<Option<EventHook>, StoreError> {
-    let row = one(tenant, id).select(HookRow::as_select()).first(connection).optional()?;
+    let row = hook_row(tenant, id).select(HookRow::as_select()).first(connection).optional()?;
     Ok(row.map(|row: HookRow| EventHook {
         id: HookId(row.hook_id),
         version: row.version,
@@ -98,7 +98,7 @@ impl Store {
             // The lock makes one of two that are sent at once the rotation of the other.
             load_record(connection, &owner, id, true)?;
             let created = find(connection, &owner, id)?.is_none();
-            let version = next_version(connection, &owner, id)?;
+            let version = next_secret_version(connection, &owner, id)?;
             let by = event.actor.sub.as_str();
             if created {
                 insert(connection, &owner, id, new_id, &secret, (version, by))?;
@@ -147,20 +147,7 @@ pub(super) fn delete_event_hook(
     use hook_routes as r;
     let routes = r::table.filter(r::tenant_id.eq(tenant.as_str()).and(r::integration_id.eq(id.0)));
     diesel::delete(routes).execute(connection)?;
-    Ok(diesel::delete(one(tenant, id)).execute(connection)? > 0)
-}
-
-fn next_version(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<i64, StoreError> {
-    use integrations as i;
-    let mine = i::table.filter(i::tenant_id.eq(tenant.as_str()).and(i::id.eq(id.0)));
-    Ok(diesel::update(mine)
-        .set(i::secrets_entered.eq(i::secrets_entered + 1))
-        .returning(i::secrets_entered)
-        .get_result(connection)?)
+    Ok(diesel::delete(hook_row(tenant, id)).execute(connection)? > 0)
 }
 
 fn insert(
@@ -200,7 +187,7 @@ fn rotate(
     (version, by): (i64, &str),
 ) -> Result<(), StoreError> {
     use event_hooks as h;
-    diesel::update(one(tenant, id))
+    diesel::update(hook_row(tenant, id))
         .set((
             h::previous_sha256.eq(h::secret_sha256.nullable()),
             h::previous_valid_until.eq(Utc::now() + PREVIOUS_VALID_FOR),

@@ -1,32 +1,21 @@
 //! The client id and the sealed client secret of an integration.
 
-use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
-use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::crypto::{self, KeyWrap, Place};
+use crate::crypto;
 use crate::model::{
-    CredentialsState, Engine, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
-    StoredCredentials, TenantId,
+    Engine, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, StoredCredentials,
+    TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::integrations::prerequisites::upsert_findings;
-use crate::store::integrations::{load_record, update_engine};
-use crate::store::keys::rotation::hold_key;
-use crate::store::record::change::Change;
+use crate::store::keys::sealing::{lock_key, open_client_secret, seal_client_secret};
+use crate::store::record::{
+    Change, load_record, next_secret_version, update_engine, upsert_findings,
+};
 use crate::store::schema::{credentials, prerequisite_findings};
 use crate::store::{Store, StoreError, jobs};
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = credentials)]
-struct StateRow {
-    client_id: String,
-    version: i64,
-    updated_at: DateTime<Utc>,
-    updated_by: String,
-}
 
 /// Credentials that Okta has accepted, with what the same exchange showed.
 #[derive(Debug, Clone)]
@@ -43,49 +32,8 @@ pub struct CredentialsChange {
     pub event: NewEvent,
 }
 
-fn place<'a>(tenant: &'a TenantId, row: &'a str) -> Place<'a> {
-    Place { table: "credentials", tenant: tenant.as_str(), row, column: "client_secret" }
-}
-
-pub(in crate::store) fn seal(
-    keys: &dyn KeyWrap,
-    tenant: &TenantId,
-    id: IntegrationId,
-    secret: &SecretString,
-) -> Result<Vec<u8>, StoreError> {
-    Ok(crypto::seal(keys, place(tenant, &id.to_string()), secret)?)
-}
-
-pub(in crate::store) fn open(
-    keys: &dyn KeyWrap,
-    tenant: &TenantId,
-    id: IntegrationId,
-    sealed: &[u8],
-) -> Result<SecretString, StoreError> {
-    Ok(crypto::open(keys, place(tenant, &id.to_string()), sealed)?)
-}
-
-pub(in crate::store) fn load_states(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, CredentialsState)>, StoreError> {
-    let rows: Vec<(Uuid, StateRow)> = credentials::table
-        .filter(credentials::tenant_id.eq(tenant.as_str()))
-        .filter(credentials::integration_id.eq_any(ids))
-        .select((credentials::integration_id, StateRow::as_select()))
-        .load(connection)?;
-    let state = |row: StateRow| CredentialsState {
-        client_id: row.client_id,
-        version: row.version,
-        updated_at: row.updated_at,
-        updated_by: row.updated_by,
-    };
-    Ok(rows.into_iter().map(|(id, row)| (id, state(row))).collect())
-}
-
 #[diesel::dsl::auto_type(no_type_alias)]
-fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+fn credentials_row<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
     let tenant: &'a str = tenant.as_str();
     let id: Uuid = id.0;
     credentials::table
@@ -109,8 +57,8 @@ impl Store {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            hold_key(connection, keys.active_key_id())?;
-            let sealed = seal(keys.as_ref(), owner, id, &change.new.client_secret)?;
+            lock_key(connection, keys.active_key_id())?;
+            let sealed = seal_client_secret(keys.as_ref(), owner, id, &change.new.client_secret)?;
             let by = &change.event.actor.sub;
             upsert(connection, owner, id, &change.new.client_id, &sealed, by)?;
             update_engine(connection, owner, id, &change.engine)?;
@@ -135,12 +83,12 @@ impl Store {
         let keys = std::sync::Arc::clone(&self.keys);
         self.in_tenant(tenant, move |connection| {
             let record = load_record(connection, &owner, id, false)?;
-            let row: Option<(String, Vec<u8>, i64)> = one(&owner, id)
+            let row: Option<(String, Vec<u8>, i64)> = credentials_row(&owner, id)
                 .select((credentials::client_id, credentials::client_secret, credentials::version))
                 .first(connection)
                 .optional()?;
             let Some((client_id, sealed, version)) = row else { return Ok((record, None)) };
-            let client_secret = open(keys.as_ref(), &owner, id, &sealed)?;
+            let client_secret = open_client_secret(keys.as_ref(), &owner, id, &sealed)?;
             Ok((record, Some(StoredCredentials { client_id, client_secret, version })))
         })
         .await
@@ -159,7 +107,7 @@ impl Store {
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, expected_version, move |connection, owner, _| {
-            if diesel::delete(one(owner, id)).execute(connection)? == 0 {
+            if diesel::delete(credentials_row(owner, id)).execute(connection)? == 0 {
                 return Err(StoreError::NotFound);
             }
             delete_proved_findings(connection, owner, id)?;
@@ -179,13 +127,8 @@ fn upsert(
     sealed: &[u8],
     updated_by: &str,
 ) -> Result<(), StoreError> {
-    use crate::store::schema::integrations as i;
     use credentials as c;
-    let mine = i::table.filter(i::tenant_id.eq(tenant.as_str()).and(i::id.eq(id.0)));
-    let version: i64 = diesel::update(mine)
-        .set(i::secrets_entered.eq(i::secrets_entered + 1))
-        .returning(i::secrets_entered)
-        .get_result(connection)?;
+    let version = next_secret_version(connection, tenant, id)?;
     let key_id = crypto::key_id_of(sealed)?;
     let values = (
         c::client_id.eq(client_id),

@@ -4,44 +4,27 @@ pub(in crate::store) mod credentials;
 pub(in crate::store) mod idempotency;
 pub(in crate::store) mod prerequisites;
 
-use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use uuid::Uuid;
 
 use self::idempotency::IdempotencyKey;
+use self::prerequisites::delete_all;
 use crate::model::{
-    Actor, Engine, Finding, Integration, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
-    PageRequest, Platform, TenantId,
+    Actor, Finding, IntegrationId, IntegrationRecord, NewEvent, Org, Page, PageRequest, Platform,
+    TenantId,
 };
 use crate::store::event_hooks::delete_event_hook;
 use crate::store::events::insert_event;
-use crate::store::integrations::prerequisites::{
-    delete_all, load_attestations, load_findings, upsert_findings,
-};
-use crate::store::mirror::syncs::delete_mirror;
-use crate::store::platforms;
+use crate::store::mirror::okta_devices::delete_mirror;
 use crate::store::platforms::deployments::count_devices;
-use crate::store::record::change::Change;
-use crate::store::schema::{integrations, okta_syncs};
+use crate::store::record::{
+    Change, IntegrationRow, expect_version, integration_row, load_record, load_records,
+    upsert_findings,
+};
+use crate::store::schema::integrations;
 use crate::store::{Store, StoreError, jobs};
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = integrations)]
-struct IntegrationRow {
-    tenant_id: String,
-    id: Uuid,
-    org_id: String,
-    canonical_host: String,
-    custom_host: Option<String>,
-    engine: String,
-    selected_platforms: serde_json::Value,
-    version: i64,
-    created_at: DateTime<Utc>,
-    created_by: serde_json::Value,
-    updated_at: DateTime<Utc>,
-}
 
 /// An integration to be created.
 #[derive(Debug, Clone)]
@@ -172,122 +155,12 @@ impl Store {
             }
             jobs::cancel_all(connection, &owner, id)?;
             delete_event_hook(connection, &owner, id)?;
-            diesel::delete(one(&owner, id)).execute(connection)?;
+            diesel::delete(integration_row(&owner, id)).execute(connection)?;
             insert_event(connection, &owner, &event)?;
             Ok(before)
         })
         .await
     }
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-pub(super) fn one<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
-    let tenant: &'a str = tenant.as_str();
-    let id: Uuid = id.0;
-    integrations::table.filter(integrations::tenant_id.eq(tenant).and(integrations::id.eq(id)))
-}
-
-/// # Errors
-/// [`StoreError::StaleVersion`] when the caller has seen another version than the stored one.
-pub(super) fn expect_version(
-    record: &IntegrationRecord,
-    expected: Option<i64>,
-) -> Result<(), StoreError> {
-    let current = record.integration.version;
-    match expected {
-        Some(version) if version != current => Err(StoreError::StaleVersion { current }),
-        _ => Ok(()),
-    }
-}
-
-/// Counts the version of the configuration up.
-pub(super) fn touch(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
-    diesel::update(one(tenant, id))
-        .set((
-            integrations::version.eq(integrations::version + 1),
-            integrations::updated_at.eq(diesel::dsl::now),
-        ))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// Everything that is stored of one integration; `lock` holds others off until the commit.
-pub(super) fn load_record(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-    lock: bool,
-) -> Result<IntegrationRecord, StoreError> {
-    let query = one(tenant, id).select(IntegrationRow::as_select());
-    let row: IntegrationRow = if lock {
-        query.for_no_key_update().first(connection)?
-    } else {
-        query.first(connection)?
-    };
-    load_records(connection, tenant, vec![row])?.pop().ok_or(StoreError::NotFound)
-}
-
-/// What belongs to the integrations of `rows`, one query for each table however many they are.
-fn load_records(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    rows: Vec<IntegrationRow>,
-) -> Result<Vec<IntegrationRecord>, StoreError> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let mut credentials = credentials::load_states(connection, tenant, &ids)?;
-    let mut findings = load_findings(connection, tenant, &ids)?;
-    let mut attestations = load_attestations(connection, tenant, &ids)?;
-    let mut platforms = platforms::load_states(connection, tenant, &ids)?;
-    let mut synced = load_synced(connection, tenant, &ids)?;
-    let record = |row: IntegrationRow| {
-        let id = row.id;
-        Ok(IntegrationRecord {
-            integration: to_integration(row)?,
-            credentials: take_of(&mut credentials, id).pop(),
-            findings: take_of(&mut findings, id),
-            attestations: take_of(&mut attestations, id),
-            platforms: take_of(&mut platforms, id),
-            synced_at: take_of(&mut synced, id).pop(),
-        })
-    };
-    rows.into_iter().map(record).collect()
-}
-
-/// When the last complete sweep of each ended, of those that had one.
-fn load_synced(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, DateTime<Utc>)>, StoreError> {
-    let swept = okta_syncs::table
-        .filter(okta_syncs::tenant_id.eq(tenant.as_str()))
-        .filter(okta_syncs::integration_id.eq_any(ids))
-        .filter(okta_syncs::sweep_completed_at.is_not_null());
-    Ok(swept
-        .select((okta_syncs::integration_id, okta_syncs::sweep_completed_at.assume_not_null()))
-        .load(connection)?)
-}
-
-/// Takes out what belongs to `id`.
-fn take_of<T>(all: &mut Vec<(Uuid, T)>, id: Uuid) -> Vec<T> {
-    all.extract_if(.., |(owner, _)| *owner == id).map(|(_, value)| value).collect()
-}
-
-/// Keeps the engine that the org shows now; not a change of configuration, so no new version.
-pub(super) fn update_engine(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-    engine: &Engine,
-) -> Result<(), StoreError> {
-    diesel::update(one(tenant, id))
-        .set(integrations::engine.eq(engine.as_str()))
-        .execute(connection)?;
-    Ok(())
 }
 
 fn insert_integration(
@@ -298,7 +171,7 @@ fn insert_integration(
     jobs::know_tenant(connection, tenant)?;
     // Asked first, because a violated constraint would end the transaction before we could say with
     // which integration it clashes; the constraint still decides when two requests race.
-    refuse_second(connection, tenant, &new.org.id)?;
+    ensure_org_is_free(connection, tenant, &new.org.id)?;
     let created_by = serde_json::to_value(&new.created_by)
         .map_err(|_| StoreError::Corrupt("integrations.created_by"))?;
     let inserted = diesel::insert_into(integrations::table)
@@ -313,7 +186,7 @@ fn insert_integration(
         .do_nothing()
         .execute(connection)?;
     if inserted == 0 {
-        refuse_second(connection, tenant, &new.org.id)?;
+        ensure_org_is_free(connection, tenant, &new.org.id)?;
         return Err(StoreError::ChangedMeanwhile);
     }
     Ok(())
@@ -327,7 +200,7 @@ fn changes_nothing(before: &IntegrationRecord, change: &IntegrationChange) -> bo
         && change.selected_platforms.as_ref().is_none_or(same_platforms)
 }
 
-fn refuse_second(
+fn ensure_org_is_free(
     connection: &mut PgConnection,
     tenant: &TenantId,
     org_id: &str,
@@ -356,12 +229,13 @@ fn apply_change(
             if before.credentials.is_some() || !before.platforms.is_empty() {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            refuse_second(connection, tenant, &org.id)?;
+            ensure_org_is_free(connection, tenant, &org.id)?;
             delete_all(connection, tenant, id)?;
             delete_mirror(connection, tenant, id)?;
             delete_event_hook(connection, tenant, id)?;
         }
-        let updated = diesel::update(one(tenant, id)).set(org_values(org)).execute(connection);
+        let updated =
+            diesel::update(integration_row(tenant, id)).set(org_values(org)).execute(connection);
         match updated {
             Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
                 return Err(StoreError::ChangedMeanwhile);
@@ -370,7 +244,7 @@ fn apply_change(
         };
     }
     if let Some(platforms) = &change.selected_platforms {
-        diesel::update(one(tenant, id))
+        diesel::update(integration_row(tenant, id))
             .set(integrations::selected_platforms.eq(platforms_to_json(platforms)))
             .execute(connection)?;
     }
@@ -393,25 +267,4 @@ fn org_values<'a>(org: &'a Org) -> _ {
 
 fn platforms_to_json(platforms: &[Platform]) -> serde_json::Value {
     platforms.iter().map(|platform| platform.as_str()).collect()
-}
-
-fn to_integration(row: IntegrationRow) -> Result<Integration, StoreError> {
-    Ok(Integration {
-        tenant: TenantId::parse(&row.tenant_id)
-            .ok_or(StoreError::Corrupt("integrations.tenant_id"))?,
-        id: IntegrationId(row.id),
-        org: Org {
-            id: row.org_id,
-            canonical_host: row.canonical_host,
-            custom_host: row.custom_host,
-            engine: Engine::parse(&row.engine),
-        },
-        selected_platforms: serde_json::from_value(row.selected_platforms)
-            .map_err(|_| StoreError::Corrupt("integrations.selected_platforms"))?,
-        version: row.version,
-        created_at: row.created_at,
-        created_by: serde_json::from_value(row.created_by)
-            .map_err(|_| StoreError::Corrupt("integrations.created_by"))?,
-        updated_at: row.updated_at,
-    })
 }

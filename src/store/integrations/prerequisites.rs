@@ -1,101 +1,15 @@
 //! What checks found and what people confirmed.
 
-use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::upsert::excluded;
-use uuid::Uuid;
 
 use crate::model::{
-    Attestation, Engine, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome,
-    PrerequisiteKind, TenantId,
+    Attestation, Engine, Finding, IntegrationId, IntegrationRecord, NewEvent, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::integrations::update_engine;
-use crate::store::record::change::Change;
+use crate::store::record::{Change, update_engine, upsert_findings};
 use crate::store::schema::{prerequisite_attestations, prerequisite_findings};
 use crate::store::{Store, StoreError};
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = prerequisite_findings)]
-struct FindingRow {
-    kind: String,
-    outcome: String,
-    reason: Option<String>,
-    evidence: serde_json::Value,
-    checked_at: DateTime<Utc>,
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = prerequisite_attestations)]
-struct AttestationRow {
-    kind: String,
-    attested: bool,
-    note: Option<String>,
-    actor: serde_json::Value,
-    at: DateTime<Utc>,
-}
-
-/// Replaces the findings of the kinds that `findings` names; an older one never replaces a newer.
-pub(in crate::store) fn upsert_findings(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-    findings: &[Finding],
-) -> Result<(), StoreError> {
-    // `filter` of an upsert is another trait's than that of a query.
-    use diesel::query_dsl::methods::FilterDsl as _;
-    use prerequisite_findings as f;
-    for finding in findings {
-        diesel::insert_into(f::table)
-            .values((
-                f::tenant_id.eq(tenant.as_str()),
-                f::integration_id.eq(id.0),
-                f::kind.eq(finding.kind.as_str()),
-                f::outcome.eq(finding.outcome.as_str()),
-                f::reason.eq(finding.reason.as_deref()),
-                f::evidence.eq(&finding.evidence),
-                f::checked_at.eq(finding.checked_at),
-            ))
-            .on_conflict((f::tenant_id, f::integration_id, f::kind))
-            .do_update()
-            .set((
-                f::outcome.eq(excluded(f::outcome)),
-                f::reason.eq(excluded(f::reason)),
-                f::evidence.eq(excluded(f::evidence)),
-                f::checked_at.eq(excluded(f::checked_at)),
-            ))
-            .filter(f::checked_at.le(excluded(f::checked_at)))
-            .execute(connection)?;
-    }
-    Ok(())
-}
-
-pub(in crate::store) fn load_findings(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, Finding)>, StoreError> {
-    use prerequisite_findings as f;
-    let rows: Vec<(Uuid, FindingRow)> = f::table
-        .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq_any(ids)))
-        .select((f::integration_id, FindingRow::as_select()))
-        .load(connection)?;
-    rows.into_iter().map(|(id, row)| Ok((id, to_finding(row)?))).collect()
-}
-
-pub(in crate::store) fn load_attestations(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, Attestation)>, StoreError> {
-    use prerequisite_attestations as a;
-    let rows: Vec<(Uuid, AttestationRow)> = a::table
-        .filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq_any(ids)))
-        .select((a::integration_id, AttestationRow::as_select()))
-        .load(connection)?;
-    rows.into_iter().map(|(id, row)| Ok((id, to_attestation(row)?))).collect()
-}
 
 /// Forgets what was found and confirmed about an org that the integration no longer points at.
 pub(in crate::store) fn delete_all(
@@ -210,25 +124,4 @@ fn upsert_attestation(
         .set(values)
         .execute(connection)?;
     Ok(())
-}
-
-fn to_finding(row: FindingRow) -> Result<Finding, StoreError> {
-    Ok(Finding {
-        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("findings.kind"))?,
-        outcome: Outcome::parse(&row.outcome).ok_or(StoreError::Corrupt("findings.outcome"))?,
-        reason: row.reason,
-        evidence: row.evidence,
-        checked_at: row.checked_at,
-    })
-}
-
-fn to_attestation(row: AttestationRow) -> Result<Attestation, StoreError> {
-    Ok(Attestation {
-        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("attestations.kind"))?,
-        attested: row.attested,
-        note: row.note,
-        actor: serde_json::from_value(row.actor)
-            .map_err(|_| StoreError::Corrupt("attestations.actor"))?,
-        at: row.at,
-    })
 }

@@ -1,3 +1,4 @@
 //! The keys that secrets are sealed with.
 
 pub(in crate::store) mod rotation;
+pub(in crate::store) mod sealing;

@@ -9,33 +9,12 @@ use uuid::Uuid;
 
 use crate::crypto::KeyWrap;
 use crate::model::{IntegrationId, Platform, TenantId};
+use crate::store::keys::sealing::{
+    lock_key, open_client_secret, open_platform_secret, seal_client_secret, seal_platform_secret,
+};
+use crate::store::record::platform_row;
 use crate::store::schema::{credentials, platforms, sealing_keys, tenants};
 use crate::store::{Store, StoreError, set_config};
-
-/// Notes that `key_id` is about to seal something, and holds the note until the commit.
-pub(in crate::store) fn hold_key(
-    connection: &mut PgConnection,
-    key_id: &str,
-) -> Result<(), StoreError> {
-    // Between the two statements rotate-keys may take the key off the list; it cannot do so twice,
-    // for it waits until it has seen that the key seals nothing.
-    for _ in 0..2 {
-        diesel::insert_into(sealing_keys::table)
-            .values(sealing_keys::key_id.eq(key_id))
-            .on_conflict_do_nothing()
-            .execute(connection)?;
-        let held: Option<String> = sealing_keys::table
-            .find(key_id)
-            .select(sealing_keys::key_id)
-            .for_share()
-            .first(connection)
-            .optional()?;
-        if held.is_some() {
-            return Ok(());
-        }
-    }
-    Err(StoreError::ChangedMeanwhile)
-}
 
 /// What one batch of a rotation did.
 #[derive(Debug, Default)]
@@ -78,7 +57,7 @@ impl Store {
         let owner = tenant.clone();
         let keys = Arc::clone(&self.keys);
         self.in_tenant(tenant, move |connection| {
-            hold_key(connection, keys.active_key_id())?;
+            lock_key(connection, keys.active_key_id())?;
             let passed_over: Vec<Uuid> = passed_over.iter().map(|id| id.0).collect();
             let mut batch = Resealed::default();
             reseal_credentials(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
@@ -185,18 +164,11 @@ fn reseal_credentials(
         .for_update()
         .load(connection)?;
     for (id, sealed) in rows {
-        let Ok(secret) =
-            crate::store::integrations::credentials::open(keys, tenant, IntegrationId(id), &sealed)
-        else {
+        let Ok(secret) = open_client_secret(keys, tenant, IntegrationId(id), &sealed) else {
             batch.unopened.push(IntegrationId(id));
             continue;
         };
-        let resealed = crate::store::integrations::credentials::seal(
-            keys,
-            tenant,
-            IntegrationId(id),
-            &secret,
-        )?;
+        let resealed = seal_client_secret(keys, tenant, IntegrationId(id), &secret)?;
         diesel::update(mine.filter(credentials::integration_id.eq(id)))
             .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
             .execute(connection)?;
@@ -226,12 +198,12 @@ fn reseal_platforms(
         let id = IntegrationId(id);
         let platform =
             Platform::parse(&platform).ok_or(StoreError::Corrupt("platforms.platform"))?;
-        let Ok(secret) = crate::store::platforms::open(keys, tenant, id, platform, &sealed) else {
+        let Ok(secret) = open_platform_secret(keys, tenant, id, platform, &sealed) else {
             batch.unopened.push(id);
             continue;
         };
-        let resealed = crate::store::platforms::seal(keys, tenant, id, platform, &secret)?;
-        diesel::update(crate::store::platforms::one(tenant, id, platform))
+        let resealed = seal_platform_secret(keys, tenant, id, platform, &secret)?;
+        diesel::update(platform_row(tenant, id, platform))
             .set((platforms::secret.eq(&resealed), platforms::key_id.eq(active)))
             .execute(connection)?;
         batch.done += 1;

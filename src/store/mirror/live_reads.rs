@@ -5,9 +5,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{IntegrationId, OktaDevice, TenantId};
-use crate::store::integrations::one;
 use crate::store::mirror::merge::{Source, merge};
 use crate::store::mirror::rereads::NOTE_GONE;
+use crate::store::record::integration_row;
 use crate::store::schema::{integrations, okta_syncs};
 use crate::store::{Store, StoreError};
 
@@ -36,8 +36,10 @@ impl Store {
         let (owner, org_id) = (tenant.clone(), org_id.to_owned());
         self.in_tenant(tenant, move |connection| {
             // Held, so that it cannot become another org's until the commit.
-            let org: String =
-                one(&owner, id).select(integrations::org_id).for_share().first(connection)?;
+            let org: String = integration_row(&owner, id)
+                .select(integrations::org_id)
+                .for_share()
+                .first(connection)?;
             if org != org_id {
                 return Err(StoreError::NotFound);
             }

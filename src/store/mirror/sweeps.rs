@@ -9,8 +9,12 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 
-use crate::model::{Job, JobKind, RateBucket, ReadPage};
+use crate::model::{
+    Finding, IntegrationId, IntegrationRecord, Job, JobKind, RateBucket, ReadPage, TenantId,
+};
 use crate::store::mirror::merge::{Source, merge};
+use crate::store::mirror::okta_devices::has_managed_user;
+use crate::store::record::{Change, upsert_findings};
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::{Store, StoreError, jobs, mirror::budgets, set_config};
 
@@ -141,6 +145,30 @@ impl Store {
                 ))
                 .execute(connection)?;
             forget_pages(connection, &job)
+        })
+        .await
+    }
+
+    /// Notes what a complete sweep has brought about: an org that was overdue is so no more, and a
+    /// managed user shows what `if_managed` says.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn note_sweep(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        if_managed: Finding,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, None, move |connection, owner, before| {
+            // What was shown once stays so; to look for it again after each sweep would be for nothing.
+            let known = before.finding(if_managed.kind);
+            if known.is_none_or(|known| known.outcome != if_managed.outcome)
+                && has_managed_user(connection, owner, id)?
+            {
+                upsert_findings(connection, owner, id, std::slice::from_ref(&if_managed))?;
+            }
+            Ok(Change::Knowledge)
         })
         .await
     }

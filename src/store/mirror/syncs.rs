@@ -12,9 +12,9 @@ use crate::model::{
     SyncError, SyncState, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::integrations::load_record;
 use crate::store::mirror::merge::{Source, merge};
-use crate::store::schema::{okta_devices, okta_rereads, okta_sweep_pages, okta_syncs};
+use crate::store::record::load_record;
+use crate::store::schema::okta_syncs;
 use crate::store::{Store, StoreError, jobs, mirror::budgets};
 
 /// Why a step did not come about, as the overview tells it.
@@ -207,24 +207,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// Forgets all that was read of an org, and how far it was read.
-pub(in crate::store) fn delete_mirror(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
-    use {okta_devices as d, okta_rereads as r, okta_sweep_pages as p, okta_syncs as s};
-    let key = (tenant.as_str(), id.0);
-    diesel::delete(s::table.find(key)).execute(connection)?;
-    let pages = p::table.filter(p::tenant_id.eq(key.0).and(p::integration_id.eq(key.1)));
-    diesel::delete(pages).execute(connection)?;
-    let rereads = r::table.filter(r::tenant_id.eq(key.0).and(r::integration_id.eq(key.1)));
-    diesel::delete(rereads).execute(connection)?;
-    let devices = d::table.filter(d::tenant_id.eq(key.0).and(d::integration_id.eq(key.1)));
-    diesel::delete(devices).execute(connection)?;
-    Ok(())
 }
 
 #[derive(Queryable, Selectable, Default)]

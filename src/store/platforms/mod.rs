@@ -8,38 +8,18 @@ use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
 use secrecy::SecretString;
-use uuid::Uuid;
 
-use crate::crypto::{self, KeyWrap, Place};
+use crate::crypto;
 use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
 use crate::model::{Finding, IntegrationId, IntegrationRecord, NewEvent, Platform, TenantId};
 use crate::store::events::insert_event;
-use crate::store::integrations::load_record;
-use crate::store::integrations::prerequisites::upsert_findings;
-use crate::store::keys::rotation::hold_key;
+use crate::store::keys::sealing::{lock_key, open_platform_secret, seal_platform_secret};
 use crate::store::platforms::deployments::count_devices;
-use crate::store::record::change::Change;
+use crate::store::record::{
+    Change, integration_row, load_record, next_secret_version, platform_row, upsert_findings,
+};
 use crate::store::schema::{integrations, platforms};
 use crate::store::{Store, StoreError};
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = platforms)]
-struct PlatformRow {
-    platform: String,
-    scep_url: Option<String>,
-    challenge_url: Option<String>,
-    username: Option<String>,
-    secret_version: i64,
-    secret_updated_at: DateTime<Utc>,
-    secret_updated_by: String,
-    verified_at: Option<DateTime<Utc>>,
-    ca: Option<serde_json::Value>,
-    refused_at: Option<DateTime<Utc>>,
-    config_version: i64,
-    certificate_version: i64,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
 
 /// A platform that Okta was asked about, to be stored.
 #[derive(Debug, Clone)]
@@ -52,57 +32,6 @@ pub struct PlatformChange {
     /// The version that the caller has seen, when `If-Match` was sent.
     pub expected_version: Option<i64>,
     pub event: NewEvent,
-}
-
-fn row_name(id: IntegrationId, platform: Platform) -> String {
-    format!("{id}/{}", platform.as_str())
-}
-
-pub(super) fn seal(
-    keys: &dyn KeyWrap,
-    tenant: &TenantId,
-    id: IntegrationId,
-    platform: Platform,
-    secret: &SecretString,
-) -> Result<Vec<u8>, StoreError> {
-    let row = row_name(id, platform);
-    let place = Place { table: "platforms", tenant: tenant.as_str(), row: &row, column: "secret" };
-    Ok(crypto::seal(keys, place, secret)?)
-}
-
-pub(super) fn open(
-    keys: &dyn KeyWrap,
-    tenant: &TenantId,
-    id: IntegrationId,
-    platform: Platform,
-    sealed: &[u8],
-) -> Result<SecretString, StoreError> {
-    let row = row_name(id, platform);
-    let place = Place { table: "platforms", tenant: tenant.as_str(), row: &row, column: "secret" };
-    Ok(crypto::open(keys, place, sealed)?)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-pub(super) fn one<'a>(tenant: &'a TenantId, id: IntegrationId, platform: Platform) -> _ {
-    let tenant: &'a str = tenant.as_str();
-    let id: Uuid = id.0;
-    let platform: &'static str = platform.as_str();
-    platforms::table
-        .filter(platforms::tenant_id.eq(tenant).and(platforms::integration_id.eq(id)))
-        .filter(platforms::platform.eq(platform))
-}
-
-pub(super) fn load_states(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, PlatformState)>, StoreError> {
-    let rows: Vec<(Uuid, PlatformRow)> = platforms::table
-        .filter(platforms::tenant_id.eq(tenant.as_str()).and(platforms::integration_id.eq_any(ids)))
-        .order(platforms::platform.desc())
-        .select((platforms::integration_id, PlatformRow::as_select()))
-        .load(connection)?;
-    rows.into_iter().map(|(id, row)| Ok((id, to_state(row)?))).collect()
 }
 
 impl Store {
@@ -122,9 +51,10 @@ impl Store {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            hold_key(connection, keys.active_key_id())?;
+            lock_key(connection, keys.active_key_id())?;
             let platform = change.new.platform;
-            let sealed = seal(keys.as_ref(), owner, id, platform, &change.new.secret)?;
+            let sealed =
+                seal_platform_secret(keys.as_ref(), owner, id, platform, &change.new.secret)?;
             let versions = next_versions(connection, owner, id)?;
             upsert(connection, owner, before, &change, &sealed, versions)?;
             upsert_findings(connection, owner, id, &change.findings)?;
@@ -148,10 +78,12 @@ impl Store {
         let keys = Arc::clone(&self.keys);
         self.in_tenant(tenant, move |connection| {
             let record = load_record(connection, &owner, id, false)?;
-            let sealed: Option<Vec<u8>> =
-                one(&owner, id, platform).select(platforms::secret).first(connection).optional()?;
+            let sealed: Option<Vec<u8>> = platform_row(&owner, id, platform)
+                .select(platforms::secret)
+                .first(connection)
+                .optional()?;
             let secret = sealed
-                .map(|sealed| open(keys.as_ref(), &owner, id, platform, &sealed))
+                .map(|sealed| open_platform_secret(keys.as_ref(), &owner, id, platform, &sealed))
                 .transpose()?;
             Ok((record, secret))
         })
@@ -170,7 +102,7 @@ impl Store {
         trial: Trial,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, None, move |connection, owner, _| {
-            let row = one(owner, id, trial.platform);
+            let row = platform_row(owner, id, trial.platform);
             let tried: i64 = row.select(platforms::secret_version).first(connection)?;
             if tried != trial.secret_version {
                 return Err(StoreError::ChangedMeanwhile);
@@ -221,7 +153,7 @@ impl Store {
             if refuse_if_used && devices > 0 {
                 return Err(StoreError::InUse { devices, platforms: vec![platform] });
             }
-            diesel::delete(one(owner, id, platform)).execute(connection)?;
+            diesel::delete(platform_row(owner, id, platform)).execute(connection)?;
             insert_event(connection, owner, &event)?;
             Ok(Change::Configuration)
         })
@@ -258,14 +190,10 @@ fn next_versions(
     tenant: &TenantId,
     id: IntegrationId,
 ) -> Result<Versions, StoreError> {
-    let mine = integrations::table
-        .filter(integrations::tenant_id.eq(tenant.as_str()).and(integrations::id.eq(id.0)));
-    let (config, secret) = diesel::update(mine)
-        .set((
-            integrations::config_versions.eq(integrations::config_versions + 1),
-            integrations::secrets_entered.eq(integrations::secrets_entered + 1),
-        ))
-        .returning((integrations::config_versions, integrations::secrets_entered))
+    let secret = next_secret_version(connection, tenant, id)?;
+    let config = diesel::update(integration_row(tenant, id))
+        .set(integrations::config_versions.eq(integrations::config_versions + 1))
+        .returning(integrations::config_versions)
         .get_result(connection)?;
     Ok(Versions { config, secret })
 }
@@ -341,36 +269,4 @@ fn upsert(
 
 fn ca_to_json(ca: &CertificateAuthority) -> Result<serde_json::Value, StoreError> {
     serde_json::to_value(ca).map_err(|_| StoreError::Corrupt("platforms.ca"))
-}
-
-fn to_state(row: PlatformRow) -> Result<PlatformState, StoreError> {
-    let url = |text: String| text.parse().map_err(|_| StoreError::Corrupt("platforms.scep_url"));
-    let scep = match (row.scep_url, row.challenge_url, row.username) {
-        (Some(scep_url), Some(challenge_url), Some(username)) => Some(ScepValues {
-            scep_url: url(scep_url)?,
-            challenge_url: url(challenge_url)?,
-            username,
-        }),
-        _ => None,
-    };
-    let ca = row
-        .ca
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(|_| StoreError::Corrupt("platforms.ca"))?;
-    Ok(PlatformState {
-        platform: Platform::parse(&row.platform)
-            .ok_or(StoreError::Corrupt("platforms.platform"))?,
-        scep,
-        secret_version: row.secret_version,
-        secret_updated_at: row.secret_updated_at,
-        secret_updated_by: row.secret_updated_by,
-        verified_at: row.verified_at,
-        ca,
-        refused_at: row.refused_at,
-        config_version: row.config_version,
-        certificate_version: row.certificate_version,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    })
 }

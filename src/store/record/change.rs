@@ -8,15 +8,12 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use serde_json::json;
 
+use super::record::{bump_version, expect_version, integration_row, load_record};
 use crate::model::integrations::derive_status;
 use crate::model::{
-    Actor, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Status, StatusReason,
-    TenantId,
+    Actor, EventKind, IntegrationId, IntegrationRecord, NewEvent, Status, StatusReason, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::integrations::prerequisites::upsert_findings;
-use crate::store::integrations::{expect_version, load_record, one, touch};
-use crate::store::mirror::okta_devices::has_managed_user;
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics;
@@ -68,7 +65,7 @@ impl Store {
             match work(connection, &owner, &before)? {
                 Change::Nothing => return Ok((before, None)),
                 Change::Knowledge => {}
-                Change::Configuration => touch(connection, &owner, id)?,
+                Change::Configuration => bump_version(connection, &owner, id)?,
             }
             let after = load_record(connection, &owner, id, false)?;
             let noted = note_status(connection, &owner, &after)?;
@@ -79,30 +76,6 @@ impl Store {
             tell_of(&noted);
         }
         Ok(record)
-    }
-
-    /// Notes what a complete sweep has brought about: an org that was overdue is so no more, and a
-    /// managed user shows what `if_managed` says.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn note_sweep(
-        &self,
-        tenant: &TenantId,
-        id: IntegrationId,
-        if_managed: Finding,
-    ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |connection, owner, before| {
-            // What was shown once stays so; to look for it again after each sweep would be for nothing.
-            let known = before.finding(if_managed.kind);
-            if known.is_none_or(|known| known.outcome != if_managed.outcome)
-                && has_managed_user(connection, owner, id)?
-            {
-                upsert_findings(connection, owner, id, std::slice::from_ref(&if_managed))?;
-            }
-            Ok(Change::Knowledge)
-        })
-        .await
     }
 
     /// Notes what has become of the status by time alone.
@@ -127,11 +100,12 @@ fn note_status(
 ) -> Result<Option<NotedStatus>, StoreError> {
     let id = record.integration.id;
     let (to, reasons) = derive_status(record, Utc::now());
-    let from: String = one(tenant, id).select(integrations::noted_status).get_result(connection)?;
+    let from: String =
+        integration_row(tenant, id).select(integrations::noted_status).get_result(connection)?;
     if from == to.as_str() {
         return Ok(None);
     }
-    diesel::update(one(tenant, id))
+    diesel::update(integration_row(tenant, id))
         .set(integrations::noted_status.eq(to.as_str()))
         .execute(connection)?;
     let reasons: Vec<&'static str> = reasons.into_iter().map(StatusReason::as_str).collect();

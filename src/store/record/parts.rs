@@ -1,0 +1,225 @@
+//! The rows that a record is made of beside the integration's own.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use uuid::Uuid;
+
+use crate::model::platforms::{PlatformState, ScepValues};
+use crate::model::{
+    Attestation, CredentialsState, Finding, IntegrationId, Outcome, Platform, PrerequisiteKind,
+    TenantId,
+};
+use crate::store::StoreError;
+use crate::store::schema::{
+    credentials, platforms, prerequisite_attestations, prerequisite_findings,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+struct StateRow {
+    client_id: String,
+    version: i64,
+    updated_at: DateTime<Utc>,
+    updated_by: String,
+}
+
+pub(in crate::store) fn load_credentials(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, CredentialsState)>, StoreError> {
+    let rows: Vec<(Uuid, StateRow)> = credentials::table
+        .filter(credentials::tenant_id.eq(tenant.as_str()))
+        .filter(credentials::integration_id.eq_any(ids))
+        .select((credentials::integration_id, StateRow::as_select()))
+        .load(connection)?;
+    let state = |row: StateRow| CredentialsState {
+        client_id: row.client_id,
+        version: row.version,
+        updated_at: row.updated_at,
+        updated_by: row.updated_by,
+    };
+    Ok(rows.into_iter().map(|(id, row)| (id, state(row))).collect())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = platforms)]
+struct PlatformRow {
+    platform: String,
+    scep_url: Option<String>,
+    challenge_url: Option<String>,
+    username: Option<String>,
+    secret_version: i64,
+    secret_updated_at: DateTime<Utc>,
+    secret_updated_by: String,
+    verified_at: Option<DateTime<Utc>>,
+    ca: Option<serde_json::Value>,
+    refused_at: Option<DateTime<Utc>>,
+    config_version: i64,
+    certificate_version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(in crate::store) fn platform_row<'a>(
+    tenant: &'a TenantId,
+    id: IntegrationId,
+    platform: Platform,
+) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: Uuid = id.0;
+    let platform: &'static str = platform.as_str();
+    platforms::table
+        .filter(platforms::tenant_id.eq(tenant).and(platforms::integration_id.eq(id)))
+        .filter(platforms::platform.eq(platform))
+}
+
+pub(in crate::store) fn load_platforms(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, PlatformState)>, StoreError> {
+    let rows: Vec<(Uuid, PlatformRow)> = platforms::table
+        .filter(platforms::tenant_id.eq(tenant.as_str()).and(platforms::integration_id.eq_any(ids)))
+        .order(platforms::platform.desc())
+        .select((platforms::integration_id, PlatformRow::as_select()))
+        .load(connection)?;
+    rows.into_iter().map(|(id, row)| Ok((id, to_platform(row)?))).collect()
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = prerequisite_findings)]
+struct FindingRow {
+    kind: String,
+    outcome: String,
+    reason: Option<String>,
+    evidence: serde_json::Value,
+    checked_at: DateTime<Utc>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = prerequisite_attestations)]
+struct AttestationRow {
+    kind: String,
+    attested: bool,
+    note: Option<String>,
+    actor: serde_json::Value,
+    at: DateTime<Utc>,
+}
+
+/// Replaces the findings of the kinds that `findings` names; an older one never replaces a newer.
+pub(in crate::store) fn upsert_findings(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    findings: &[Finding],
+) -> Result<(), StoreError> {
+    // `filter` of an upsert is another trait's than that of a query.
+    use diesel::query_dsl::methods::FilterDsl as _;
+    use prerequisite_findings as f;
+    for finding in findings {
+        diesel::insert_into(f::table)
+            .values((
+                f::tenant_id.eq(tenant.as_str()),
+                f::integration_id.eq(id.0),
+                f::kind.eq(finding.kind.as_str()),
+                f::outcome.eq(finding.outcome.as_str()),
+                f::reason.eq(finding.reason.as_deref()),
+                f::evidence.eq(&finding.evidence),
+                f::checked_at.eq(finding.checked_at),
+            ))
+            .on_conflict((f::tenant_id, f::integration_id, f::kind))
+            .do_update()
+            .set((
+                f::outcome.eq(excluded(f::outcome)),
+                f::reason.eq(excluded(f::reason)),
+                f::evidence.eq(excluded(f::evidence)),
+                f::checked_at.eq(excluded(f::checked_at)),
+            ))
+            .filter(f::checked_at.le(excluded(f::checked_at)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(in crate::store) fn load_findings(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Finding)>, StoreError> {
+    use prerequisite_findings as f;
+    let rows: Vec<(Uuid, FindingRow)> = f::table
+        .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq_any(ids)))
+        .select((f::integration_id, FindingRow::as_select()))
+        .load(connection)?;
+    rows.into_iter().map(|(id, row)| Ok((id, to_finding(row)?))).collect()
+}
+
+pub(in crate::store) fn load_attestations(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Attestation)>, StoreError> {
+    use prerequisite_attestations as a;
+    let rows: Vec<(Uuid, AttestationRow)> = a::table
+        .filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq_any(ids)))
+        .select((a::integration_id, AttestationRow::as_select()))
+        .load(connection)?;
+    rows.into_iter().map(|(id, row)| Ok((id, to_attestation(row)?))).collect()
+}
+
+fn to_finding(row: FindingRow) -> Result<Finding, StoreError> {
+    Ok(Finding {
+        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("findings.kind"))?,
+        outcome: Outcome::parse(&row.outcome).ok_or(StoreError::Corrupt("findings.outcome"))?,
+        reason: row.reason,
+        evidence: row.evidence,
+        checked_at: row.checked_at,
+    })
+}
+
+fn to_attestation(row: AttestationRow) -> Result<Attestation, StoreError> {
+    Ok(Attestation {
+        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("attestations.kind"))?,
+        attested: row.attested,
+        note: row.note,
+        actor: serde_json::from_value(row.actor)
+            .map_err(|_| StoreError::Corrupt("attestations.actor"))?,
+        at: row.at,
+    })
+}
+
+fn to_platform(row: PlatformRow) -> Result<PlatformState, StoreError> {
+    let url = |text: String| text.parse().map_err(|_| StoreError::Corrupt("platforms.scep_url"));
+    let scep = match (row.scep_url, row.challenge_url, row.username) {
+        (Some(scep_url), Some(challenge_url), Some(username)) => Some(ScepValues {
+            scep_url: url(scep_url)?,
+            challenge_url: url(challenge_url)?,
+            username,
+        }),
+        _ => None,
+    };
+    let ca = row
+        .ca
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|_| StoreError::Corrupt("platforms.ca"))?;
+    Ok(PlatformState {
+        platform: Platform::parse(&row.platform)
+            .ok_or(StoreError::Corrupt("platforms.platform"))?,
+        scep,
+        secret_version: row.secret_version,
+        secret_updated_at: row.secret_updated_at,
+        secret_updated_by: row.secret_updated_by,
+        verified_at: row.verified_at,
+        ca,
+        refused_at: row.refused_at,
+        config_version: row.config_version,
+        certificate_version: row.certificate_version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}

@@ -1,0 +1,184 @@
+//! One integration with everything that is stored about it: read, locked, compared with the version
+//! that the caller has seen.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::parts::{load_attestations, load_credentials, load_findings, load_platforms};
+use crate::model::{Engine, Integration, IntegrationId, IntegrationRecord, Org, TenantId};
+use crate::store::StoreError;
+use crate::store::schema::{integrations, okta_syncs};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = integrations)]
+pub(in crate::store) struct IntegrationRow {
+    tenant_id: String,
+    pub id: Uuid,
+    org_id: String,
+    canonical_host: String,
+    custom_host: Option<String>,
+    engine: String,
+    selected_platforms: serde_json::Value,
+    version: i64,
+    created_at: DateTime<Utc>,
+    created_by: serde_json::Value,
+    updated_at: DateTime<Utc>,
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(in crate::store) fn integration_row<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: Uuid = id.0;
+    integrations::table.filter(integrations::tenant_id.eq(tenant).and(integrations::id.eq(id)))
+}
+
+/// # Errors
+/// [`StoreError::StaleVersion`] when the caller has seen another version than the stored one.
+pub(in crate::store) fn expect_version(
+    record: &IntegrationRecord,
+    expected: Option<i64>,
+) -> Result<(), StoreError> {
+    let current = record.integration.version;
+    match expected {
+        Some(version) if version != current => Err(StoreError::StaleVersion { current }),
+        _ => Ok(()),
+    }
+}
+
+/// Counts the version of the configuration up.
+pub(in crate::store) fn bump_version(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    diesel::update(integration_row(tenant, id))
+        .set((
+            integrations::version.eq(integrations::version + 1),
+            integrations::updated_at.eq(diesel::dsl::now),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Everything that is stored of one integration; `lock` holds others off until the commit.
+pub(in crate::store) fn load_record(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    lock: bool,
+) -> Result<IntegrationRecord, StoreError> {
+    let query = integration_row(tenant, id).select(IntegrationRow::as_select());
+    let row: IntegrationRow = if lock {
+        query.for_no_key_update().first(connection)?
+    } else {
+        query.first(connection)?
+    };
+    load_records(connection, tenant, vec![row])?.pop().ok_or(StoreError::NotFound)
+}
+
+/// What belongs to the integrations of `rows`, one query for each table however many they are.
+pub(in crate::store) fn load_records(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    rows: Vec<IntegrationRow>,
+) -> Result<Vec<IntegrationRecord>, StoreError> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut credentials = load_credentials(connection, tenant, &ids)?;
+    let mut findings = load_findings(connection, tenant, &ids)?;
+    let mut attestations = load_attestations(connection, tenant, &ids)?;
+    let mut platforms = load_platforms(connection, tenant, &ids)?;
+    let mut synced = load_synced(connection, tenant, &ids)?;
+    let record = |row: IntegrationRow| {
+        let id = row.id;
+        Ok(IntegrationRecord {
+            integration: to_integration(row)?,
+            credentials: drain(&mut credentials, id).pop(),
+            findings: drain(&mut findings, id),
+            attestations: drain(&mut attestations, id),
+            platforms: drain(&mut platforms, id),
+            synced_at: drain(&mut synced, id).pop(),
+        })
+    };
+    rows.into_iter().map(record).collect()
+}
+
+/// When the last complete sweep of each ended, of those that had one.
+fn load_synced(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, DateTime<Utc>)>, StoreError> {
+    let swept = okta_syncs::table
+        .filter(okta_syncs::tenant_id.eq(tenant.as_str()))
+        .filter(okta_syncs::integration_id.eq_any(ids))
+        .filter(okta_syncs::sweep_completed_at.is_not_null());
+    Ok(swept
+        .select((okta_syncs::integration_id, okta_syncs::sweep_completed_at.assume_not_null()))
+        .load(connection)?)
+}
+
+/// Takes out what belongs to `id`.
+fn drain<T>(all: &mut Vec<(Uuid, T)>, id: Uuid) -> Vec<T> {
+    all.extract_if(.., |(owner, _)| *owner == id).map(|(_, value)| value).collect()
+}
+
+/// Keeps the engine that the org shows now; not a change of configuration, so no new version.
+pub(in crate::store) fn update_engine(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+    engine: &Engine,
+) -> Result<(), StoreError> {
+    diesel::update(integration_row(tenant, id))
+        .set(integrations::engine.eq(engine.as_str()))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Counts the secrets ever entered for the integration, and returns the new count as the version of
+/// the next one.
+pub(in crate::store) fn next_secret_version(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<i64, StoreError> {
+    use integrations as i;
+    Ok(diesel::update(integration_row(tenant, id))
+        .set(i::secrets_entered.eq(i::secrets_entered + 1))
+        .returning(i::secrets_entered)
+        .get_result(connection)?)
+}
+
+/// Answers [`StoreError::NotFound`] for what is no integration of the tenant.
+pub(in crate::store) fn expect_integration(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    id: IntegrationId,
+) -> Result<(), StoreError> {
+    let row = diesel::dsl::exists(integration_row(tenant, id));
+    let known = diesel::select(row).get_result::<bool>(connection)?;
+    if known { Ok(()) } else { Err(StoreError::NotFound) }
+}
+
+fn to_integration(row: IntegrationRow) -> Result<Integration, StoreError> {
+    Ok(Integration {
+        tenant: TenantId::parse(&row.tenant_id)
+            .ok_or(StoreError::Corrupt("integrations.tenant_id"))?,
+        id: IntegrationId(row.id),
+        org: Org {
+            id: row.org_id,
+            canonical_host: row.canonical_host,
+            custom_host: row.custom_host,
+            engine: Engine::parse(&row.engine),
+        },
+        selected_platforms: serde_json::from_value(row.selected_platforms)
+            .map_err(|_| StoreError::Corrupt("integrations.selected_platforms"))?,
+        version: row.version,
+        created_at: row.created_at,
+        created_by: serde_json::from_value(row.created_by)
+            .map_err(|_| StoreError::Corrupt("integrations.created_by"))?,
+        updated_at: row.updated_at,
+    })
+}
