@@ -8,7 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Type};
 use utoipa::{Modify, OpenApi};
 
-use crate::handlers::http::problem::{KINDS, PROBLEM_JSON, Problem, ProblemField};
+use crate::handlers::http::kinds::{AnsweredBy, KINDS};
+use crate::handlers::http::problem::{PROBLEM_JSON, Problem, ProblemField};
 
 /// The document before the operations are put in.
 #[derive(OpenApi)]
@@ -131,32 +132,16 @@ fn add_headers(operation: &mut Operation) {
     }
 }
 
-/// What only an operation that asks Okta can answer, among the statuses that all share.
-const OF_OKTA: [&str; 16] = [
-    "challenge_cache_full",
-    "scep_ca_expired",
-    "scep_credentials_refused",
-    "scep_wrong_url",
-    "scep_permission_missing",
-    "scep_challenge_missing",
-    "scep_ca_unreadable",
-    "org_not_found",
-    "invalid_client",
-    "missing_scopes",
-    "dpop_required",
-    "network_zone_blocked",
-    "feature_not_enabled",
-    "admin_role_missing",
-    "okta_refused",
-    "okta_rate_limited",
-];
-
 /// A problem of this status, with the codes that it may carry.
 fn problem_response(status: u16, asks_okta: bool, takes_key: bool) -> Response {
     let codes: Vec<&str> = KINDS
         .iter()
-        .filter(|kind| kind.status == status && (asks_okta || !OF_OKTA.contains(&kind.code)))
-        .filter(|kind| takes_key || kind.code != "idempotency_key_reused")
+        .filter(|kind| kind.status == status)
+        .filter(|kind| match kind.answered_by {
+            AnsweredBy::All | AnsweredBy::Token => true,
+            AnsweredBy::Okta => asks_okta,
+            AnsweredBy::Key => takes_key,
+        })
         .map(|kind| kind.code)
         .collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();

@@ -14,7 +14,7 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, Draft, Environment, OktaConfig};
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
 use crate::egress::{Egress, EgressSettings, EgressSetupError, MOST_LOOKUPS};
-use crate::handlers::http::extract::BODY_LIMIT;
+use crate::handlers::http::body::BODY_LIMIT;
 use crate::handlers::http::probe::Probe;
 use crate::handlers::{State, health, http::middleware};
 use crate::model::integrations::okta_domain::{OktaDomainError, OktaSuffixes};

@@ -5,8 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::handlers::http::extract::{IntegrationPath, PageParams, PageQuery, Verified};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::query::{PageParams, Query};
 use crate::handlers::{PageResponse, State};
 use crate::model::{Actor, Event, EventKind, IntegrationId};
 
@@ -42,8 +44,8 @@ pub async fn list_events(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
-    page: PageQuery,
+    page: Query<PageParams>,
 ) -> Result<HttpResponse, Problem> {
-    let events = state.service.list_events(&caller.0, id.0, page.0).await?;
+    let events = state.service.list_events(&caller.0, id.0, page.0.page()?).await?;
     Ok(HttpResponse::Ok().json(PageResponse::from(events.map(EventResponse::from))))
 }

@@ -1,19 +1,19 @@
 //! `…/{integration_id}/sync` and `…/{integration_id}/okta-devices`: how the mirror stands and what is
 //! in it.
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, get, post, web};
+use actix_web::error::QueryPayloadError;
+use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use std::future::{Ready, ready};
+use serde::{Deserialize, Serialize};
 
-use crate::handlers::http::extract::{IntegrationPath, Verified, page_of};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::query::{Query, QueryParams, page_of};
 use crate::handlers::{PageResponse, State};
 use crate::model::mirror::budgets::{devices_per_minute, full_sweep_minutes};
 use crate::model::pages::decode_text_cursor;
-use crate::model::{
-    IntegrationId, MirrorRow, OktaDeviceUser, PageRequest, Sync, SyncError, SyncState,
-};
+use crate::model::{IntegrationId, MirrorRow, OktaDeviceUser, Sync, SyncError, SyncState};
 
 /// How the mirror of an org stands.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -110,7 +110,8 @@ impl From<MirrorRow> for OktaDeviceResponse {
     }
 }
 
-#[derive(serde::Deserialize, utoipa::IntoParams)]
+/// `?matched=&cursor=&limit=`.
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct OktaDevicesParams {
@@ -125,22 +126,9 @@ pub struct OktaDevicesParams {
     limit: Option<i64>,
 }
 
-/// `?matched=&cursor=&limit=`.
-pub struct OktaDevicesQuery(Option<bool>, PageRequest<String>);
-
-impl FromRequest for OktaDevicesQuery {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let params = web::Query::<OktaDevicesParams>::from_query(request.query_string());
-        ready(match params {
-            Ok(params) => page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)
-                .map(|page| Self(params.matched, page)),
-            Err(_) => Err(Problem::malformed(
-                "The query may have matched (true or false), cursor and limit, each once.",
-            )),
-        })
+impl QueryParams for OktaDevicesParams {
+    fn hint(_: &QueryPayloadError) -> String {
+        "The query may have matched (true or false), cursor and limit, each once.".to_owned()
     }
 }
 
@@ -196,9 +184,10 @@ pub async fn list_okta_devices(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
-    query: OktaDevicesQuery,
+    query: Query<OktaDevicesParams>,
 ) -> Result<HttpResponse, Problem> {
-    let OktaDevicesQuery(matched, page) = query;
+    let OktaDevicesParams { matched, cursor, limit } = query.0;
+    let page = page_of(cursor.as_deref(), limit, decode_text_cursor)?;
     let listed = state.service.list_okta_devices(&caller.0, id.0, matched, page).await?;
     Ok(HttpResponse::Ok().json(PageResponse::from(listed.map(OktaDeviceResponse::from))))
 }

@@ -23,14 +23,14 @@ use url::Url;
 use crate::config::{SyncConfig, TrustConfig, WizardConfig};
 use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
 use crate::okta::{OktaClient, OktaError, UnreachableReason};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 use event_hooks::HookCalls;
 use integrations::Attempts;
 use mirror::LiveReads;
 
 pub use devices::{DeviceQuery, MOST_REPORTS, ReportFields};
-pub use error::{DeviceError, Error, FieldError};
+pub use error::{Cause, DeviceError, Error, FieldError, OktaFailure, OktaFailureKind};
 pub use event_hooks::{EventHookAtAddress, EventHookError, IssuedEventHook};
 pub use integrations::{
     ChecklistItem, Connected, CopyValue, Created, Deleted, Form, FormField, IntegrationPatch, Link,
@@ -119,12 +119,12 @@ impl Service {
         Err(missing.into())
     }
 
-    /// Whether the store answers, for readiness.
+    /// Whether the database answers, for readiness.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn ping_store(&self) -> Result<(), StoreError> {
-        self.store.ping().await
+    /// `DatabaseUnavailable`.
+    pub async fn ping_store(&self) -> Result<(), Error> {
+        Ok(self.store.ping().await?)
     }
 }
 

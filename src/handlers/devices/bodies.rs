@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{KnownFormat, Object, Ref};
 
-use crate::handlers::http::extract::{invalid_field, not_null, pointer_of};
+use crate::handlers::http::body::{invalid_field, not_null, pointer_of};
 use crate::handlers::http::problem::Problem;
 use crate::model::devices::records::ListedDevice;
 use crate::model::devices::reports::{

@@ -2,33 +2,24 @@
 
 mod bodies;
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, put, web};
+use actix_web::error::QueryPayloadError;
+use actix_web::{HttpResponse, delete, get, post, put, web};
 use serde::Deserialize;
 
 use crate::handlers::devices::bodies::{
     DeviceBatchRequest, DeviceBatchResponse, DeviceDeletedResponse, DeviceReportRequest,
     DeviceReportResponse, DeviceResponse, parse_item, serial_of,
 };
-use crate::handlers::http::extract::{BATCH_LIMIT, Body, Verified, page_of};
+use crate::handlers::http::body::{BATCH_LIMIT, Body};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::SerialNumberPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::query::{Query, QueryParams, integration_of, page_of};
 use crate::handlers::{PageResponse, State};
+use crate::model::IntegrationId;
 use crate::model::devices::reports::Configuration;
 use crate::model::pages::decode_text_cursor;
-use crate::model::{IntegrationId, PageRequest};
 use crate::service::{DeviceQuery, ReportFields};
-
-/// The `{serial_number}` of the path, as it stands there: the service says what is wrong with it.
-pub struct SerialNumberPath(pub String);
-
-impl FromRequest for SerialNumberPath {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let text = request.match_info().get("serial_number").unwrap_or_default();
-        std::future::ready(Ok(Self(text.to_owned())))
-    }
-}
 
 /// Which devices a list is asked for.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -52,27 +43,9 @@ pub struct ListDevicesParams {
     limit: Option<i64>,
 }
 
-/// The query of a list of devices.
-pub struct ListDevicesQuery(DeviceQuery, PageRequest<String>);
-
-impl FromRequest for ListDevicesQuery {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let params = web::Query::<ListDevicesParams>::from_query(request.query_string());
-        let params = params.map_err(|_| Problem::malformed("The query may have integration_id, configuration, certificate_expires_before, cursor and limit, each once."));
-        std::future::ready(params.and_then(|web::Query(params)| {
-            let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
-            // What is no id is the id of nothing, as in a path.
-            let id = params.integration_id.map(|id| IntegrationId(id.parse().unwrap_or_default()));
-            let query = DeviceQuery {
-                integration_id: id,
-                configuration: params.configuration,
-                certificate_expires_before: params.certificate_expires_before,
-            };
-            Ok(Self(query, page))
-        }))
+impl QueryParams for ListDevicesParams {
+    fn hint(_: &QueryPayloadError) -> String {
+        "The query may have integration_id, configuration, certificate_expires_before, cursor and limit, each once.".to_owned()
     }
 }
 
@@ -86,19 +59,9 @@ pub struct DeleteDeviceParams {
     reported_at: Option<String>,
 }
 
-/// The query of a deletion.
-pub struct DeleteDeviceQuery(Option<String>);
-
-impl FromRequest for DeleteDeviceQuery {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let params = web::Query::<DeleteDeviceParams>::from_query(request.query_string());
-        let read = params.map(|params| Self(params.into_inner().reported_at));
-        std::future::ready(
-            read.map_err(|_| Problem::malformed("The query may have reported_at, once.")),
-        )
+impl QueryParams for DeleteDeviceParams {
+    fn hint(_: &QueryPayloadError) -> String {
+        "The query may have reported_at, once.".to_owned()
     }
 }
 
@@ -118,9 +81,15 @@ impl FromRequest for DeleteDeviceQuery {
 pub async fn list_devices(
     state: web::Data<State>,
     caller: Verified,
-    query: ListDevicesQuery,
+    params: Query<ListDevicesParams>,
 ) -> Result<HttpResponse, Problem> {
-    let ListDevicesQuery(query, page) = query;
+    let params = params.0;
+    let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
+    let query = DeviceQuery {
+        integration_id: integration_of(params.integration_id.as_deref()),
+        configuration: params.configuration,
+        certificate_expires_before: params.certificate_expires_before,
+    };
     let devices = state.service.list_devices(&caller.0, query, page).await?;
     Ok(HttpResponse::Ok().json(PageResponse::from(devices.map(DeviceResponse::from))))
 }
@@ -213,9 +182,11 @@ pub async fn delete_device(
     state: web::Data<State>,
     caller: Verified,
     serial_number: SerialNumberPath,
-    query: DeleteDeviceQuery,
+    params: Query<DeleteDeviceParams>,
 ) -> Result<HttpResponse, Problem> {
-    let deleted =
-        state.service.delete_device(&caller.0, &serial_number.0, query.0.as_deref()).await?;
+    let deleted = state
+        .service
+        .delete_device(&caller.0, &serial_number.0, params.0.reported_at.as_deref())
+        .await?;
     Ok(HttpResponse::Ok().json(DeviceDeletedResponse::from(deleted)))
 }

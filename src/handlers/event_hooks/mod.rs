@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::crypto::reveal;
 use crate::handlers::State;
-use crate::handlers::http::extract::{IntegrationPath, Verified};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::integrations::SecretState;
 use crate::model::IntegrationId;

@@ -1,8 +1,13 @@
-//! What all handlers share: extractors, middleware and problem documents.
+//! What all handlers share: what they read from a request, middleware and problem documents.
 
-pub mod extract;
+pub mod body;
+mod from_error;
+mod from_okta;
+pub mod headers;
+pub mod kinds;
 pub mod middleware;
+pub mod path;
 pub mod probe;
 pub mod problem;
-mod problem_detail;
+pub mod query;
 mod request_id;

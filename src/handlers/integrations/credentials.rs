@@ -4,7 +4,9 @@ use actix_web::{HttpResponse, delete, put, web};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::handlers::http::extract::{Body, IfMatch, IntegrationPath, Verified};
+use crate::handlers::http::body::Body;
+use crate::handlers::http::headers::{IfMatch, Verified};
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::integrations::IntegrationResponse;
 use crate::handlers::integrations::prerequisites::ReportResponse;

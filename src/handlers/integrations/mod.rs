@@ -12,11 +12,11 @@ use actix_web::{HttpResponse, delete, get, patch, post, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::handlers::http::extract::{
-    Body, ConfirmParams, ConfirmQuery, IdempotencyKeyHeader, IfMatch, IntegrationPath, PageParams,
-    PageQuery, Verified, not_null,
-};
+use crate::handlers::http::body::{Body, not_null};
+use crate::handlers::http::headers::{IdempotencyKeyHeader, IfMatch, Verified};
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::query::{ConfirmParams, PageParams, Query};
 use crate::handlers::{PageResponse, State, with_etag};
 use crate::model::integrations::{Engine, derive_status};
 use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
@@ -215,9 +215,9 @@ pub async fn create_integration(
 pub async fn list_integrations(
     state: web::Data<State>,
     caller: Verified,
-    page: PageQuery,
+    page: Query<PageParams>,
 ) -> Result<HttpResponse, Problem> {
-    let found = state.service.list_integrations(&caller.0, page.0).await?;
+    let found = state.service.list_integrations(&caller.0, page.0.page()?).await?;
     Ok(HttpResponse::Ok().json(PageResponse::from(found.map(IntegrationResponse::from))))
 }
 
@@ -287,10 +287,13 @@ pub async fn delete_integration(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
-    confirm: ConfirmQuery,
+    confirm: Query<ConfirmParams>,
     expected: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let deleted = state.service.delete_integration(&caller.0, id.0, confirm.0, expected.0).await?;
+    let deleted = state
+        .service
+        .delete_integration(&caller.0, id.0, confirm.0.confirmed(), expected.0)
+        .await?;
     Ok(HttpResponse::Ok()
         .json(DeletedResponse { deleted: deleted.id, checklist: deleted.checklist }))
 }

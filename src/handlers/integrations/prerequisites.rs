@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::handlers::State;
-use crate::handlers::http::extract::{Body, IntegrationPath, Verified};
+use crate::handlers::http::body::Body;
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{Actor, IntegrationId, Outcome, PrerequisiteKind};

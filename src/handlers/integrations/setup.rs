@@ -4,7 +4,8 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 
 use crate::handlers::State;
-use crate::handlers::http::extract::{IntegrationPath, Verified};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::model::{IntegrationId, Status, StatusReason};
 use crate::service::{Form, FormField, Setup, Step, StepName};

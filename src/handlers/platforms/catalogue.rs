@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use crate::handlers::State;
-use crate::handlers::http::extract::{PlatformPath, Verified};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::PlatformPath;
 use crate::handlers::http::problem::Problem;
 use crate::model::Platform;
 use crate::service::CataloguePlatform;

@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use crate::crypto::reveal;
 use crate::handlers::State;
-use crate::handlers::http::extract::{Body, IntegrationPath, PlatformPath, Verified, not_null};
+use crate::handlers::http::body::{Body, not_null};
+use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
 use crate::model::{IntegrationId, Platform};
 use crate::payload::{ManagedAppConfiguration, PROFILE_CONTENT_TYPE, PayloadScope};

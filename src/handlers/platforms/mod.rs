@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::handlers::http::extract::{
-    Body, ConfirmParams, ConfirmQuery, DryRunParams, DryRunQuery, IfMatch, IntegrationPath,
-    PlatformPath, Verified, not_null,
-};
+use crate::handlers::http::body::{Body, not_null};
+use crate::handlers::http::headers::{IfMatch, Verified};
+use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::query::{ConfirmParams, DryRunParams, Query};
 use crate::handlers::integrations::SecretState;
 use crate::handlers::{State, with_etag};
 use crate::model::platforms::{CertificateAuthority, PlatformState};
@@ -253,11 +253,11 @@ pub async fn update_platform(
     caller: Verified,
     id: IntegrationPath,
     platform: PlatformPath,
-    query: DryRunQuery,
+    query: Query<DryRunParams>,
     expected: IfMatch,
     body: Body<PlatformRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let write = Write { dry_run: query.0, expected_version: expected.0 };
+    let write = Write { dry_run: query.0.is_dry_run(), expected_version: expected.0 };
     let outcome =
         state.service.update_platform(&caller.0, id.0, platform.0, body.0.into(), write).await?;
     Ok(answer(&outcome, write.dry_run))
@@ -321,11 +321,13 @@ pub async fn delete_platform(
     caller: Verified,
     id: IntegrationPath,
     platform: PlatformPath,
-    confirm: ConfirmQuery,
+    confirm: Query<ConfirmParams>,
     expected: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let deleted =
-        state.service.delete_platform(&caller.0, id.0, platform.0, confirm.0, expected.0).await?;
+    let deleted = state
+        .service
+        .delete_platform(&caller.0, id.0, platform.0, confirm.0.confirmed(), expected.0)
+        .await?;
     let (record, checklist) = deleted;
     let answer = PlatformDeletedResponse { deleted: platform.0, checklist };
     Ok(with_etag(HttpResponse::Ok().json(answer), &record))

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::handlers::http::extract::not_null;
+use crate::handlers::http::body::not_null;
 use crate::model::devices::reports::EnrollmentState;
 use crate::model::trust_status::{
     AskedDevice, CountingCertificate, DeviceFacts, LastKnown, OktaRecord, Reason,

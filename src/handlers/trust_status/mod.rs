@@ -3,17 +3,15 @@
 mod answers;
 mod caching;
 
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use crate::handlers::http::extract::{BATCH_LIMIT, Body, Verified, not_null, page_of};
+use crate::handlers::http::body::{BATCH_LIMIT, Body, not_null};
+use crate::handlers::http::headers::Verified;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::query::{Query, QueryParams, integration_of, page_of};
 use crate::handlers::{PageResponse, State};
-use crate::model::IntegrationId;
 use crate::model::numbers::optional_whole_number;
 use crate::model::pages::decode_text_cursor;
 use crate::model::trust_status::{Reason, Trust};
@@ -94,38 +92,9 @@ pub struct TrustListParams {
     limit: Option<i64>,
 }
 
-/// A query, read as `T`.
-pub struct Asked<T>(T);
-
-impl<T: serde::de::DeserializeOwned> FromRequest for Asked<T> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let params = web::Query::<T>::from_query(request.query_string());
-        ready(params.map(|params| Self(params.into_inner())).map_err(|error| {
-            Problem::malformed(format!("The query cannot be read: {}.", words_of(&error)))
-        }))
-    }
-}
-
-/// serde's words, without a value that it quotes.
-fn words_of(error: &actix_web::error::QueryPayloadError) -> String {
-    let words = error.to_string();
-    let known = ["unknown field", "unknown variant", "duplicate field", "invalid digit"];
-    let kind = known.into_iter().find(|kind| words.contains(*kind));
-    let expected = words.split_once("expected ").map(|(_, expected)| expected);
-    match (kind, expected) {
-        (Some(kind), Some(expected)) => format!("{kind}; expected {expected}"),
-        (Some(kind), None) => kind.to_owned(),
-        _ => "a value is not what its parameter takes".to_owned(),
-    }
-}
-
-/// What is no id is the id of nothing, and is not found like any other.
-fn integration_of(text: Option<&str>) -> Option<IntegrationId> {
-    text.map(|text| IntegrationId(text.parse().unwrap_or_default()))
-}
+impl QueryParams for TrustParams {}
+impl QueryParams for SummaryParams {}
+impl QueryParams for TrustListParams {}
 
 /// A word of a query, or which words there are.
 fn word_of<T>(
@@ -177,7 +146,7 @@ pub async fn get_trust_status(
     request: HttpRequest,
     state: web::Data<State>,
     caller: Verified,
-    params: Asked<TrustParams>,
+    params: Query<TrustParams>,
 ) -> Result<HttpResponse, Problem> {
     let TrustParams { integration_id, max_age } = params.0;
     let question = question_of(integration_id.as_deref(), max_age, "/query/max_age")?;
@@ -232,7 +201,7 @@ pub async fn query_trust_status(
 pub async fn list_trust_status(
     state: web::Data<State>,
     caller: Verified,
-    params: Asked<TrustListParams>,
+    params: Query<TrustListParams>,
 ) -> Result<HttpResponse, Problem> {
     let params = params.0;
     let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
@@ -261,7 +230,7 @@ pub async fn list_trust_status(
 pub async fn get_trust_summary(
     state: web::Data<State>,
     caller: Verified,
-    params: Asked<SummaryParams>,
+    params: Query<SummaryParams>,
 ) -> Result<HttpResponse, Problem> {
     let integration = integration_of(params.0.integration_id.as_deref());
     let summary = state.service.get_trust_summary(&caller.0, integration).await?;

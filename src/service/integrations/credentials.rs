@@ -146,7 +146,8 @@ impl Service {
         client_id: &str,
         error: &Error,
     ) {
-        let Error::Okta(refusal) = error else { return };
+        let Error::Okta(failure) = error else { return };
+        let refusal = failure.cause();
         if !refusal.is_refusal() || matches!(refusal, OktaError::OrgNotFound { .. }) {
             return;
         }

@@ -108,7 +108,9 @@ fn tell_of(job: &Job, error: &Error) {
 
 /// As long as Okta asks for, or ever longer.
 fn pause_after(error: &Error, attempts: i32) -> Duration {
-    if let Error::Okta(OktaError::RateLimited { retry_after }) = error {
+    if let Error::Okta(failure) = error
+        && let OktaError::RateLimited { retry_after } = failure.cause()
+    {
         return *retry_after;
     }
     let doublings = u32::try_from(attempts).unwrap_or(0).min(16);

@@ -188,8 +188,8 @@ impl Failures {
     fn count(&mut self, read: Result<(), Error>) -> Result<(), Error> {
         match read {
             Ok(()) => self.0 = 0,
-            Err(Error::Okta(error))
-                if may_be_of_one_device(&error) && self.0 + 1 < MOST_FAILURES =>
+            Err(Error::Okta(failure))
+                if may_be_of_one_device(failure.cause()) && self.0 + 1 < MOST_FAILURES =>
             {
                 self.0 += 1;
             }

@@ -132,15 +132,16 @@ impl Service {
     ) -> Result<Duration, Error> {
         match done {
             // Somebody else goes on with it; what this says of the time is not heard any more.
-            Err(Error::Store(StoreError::LeaseLost)) => Ok(self.sync.read_every),
-            Err(Error::Okta(error)) => {
+            Err(error) if error.is_lost_lease() => Ok(self.sync.read_every),
+            Err(Error::Okta(failure)) => {
+                let error = failure.cause();
                 let ask_for = error.is_refusal().then_some(JobKind::Recheck);
-                let trouble = trouble_of(&error, job.attempts);
+                let trouble = trouble_of(error, job.attempts);
                 let noted = self.store.note_trouble(job, self.sync.lease, trouble, ask_for).await;
                 if let Err(StoreError::LeaseLost) = noted {
                     return Ok(self.sync.read_every);
                 }
-                Err(Error::Okta(error))
+                Err(Error::Okta(failure))
             }
             other => other,
         }

@@ -21,7 +21,7 @@ use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, Platform,
     PrerequisiteKind, Scope,
 };
-use crate::okta::{OktaError, ScepChallengeSource};
+use crate::okta::ScepChallengeSource;
 use crate::service::integrations::checklist::{self, ChecklistItem};
 use crate::service::{Error, Service};
 use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
@@ -315,7 +315,7 @@ impl Service {
         platform: Platform,
         error: &Error,
     ) {
-        if !matches!(error, Error::Okta(OktaError::ScepCredentialsRefused)) {
+        if !error.is_scep_refusal() {
             return;
         }
         let event = event(caller, id, EventKind::ScepCredentialsRefused, platform);
@@ -332,7 +332,7 @@ impl Service {
         state: &PlatformState,
         error: &Error,
     ) {
-        if !matches!(error, Error::Okta(OktaError::ScepCredentialsRefused)) {
+        if !error.is_scep_refusal() {
             return;
         }
         let trial = Trial {

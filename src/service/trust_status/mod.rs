@@ -76,7 +76,7 @@ impl Service {
         question: TrustQuestion,
         asked: AskedDevice,
     ) -> Result<(Facts, DateTime<Utc>), Error> {
-        let missing = Error::Store(StoreError::Corrupt("facts_many"));
+        let missing = Error::from(StoreError::Corrupt("facts_many"));
         let mut known = self.find_facts(tenant, question, vec![asked]).await?;
         Ok((known.devices.pop().ok_or(missing)?, known.now))
     }

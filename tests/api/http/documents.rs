@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use okta_device_trust::handlers::http::problem::KINDS;
+use okta_device_trust::handlers::http::kinds::KINDS;
 use okta_device_trust::model::trust_status::Reason;
 use okta_device_trust::routes;
 use reqwest::Method;

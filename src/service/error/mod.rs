@@ -1,5 +1,10 @@
-//! What a service method may answer instead of a result. Knows no HTTP: `handlers::problem` has the
-//! one table that gives each of these a status.
+//! The errors of service methods. They know no HTTP status: `handlers::http` has the one table that
+//! gives each of them one. Errors of lower layers are visible as a kind only; what lies behind it is
+//! private and meant for the log.
+
+mod okta_failure;
+
+pub use okta_failure::{OktaFailure, OktaFailureKind};
 
 use std::time::Duration;
 
@@ -62,8 +67,6 @@ pub enum Error {
     PlatformNotFound(Platform),
     #[error(transparent)]
     EventHook(#[from] EventHookError),
-    #[error("a profile could not be rendered")]
-    Payload(#[source] PayloadError),
     /// Something depends on what is to be deleted.
     #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
     ConfirmationRequired { devices: i64, platforms: Vec<Platform>, checklist: Vec<ChecklistItem> },
@@ -101,13 +104,45 @@ pub enum Error {
     IdempotencyKeyReused,
     #[error("what this Idempotency-Key created is gone")]
     IdempotentResultGone(IntegrationId),
-    #[error("okta did not give what was needed")]
-    Okta(#[from] OktaError),
-    #[error("the store failed")]
-    Store(#[source] StoreError),
+    #[error("the request to Okta failed")]
+    Okta(#[source] OktaFailure),
+    #[error("the database is not available")]
+    DatabaseUnavailable(#[source] Cause),
+    /// A fault of this service: callers learn nothing of it.
+    #[error("internal error")]
+    Internal(#[source] Cause),
+}
+
+/// The error of a lower layer, to be logged with its own causes.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Cause(LowerLayerError);
+
+#[derive(Debug, thiserror::Error)]
+enum LowerLayerError {
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Payload(PayloadError),
 }
 
 impl Error {
+    /// A profile that could not be written although its values passed every check.
+    pub(super) fn of_payload(error: PayloadError) -> Self {
+        Self::Internal(Cause(LowerLayerError::Payload(error)))
+    }
+
+    /// True when another worker holds the job by now.
+    pub(super) fn is_lost_lease(&self) -> bool {
+        matches!(self, Self::Internal(Cause(LowerLayerError::Store(StoreError::LeaseLost))))
+    }
+
+    /// True when Okta refused the user name and password of a challenge URL.
+    pub(super) fn is_scep_refusal(&self) -> bool {
+        let Self::Okta(failure) = self else { return false };
+        matches!(failure.cause(), OktaError::ScepCredentialsRefused)
+    }
+
     /// The store's answer about integration `id`.
     pub(super) fn of_integration(id: IntegrationId) -> impl Fn(StoreError) -> Self {
         move |error| match error {
@@ -147,7 +182,16 @@ impl From<StoreError> for Error {
             StoreError::OrgAlreadyConnected(id) => Self::OrgAlreadyConnected(id),
             StoreError::StaleVersion { current } => Self::StaleVersion { current },
             StoreError::ChangedMeanwhile => Self::ChangedMeanwhile,
-            other => Self::Store(other),
+            StoreError::Unavailable(_) => {
+                Self::DatabaseUnavailable(Cause(LowerLayerError::Store(error)))
+            }
+            other => Self::Internal(Cause(LowerLayerError::Store(other))),
         }
+    }
+}
+
+impl From<OktaError> for Error {
+    fn from(error: OktaError) -> Self {
+        Self::Okta(error.into())
     }
 }

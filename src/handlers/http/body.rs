@@ -1,0 +1,148 @@
+//! JSON bodies. A rejection names each field by its JSON pointer and says what to send.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::de::DeserializeOwned;
+
+use crate::handlers::http::problem::Problem;
+use crate::service::FieldError;
+
+/// The largest request body in bytes, unless an operation sets another limit.
+pub const BODY_LIMIT: usize = 64 * 1024;
+/// The largest body with up to 1,000 devices, in bytes.
+pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
+
+/// A JSON body of up to `LIMIT` bytes.
+pub struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub T);
+
+impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, LIMIT> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declared_as_json(request);
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            if !declared {
+                return Err(Problem::unsupported_media_type("application/json"));
+            }
+            let broken = |_| Problem::malformed("The body broke off.");
+            let read = payload.await.map_err(broken)?.to_bytes_limited(LIMIT).await;
+            let bytes = read.map_err(|_| Problem::body_too_large(LIMIT))?;
+            parse(&bytes.map_err(broken)?).map(Self)
+        })
+    }
+}
+
+/// `application/json`, or any `+json` such as merge patch (RFC 7396).
+fn declared_as_json(request: &HttpRequest) -> bool {
+    let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    declared.is_some_and(|declared| {
+        let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence == "application/json"
+            || (essence.starts_with("application/") && essence.ends_with("+json"))
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    refuse_other_than_object(bytes)?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        let cause = error.into_inner();
+        match cause.classify() {
+            serde_json::error::Category::Data => {
+                Problem::invalid(vec![invalid_field(pointer, &cause)])
+            }
+            _ => not_json(&cause),
+        }
+    })?;
+    json.end().map_err(|_| Problem::malformed("The body goes on after its JSON value."))?;
+    Ok(value)
+}
+
+/// serde takes a list for a struct, field by field: a body has to name its fields.
+fn refuse_other_than_object(bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(());
+    }
+    Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Ok(_) => Problem::invalid(vec![FieldError::new(
+            "",
+            "invalid",
+            "The body has to be a JSON object.",
+        )]),
+        Err(cause) => not_json(&cause),
+    })
+}
+
+fn not_json(cause: &serde_json::Error) -> Problem {
+    Problem::malformed(format!(
+        "The body is not JSON: line {}, column {}.",
+        cause.line(),
+        cause.column()
+    ))
+}
+
+/// serde says `unknown field `x`, expected …`: the words are fit for people, but a string value that
+/// it quotes may be a secret, so messages that quote a value are replaced.
+pub(in crate::handlers) fn invalid_field(pointer: String, cause: &serde_json::Error) -> FieldError {
+    let message = cause.to_string();
+    let words = message.split(" at line ").next().unwrap_or_default();
+    let field = words.split('`').nth(1);
+    let (pointer, code, detail) = match field {
+        Some(field) if words.starts_with("missing field") => {
+            (format!("{pointer}/{field}"), "missing", "This field is needed.".to_owned())
+        }
+        Some(_) if words.starts_with("unknown field") => {
+            let expected =
+                words.split_once("`, expected ").map_or("none", |(_, expected)| expected);
+            (pointer, "unknown_field", format!("There is no such field; expected {expected}."))
+        }
+        Some(field) if words.starts_with("duplicate field") => {
+            (format!("{pointer}/{field}"), "duplicate", "This field stands there twice.".to_owned())
+        }
+        _ => {
+            let expected = words.rsplit_once("expected ").map(|(_, expected)| expected);
+            let expected = match expected {
+                None => "of the type and form that the API document gives",
+                // serde's words for what JSON calls otherwise.
+                Some("a sequence") => "a list",
+                Some("a map") => "a JSON object",
+                Some(expected) if expected.starts_with("struct ") => "a JSON object",
+                Some(expected) => expected,
+            };
+            (pointer, "invalid", format!("This has to be {expected}."))
+        }
+    };
+    FieldError::new(&pointer, code, detail)
+}
+
+/// JSON pointer (RFC 6901) of a path; the root is the empty string.
+pub(in crate::handlers) fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// Reads a field that may be absent but not `null`.
+///
+/// # Errors
+/// The error of the field's own type.
+pub fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}

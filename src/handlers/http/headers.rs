@@ -1,0 +1,105 @@
+//! Headers: the verified caller, `If-Match` and `Idempotency-Key`.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderName, IF_MATCH};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use crate::handlers::http::problem::Problem;
+use crate::model::Caller;
+
+/// The caller that the middleware verified.
+pub struct Verified(pub Caller);
+
+impl FromRequest for Verified {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(
+            request
+                .extensions()
+                .get::<Caller>()
+                .cloned()
+                .map(Self)
+                .ok_or_else(Problem::token_missing),
+        )
+    }
+}
+
+/// `If-Match`, as the version that the caller has seen. Absent and `*` are met by any version.
+pub struct IfMatch(pub Option<i64>);
+
+impl FromRequest for IfMatch {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match single_header(request, &IF_MATCH) {
+            Ok(None | Some("*")) => Ok(Self(None)),
+            Ok(Some(text)) => expected_version(text).map(|version| Self(Some(version))),
+            Err(problem) => Err(problem),
+        })
+    }
+}
+
+/// A version that no integration ever has: an ETag that we did not make matches nothing.
+const NO_VERSION: i64 = -1;
+
+fn expected_version(text: &str) -> Result<i64, Problem> {
+    let weak = text.strip_prefix("W/");
+    let opaque = weak.unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match opaque {
+        Some(opaque) if opaque.contains('"') => {
+            Err(Problem::malformed("Send one ETag in If-Match, or *."))
+        }
+        // A weak tag never matches in If-Match (RFC 9110 §13.1.1).
+        Some(opaque) if weak.is_none() => Ok(version_of(opaque)),
+        Some(_) => Ok(NO_VERSION),
+        None => Err(Problem::malformed("Send one ETag in If-Match, with its quotes, or *.")),
+    }
+}
+
+/// The version in a tag that we made; every other spelling of the number is a tag that we did not.
+fn version_of(opaque: &str) -> i64 {
+    opaque.parse().ok().filter(|version: &i64| version.to_string() == opaque).unwrap_or(NO_VERSION)
+}
+
+/// `Idempotency-Key`: 1 to 128 visible ASCII characters.
+pub struct IdempotencyKeyHeader(pub Option<String>);
+
+impl FromRequest for IdempotencyKeyHeader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = HeaderName::from_static("idempotency-key");
+        ready(single_header(request, &name).and_then(|text| {
+            let fits =
+                |text: &str| text.len() <= 128 && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
+            match text {
+                None => Ok(Self(None)),
+                Some(text) if !text.is_empty() && fits(text) => Ok(Self(Some(text.to_owned()))),
+                Some(_) => Err(Problem::malformed(
+                    "Idempotency-Key has to be 1 to 128 visible ASCII characters.",
+                )),
+            }
+        }))
+    }
+}
+
+fn single_header<'a>(
+    request: &'a HttpRequest,
+    name: &HeaderName,
+) -> Result<Option<&'a str>, Problem> {
+    let mut values = request.headers().get_all(name);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Problem::malformed(format!("Send the header {name} once.")));
+    }
+    first
+        .map(|value| value.to_str().map(str::trim))
+        .transpose()
+        .map_err(|_| Problem::malformed(format!("The header {name} has to be ASCII.")))
+}

@@ -1,0 +1,90 @@
+//! Why a request to Okta failed, as callers of the service see it.
+
+use std::time::Duration;
+
+use crate::okta::{OktaError, REQUIRED_SCOPES};
+
+/// A failed request to Okta. Displays as the client's own description, which never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct OktaFailure(OktaError);
+
+/// What kind of failure it was, with the data that an answer needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OktaFailureKind {
+    OrgNotFound {
+        host: String,
+    },
+    Unreachable,
+    RateLimited {
+        retry_after: Duration,
+    },
+    InvalidClient,
+    /// Okta issued a token without these scopes.
+    MissingScopes(Vec<String>),
+    /// Okta refused for lack of scopes. The scopes to grant; empty where Okta did not name any.
+    ScopesRefused(Vec<String>),
+    DpopRequired,
+    NetworkZoneBlocked,
+    FeatureNotEnabled,
+    AdminRoleMissing,
+    BadAnswer,
+    Refused,
+    ScepCredentialsRefused,
+    ScepPermissionMissing,
+    ScepWrongUrl,
+    ScepChallengeMissing,
+    ScepCaUnreadable,
+    ChallengeCacheFull,
+}
+
+impl OktaFailure {
+    pub fn kind(&self) -> OktaFailureKind {
+        use OktaFailureKind as Kind;
+        match &self.0 {
+            OktaError::OrgNotFound { host } => Kind::OrgNotFound { host: host.clone() },
+            OktaError::Unreachable { .. } | OktaError::TemporarilyUnavailable => Kind::Unreachable,
+            OktaError::RateLimited { retry_after } => {
+                Kind::RateLimited { retry_after: *retry_after }
+            }
+            OktaError::InvalidClient => Kind::InvalidClient,
+            OktaError::MissingScopes(missing) => Kind::MissingScopes(missing.clone()),
+            OktaError::ConsentRequired | OktaError::InvalidScope => {
+                Kind::ScopesRefused(REQUIRED_SCOPES.map(str::to_owned).to_vec())
+            }
+            OktaError::InsufficientScope { scope } => {
+                Kind::ScopesRefused(scope.iter().cloned().collect())
+            }
+            OktaError::DpopRequired => Kind::DpopRequired,
+            OktaError::NetworkZoneBlocked => Kind::NetworkZoneBlocked,
+            OktaError::FeatureNotEnabled => Kind::FeatureNotEnabled,
+            OktaError::AdminRoleMissing => Kind::AdminRoleMissing,
+            OktaError::TokenExpired | OktaError::NotFound | OktaError::BadAnswer { .. } => {
+                Kind::BadAnswer
+            }
+            OktaError::Refused { .. } => Kind::Refused,
+            OktaError::ScepCredentialsRefused => Kind::ScepCredentialsRefused,
+            OktaError::ScepPermissionMissing => Kind::ScepPermissionMissing,
+            OktaError::ScepWrongUrl { .. } => Kind::ScepWrongUrl,
+            OktaError::ScepChallengeMissing { .. } => Kind::ScepChallengeMissing,
+            OktaError::ScepCaUnreadable { .. } => Kind::ScepCaUnreadable,
+            OktaError::ChallengeCacheFull => Kind::ChallengeCacheFull,
+        }
+    }
+
+    /// True when the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient()
+    }
+
+    /// The client's error, for decisions inside the service.
+    pub(in crate::service) fn cause(&self) -> &OktaError {
+        &self.0
+    }
+}
+
+impl From<OktaError> for OktaFailure {
+    fn from(error: OktaError) -> Self {
+        Self(error)
+    }
+}
