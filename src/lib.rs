@@ -1,9 +1,9 @@
 //! Okta Device Trust behind an Apple MDM: connects an Okta org, proves that it is ready, keeps its
 //! credentials sealed and says of any device whether it is trusted.
 //!
-//! Imports point left: `model, config | crypto, telemetry, egress, payload | okta, store, auth | service |
-//! handlers | openapi | routes | startup | main`. Modules between two bars do not import each other; the test
-//! `rooms` holds the rule.
+//! The layers, from the lowest: `model, config | crypto, telemetry, egress, payload | okta, store, auth | service |
+//! handlers | openapi | routes | startup | main`. A module imports lower layers only, and no files import each
+//! other in a cycle; `tests/api/layers` enforces both.
 
 #![cfg_attr(
     not(test),

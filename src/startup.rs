@@ -1,4 +1,4 @@
-//! Puts the rooms together and starts the server. Nothing imports this but `main` and the tests.
+//! Puts the layers together and starts the server. Nothing imports this but `main` and the tests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub fn load_config(environment: &Environment) -> Result<Config, ConfigError> {
     draft.finish(problems)
 }
 
-/// What the rooms say of their settings. `config` cannot ask them: it lies to the left of them all.
+/// Checks settings by the modules that they are for: `config` is the lowest layer and cannot import them.
 fn check(draft: &Draft) -> Vec<String> {
     let mut problems = Vec::new();
     if let Some(Err(error)) = draft.keyring.as_ref().map(Keyring::parse) {

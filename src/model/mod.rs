@@ -1,4 +1,4 @@
-//! The words that all rooms share. Knows no HTTP, no SQL and no Okta wire format.
+//! The types that all layers share. Knows no HTTP, no SQL and no Okta wire format.
 
 pub mod devices;
 pub mod event_hooks;
