@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::world::{EVERY_SCOPE, INTEGRATIONS, POSTGRES, World};
+use crate::support::postgres::POSTGRES;
+use crate::support::world::{EVERY_SCOPE, INTEGRATIONS, World};
 
 #[tokio::test]
 async fn another_tenants_integration_is_not_found_by_any_operation() {
@@ -91,7 +92,7 @@ fn fill_inventory_and_mirror(world: &World) {
 #[tokio::test]
 async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query_forgets() {
     let world = World::start().await;
-    let path = crate::platforms::configured(&world).await;
+    let path = world.configured().await;
     let mac =
         json!({ "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D" });
     let deploy = world.ask(Method::POST, &format!("{path}/platforms/macos/deployments"));

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::devices::{MAC, at, batch, delivery, enrolled, id_of, read, with};
+use crate::support::inventory::{MAC, at, delivery, enrolled, id_of, with};
 use crate::support::world::World;
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
     devices[9]["deliveries"] = json!({ uuid::Uuid::now_v7().to_string(): delivery(1, 1) });
     devices[10].as_object_mut().expect("item").remove("enrollment");
     devices[999] = with(devices[0].clone(), "deliveries", json!({ id: delivery(2, 2) }));
-    let results = batch(&world, &devices).await.expect(200)["results"].clone();
+    let results = world.report_batch(&devices).await.expect(200)["results"].clone();
     let refused: Vec<usize> = (0..1_000).filter(|n| results[n]["status"] == "refused").collect();
     assert_eq!(refused, [3, 4, 6, 7, 8, 9, 10]);
     for (n, pointer) in [
@@ -48,7 +48,7 @@ async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
         (&json!("created"), &json!("merged"))
     );
     assert_eq!(world.sql("SELECT count(*) FROM devices"), "992");
-    let twice = read(&world, "C02BATCH0000").await.expect(200);
+    let twice = world.read_device("C02BATCH0000").await.expect(200);
     assert_eq!(
         twice["deliveries"][id]["config_version"], 2,
         "in the order in which they stand there"
@@ -59,11 +59,11 @@ async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
 async fn a_batch_has_its_limits() {
     let world = World::start().await;
     let item = with(enrolled(0), "serial_number", json!(MAC));
-    let most = batch(&world, &vec![item.clone(); 1_000]).await.expect(200);
+    let most = world.report_batch(&vec![item.clone(); 1_000]).await.expect(200);
     assert_eq!(most["results"].as_array().map(Vec::len), Some(1_000));
-    let over = batch(&world, &vec![item; 1_001]).await.expect_problem(422, "invalid_request");
+    let over = world.report_batch(&vec![item; 1_001]).await.expect_problem(422, "invalid_request");
     assert_eq!(over["errors"][0]["code"], "too_many");
-    batch(&world, &[]).await.expect_problem(422, "invalid_request");
+    world.report_batch(&[]).await.expect_problem(422, "invalid_request");
     let body = |size: usize| format!(r#"{{"devices":["{}"]}}"#, "a".repeat(size - 16));
     let send = |size| {
         let ask = world.ask(Method::POST, "/devices/batch").scopes(&["odt:inventory"]);
@@ -108,8 +108,11 @@ async fn batches_over_the_same_devices_in_opposite_order_wait_for_each_other() {
                 .collect()
         };
         let (forth, back) = (later(&devices), later(&reversed));
-        let answers =
-            tokio::join!(batch(&world, &forth), batch(&world, &back), batch(&world, &back));
+        let answers = tokio::join!(
+            world.report_batch(&forth),
+            world.report_batch(&back),
+            world.report_batch(&back)
+        );
         for answer in [answers.0, answers.1, answers.2] {
             let results = answer.expect(200)["results"].to_string();
             assert!(!results.contains("refused"), "{results}");

@@ -6,20 +6,22 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use testkit::postgres::Postgres;
 
-use crate::event_hooks::{
-    Hooked, NOTHING, deliver, devices, due, post, put_jobs_off, status, verify, waiting,
-};
-use crate::support::world::{World, database_on, prepare};
+use crate::support::event_hooks::{Hooked, NOTHING, deliver, devices, status};
+use crate::support::postgres::{database_on, prepare};
+use crate::support::world::World;
 
 #[tokio::test]
 async fn more_than_five_hundred_devices_become_one_sweep() {
     let world = World::start().await;
     let Hooked { path, okta, .. } = Hooked::new(&world).await;
-    put_jobs_off(&world);
+    world.postpone_jobs();
     deliver(&okta, &devices(0, 300)).await;
     deliver(&okta, &devices(200, 500)).await;
-    assert_eq!(waiting(&world).len(), 500);
-    assert_eq!((due(&world, "rereads"), due(&world, "sweep")), ("1".to_owned(), "0".to_owned()));
+    assert_eq!(world.hook_rereads().len(), 500);
+    assert_eq!(
+        (world.due_jobs("rereads"), world.due_jobs("sweep")),
+        ("1".to_owned(), "0".to_owned())
+    );
     let id = path.rsplit('/').next().expect("id");
     world.sql(&format!(
         "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
@@ -27,10 +29,10 @@ async fn more_than_five_hundred_devices_become_one_sweep() {
         world.tenant
     ));
     deliver(&okta, &devices(500, 501)).await;
-    assert_eq!((waiting(&world).len(), due(&world, "sweep")), (0, "1".to_owned()));
+    assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, "1".to_owned()));
     assert_eq!(world.sql("SELECT okta_device_id FROM okta_rereads"), "guoMissing");
     deliver(&okta, &devices(7, 8)).await;
-    assert_eq!(waiting(&world), ["guo000007"]);
+    assert_eq!(world.hook_rereads(), ["guo000007"]);
 }
 
 #[tokio::test]
@@ -40,7 +42,7 @@ async fn a_sweep_under_way_has_perhaps_passed_them_so_they_go_on_waiting() {
     let id = path.rsplit('/').next().expect("id");
     world.sql("UPDATE jobs SET run_at = now() + interval '1 hour', lease_until = now() + interval '1 minute'");
     deliver(&okta, &devices(0, 501)).await;
-    assert_eq!(waiting(&world).len(), 501, "somebody is at the sweep");
+    assert_eq!(world.hook_rereads().len(), 501, "somebody is at the sweep");
     world.sql(&format!(
         "UPDATE jobs SET lease_until = NULL; \
          INSERT INTO okta_syncs (tenant_id, integration_id, sweep_completed_at, sweep_started_at) \
@@ -48,17 +50,17 @@ async fn a_sweep_under_way_has_perhaps_passed_them_so_they_go_on_waiting() {
         world.tenant
     ));
     deliver(&okta, &devices(501, 502)).await;
-    assert_eq!(waiting(&world).len(), 502, "the sweep goes on in a moment");
+    assert_eq!(world.hook_rereads().len(), 502, "the sweep goes on in a moment");
     world.sql("UPDATE okta_syncs SET sweep_completed_at = now()");
     deliver(&okta, &devices(502, 503)).await;
-    assert_eq!((waiting(&world).len(), due(&world, "sweep")), (0, "1".to_owned()));
+    assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, "1".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
-    put_jobs_off(&world);
+    world.postpone_jobs();
     let all = devices(0, 400);
     let (okta, all) = (&okta, &all);
     let started = Instant::now();
@@ -73,15 +75,18 @@ async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
         .await;
     took.sort_unstable();
     eprintln!("10,000 in {:?}: p50 {:?}, p99 {:?}", started.elapsed(), took[5_000], took[9_900]);
-    assert_eq!(&waiting(&world), all);
-    assert_eq!((due(&world, "rereads"), due(&world, "sweep")), ("1".to_owned(), "0".to_owned()));
+    assert_eq!(&world.hook_rereads(), all);
+    assert_eq!(
+        (world.due_jobs("rereads"), world.due_jobs("sweep")),
+        ("1".to_owned(), "0".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
-    put_jobs_off(&world);
+    world.postpone_jobs();
     let all = devices(0, 3_000);
     let okta = &okta;
     let start = world.sql("SELECT clock_timestamp()");
@@ -90,8 +95,8 @@ async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
         .buffer_unordered(64)
         .count()
         .await;
-    assert_eq!((taken, due(&world, "sweep")), (1_000, "1".to_owned()));
-    let left = waiting(&world).len();
+    assert_eq!((taken, world.due_jobs("sweep")), (1_000, "1".to_owned()));
+    let left = world.hook_rereads().len();
     assert!(left <= 500, "{left}");
     let asked = format!("SELECT requested_at > '{start}' FROM jobs WHERE kind = 'sweep'");
     assert_eq!(world.sql(&asked), "t");
@@ -110,13 +115,13 @@ async fn while_postgresql_is_away_okta_is_asked_to_deliver_again() {
     postgres.crash().expect("crash");
     // With the secret remembered and without.
     for sent in [secret.as_str(), "wrong"] {
-        let away = post(&world, &hook_path, Some(sent), NOTHING).await;
+        let away = world.post_hook(&hook_path, Some(sent), NOTHING).await;
         assert_ne!(away.header("retry-after"), "");
         away.expect_problem(503, "database_unavailable");
     }
     postgres.restart().expect("restart");
     assert_eq!(status(okta.deliver("device.user.add", &["guo1"]).await), 204);
     let missing: Value =
-        verify(&world, "/hooks/okta/x", "x").await.expect_problem(404, "not_found");
+        world.verify_hook("/hooks/okta/x", "x").await.expect_problem(404, "not_found");
     assert!(!missing.to_string().contains(&secret));
 }

@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::json;
 use testkit::okta::{Dpop, Fault, FaultKind, OrgSetup};
 
-use crate::support::world::{World, item};
+use crate::support::answer::item;
+use crate::support::world::World;
 
 type Change = Box<dyn FnOnce(&mut testkit::okta::Knobs)>;
 

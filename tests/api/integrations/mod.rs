@@ -122,7 +122,7 @@ async fn a_classic_org_is_created_and_its_check_says_failed() {
             .contains(&json!("classic_engine"))
     );
     let report = world.get(&format!("{path}/prerequisites")).await.expect(200);
-    let engine = crate::support::world::item(&report, "identity_engine");
+    let engine = crate::support::answer::item(&report, "identity_engine");
     assert_eq!(
         (&engine["outcome"], &engine["reason"]),
         (&json!("failed"), &json!("classic_engine"))
@@ -265,7 +265,7 @@ async fn after_connecting_the_domain_may_change_within_the_same_org_only() {
     let moved = world.patch(&path, &json!({ "okta_domain": "globex.okta.com" })).await.expect(200);
     assert_eq!(moved["okta_domain"], "globex.okta.com");
     let report = world.get(&format!("{path}/prerequisites")).await.expect(200);
-    assert_eq!(crate::support::world::item(&report, "adaptive_mfa")["outcome"], "unknown");
+    assert_eq!(crate::support::answer::item(&report, "adaptive_mfa")["outcome"], "unknown");
     world.patch(&path, &json!({ "okta_domain": "acme.okta.com" })).await.expect(200);
     world.put(&format!("{path}/credentials"), &world.credentials()).await.expect(201);
     world

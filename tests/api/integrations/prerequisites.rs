@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::json;
 use testkit::okta::{Fault, Presence};
 
-use crate::support::world::{World, item};
+use crate::support::answer::item;
+use crate::support::world::World;
 
 #[tokio::test]
 async fn a_check_sees_what_changed_in_okta_and_says_what_to_do() {

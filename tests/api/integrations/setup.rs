@@ -82,7 +82,7 @@ async fn each_text_has_a_stable_id_beside_it() {
 #[tokio::test]
 async fn a_client_that_okta_refuses_gets_its_form_back_and_what_is_configured_stays_done() {
     let world = World::start().await;
-    let path = crate::platforms::configured(&world).await;
+    let path = world.configured().await;
     world.acme.change(|knobs| knobs.client_active = false);
     world.post(&format!("{path}/prerequisites/check"), &json!(null)).await.expect(200);
     let setup = world.get(&format!("{path}/setup")).await.expect(200);

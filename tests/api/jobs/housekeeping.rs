@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
-use crate::jobs::recheck::replica;
-use crate::support::world::{POSTGRES, World};
+use crate::support::postgres::POSTGRES;
+use crate::support::world::World;
 
 /// Lets a worker do the tenant's housekeeping, and waits until it is done.
 async fn keep_house(world: &World) {
@@ -15,7 +15,7 @@ async fn keep_house(world: &World) {
         )
     };
     world.sql("UPDATE jobs SET run_at = now() WHERE kind = 'housekeeping'");
-    let _replica = replica(world, &[]).await;
+    let _replica = world.replica(&[]).await;
     let until = Instant::now() + Duration::from_secs(30);
     while done() != "t" {
         assert!(Instant::now() < until, "the housekeeping is not done");

@@ -1,4 +1,4 @@
 //! Background work: what runs without a request.
 
 mod housekeeping;
-pub mod recheck;
+mod recheck;

@@ -1,47 +1,20 @@
-//! The service looks at its integrations again by itself: what was lost in Okta degrades them, what
-//! came back mends them, and an outage does neither. And nobody may make it look all the time.
+//! The service checks its integrations again by itself: what was lost in Okta degrades them, what came
+//! back mends them, an outage does neither. Callers are limited in how often they may ask for it.
 
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
-use okta_device_trust::config::Config;
-use okta_device_trust::startup::Application;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{Fault, Knobs};
 
-use crate::platforms::configured;
 use crate::support::world::World;
-
-/// A replica that stops when this is dropped.
-pub struct Replica(ServerHandle);
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        drop(self.0.stop(false));
-    }
-}
-
-/// A further replica of the world's service, one that works.
-pub async fn replica(world: &World, settings: &[(&str, &str)]) -> Replica {
-    let mut environment = world.environment.clone();
-    environment.set("ODT_SYNC_WORKERS", "2");
-    for (name, value) in settings {
-        environment.set(name, *value);
-    }
-    let config = Config::load(&environment).expect("configuration");
-    let application = Application::build(&config).await.expect("the replica starts");
-    let handle = application.handle();
-    tokio::spawn(application.run());
-    Replica(handle)
-}
 
 const EVERY_SECOND: [(&str, &str); 1] = [("ODT_RECHECK_EVERY_SECONDS", "1")];
 
 /// An active integration, and no work but what a test's own replicas do: the mirror's is away.
 async fn active() -> (World, String) {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     world.sql("DELETE FROM jobs WHERE kind IN ('sweep', 'incremental', 'rereads')");
     assert_eq!(world.get(&path).await.expect(200)["status"], "active");
     (world, path)
@@ -93,7 +66,7 @@ async fn degrades_and_mends(reason: &str, lose: fn(&mut Knobs), restore: fn(&mut
     assert_eq!(changes(&world, &path).await, [("setup".to_owned(), "active".to_owned())]);
     let (degraded, mended) = (counted(&world, "degraded").await, counted(&world, "active").await);
     let version = world.get(&path).await.expect(200)["version"].clone();
-    let _replica = replica(&world, &EVERY_SECOND).await;
+    let _replica = world.replica(&EVERY_SECOND).await;
 
     world.acme.change(lose);
     until("degraded", async || status().await == "degraded").await;
@@ -155,7 +128,7 @@ async fn a_scope_that_was_taken_away_degrades_and_one_that_is_granted_again_mend
 async fn checks_that_find_nothing_new_leave_no_event() {
     let (world, path) = active().await;
     let before = world.get(&format!("{path}/events?limit=200")).await.expect(200);
-    let _replica = replica(&world, &EVERY_SECOND).await;
+    let _replica = world.replica(&EVERY_SECOND).await;
     checks(&world, 3).await;
     assert_eq!(world.get(&format!("{path}/events?limit=200")).await.expect(200), before);
     // A caller's check is audited each time: somebody did something.
@@ -176,7 +149,7 @@ async fn an_outage_changes_nothing_and_is_tried_again_until_it_is_over() {
     let before = read().await;
     let failures = || world.sql("SELECT attempts >= 2 FROM jobs WHERE kind = 'recheck'");
     world.acme.fail(Fault::status(503));
-    let _replica = replica(&world, &EVERY_SECOND).await;
+    let _replica = world.replica(&EVERY_SECOND).await;
     until("two failures", async || failures() == "t").await;
     assert_eq!(read().await, before);
     world.acme.recover();
@@ -200,7 +173,7 @@ async fn an_org_that_was_not_read_for_a_day_is_overdue_until_a_sweep_is_through(
     assert_eq!(reasons().await, json!(["sync_overdue"]));
     assert_eq!(changes(&world, &path).await.len(), 1, "reading notes nothing");
 
-    let _replica = replica(&world, &EVERY_SECOND).await;
+    let _replica = world.replica(&EVERY_SECOND).await;
     until("noted", async || changes(&world, &path).await.len() == 2).await;
     let event = events(&world, &path, "status_changed").await.pop().expect("an event");
     assert_eq!(event["detail"]["reasons"], json!(["sync_overdue"]));
@@ -225,7 +198,7 @@ async fn an_outage_of_a_day_is_noted_although_okta_cannot_be_asked() {
     let (world, path) = active().await;
     unread_for(&world, "25 hours");
     world.acme.fail(Fault::status(503));
-    let _replica = replica(&world, &EVERY_SECOND).await;
+    let _replica = world.replica(&EVERY_SECOND).await;
     until("noted", async || changes(&world, &path).await.len() == 2).await;
     let event = events(&world, &path, "status_changed").await.pop().expect("an event");
     assert_eq!(event["detail"]["to"], "degraded");
@@ -236,7 +209,7 @@ async fn an_outage_of_a_day_is_noted_although_okta_cannot_be_asked() {
 #[tokio::test]
 async fn of_two_replicas_and_callers_that_see_the_same_change_one_notes_it() {
     let (world, path) = active().await;
-    let _replicas = (replica(&world, &EVERY_SECOND).await, replica(&world, &EVERY_SECOND).await);
+    let _replicas = (world.replica(&EVERY_SECOND).await, world.replica(&EVERY_SECOND).await);
     world.acme.change(|knobs| knobs.fastpass = false);
     let check = format!("{path}/prerequisites/check");
     let ask = || async { world.post(&check, &json!(null)).await.expect(200) };
@@ -259,7 +232,7 @@ async fn a_check_of_what_is_gone_ends_quietly() {
     ));
     let rechecks = || world.sql("SELECT count(*) FROM jobs WHERE kind = 'recheck'");
     assert_eq!(rechecks(), "2");
-    let _replica = replica(&world, &[]).await;
+    let _replica = world.replica(&[]).await;
     until("gone", async || rechecks() == "1").await;
 }
 

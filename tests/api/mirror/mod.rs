@@ -2,4 +2,4 @@
 
 mod rereads;
 mod storms;
-pub mod syncs;
+mod syncs;

@@ -5,21 +5,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use testkit::okta::Fault;
 
-use crate::mirror::syncs::{
-    DEVICES, PATIENCE, add_fleet, ask_for, find_record, mirroring, run_now, sweep_again,
-    until_record, until_swept,
-};
+use crate::support::fleet::{DEVICES, PATIENCE, mirroring};
 
 #[tokio::test]
 async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 3);
+    let ids = world.add_fleet(3);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     let by_id = format!("{DEVICES}/{}", ids[1]);
     // A 404 alone, as a hook leads to it: the record stays.
     world.acme.delete_device(&ids[1]).expect("device");
-    ask_for(&world, &ids[1]);
+    world.enqueue_reread(&ids[1]);
     let until = Instant::now() + PATIENCE;
     while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "1" {
         assert!(Instant::now() < until);
@@ -28,7 +25,7 @@ async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id
     // A sweep alone: Okta does not answer for the id, and the record stays.
     world.acme.fail(Fault::status(503).on(by_id.clone()));
     let asked = world.acme.journal().count(&by_id);
-    let sync = sweep_again(&world, &path).await;
+    let sync = world.sweep_again(&path).await;
     assert_eq!(sync["devices"], 3);
     while world.acme.journal().count(&by_id) == asked {
         assert!(Instant::now() < until + PATIENCE);
@@ -36,8 +33,8 @@ async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id
     }
     assert_eq!(world.sql("SELECT count(*) FROM okta_devices"), "3");
     world.acme.recover();
-    run_now(&world, "rereads");
-    until_record(&world, &path, &ids[1], Value::is_null).await;
+    world.make_job_due("rereads");
+    world.until_record(&path, &ids[1], Value::is_null).await;
     assert_eq!(world.sql("SELECT count(*) FROM okta_devices"), "2");
     assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
 }
@@ -45,9 +42,9 @@ async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id
 #[tokio::test]
 async fn a_list_that_lags_does_not_undo_what_was_read_by_id() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.acme.change(|knobs| knobs.stale_search = true);
     world.acme.set_device_status(&ids[0], "SUSPENDED").expect("device");
     let users = |record: &Value| record["users"].as_array().map_or(0, Vec::len);
@@ -61,114 +58,115 @@ async fn a_list_that_lags_does_not_undo_what_was_read_by_id() {
     ));
     let same = frozen.parse().expect("a time");
     world.acme.change_device(&ids[1], |device| device.last_updated = same).expect("device");
-    ask_for(&world, &ids[0]);
-    ask_for(&world, &ids[1]);
-    until_record(&world, &path, &ids[0], |record| record["status"] == "SUSPENDED").await;
-    until_record(&world, &path, &ids[1], |record| users(record) == 1).await;
-    sweep_again(&world, &path).await;
-    let one = until_record(&world, &path, &ids[0], |record| !record.is_null()).await;
+    world.enqueue_reread(&ids[0]);
+    world.enqueue_reread(&ids[1]);
+    world.until_record(&path, &ids[0], |record| record["status"] == "SUSPENDED").await;
+    world.until_record(&path, &ids[1], |record| users(record) == 1).await;
+    world.sweep_again(&path).await;
+    let one = world.until_record(&path, &ids[0], |record| !record.is_null()).await;
     assert_eq!(one["status"], "SUSPENDED");
-    let other = until_record(&world, &path, &ids[1], |record| !record.is_null()).await;
+    let other = world.until_record(&path, &ids[1], |record| !record.is_null()).await;
     assert_eq!(users(&other), 1);
 }
 
 #[tokio::test]
 async fn a_summary_without_management_status_is_made_up_for_by_a_read_of_the_users() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
     world.acme.change(|knobs| knobs.summary_without_management_status = true);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
-    run_now(&world, "rereads");
+    world.until_swept(&path, None).await;
+    world.make_job_due("rereads");
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
-    until_record(&world, &path, &ids[0], managed).await;
+    world.until_record(&path, &ids[0], managed).await;
     // The next page that says nothing of it does not make the device unknown again.
-    sweep_again(&world, &path).await;
-    assert!(managed(&until_record(&world, &path, &ids[0], |record| !record.is_null()).await));
+    world.sweep_again(&path).await;
+    assert!(managed(&world.until_record(&path, &ids[0], |record| !record.is_null()).await));
     assert_eq!(world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[1])), 0);
 }
 
 #[tokio::test]
 async fn rows_without_users_are_made_up_for_by_reads_of_the_users_again_and_again() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
-    until_record(&world, &path, &ids[0], managed).await;
+    world.until_record(&path, &ids[0], managed).await;
     // From now on lists tell of no user. A device that was deactivated has lost its own.
     world.acme.change(|knobs| knobs.summary_without_users = true);
     world.acme.change_device(&ids[0], |device| device.users.clear()).expect("device");
     for status in ["DEACTIVATED", "ACTIVE"] {
         world.acme.set_device_status(&ids[0], status).expect("device");
     }
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     let unmanaged = |record: &Value| record["users"] == json!([]);
-    until_record(&world, &path, &ids[0], unmanaged).await;
+    world.until_record(&path, &ids[0], unmanaged).await;
     // And they are asked for again: what lists do not tell must not grow old.
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     let observed = |record: &Value| record["observed_at"].as_str().map(str::to_owned);
-    let before = observed(&until_record(&world, &path, &ids[1], |record| !record.is_null()).await);
-    sweep_again(&world, &path).await;
-    until_record(&world, &path, &ids[1], |record| observed(record) > before).await;
+    let before = observed(&world.until_record(&path, &ids[1], |record| !record.is_null()).await);
+    world.sweep_again(&path).await;
+    world.until_record(&path, &ids[1], |record| observed(record) > before).await;
 }
 
 #[tokio::test]
 async fn a_list_that_contradicts_a_newer_read_does_not_make_it_fresher() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 1);
+    let ids = world.add_fleet(1);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     // Read by id a minute ago; since then Okta has another status for it, and the same lastUpdated.
     world.sql(
         "UPDATE okta_devices SET read_by_id_at = now() - interval '1 minute', \
                 observed_at = now() - interval '1 minute'; \
          UPDATE okta_syncs SET swept_at = now() - interval '10 minutes'",
     );
-    let read = find_record(&world, &path, &ids[0]).await;
+    let read = world.find_record(&path, &ids[0]).await;
     world.acme.change_device(&ids[0], |device| device.status = "SUSPENDED".into()).expect("device");
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     // The list may lag behind the read, so it is not believed, but it confirms nothing either: the device
     // is asked for by its id.
-    until_record(&world, &path, &ids[0], |record| {
-        let unconfirmed = record["observed_at"] == read["observed_at"];
-        assert!(unconfirmed || record["status"] == "SUSPENDED", "{record}");
-        record["status"] == "SUSPENDED"
-    })
-    .await;
+    world
+        .until_record(&path, &ids[0], |record| {
+            let unconfirmed = record["observed_at"] == read["observed_at"];
+            assert!(unconfirmed || record["status"] == "SUSPENDED", "{record}");
+            record["status"] == "SUSPENDED"
+        })
+        .await;
 }
 
 #[tokio::test]
 async fn devices_over_which_okta_fails_let_the_others_be_read() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 8);
+    let ids = world.add_fleet(8);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.acme.set_device_status(&ids[7], "SUSPENDED").expect("device");
     for id in &ids[..7] {
         world.acme.fail(Fault::status(500).on(format!("{DEVICES}/{id}")));
     }
     for id in &ids {
-        ask_for(&world, id);
+        world.enqueue_reread(id);
     }
-    until_record(&world, &path, &ids[7], |record| record["status"] == "SUSPENDED").await;
+    world.until_record(&path, &ids[7], |record| record["status"] == "SUSPENDED").await;
 }
 
 #[tokio::test]
 async fn a_device_that_was_gone_only_for_a_moment_is_found_by_the_next_sweep() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.sql(&format!(
         "UPDATE okta_devices SET not_found_at = now() WHERE okta_device_id = '{}'",
         ids[0]
     ));
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     let until = Instant::now() + PATIENCE;
     while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "0" {
         assert!(Instant::now() < until, "Okta has it, and it stays gone");
@@ -179,9 +177,9 @@ async fn a_device_that_was_gone_only_for_a_moment_is_found_by_the_next_sweep() {
 #[tokio::test]
 async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.acme.delete_device(&ids[0]).expect("device");
     // Missed by a sweep, and then shown by a search.
     world.sql(&format!(
@@ -190,7 +188,7 @@ async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since
          UPDATE okta_devices SET observed_at = now() WHERE okta_device_id = '{0}'",
         ids[0]
     ));
-    run_now(&world, "rereads");
+    world.make_job_due("rereads");
     let until = Instant::now() + PATIENCE;
     while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "1" {
         assert!(Instant::now() < until, "Okta does not have it, and nobody knows");
@@ -201,9 +199,9 @@ async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since
 #[tokio::test]
 async fn a_budget_that_is_spent_on_devices_leaves_the_sign_ins_theirs() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
-    let ids = add_fleet(&world, 1);
+    let ids = world.add_fleet(1);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     // Nobody knows how its users are managed, and of many devices others want to know whether they are there.
     world.sql(&format!(
         "UPDATE okta_devices SET users_known = false; \
@@ -214,7 +212,7 @@ async fn a_budget_that_is_spent_on_devices_leaves_the_sign_ins_theirs() {
          ON CONFLICT (org_id, bucket, share) DO UPDATE SET tokens = -1000, limit_per_minute = 10",
         world.acme.id()
     ));
-    run_now(&world, "rereads");
+    world.make_job_due("rereads");
     let until = Instant::now() + PATIENCE;
     while world.sql("SELECT users_known FROM okta_devices") != "t" {
         assert!(Instant::now() < until, "its users are never read: {}", ids[0]);
@@ -229,9 +227,9 @@ async fn a_sign_in_that_moves_nothing_is_found_where_something_was_delivered() {
         .setting("ODT_SYNC_READ_EVERY_SECONDS", "1")
         .start()
         .await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.sql(
         "INSERT INTO devices (tenant_id, serial_number, platform, udid, reported_at) \
              SELECT tenant_id, 'C02OTHER0001', 'macos', udid, now() FROM okta_devices \
@@ -243,11 +241,11 @@ async fn a_sign_in_that_moves_nothing_is_found_where_something_was_delivered() {
     let ada = world.acme.add_user("ada@acme.example");
     for id in &ids {
         world.acme.enroll(id, &ada).expect("device");
-        until_record(&world, &path, id, |record| !record["users"][0].is_null()).await;
+        world.until_record(&path, id, |record| !record["users"][0].is_null()).await;
         world.acme.sign_in_with_fastpass(id, &ada).expect("device");
     }
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
-    let record = until_record(&world, &path, &ids[0], managed).await;
+    let record = world.until_record(&path, &ids[0], managed).await;
     assert_eq!(record["matched_serial_number"], "C02OTHER0001");
     // Nothing was delivered to the other one: it is not asked about.
     assert_eq!(world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[1])), 0);

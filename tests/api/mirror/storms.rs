@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use testkit::okta::{Fault, FaultKind, NewDevice};
 use testkit::postgres::Postgres;
 
-use crate::mirror::syncs::{add_fleet, mirroring, udid, until, until_swept};
+use crate::support::fleet::{DEVICES, mirroring, udid};
+use crate::support::postgres::{database_on, prepare};
 use crate::support::process::Process;
-use crate::support::world::{World, database_on, prepare};
-
-const DEVICES: &str = "/api/v1/devices";
+use crate::support::world::World;
 
 /// The pages that were asked for, by their cursor, with the status of each answer.
 fn pages(world: &World) -> Vec<(Option<String>, u16)> {
@@ -28,9 +27,9 @@ async fn ask(world: &World, path: &str) {
 /// Three pages that were swept once; the journal is empty.
 async fn swept_world() -> (World, String, Value) {
     let world = mirroring().start().await;
-    add_fleet(&world, 450);
+    world.add_fleet(450);
     let path = world.connected().await;
-    let first = until_swept(&world, &path, None).await;
+    let first = world.until_swept(&path, None).await;
     world.acme.journal().clear();
     (world, path, first)
 }
@@ -43,7 +42,7 @@ async fn a_page_that_fails_removes_nothing_and_the_sweep_goes_on_at_it() {
         let (world, path, first) = swept_world().await;
         world.acme.fail(Fault::new(kind).on(DEVICES).after(1).times(1));
         ask(&world, &path).await;
-        let after = until_swept(&world, &path, Some(&first)).await;
+        let after = world.until_swept(&path, Some(&first)).await;
         assert_eq!(after["devices"], 450);
         let asked = pages(&world);
         assert_eq!(asked.len(), 4, "{kind:?} {asked:?}");
@@ -58,8 +57,8 @@ async fn a_cursor_that_died_begins_the_sweep_anew_and_removes_nothing() {
     let (world, path, first) = swept_world().await;
     world.acme.fail(Fault::new(FaultKind::DeadCursor).on(DEVICES).after(1).times(1));
     ask(&world, &path).await;
-    until(&world, &path, |sync| sync["last_error"]["code"] == "cursor_expired").await;
-    let after = until_swept(&world, &path, Some(&first)).await;
+    world.until_sync(&path, |sync| sync["last_error"]["code"] == "cursor_expired").await;
+    let after = world.until_swept(&path, Some(&first)).await;
     assert_eq!(after["devices"], 450);
     assert!(after.get("last_error").is_none(), "{after}");
     let firsts = pages(&world).iter().filter(|(cursor, _)| cursor.is_none()).count();
@@ -71,14 +70,15 @@ async fn a_next_page_on_another_host_is_not_followed_and_removes_nothing() {
     let (world, path, first) = swept_world().await;
     world.acme.fail(Fault::new(FaultKind::ForeignNext).on(DEVICES));
     ask(&world, &path).await;
-    let sync = until(&world, &path, |sync| sync["last_error"]["code"] == "okta_bad_answer").await;
+    let sync =
+        world.until_sync(&path, |sync| sync["last_error"]["code"] == "okta_bad_answer").await;
     assert_eq!(
         (&sync["devices"], &sync["last_success_at"]),
         (&json!(450), &first["last_success_at"])
     );
     assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
     world.acme.recover();
-    let after = until_swept(&world, &path, Some(&first)).await;
+    let after = world.until_swept(&path, Some(&first)).await;
     assert_eq!(after["devices"], 450);
 }
 
@@ -87,12 +87,13 @@ async fn an_outage_is_told_of_and_ends_by_itself() {
     let (world, path, first) = swept_world().await;
     world.acme.fail(Fault::status(503));
     ask(&world, &path).await;
-    let sync = until(&world, &path, |sync| sync["last_error"]["code"] == "okta_unreachable").await;
+    let sync =
+        world.until_sync(&path, |sync| sync["last_error"]["code"] == "okta_unreachable").await;
     assert_eq!(sync["devices"], 450);
     let reasons = world.get(&path).await.expect(200)["status_reasons"].clone();
     assert_eq!(reasons, json!(["no_platform_selected"]), "an outage degrades nothing");
     world.acme.recover();
-    let after = until_swept(&world, &path, Some(&first)).await;
+    let after = world.until_swept(&path, Some(&first)).await;
     assert!(after.get("last_error").is_none(), "{after}");
 }
 
@@ -104,20 +105,20 @@ async fn a_client_that_is_refused_is_told_of_and_looked_at_again() {
     world.acme.change(|knobs| knobs.client_active = false);
     world.acme.kill_tokens();
     ask(&world, &path).await;
-    until(&world, &path, |sync| sync["last_error"]["code"] == "invalid_client").await;
+    world.until_sync(&path, |sync| sync["last_error"]["code"] == "invalid_client").await;
     assert_ne!(world.sql(rechecked), before, "a check of the credentials was asked for");
 }
 
 #[tokio::test]
 async fn a_rate_that_is_spent_by_others_makes_the_sweep_wait_and_loses_nothing() {
     let world = mirroring().start().await;
-    add_fleet(&world, 250);
+    world.add_fleet(250);
     world.acme.change(|knobs| knobs.rate_limits.window_seconds = 3);
     world.acme.leave_requests("devices", 0);
     let path = world.connected().await;
-    let sync = until(&world, &path, |sync| sync["state"] == "waiting").await;
+    let sync = world.until_sync(&path, |sync| sync["state"] == "waiting").await;
     assert!(sync.get("last_error").is_none(), "waiting is no fault: {sync}");
-    let after = until_swept(&world, &path, None).await;
+    let after = world.until_swept(&path, None).await;
     assert_eq!(after["devices"], 250);
     let limited = pages(&world).iter().filter(|(_, status)| *status == 429).count();
     assert_eq!(limited, 1, "it is not asked again before the time");
@@ -126,11 +127,11 @@ async fn a_rate_that_is_spent_by_others_makes_the_sweep_wait_and_loses_nothing()
 #[tokio::test]
 async fn our_share_of_the_rate_is_never_passed() {
     let world = mirroring().start().await;
-    add_fleet(&world, 1200);
+    world.add_fleet(1200);
     // 36 requests a minute are the sweeps' own: 3.6 at once, then 0.54 a second.
     world.acme.change(|knobs| knobs.rate_limits.devices = 120);
     let path = world.connected().await;
-    let after = until_swept(&world, &path, None).await;
+    let after = world.until_swept(&path, None).await;
     assert_eq!(
         (&after["devices"], &after["progress"]["devices_per_minute"]),
         (&json!(1200), &json!(7200))
@@ -156,13 +157,13 @@ async fn our_share_of_the_rate_is_never_passed() {
 #[tokio::test]
 async fn two_services_on_one_database_read_each_page_once() {
     let world = mirroring().start().await;
-    add_fleet(&world, 450);
+    world.add_fleet(450);
     let _other = Process::serve(&world.environment).await;
     let path = world.connected().await;
-    let mut sync = until_swept(&world, &path, None).await;
+    let mut sync = world.until_swept(&path, None).await;
     for sweeps in 2..=4 {
         ask(&world, &path).await;
-        sync = until_swept(&world, &path, Some(&sync)).await;
+        sync = world.until_swept(&path, Some(&sync)).await;
         assert_eq!(pages(&world).len(), 3 * sweeps);
     }
     assert_eq!(sync["devices"], 450);
@@ -172,7 +173,7 @@ async fn two_services_on_one_database_read_each_page_once() {
 async fn what_a_killed_service_had_begun_another_one_ends() {
     let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2");
     let mut world = builder.without_service().await;
-    add_fleet(&world, 1000);
+    world.add_fleet(1000);
     world.acme.fail(Fault::delay_ms(300).on(DEVICES));
     let mut first = Process::serve(&world.environment).await;
     world.base.clone_from(&first.base);
@@ -187,7 +188,7 @@ async fn what_a_killed_service_had_begun_another_one_ends() {
     world.acme.recover();
     let second = Process::serve(&world.environment).await;
     world.base.clone_from(&second.base);
-    let sync = until_swept(&world, &path, None).await;
+    let sync = world.until_swept(&path, None).await;
     assert_eq!((&sync["devices"], &sync["progress"]["expected"]), (&json!(1000), &json!(1000)));
     let asked = pages(&world);
     assert!(asked.len() <= 6, "one page at most is read twice: {asked:?}");
@@ -203,7 +204,7 @@ async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
     postgres.execute("postgres", &durable).expect("SQL");
     let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2").database_url(url);
     let world = builder.start().await;
-    add_fleet(&world, 800);
+    world.add_fleet(800);
     world.acme.fail(Fault::delay_ms(300).on(DEVICES));
     let path = world.connected().await;
     let pages_kept = |postgres: &Postgres| {
@@ -217,7 +218,7 @@ async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
     postgres.crash().expect("crash");
     postgres.restart().expect("restart");
     world.acme.recover();
-    let sync = until_swept(&world, &path, None).await;
+    let sync = world.until_swept(&path, None).await;
     assert_eq!(sync["devices"], 800);
     assert_eq!(pages(&world).iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
 }
@@ -229,11 +230,11 @@ async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_r
     for table in ["okta_devices", "okta_sweep_pages", "okta_rereads"] {
         world.sql(&format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"));
     }
-    add_fleet(&world, 16_000);
+    world.add_fleet(16_000);
     let path = world.connected().await;
-    let first = until_swept(&world, &path, None).await;
+    let first = world.until_swept(&path, None).await;
     world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
-    until_swept(&world, &path, Some(&first)).await;
+    world.until_swept(&path, Some(&first)).await;
     assert_eq!(world.sql("SELECT attempts FROM jobs WHERE kind = 'sweep'"), "0");
     assert_eq!(world.sql("SELECT count(*) FROM okta_devices WHERE follows_sweeps"), "16000");
 }
@@ -241,14 +242,16 @@ async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_r
 #[tokio::test]
 async fn devices_that_are_added_while_a_sweep_runs_harm_nothing() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
-    let ids = add_fleet(&world, 450);
+    let ids = world.add_fleet(450);
     world.acme.fail(Fault::delay_ms(200).on(DEVICES).times(3));
     let path = world.connected().await;
     for (n, id) in ids.iter().enumerate().take(20) {
         world.acme.add_device(NewDevice::mac(format!("C02LATE{n:05}"), udid(9000 + n)));
         world.acme.delete_device(id).expect("device");
     }
-    until(&world, &path, |sync| sync["devices"] == 450 && !sync["last_success_at"].is_null()).await;
+    world
+        .until_sync(&path, |sync| sync["devices"] == 450 && !sync["last_success_at"].is_null())
+        .await;
     let shown = world.sql("SELECT count(*) FROM okta_devices WHERE serial_number LIKE 'C02LATE%'");
     assert_eq!(shown, "20");
 }

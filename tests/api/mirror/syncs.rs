@@ -1,4 +1,4 @@
-//! The mirror on good days: what a sweep keeps, what is read again, and what callers see of it.
+//! The mirror on good days: what a sweep stores, what is read again, and what callers see of it.
 
 use std::time::{Duration, Instant};
 
@@ -6,125 +6,25 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{NewDevice, OrgSetup};
 
-use crate::support::world::{Builder, World, item};
-
-pub const DEVICES: &str = "/api/v1/devices";
-
-pub const PATIENCE: Duration = Duration::from_secs(40);
-
-/// A service that mirrors; each of its jobs runs once, unless it is asked for.
-pub fn mirroring() -> Builder {
-    ["SYNC_SWEEP", "SYNC_READ", "SYNC_PENDING", "RECHECK"]
-        .iter()
-        .fold(World::build().setting("ODT_SYNC_WORKERS", "2"), |builder, job| {
-            builder.setting(&format!("ODT_{job}_EVERY_SECONDS"), "3600")
-        })
-}
-
-/// Macs without users; the org's rate is none that anybody notices.
-pub fn add_fleet(world: &World, count: usize) -> Vec<String> {
-    world.acme.change(|knobs| {
-        knobs.rate_limits.devices = 60_000;
-        knobs.rate_limits.device_users = 60_000;
-    });
-    let mac = |n: usize| NewDevice::mac(format!("C02SYNC{n:05}"), udid(n));
-    (0..count).map(|n| world.acme.add_device(mac(n))).collect()
-}
-
-pub fn udid(n: usize) -> String {
-    format!("8A5B0C2E-1D3F-4A6B-9C8D-{n:012}")
-}
-
-/// What `…/sync` says, once it is as expected.
-pub async fn until(world: &World, path: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let sync = world.get(&format!("{path}/sync")).await.expect(200);
-        if is(&sync) {
-            return sync;
-        }
-        assert!(Instant::now() < until, "it stays at {sync}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// The first complete sweep, or one after `before`.
-pub async fn until_swept(world: &World, path: &str, before: Option<&Value>) -> Value {
-    let last = before.map_or(Value::Null, |sync| sync["last_success_at"].clone());
-    until(world, path, |sync| !sync["last_success_at"].is_null() && sync["last_success_at"] != last)
-        .await
-}
-
-/// Asks for a sweep and waits until it is complete.
-pub async fn sweep_again(world: &World, path: &str) -> Value {
-    let before = world.get(&format!("{path}/sync")).await.expect(200);
-    world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
-    until_swept(world, path, Some(&before)).await
-}
-
-/// The record of the mirror, once it is as expected.
-pub async fn until_record(
-    world: &World,
-    path: &str,
-    id: &str,
-    is: impl Fn(&Value) -> bool,
-) -> Value {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let found = find_record(world, path, id).await;
-        if is(&found) {
-            return found;
-        }
-        assert!(Instant::now() < until, "it stays at {found}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// The record, on whichever page of the list it is; null when it is on none.
-pub async fn find_record(world: &World, path: &str, id: &str) -> Value {
-    let mut query = "limit=200".to_owned();
-    loop {
-        let page = world.get(&format!("{path}/okta-devices?{query}")).await.expect(200);
-        let items = page["items"].as_array().expect("items");
-        if let Some(found) = items.iter().find(|item| item["okta_device_id"] == id) {
-            return found.clone();
-        }
-        let Some(next) = page["next_cursor"].as_str() else { return Value::Null };
-        query = format!("limit=200&cursor={next}");
-    }
-}
-
-/// As a hook does: the device is to be read again by its id.
-pub fn ask_for(world: &World, id: &str) {
-    world.sql(&format!(
-        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-         SELECT tenant_id, id, '{id}', 'hook' FROM integrations"
-    ));
-    run_now(world, "rereads");
-}
-
-pub fn run_now(world: &World, kind: &str) {
-    world.sql("UPDATE okta_rereads SET due_at = least(due_at, now())");
-    world.sql(&format!(
-        "UPDATE jobs SET run_at = now(), requested_at = clock_timestamp() WHERE kind = '{kind}'"
-    ));
-}
+use crate::support::answer::item;
+use crate::support::fleet::{DEVICES, PATIENCE, mirroring};
+use crate::support::world::World;
 
 #[tokio::test]
 async fn a_sweep_keeps_every_device_once_and_of_its_users_no_more_than_is_needed() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 450);
+    let ids = world.add_fleet(450);
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&ids[7], &ada).expect("device");
     let path = world.connected().await;
-    let sync = until_swept(&world, &path, None).await;
+    let sync = world.until_swept(&path, None).await;
     assert_eq!((&sync["devices"], &sync["unmatched"]), (&json!(450), &json!(450)));
     assert_eq!(sync["progress"]["expected"], 450);
     assert_eq!(sync["full_sweep_minutes"], 1);
     assert!(sync.get("last_error").is_none(), "{sync}");
     let pages = world.acme.journal().count(DEVICES);
     assert_eq!(pages, 3, "three pages of 200");
-    let record = until_record(&world, &path, &ids[7], |record| !record.is_null()).await;
+    let record = world.until_record(&path, &ids[7], |record| !record.is_null()).await;
     assert_eq!(
         record["users"],
         json!([{ "id": ada, "login": "ada@acme.example", "management_status": "MANAGED" }])
@@ -140,18 +40,18 @@ async fn a_sweep_keeps_every_device_once_and_of_its_users_no_more_than_is_needed
 #[tokio::test]
 async fn adaptive_mfa_is_inferred_from_a_managed_user_and_from_nothing_less() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 2);
+    let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.enroll(&ids[0], &ada).expect("device");
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     let outcome = async || {
         let report = world.get(&format!("{path}/prerequisites")).await.expect(200);
         item(&report, "adaptive_mfa").clone()
     };
     assert_eq!(outcome().await["outcome"], "unknown");
     world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     let until = Instant::now() + PATIENCE;
     while outcome().await["outcome"] != "inferred" {
         assert!(Instant::now() < until, "{}", outcome().await);
@@ -163,41 +63,41 @@ async fn adaptive_mfa_is_inferred_from_a_managed_user_and_from_nothing_less() {
 #[tokio::test]
 async fn a_second_sweep_writes_no_row_that_is_as_it_was() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 3);
+    let ids = world.add_fleet(3);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     let versions = "SELECT string_agg(xmin::text, ',' ORDER BY okta_device_id) FROM okta_devices";
     let before = world.sql(versions);
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     assert_eq!(world.sql(versions), before);
     world.acme.set_device_status(&ids[1], "SUSPENDED").expect("device");
-    sweep_again(&world, &path).await;
+    world.sweep_again(&path).await;
     assert_ne!(world.sql(versions), before);
 }
 
 #[tokio::test]
 async fn words_and_fields_that_nobody_knows_are_kept_and_do_no_harm() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 1);
+    let ids = world.add_fleet(1);
     world
         .acme
         .change_device(&ids[0], |device| device.status = "QUARANTINED".into())
         .expect("device");
     let phone = world.acme.add_device(NewDevice::iphone().profile("platform", "VISIONOS"));
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
-    let record = until_record(&world, &path, &ids[0], |record| !record.is_null()).await;
+    world.until_swept(&path, None).await;
+    let record = world.until_record(&path, &ids[0], |record| !record.is_null()).await;
     assert_eq!(record["status"], "QUARANTINED");
-    let record = until_record(&world, &path, &phone, |record| !record.is_null()).await;
+    let record = world.until_record(&path, &phone, |record| !record.is_null()).await;
     assert_eq!((&record["platform"], &record["udid"]), (&json!("VISIONOS"), &Value::Null));
 }
 
 #[tokio::test]
 async fn an_integration_that_moves_to_another_org_takes_nothing_of_the_mirror_along() {
     let world = mirroring().org(OrgSetup::new("beta")).start().await;
-    add_fleet(&world, 3);
+    world.add_fleet(3);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.put(&format!("{path}/event-hook"), &json!({})).await.expect(201);
     world.delete(&format!("{path}/credentials")).await.expect(200);
     world.patch(&path, &json!({ "okta_domain": "beta.okta.com" })).await.expect(200);
@@ -217,14 +117,14 @@ async fn an_integration_that_moves_to_another_org_takes_nothing_of_the_mirror_al
 async fn a_sign_in_that_moves_last_updated_is_found_by_the_next_incremental_read() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
     world.acme.change(|knobs| knobs.sign_in_moves_last_updated = true);
-    let ids = add_fleet(&world, 3);
+    let ids = world.add_fleet(3);
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.enroll(&ids[2], &ada).expect("device");
     let path = world.connected().await;
-    let first = until_swept(&world, &path, None).await;
+    let first = world.until_swept(&path, None).await;
     world.acme.sign_in_with_fastpass(&ids[2], &ada).expect("device");
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
-    until_record(&world, &path, &ids[2], managed).await;
+    world.until_record(&path, &ids[2], managed).await;
     let sync = world.get(&format!("{path}/sync")).await.expect(200);
     assert_eq!(sync["last_success_at"], first["last_success_at"], "no sweep was needed");
 }
@@ -234,12 +134,12 @@ async fn changes_are_found_however_wrong_a_clock_is() {
     for skew in [7200, -7200] {
         let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
         world.acme.change(|knobs| knobs.clock_skew_seconds = skew);
-        let ids = add_fleet(&world, 2);
+        let ids = world.add_fleet(2);
         let path = world.connected().await;
-        until_swept(&world, &path, None).await;
+        world.until_swept(&path, None).await;
         for status in ["SUSPENDED", "ACTIVE", "DEACTIVATED"] {
             world.acme.set_device_status(&ids[1], status).expect("device");
-            until_record(&world, &path, &ids[1], |record| record["status"] == status).await;
+            world.until_record(&path, &ids[1], |record| record["status"] == status).await;
         }
     }
 }
@@ -247,9 +147,9 @@ async fn changes_are_found_however_wrong_a_clock_is() {
 #[tokio::test]
 async fn records_are_listed_by_pages_and_by_whether_the_inventory_knows_them() {
     let world = mirroring().start().await;
-    let ids = add_fleet(&world, 5);
+    let ids = world.add_fleet(5);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.sql(&format!(
         "INSERT INTO devices (tenant_id, serial_number, platform, okta_device_id, reported_at, deleted_at) \
          SELECT tenant_id, v.serial, 'macos', v.okta_id, now(), v.gone FROM integrations, (VALUES \
@@ -311,9 +211,9 @@ async fn a_sweep_is_asked_for_with_credentials_only_and_leaves_a_word_in_the_aud
 #[tokio::test]
 async fn without_credentials_the_mirror_stays_and_nothing_is_asked_any_more() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
-    add_fleet(&world, 3);
+    world.add_fleet(3);
     let path = world.connected().await;
-    until_swept(&world, &path, None).await;
+    world.until_swept(&path, None).await;
     world.delete(&format!("{path}/credentials")).await.expect(200);
     assert_eq!(
         world.sql("SELECT count(*) FROM jobs WHERE kind IN ('sweep', 'incremental', 'rereads')"),

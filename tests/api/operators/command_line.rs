@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use okta_device_trust::config::{Environment, SETTINGS};
 use serde_json::{Value, json};
 
+use crate::support::postgres::{PASSWORD, POSTGRES};
 use crate::support::process::{Process, run};
-use crate::support::world::{INTEGRATIONS, KEYRING, PASSWORD, POSTGRES, World, unique};
+use crate::support::world::{INTEGRATIONS, KEYRING, World, unique};
 
 const COMMITTED_DOCUMENT: &str = include_str!("../../../openapi/openapi.json");
 

@@ -11,8 +11,10 @@ use okta_device_trust::config::Environment;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::answer::item;
+use crate::support::postgres::POSTGRES;
 use crate::support::process::{Process, run};
-use crate::support::world::{INTEGRATIONS, KEYRING, POSTGRES, World, item};
+use crate::support::world::{INTEGRATIONS, KEYRING, World};
 
 const NEW_KEY: &str = "new-key:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 

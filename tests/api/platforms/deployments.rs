@@ -4,20 +4,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::okta::ChallengePage;
-use testkit::okta::Fault;
+use testkit::okta::{ChallengePage, Fault};
 
-use crate::platforms::configured;
 use crate::support::world::World;
 
 const MAC: &str = "C02ABC123DEF";
+
 const MAC_UDID: &str = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D";
 
 fn mac() -> Value {
     json!({ "serial_number": MAC, "udid": MAC_UDID })
 }
 
-async fn deploy(world: &World, path: &str, body: &Value) -> crate::support::world::Answer {
+async fn deploy(world: &World, path: &str, body: &Value) -> crate::support::answer::Answer {
     world.ask(Method::POST, path).scopes(&["odt:deploy"]).json(body).send().await
 }
 
@@ -39,7 +38,7 @@ fn text<'a>(dictionary: &'a plist::Dictionary, key: &str) -> &'a str {
 #[tokio::test]
 async fn a_challenge_is_fresh_for_each_call_never_cached_and_audited_without_its_value() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let mint = format!("{path}/platforms/macos/scep-challenges");
     let answer = deploy(&world, &mint, &json!({ "device": mac() })).await;
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -77,7 +76,7 @@ async fn a_challenge_is_fresh_for_each_call_never_cached_and_audited_without_its
 #[tokio::test]
 async fn a_mac_gets_two_profiles_and_settings_alone_cost_no_challenge() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let deployments = format!("{path}/platforms/macos/deployments");
     let before = world.acme.scep_challenges().len();
     let both = deploy(&world, &deployments, &json!({ "device": mac() })).await.expect(201);
@@ -123,7 +122,7 @@ async fn a_mac_gets_two_profiles_and_settings_alone_cost_no_challenge() {
 #[tokio::test]
 async fn an_iphone_gets_the_secret_in_the_extension_and_in_both_domains() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let body = json!({
         "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70", "user_principal_name": "ada@acme.example" },
         "options": { "app_config_extra": { "Note": "for {serial_number}" } },
@@ -149,7 +148,7 @@ async fn an_iphone_gets_the_secret_in_the_extension_and_in_both_domains() {
 #[tokio::test]
 async fn the_file_form_gives_one_profile_as_a_file() {
     let world = World::start().await;
-    let path = format!("{}/platforms/macos/deployments", configured(&world).await);
+    let path = format!("{}/platforms/macos/deployments", world.configured().await);
     let ask = |parts: Value| {
         let mut body = json!({ "device": mac() });
         if !parts.is_null() {
@@ -187,7 +186,7 @@ async fn the_file_form_gives_one_profile_as_a_file() {
 #[tokio::test]
 async fn a_device_gets_five_challenges_in_ten_minutes_and_ten_at_once_are_too_many() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let (path, deployments) = (
         format!("{path}/platforms/macos/scep-challenges"),
         format!("{path}/platforms/macos/deployments"),
@@ -212,7 +211,7 @@ async fn a_device_gets_five_challenges_in_ten_minutes_and_ten_at_once_are_too_ma
 #[tokio::test]
 async fn nine_devices_at_once_are_more_than_are_fetched_at_once() {
     let world = World::start().await;
-    let path = format!("{}/platforms/macos/scep-challenges", configured(&world).await);
+    let path = format!("{}/platforms/macos/scep-challenges", world.configured().await);
     world.acme.fail(Fault::delay_ms(1500));
     let asks = (0..10).map(|number| {
         let device = json!({ "serial_number": format!("C02SERIAL{number:03}"), "udid": MAC_UDID });
@@ -227,7 +226,7 @@ async fn nine_devices_at_once_are_more_than_are_fetched_at_once() {
 #[tokio::test]
 async fn okta_failing_between_request_and_answer_hands_out_nothing_and_is_told_apart() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let mint = format!("{path}/platforms/macos/scep-challenges");
     let device = |number: u8| json!({ "device": { "serial_number": format!("C02DEVICE{number:02}"), "udid": MAC_UDID } });
     world.acme.fail(Fault::status(503));
@@ -252,7 +251,7 @@ async fn okta_failing_between_request_and_answer_hands_out_nothing_and_is_told_a
 #[tokio::test]
 async fn devices_and_options_that_are_none_are_named_and_cost_no_challenge() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let before = world.acme.scep_challenges().len();
     let deployments = format!("{path}/platforms/macos/deployments");
     for (body, pointer) in [
@@ -305,7 +304,7 @@ async fn devices_and_options_that_are_none_are_named_and_cost_no_challenge() {
 #[tokio::test]
 async fn every_text_reaches_the_profile_as_it_was_sent() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let wild = "<&>\"' \u{1f469}\u{200d}\u{1f680} مرحبا ]]>";
     let body = json!({
         "device": { "serial_number": MAC, "udid": MAC_UDID, "user_principal_name": wild },
@@ -333,7 +332,7 @@ async fn every_text_reaches_the_profile_as_it_was_sent() {
 #[tokio::test]
 async fn only_the_mdm_may_deploy_and_another_tenant_finds_nothing() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let body = json!({ "device": mac() });
     for path in [
         format!("{path}/platforms/macos/scep-challenges"),
@@ -353,7 +352,7 @@ async fn a_minted_challenge_enrols_one_key_at_a_real_server_and_no_second() {
     let world = World::start().await;
     let running =
         tokio::task::block_in_place(|| real.start(&world.okta, &world.acme)).expect("SCEP server");
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let body = json!({ "device": mac(), "parts": ["certificate"] });
     let deployed =
         deploy(&world, &format!("{path}/platforms/macos/deployments"), &body).await.expect(201);

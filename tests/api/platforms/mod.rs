@@ -1,38 +1,17 @@
-//! Configuring macOS and iOS: tried before it is stored, told apart when Okta refuses, rotated in one
-//! step.
+//! Configuring macOS and iOS: tried before it is stored, with a problem for each way Okta refuses, rotated in
+//! one step.
 
 mod catalogue;
 mod deployments;
 
 use reqwest::Method;
-use serde_json::{Value, json};
-use testkit::okta::{CaAnswer, ChallengePage, PageEncoding, ScepKnobs};
-use testkit::okta::{Fault, OrgSetup};
+use serde_json::json;
+use testkit::okta::{CaAnswer, ChallengePage, Fault, OrgSetup, PageEncoding, ScepKnobs};
 
-use crate::support::world::{World, item};
+use crate::support::answer::item;
+use crate::support::world::World;
 
 type Change = Box<dyn FnOnce(&mut ScepKnobs)>;
-
-pub fn macos(world: &World) -> Value {
-    json!({
-        "scep_url": world.acme.scep_url(),
-        "challenge_url": world.acme.challenge_url(),
-        "username": world.acme.scep_username(),
-        "password": world.acme.scep_password(),
-    })
-}
-
-/// An integration with credentials and both platforms; its path.
-pub async fn configured(world: &World) -> String {
-    let path = world.connected().await;
-    world.patch(&path, &json!({ "selected_platforms": ["macos", "ios"] })).await.expect(200);
-    world.put(&format!("{path}/platforms/macos"), &macos(world)).await.expect(201);
-    world
-        .put(&format!("{path}/platforms/ios"), &json!({ "secret_key": "Tr1cky-Secret-Key" }))
-        .await
-        .expect(201);
-    path
-}
 
 fn change(world: &World, change: impl FnOnce(&mut ScepKnobs)) {
     world.acme.change(|knobs| change(&mut knobs.scep));
@@ -43,7 +22,7 @@ async fn macos_is_tried_before_it_is_stored_and_shows_its_certificate_authority(
     let world = World::start().await;
     let path = world.connected().await;
     world.acme.journal().clear();
-    let answer = world.put(&format!("{path}/platforms/macos"), &macos(&world)).await;
+    let answer = world.put(&format!("{path}/platforms/macos"), &world.macos_settings()).await;
     assert_eq!(answer.etag(), "\"3\"");
     let stored = answer.expect(201);
     assert_eq!(stored["verification"]["state"], "verified");
@@ -70,7 +49,7 @@ async fn macos_is_tried_before_it_is_stored_and_shows_its_certificate_authority(
 #[tokio::test]
 async fn with_both_platforms_the_integration_is_active_and_the_wizard_complete() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let integration = world.get(&path).await.expect(200);
     assert_eq!(
         (&integration["status"], &integration["status_reasons"]),
@@ -128,7 +107,7 @@ async fn the_challenge_page_is_read_in_every_encoding_that_servers_use() {
         let answer = world
             .ask(Method::PUT, &format!("{path}?dry_run=true"))
             .admin()
-            .json(&macos(&world))
+            .json(&world.macos_settings())
             .send()
             .await;
         assert_eq!(answer.expect(200)["stored"], false, "{encoding:?}");
@@ -147,7 +126,7 @@ async fn the_certificate_authority_is_read_whatever_the_server_calls_it() {
             knobs.ca = ca;
             knobs.ca_content_type = Some("application/octet-stream".to_owned());
         });
-        let tried = world.put(&path, &macos(&world)).await.expect(200);
+        let tried = world.put(&path, &world.macos_settings()).await.expect(200);
         assert!(tried["certificate_authority"]["subject"].is_string(), "{ca:?}");
     }
 }
@@ -172,17 +151,17 @@ async fn each_way_of_failing_has_its_own_code_and_stores_nothing() {
     for (status, code, turn) in cases {
         let knobs = world.acme.knobs();
         change(&world, turn);
-        world.put(&path, &macos(&world)).await.expect_problem(status, code);
+        world.put(&path, &world.macos_settings()).await.expect_problem(status, code);
         world.acme.change(|now| *now = knobs);
     }
-    let mut wrong = macos(&world);
+    let mut wrong = world.macos_settings();
     wrong["password"] = json!("not-the-password");
     world.put(&path, &wrong).await.expect_problem(422, "scep_credentials_refused");
-    let mut elsewhere = macos(&world);
+    let mut elsewhere = world.macos_settings();
     elsewhere["challenge_url"] = json!(format!("https://{}/nothing/here", world.acme.host()));
     world.put(&path, &elsewhere).await.expect_problem(422, "scep_wrong_url");
     world.acme.fail(Fault::status(503));
-    world.put(&path, &macos(&world)).await.expect_problem(504, "okta_unreachable");
+    world.put(&path, &world.macos_settings()).await.expect_problem(504, "okta_unreachable");
     world.acme.recover();
     world.get(&path).await.expect_problem(404, "not_found");
 }
@@ -205,7 +184,7 @@ async fn urls_that_lead_elsewhere_are_refused_before_anything_is_asked() {
         (format!("https://{host}/{}", "x".repeat(2048)), "too_long"),
     ] {
         for field in ["scep_url", "challenge_url"] {
-            let mut body = macos(&world);
+            let mut body = world.macos_settings();
             body[field] = json!(url);
             let problem = world.put(&path, &body).await.expect_problem(422, "invalid_request");
             assert_eq!(problem["errors"][0]["pointer"], format!("/{field}"), "{url}");
@@ -242,7 +221,7 @@ async fn fields_of_the_wrong_shape_or_platform_are_named() {
 #[tokio::test]
 async fn a_password_that_was_reset_degrades_until_the_new_one_is_entered() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let platform = format!("{path}/platforms/macos");
     world.acme.reset_scep_password();
     let verify = || world.ask(Method::POST, &format!("{platform}/verify")).admin().send();
@@ -274,7 +253,7 @@ async fn a_password_that_was_reset_degrades_until_the_new_one_is_entered() {
 #[tokio::test]
 async fn deleting_asks_for_confirmation_once_devices_depend_on_it() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let platform = format!("{path}/platforms/ios");
     let deploy =
         world.ask(Method::POST, &format!("{platform}/deployments")).scopes(&["odt:deploy"]);
@@ -296,7 +275,7 @@ async fn deleting_asks_for_confirmation_once_devices_depend_on_it() {
 async fn a_configured_platform_binds_the_integration_to_its_org() {
     let world = World::build().org(OrgSetup::new("globex")).start().await;
     let path = world.integration().await;
-    world.put(&format!("{path}/platforms/macos"), &macos(&world)).await.expect(201);
+    world.put(&format!("{path}/platforms/macos"), &world.macos_settings()).await.expect(201);
     world
         .patch(&path, &json!({ "okta_domain": "globex.okta.com" }))
         .await
@@ -306,7 +285,7 @@ async fn a_configured_platform_binds_the_integration_to_its_org() {
 #[tokio::test]
 async fn versions_count_up_only_for_what_devices_are_given() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let (macos, ios) = (format!("{path}/platforms/macos"), format!("{path}/platforms/ios"));
     let before = world.get(&macos).await.expect(200);
     let asked = world.acme.journal().entries().len();
@@ -328,7 +307,7 @@ async fn versions_count_up_only_for_what_devices_are_given() {
 async fn refused_scep_credentials_are_audited_without_their_values() {
     let world = World::start().await;
     let path = world.connected().await;
-    let mut wrong = macos(&world);
+    let mut wrong = world.macos_settings();
     wrong["password"] = json!("not-the-password");
     let refused = world.put(&format!("{path}/platforms/macos"), &wrong).await;
     refused.expect_problem(422, "scep_credentials_refused");

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use okta_device_trust::startup::load_config;
 
-use crate::support::world::{KEYRING, PASSWORD, POSTGRES, TEMPLATE, World, unique};
+use crate::support::postgres::{PASSWORD, POSTGRES, TEMPLATE};
+use crate::support::world::{KEYRING, World, unique};
 
 /// A database of its own and a login for it, made by `sql`, in which `{role}` is the login's name.
 fn database(template: Option<&str>, sql: &str) -> (String, String) {

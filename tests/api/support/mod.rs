@@ -1,5 +1,16 @@
-//! What the tests share: the world of one test, the program as a process, the search for secrets.
+//! What the tests share: the world of one test and its verbs.
 
+pub mod answer;
+pub mod builder;
 pub mod canary_search;
+pub mod event_hooks;
+pub mod fleet;
+pub mod inventory;
+pub mod pgbouncer;
+pub mod platforms;
+pub mod postgres;
 pub mod process;
+pub mod proxy;
+pub mod replica;
+pub mod trust;
 pub mod world;

@@ -8,11 +8,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{Fault, NewDevice};
 
-use crate::platforms::configured;
-use crate::support::world::{Answer, Builder, World};
+use crate::support::answer::Answer;
+use crate::support::builder::Builder;
+use crate::support::world::World;
 
 const MAC: &str = "C02TRUST0MAC";
+
 const UDID: &str = "5D1C8A34-2B7E-4F60-9A13-C0FFEE7A0B5E";
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A service that mirrors, and soon; sweeps every second unless a test wants them rare.
@@ -87,7 +90,7 @@ async fn trusted(world: &World) -> (String, String) {
     // A real org would let sweeps go round far less often than a test wants them.
     world.acme.change(|knobs| knobs.rate_limits.devices = 6000);
     let (device, _) = registered(world);
-    let path = configured(world).await;
+    let path = world.configured().await;
     report_enrolled(world, &id_of(&path)).await;
     until_trust(world, "trusted", "managed_and_active").await;
     (path, device)
@@ -125,7 +128,7 @@ fn pass(world: &World, time: &str) {
 #[tokio::test]
 async fn a_mac_becomes_trusted_step_by_step_and_is_not_once_it_is_wiped() {
     let world = mirroring().start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let now = Utc::now();
     let enrolled = json!({
         "platform": "macos", "udid": UDID,
@@ -337,7 +340,7 @@ async fn an_iphone_that_okta_cannot_name_is_matched_by_the_id_that_the_mdm_repor
     let device = world.acme.add_device(NewDevice::iphone());
     let user = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&device, &user).expect("device and user");
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let now = Utc::now();
     let body = json!({
         "platform": "ios", "udid": "00008110-000A1B2C3D4E801E",

@@ -1,64 +1,14 @@
-//! Trust status of many devices: up to 1,000 at once, the list and the tenant's summary.
+//! Trust status of many devices: up to 1,000 at once, the list and the summary of the tenant.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::world::{POSTGRES, World, database_on};
-use crate::trust_status::{
-    MAC, UDID, add_device, ask, certify, deliver, expect_verdict, query, swept, trusted_mac,
-};
-
-/// Stands between the service and PostgreSQL and counts the answers that end a round trip.
-async fn counting_proxy(port: u16) -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    let address = listener.local_addr().expect("address");
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(("127.0.0.1", port)).await.expect("PostgreSQL");
-            let (mut from_client, to_client) = client.into_split();
-            let (from_server, mut to_server) = server.into_split();
-            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-            tokio::spawn(count_ready(from_server, to_client, Arc::clone(&counted)));
-        }
-    });
-    (address.port(), count)
-}
-
-/// Hands on what the server says and counts `ReadyForQuery`: one for each round trip.
-async fn count_ready(
-    mut server: impl AsyncReadExt + Unpin,
-    mut client: impl AsyncWriteExt + Unpin,
-    count: Arc<AtomicUsize>,
-) {
-    let mut begun = false;
-    while let Ok(kind) = server.read_u8().await {
-        if client.write_u8(kind).await.is_err() {
-            return;
-        }
-        // Before the first message, a byte alone declines encryption.
-        if kind == b'N' && !begun {
-            continue;
-        }
-        begun = true;
-        let Ok(length) = server.read_u32().await else { return };
-        let mut body = vec![0; length as usize - 4];
-        if server.read_exact(&mut body).await.is_err() {
-            return;
-        }
-        if kind == b'Z' {
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-        if client.write_u32(length).await.is_err() || client.write_all(&body).await.is_err() {
-            return;
-        }
-    }
-}
+use crate::support::inventory::{MAC, UDID};
+use crate::support::postgres::{POSTGRES, database_on};
+use crate::support::proxy::counting_proxy;
+use crate::support::trust::expect_verdict;
+use crate::support::world::World;
 
 #[tokio::test]
 async fn a_thousand_devices_are_answered_in_order_and_in_one_round_trip() {
@@ -72,18 +22,18 @@ async fn a_thousand_devices_are_answered_in_order_and_in_one_round_trip() {
     let mut world =
         World::build().database_url(url).setting("ODT_DATABASE_CONNECTIONS", "1").start().await;
     world.database = database;
-    let id = swept(&world).await;
-    trusted_mac(&world, &id, MAC);
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
     let mut devices: Vec<Value> =
         (0..998).map(|n| json!({ "serial_number": format!("UNKNOWN{n:05}") })).collect();
     devices.insert(500, json!({ "serial_number": MAC }));
     devices.push(json!({ "serial_number": MAC.to_lowercase() }));
     let body = json!({ "devices": devices });
     // Each connection prepares the statement at its first use.
-    query(&world, &body).await.expect(200);
+    world.query_trust(&body).await.expect(200);
     let before = round_trips.load(Ordering::SeqCst);
     assert!(before > 0, "not through the proxy");
-    let found = query(&world, &body).await.expect(200);
+    let found = world.query_trust(&body).await.expect(200);
     assert_eq!(round_trips.load(Ordering::SeqCst) - before, 1);
     let items = found["items"].as_array().expect("items");
     assert_eq!(items.len(), 1000);
@@ -104,7 +54,7 @@ async fn a_thousand_devices_are_answered_in_order_and_in_one_round_trip() {
 #[tokio::test]
 async fn what_is_no_identifier_is_refused_with_its_place() {
     let world = World::start().await;
-    swept(&world).await;
+    world.swept_integration().await;
     let long = "A".repeat(500);
     for (item, pointer) in [
         (json!({ "serial_number": long }), "/devices/1/serial_number"),
@@ -114,19 +64,19 @@ async fn what_is_no_identifier_is_refused_with_its_place() {
         (json!({}), "/devices/1"),
     ] {
         let body = json!({ "devices": [{ "serial_number": MAC }, item] });
-        let problem = query(&world, &body).await.expect_problem(422, "invalid_request");
+        let problem = world.query_trust(&body).await.expect_problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["pointer"], pointer);
     }
     let device = json!({ "serial_number": MAC });
     for count in [0, 1001] {
         let body = json!({ "devices": vec![&device; count] });
-        let problem = query(&world, &body).await.expect_problem(422, "invalid_request");
+        let problem = world.query_trust(&body).await.expect_problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["pointer"], "/devices");
     }
     for hostile in
         ["C02%00ABCDEF", "..%2F..%2Fetc%2Fpasswd", "%FF%FE%FDABCDE", "C02ABC'--12", &long]
     {
-        let answer = ask(&world, &format!("/trust-status/devices/{hostile}")).await;
+        let answer = world.ask_trust(&format!("/trust-status/devices/{hostile}")).await;
         let problem = answer.expect_problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["pointer"], "/path/serial_number");
     }
@@ -135,31 +85,32 @@ async fn what_is_no_identifier_is_refused_with_its_place() {
 #[tokio::test]
 async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifier() {
     let world = World::start().await;
-    let id = swept(&world).await;
+    let id = world.swept_integration().await;
     for n in 0..5 {
-        trusted_mac(&world, &id, &format!("TRUSTED{n:05}"));
-        add_device(&world, &format!("BARE{n:08}"), "macos");
+        world.insert_trusted_mac(&id, &format!("TRUSTED{n:05}"));
+        world.insert_device(&format!("BARE{n:08}"), "macos");
     }
     world.sql("UPDATE devices SET deleted_at = now() WHERE serial_number = 'BARE00000003'");
     world.sql(
         "UPDATE devices SET enrollment_state = 'unenrolled' WHERE serial_number = 'BARE00000004'",
     );
     world.sql(&format!("UPDATE devices SET udid = '{UDID}' WHERE serial_number = 'TRUSTED00002'"));
-    let list = async |filter: &str| {
-        let (mut found, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let page =
-                ask(&world, &format!("/trust-status/devices?{filter}{cursor}")).await.expect(200);
-            let items = page["items"].as_array().expect("items").clone();
-            found.extend(
-                items.iter().map(|item| {
+    let list =
+        async |filter: &str| {
+            let (mut found, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = world
+                    .ask_trust(&format!("/trust-status/devices?{filter}{cursor}"))
+                    .await
+                    .expect(200);
+                let items = page["items"].as_array().expect("items").clone();
+                found.extend(items.iter().map(|item| {
                     item["device"]["serial_number"].as_str().expect("serial").to_owned()
-                }),
-            );
-            let Some(next) = page["next_cursor"].as_str() else { return found };
-            cursor = format!("&cursor={next}");
-        }
-    };
+                }));
+                let Some(next) = page["next_cursor"].as_str() else { return found };
+                cursor = format!("&cursor={next}");
+            }
+        };
     let all = list("limit=2").await;
     assert_eq!(all.len(), 9);
     assert!(all.is_sorted() && !all.contains(&"BARE00000003".to_owned()), "{all:?}");
@@ -177,7 +128,7 @@ async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifie
         ("limit=0", 422),
         ("cursor=%21", 422),
     ] {
-        let answer = ask(&world, &format!("/trust-status/devices?{filter}")).await;
+        let answer = world.ask_trust(&format!("/trust-status/devices?{filter}")).await;
         assert_eq!(answer.status, status, "{filter} {}", answer.text);
     }
 }
@@ -185,19 +136,19 @@ async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifie
 #[tokio::test]
 async fn the_summary_counts_verdicts_reasons_notes_and_ending_certificates() {
     let world = World::start().await;
-    let summary = ask(&world, "/trust-status").await.expect(200);
+    let summary = world.ask_trust("/trust-status").await.expect(200);
     assert_eq!((&summary["total"], &summary["integration_id"]), (&json!(0), &json!(null)));
-    let id = swept(&world).await;
+    let id = world.swept_integration().await;
     for (n, days) in [5, 20, 60, 200, 0].into_iter().enumerate() {
         let serial = format!("TRUSTED{n:05}");
-        trusted_mac(&world, &id, &serial);
+        world.insert_trusted_mac(&id, &serial);
         world.sql(&format!("DELETE FROM device_certificates WHERE serial_number = '{serial}'"));
-        certify(&world, &id, &serial, days);
+        world.insert_certificate(&id, &serial, days);
     }
-    add_device(&world, "BARE00000001", "macos");
-    add_device(&world, "BARE00000002", "macos");
-    deliver(&world, &id, "BARE00000002");
-    let summary = ask(&world, "/trust-status").await.expect(200);
+    world.insert_device("BARE00000001", "macos");
+    world.insert_device("BARE00000002", "macos");
+    world.insert_delivery(&id, "BARE00000002");
+    let summary = world.ask_trust("/trust-status").await.expect(200);
     assert_eq!(summary["total"], 7);
     assert_eq!(
         summary["trust"],
@@ -220,5 +171,5 @@ async fn the_summary_counts_verdicts_reasons_notes_and_ending_certificates() {
     );
     assert_eq!(summary["stale"], false);
     world.sql("UPDATE okta_syncs SET swept_at = now() - interval '20 minutes'");
-    assert_eq!(ask(&world, "/trust-status").await.expect(200)["stale"], true);
+    assert_eq!(world.ask_trust("/trust-status").await.expect(200)["stale"], true);
 }

@@ -1,0 +1,124 @@
+//! Secrets in what is printed: `Debug`, messages about settings, the audit.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use okta_device_trust::config::{Config, Environment};
+use okta_device_trust::crypto::Keyring;
+use okta_device_trust::model::{NewCredentials, StoredCredentials};
+use okta_device_trust::okta::ClientCredentials;
+use serde_json::json;
+
+use super::{DATABASE_PASSWORD, MISPLACED, SEALING_KEY, SECRET, SHARED_SECRET, dump};
+use crate::support::canary_search::{Canary, with_decoded_bytes};
+use crate::support::postgres::POSTGRES;
+use crate::support::process::run;
+use crate::support::world::World;
+
+#[tokio::test]
+async fn a_secret_pasted_into_the_field_of_the_client_id_is_not_kept() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    // An admin takes one field for the other; Okta refuses it.
+    let swapped = json!({ "client_id": SECRET, "client_secret": world.acme.client_id() });
+    let refused = world.put(&format!("{path}/credentials"), &swapped).await;
+    refused.expect_problem(422, "invalid_client");
+    let events = world.get(&format!("{path}/events")).await.expect(200);
+    assert!(events.to_string().contains("credentials_refused"), "{events}");
+    let canary = Canary::new("the client secret", SECRET);
+    assert_eq!(canary.sits_in(&events.to_string()), None, "in the audit: {events}");
+    let stored = dump(&POSTGRES.lock().expect("postgres"), &world.database);
+    assert_eq!(canary.sits_in(&with_decoded_bytes(&stored)), None, "in the database");
+}
+
+#[tokio::test]
+async fn a_list_in_place_of_an_object_is_refused() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    let list = json!([world.acme.client_id(), world.acme.client_secret()]);
+    let answer = world.put(&format!("{path}/credentials"), &list).await;
+    answer.expect_problem(422, "invalid_request");
+    world.patch(&path, &json!(["bird.okta.com", []])).await.expect_problem(422, "invalid_request");
+}
+
+#[test]
+fn a_debug_print_shows_no_secret() {
+    let pem = tempfile::NamedTempFile::new().expect("file");
+    let mut environment = Environment::default();
+    for (name, value) in [
+        ("ODT_DATABASE_URL", format!("postgres://odt:{DATABASE_PASSWORD}@localhost/odt")),
+        (
+            "ODT_MIGRATIONS_DATABASE_URL",
+            format!("postgres://own:{DATABASE_PASSWORD}@localhost/odt"),
+        ),
+        ("ODT_KEYRING", format!("k:{}", STANDARD.encode(SEALING_KEY))),
+        ("ODT_JWT_ISSUER", "https://mdm.example.com".to_owned()),
+        ("ODT_JWT_SHARED_SECRET", SHARED_SECRET.to_owned()),
+        ("ODT_EGRESS_PROXY", format!("http://proxy:{MISPLACED}@proxy.example.com:3128")),
+    ] {
+        environment.set(name, value);
+    }
+    let config = Config::load(&environment).expect("configuration");
+    // Each of these is wrong, and none is told with its value.
+    let mut wrong = Environment::default();
+    for name in
+        ["ODT_LISTEN", "ODT_DATABASE_POOLER", "ODT_KEYRING_FILE", "ODT_EGRESS_PROXY", "ODT_X"]
+    {
+        wrong.set(name, SECRET);
+    }
+    wrong.set("ODT_OKTA_EXTRA_ROOT_CA", pem.path().to_str().expect("path"));
+    wrong.set("ODT_JWT_SHARED_SECRET", &SECRET[..16]);
+    let error = Config::load(&wrong).expect_err("wrong");
+    let (id, secret) = ("0oacanary".to_owned(), || SECRET.into());
+    let keyring = Keyring::parse(&config.keyring).expect("keyring");
+    let bad_keyring = Keyring::parse(&format!("k:{SECRET}").into()).expect_err("no keyring");
+    let printed = [
+        format!("{config:?} {config:#?}"),
+        format!("{error:?} {error}"),
+        format!("{keyring:?} {bad_keyring:?} {bad_keyring}"),
+        format!("{:?}", NewCredentials { client_id: id.clone(), client_secret: secret() }),
+        format!(
+            "{:?}",
+            StoredCredentials { client_id: id.clone(), client_secret: secret(), version: 1 }
+        ),
+        format!("{:?}", ClientCredentials { client_id: id, client_secret: secret() }),
+    ];
+    let values = [
+        ("the client secret", SECRET),
+        ("its beginning", &SECRET[..16]),
+        ("the database password", DATABASE_PASSWORD),
+        ("the shared secret", SHARED_SECRET),
+        ("the sealing key", SEALING_KEY),
+        ("the proxy's password", MISPLACED),
+    ];
+    let mut shown = Vec::new();
+    for (name, value) in values {
+        let canary = Canary::new(name, value);
+        for text in printed.iter().filter(|text| canary.sits_in(text).is_some()) {
+            shown.push(format!("{name} in {text:.60}…"));
+        }
+    }
+    assert!(shown.is_empty(), "{shown:#?}");
+}
+
+#[test]
+fn an_address_of_the_database_that_cannot_be_read_is_not_told_with_its_password() {
+    let (password, mut shown) = ("canary%password", Vec::new());
+    for url in [
+        // A password with a character that has to be encoded, and other slips of the pen.
+        format!("postgres://odt_owner:{password}@127.0.0.1:1/odt"),
+        format!("postgre://odt_owner:{password}@127.0.0.1:1/odt"),
+        format!("postgres://odt_owner:{password}@127.0.0.1:one/odt"),
+        format!("postgres://odt_owner@127.0.0.1:1/odt?pasword={password}"),
+        format!("host=127.0.0.1 port=1 password={password} user"),
+        format!("host=127.0.0.1 port=1 {password}"),
+        format!("postgres://odt_owner@127.0.0.1:1/odt?password={password}"),
+    ] {
+        let environment: Environment =
+            [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url.clone())].into_iter().collect();
+        let said = run(&environment, &["migrate"]).expect_failure();
+        if said.contains(password) {
+            shown.push(format!("{url} -> {said}"));
+        }
+    }
+    assert!(shown.is_empty(), "{shown:#?}");
+}

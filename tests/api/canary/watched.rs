@@ -1,0 +1,90 @@
+//! A service whose every answer, log line and metric is kept, to be searched at the end.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::SECRET;
+use crate::support::answer::Answer;
+use crate::support::process::Process;
+use crate::support::world::{INTEGRATIONS, World};
+
+/// Everything that came out of the service, to be searched at the end.
+pub struct Watched {
+    pub world: World,
+    pub token: String,
+    pub heard: Vec<(String, String)>,
+    pub requests: u32,
+}
+
+impl Watched {
+    /// Sends a request and keeps its answer whole. `echo`: what this answer alone may give back.
+    pub async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, String)>,
+        echo: Option<&str>,
+    ) -> Answer {
+        let mut ask = self.world.ask(method.clone(), path);
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            ask = ask.token(&self.token);
+        }
+        for (name, value) in headers {
+            ask = ask.header(name, value);
+        }
+        if let Some((content_type, body)) = body {
+            ask = ask.body(content_type, body);
+        }
+        let answer = ask.send().await;
+        self.requests += 1;
+        let mut heard = format!("{} {:?} {}", answer.status, answer.headers, answer.text);
+        if let Some(echo) = echo {
+            heard = heard.replace(echo, "(echo)");
+        }
+        self.heard.push((format!("answer {} to {method} {path}", self.requests), heard));
+        answer
+    }
+
+    pub async fn json(&mut self, method: Method, path: &str, body: &Value) -> Answer {
+        let body = (!body.is_null()).then(|| ("application/json", body.to_string()));
+        self.ask(method, path, &[], body, None).await
+    }
+
+    pub async fn integration(&mut self) -> String {
+        // What is pasted may hold what nobody wanted to send.
+        let pasted = format!("https://bird.okta.com/login?token={SECRET}#{SECRET}");
+        let created =
+            self.json(Method::POST, INTEGRATIONS, &json!({ "okta_domain": pasted })).await;
+        format!("{INTEGRATIONS}/{}", created.expect(201)["id"].as_str().expect("id"))
+    }
+
+    /// Reads all that can be read.
+    pub async fn read_everything(&mut self, path: &str) {
+        for below in [
+            "",
+            "/setup",
+            "/prerequisites",
+            "/events?limit=200",
+            "/sync",
+            "/okta-devices",
+            "/event-hook",
+        ] {
+            self.json(Method::GET, &format!("{path}{below}"), &Value::Null).await.expect(200);
+        }
+        self.json(Method::GET, INTEGRATIONS, &Value::Null).await.expect(200);
+        self.json(Method::GET, "/openapi.json", &Value::Null).await.expect(200);
+        self.json(Method::GET, "/health/ready", &Value::Null).await.expect(200);
+    }
+
+    /// Keeps all that the process wrote, and the metrics.
+    pub async fn listen_to(&mut self, service: &Process, what: &str) {
+        let metrics = self.world.http.get(&service.metrics).send().await.expect("metrics");
+        let metrics = metrics.text().await.expect("text");
+        assert!(metrics.contains("http_request_duration_seconds"), "{metrics}");
+        self.heard.push((format!("metrics of {what}"), metrics));
+        let said = service.said();
+        assert!(said.contains("\"DEBUG\""), "the log is not at trace: {said}");
+        self.heard.push((format!("log of {what}"), said));
+    }
+}

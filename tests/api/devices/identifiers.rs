@@ -1,0 +1,153 @@
+//! Serial numbers, UDIDs and Okta ids: which device has them, and which values are refused.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::inventory::{
+    MAC, OTHER_UDID, UDID, at, certificate, delivery, enrolled, id_of, with,
+};
+use crate::support::world::World;
+
+#[tokio::test]
+async fn an_identifier_belongs_to_one_living_device() {
+    let world = World::start().await;
+    let (one, two) = ("C02ONE12345", "C02TWO12345");
+    let body = |udid: &str| with(enrolled(0), "udid", json!(udid));
+    world.report_device(one, &with(body(UDID), "okta_device_id", json!("guo1"))).await.expect(201);
+    let taken = world.report_device(two, &body(UDID)).await.expect_problem(409, "identifier_taken");
+    assert!(taken["detail"].as_str().expect("detail").contains(one), "{taken}");
+    let id = with(enrolled(0), "okta_device_id", json!("guo1"));
+    world.report_device(two, &id).await.expect_problem(409, "identifier_taken");
+    world.report_device(two, &body(OTHER_UDID)).await.expect(201);
+    // An older identity is ignored, and so claims nothing.
+    let older = json!({ "platform": "macos", "reported_at": at(-1), "udid": UDID });
+    assert_eq!(
+        world.report_device(two, &older).await.expect(200)["results"]["identity"],
+        "ignored_stale"
+    );
+    // In one batch two devices may change places.
+    let swap = [
+        json!({ "serial_number": one, "platform": "macos", "reported_at": at(1), "udid": null }),
+        json!({ "serial_number": two, "platform": "macos", "reported_at": at(1), "udid": UDID }),
+        json!({ "serial_number": one, "platform": "macos", "reported_at": at(2), "udid": OTHER_UDID }),
+        json!({ "serial_number": one, "platform": "macos", "reported_at": at(3), "udid": UDID }),
+    ];
+    let results = world.report_batch(&swap).await.expect(200)["results"].clone();
+    assert_eq!(results[2]["status"], "merged", "{results}");
+    assert_eq!(results[3]["problem"]["code"], "identifier_taken");
+    assert_eq!(world.read_device(one).await.expect(200)["udid"], OTHER_UDID);
+    assert_eq!(world.read_device(two).await.expect(200)["udid"], UDID);
+}
+
+#[tokio::test]
+async fn of_many_devices_that_claim_one_identifier_at_once_one_gets_it() {
+    let world = World::start().await;
+    let body = with(enrolled(0), "udid", json!(UDID));
+    let names: Vec<String> = (0..8).map(|n| format!("C02RACE{n:04}")).collect();
+    let claims = names.iter().map(|name| world.report_device(name, &body));
+    let answers = futures_util::future::join_all(claims).await;
+    let won = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(won, 1);
+    for answer in answers.into_iter().filter(|answer| answer.status != 201) {
+        answer.expect_problem(409, "identifier_taken");
+    }
+}
+
+#[tokio::test]
+async fn two_tenants_have_the_same_device_each_for_itself() {
+    let world = World::start().await;
+    let body = with(enrolled(0), "udid", json!(UDID));
+    world.report_device(MAC, &body).await.expect(201);
+    let stranger = world.token_of("stranger", &["odt:inventory"]);
+    let path = format!("/devices/{MAC}");
+    let theirs = |method| world.ask(method, &path).token(&stranger);
+    theirs(Method::GET).send().await.expect_problem(404, "not_found");
+    theirs(Method::PUT).json(&body).send().await.expect(201);
+    theirs(Method::DELETE).send().await.expect(200);
+    assert_eq!(world.read_device(MAC).await.expect(200)["udid"], UDID);
+    let mine = world.integration().await;
+    let foreign = with(enrolled(1), "deliveries", json!({ id_of(&mine): delivery(1, 1) }));
+    let refused =
+        world.ask(Method::PUT, "/devices/C02NEW12345").token(&stranger).json(&foreign).send().await;
+    let problem = refused.expect_problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["code"], "unknown_integration");
+    assert_eq!(problem["errors"][0]["pointer"], format!("/deliveries/{}", id_of(&mine)));
+}
+
+#[tokio::test]
+async fn what_is_no_serial_number_is_refused_in_every_operation() {
+    let world = World::start().await;
+    let long = "A".repeat(500);
+    for serial in [
+        long.as_str(),
+        "SHORT",
+        "..%2F..%2Fetc",
+        "C02ABC%00123",
+        "C02ABC%F0%9F%92%A9123",
+        "C02'%20OR%201=1",
+        "%ff%fe%fd%fc%fb%fa%f9%f8",
+    ] {
+        let path = format!("/devices/{serial}");
+        for (method, body) in
+            [(Method::GET, None), (Method::PUT, Some(enrolled(0))), (Method::DELETE, None)]
+        {
+            let answer = world.ask_inventory(method.clone(), &path, body.as_ref()).await;
+            assert_eq!(answer.status, 422, "{method} {serial}: {}", answer.text);
+            let problem = answer.expect_problem(422, "invalid_request");
+            assert_eq!(problem["errors"][0]["pointer"], "/path/serial_number");
+        }
+    }
+    world.ask_inventory(Method::GET, "/devices/", None).await.expect_problem(404, "not_found");
+    world.read_device(MAC).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn every_field_that_cannot_be_accepted_is_named() {
+    let world = World::start().await;
+    let path = world.integration().await;
+    let id = id_of(&path);
+    let many: serde_json::Map<String, Value> =
+        (0..21).map(|_| (uuid::Uuid::now_v7().to_string(), Value::Null)).collect();
+    for (field, value, pointer, code) in [
+        ("udid", json!("nonsense"), "/udid".to_owned(), "invalid_characters"),
+        ("okta_device_id", json!("x".repeat(65)), "/okta_device_id".into(), "too_long"),
+        ("okta_device_id", json!("a\u{0}b"), "/okta_device_id".into(), "invalid_characters"),
+        ("serial_number", json!("C02OTHER123"), "/serial_number".into(), "mismatch"),
+        (
+            "deliveries",
+            json!({ id: delivery(0, 0) }),
+            format!("/deliveries/{id}/config_version"),
+            "out_of_range",
+        ),
+        ("deliveries", json!({ "no-id": null }), "/deliveries/no-id".into(), "invalid"),
+        ("deliveries", Value::Object(many), "/deliveries".into(), "too_many"),
+        (
+            "certificates",
+            json!({ id: certificate("xyz", 0, 0) }),
+            format!("/certificates/{id}/serial_number"),
+            "invalid_characters",
+        ),
+        (
+            "certificates",
+            json!({ id: { "serial_number": "A", "not_before": at(1), "not_after": at(1), "reported_at": at(0) } }),
+            format!("/certificates/{id}/not_after"),
+            "out_of_range",
+        ),
+        ("enrollment", json!(null), "/enrollment".into(), "invalid"),
+        (
+            "enrollment",
+            json!({ "state": "lost", "reported_at": at(0) }),
+            "/enrollment/state".into(),
+            "invalid",
+        ),
+        ("reported_at", json!("yesterday"), "/reported_at".into(), "invalid"),
+        ("platform", json!("windows"), "/platform".into(), "invalid"),
+        ("surprise", json!(1), "/surprise".into(), "unknown_field"),
+    ] {
+        let answer = world.report_device(MAC, &with(enrolled(0), field, value.clone())).await;
+        let problem = answer.expect_problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["code"], code, "{field} {value}: {problem}");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{field} {value}: {problem}");
+    }
+    world.read_device(MAC).await.expect_problem(404, "not_found");
+}

@@ -1,0 +1,149 @@
+//! Starts a world, with the settings and orgs that a test wants.
+
+use okta_device_trust::config::{Config, Environment};
+use okta_device_trust::startup::Application;
+use testkit::okta::{Options, OrgSetup, SimulatedOkta};
+
+use crate::support::postgres::{POSTGRES, database_on};
+use crate::support::world::{AUDIENCE, ISSUER, ISSUER_KEYS, KEYRING, World, unique};
+
+/// Makes the world, with what a test wants otherwise.
+pub struct Builder {
+    pub settings: Vec<(String, String)>,
+    pub orgs: Vec<OrgSetup>,
+    pub other_hosts: Vec<String>,
+    pub database: Option<String>,
+}
+
+impl Builder {
+    pub fn setting(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn org(mut self, setup: OrgSetup) -> Self {
+        self.orgs.push(setup);
+        self
+    }
+
+    /// A host that is reached and is no Okta org.
+    pub fn other_host(mut self, host: &str) -> Self {
+        self.other_hosts.push(host.to_owned());
+        self
+    }
+
+    /// PostgreSQL at this URL in place of the shared one.
+    pub fn database_url(mut self, url: impl Into<String>) -> Self {
+        self.database = Some(url.into());
+        self
+    }
+
+    /// Why the service does not start in this world, with all causes.
+    pub async fn refusal(self) -> String {
+        let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
+        let folder = tempfile::tempdir().expect("folder");
+        let url = self.database.expect("a database of the test's own");
+        let environment = environment(&okta, &url, folder.path(), &self.settings);
+        let config = Config::load(&environment).expect("configuration");
+        let error = Application::build(&config).await.err().expect("the service starts");
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            text = format!("{text}: {source}");
+            cause = source.source();
+        }
+        text
+    }
+
+    pub async fn start(self) -> World {
+        let mut world = self.without_service().await;
+        let config = Config::load(&world.environment).expect("configuration");
+        let application = Application::build(&config).await.expect("the service starts");
+        world.base = format!("http://{}", application.address());
+        world.metrics = application.metrics_address().map(|address| format!("http://{address}"));
+        world.handle = Some(application.handle());
+        tokio::spawn(application.run());
+        world
+    }
+
+    /// The world alone: the test starts the program itself and sets `base`.
+    pub async fn without_service(self) -> World {
+        let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
+        let acme = okta.add_org(OrgSetup::new("acme"));
+        for setup in self.orgs {
+            okta.add_org(setup);
+        }
+        self.other_hosts.iter().for_each(|host| okta.add_other_host(host));
+        let mut database = String::new();
+        let url = self.database.unwrap_or_else(|| {
+            let (name, url) = database_on(&POSTGRES.lock().expect("postgres"));
+            database = name;
+            url
+        });
+        let folder = tempfile::tempdir().expect("folder");
+        let environment = environment(&okta, &url, folder.path(), &self.settings);
+        World {
+            base: String::new(),
+            metrics: None,
+            okta,
+            acme,
+            database,
+            environment,
+            handle: None,
+            http: http(),
+            tenant: unique("tenant"),
+            _folder: folder,
+        }
+    }
+}
+
+/// The settings of a service in this world.
+pub fn environment(
+    okta: &SimulatedOkta,
+    database_url: &str,
+    folder: &std::path::Path,
+    extra: &[(String, String)],
+) -> Environment {
+    let root = folder.join("root.pem");
+    std::fs::write(&root, okta.root_ca_pem()).expect("root CA");
+    let mut environment = Environment::default();
+    for (name, value) in [
+        ("ODT_LISTEN", "127.0.0.1:0"),
+        ("ODT_METRICS_LISTEN", "127.0.0.1:0"),
+        ("ODT_WORKERS", "1"),
+        // What a test counts of Okta's requests are its own; who tests the mirror switches it on.
+        ("ODT_SYNC_WORKERS", "0"),
+        // Tests ask in a second what people ask in an hour; who tests the limit sets it.
+        ("ODT_ATTEMPTS_PER_MINUTE", "10000"),
+        ("ODT_SHUTDOWN_GRACE_SECONDS", "5"),
+        ("ODT_DATABASE_URL", database_url),
+        ("ODT_KEYRING", KEYRING),
+        ("ODT_JWT_ISSUER", ISSUER),
+        ("ODT_JWT_AUDIENCE", AUDIENCE),
+        ("ODT_OKTA_EXTRA_ROOT_CA", root.to_str().expect("path")),
+        ("ODT_OKTA_HOST_OVERRIDES", &okta.host_overrides()),
+    ] {
+        environment.set(name, value);
+    }
+    if !extra
+        .iter()
+        .any(|(name, _)| name.starts_with("ODT_JWT_SHARED") || name.starts_with("ODT_JWT_JWKS"))
+    {
+        environment.set("ODT_JWT_JWKS_URL", ISSUER_KEYS.1.url());
+    }
+    for (name, value) in extra {
+        environment.set(name, value.clone());
+    }
+    environment
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own client, of the API")]
+pub fn http() -> reqwest::Client {
+    // Not longer than the server keeps an idle connection: one that both give up at once is nobody's fault.
+    reqwest::Client::builder()
+        .pool_idle_timeout(std::time::Duration::from_secs(2))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("client")
+}

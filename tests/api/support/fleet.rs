@@ -1,0 +1,111 @@
+//! Many devices in the simulated org, and waiting for the mirror of them.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::Value;
+use testkit::okta::NewDevice;
+
+use crate::support::builder::Builder;
+use crate::support::world::World;
+
+pub const DEVICES: &str = "/api/v1/devices";
+
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A service that mirrors; each of its jobs runs once, unless it is asked for.
+pub fn mirroring() -> Builder {
+    ["SYNC_SWEEP", "SYNC_READ", "SYNC_PENDING", "RECHECK"]
+        .iter()
+        .fold(World::build().setting("ODT_SYNC_WORKERS", "2"), |builder, job| {
+            builder.setting(&format!("ODT_{job}_EVERY_SECONDS"), "3600")
+        })
+}
+
+pub fn udid(n: usize) -> String {
+    format!("8A5B0C2E-1D3F-4A6B-9C8D-{n:012}")
+}
+
+impl World {
+    /// Macs without users; the org's rate is none that anybody notices.
+    pub fn add_fleet(&self, count: usize) -> Vec<String> {
+        self.acme.change(|knobs| {
+            knobs.rate_limits.devices = 60_000;
+            knobs.rate_limits.device_users = 60_000;
+        });
+        let mac = |n: usize| NewDevice::mac(format!("C02SYNC{n:05}"), udid(n));
+        (0..count).map(|n| self.acme.add_device(mac(n))).collect()
+    }
+
+    /// What `…/sync` says, once it is as expected.
+    pub async fn until_sync(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let sync = self.get(&format!("{path}/sync")).await.expect(200);
+            if is(&sync) {
+                return sync;
+            }
+            assert!(Instant::now() < until, "it stays at {sync}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The first complete sweep, or one after `before`.
+    pub async fn until_swept(&self, path: &str, before: Option<&Value>) -> Value {
+        let last = before.map_or(Value::Null, |sync| sync["last_success_at"].clone());
+        self.until_sync(path, |sync| {
+            !sync["last_success_at"].is_null() && sync["last_success_at"] != last
+        })
+        .await
+    }
+
+    /// Asks for a sweep and waits until it is complete.
+    pub async fn sweep_again(&self, path: &str) -> Value {
+        let before = self.get(&format!("{path}/sync")).await.expect(200);
+        self.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
+        self.until_swept(path, Some(&before)).await
+    }
+
+    /// The record of the mirror, once it is as expected.
+    pub async fn until_record(&self, path: &str, id: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = self.find_record(path, id).await;
+            if is(&found) {
+                return found;
+            }
+            assert!(Instant::now() < until, "it stays at {found}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The record, on whichever page of the list it is; null when it is on none.
+    pub async fn find_record(&self, path: &str, id: &str) -> Value {
+        let mut query = "limit=200".to_owned();
+        loop {
+            let page = self.get(&format!("{path}/okta-devices?{query}")).await.expect(200);
+            let items = page["items"].as_array().expect("items");
+            if let Some(found) = items.iter().find(|item| item["okta_device_id"] == id) {
+                return found.clone();
+            }
+            let Some(next) = page["next_cursor"].as_str() else { return Value::Null };
+            query = format!("limit=200&cursor={next}");
+        }
+    }
+
+    /// As a hook does: the device is to be read again by its id.
+    pub fn enqueue_reread(&self, id: &str) {
+        self.sql(&format!(
+            "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
+             SELECT tenant_id, id, '{id}', 'hook' FROM integrations"
+        ));
+        self.make_job_due("rereads");
+    }
+
+    pub fn make_job_due(&self, kind: &str) {
+        self.sql("UPDATE okta_rereads SET due_at = least(due_at, now())");
+        self.sql(&format!(
+            "UPDATE jobs SET run_at = now(), requested_at = clock_timestamp() WHERE kind = '{kind}'"
+        ));
+    }
+}

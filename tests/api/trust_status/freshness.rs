@@ -1,0 +1,107 @@
+//! How old facts may be, and how answers are cached.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::inventory::MAC;
+use crate::support::trust::expect_verdict;
+use crate::support::world::World;
+
+#[tokio::test]
+async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    let age = |minutes: i32| {
+        world
+            .sql(&format!("UPDATE okta_syncs SET swept_at = now() - interval '{minutes} minutes'"));
+        world.sql("UPDATE okta_devices SET observed_at = now() - interval '9 days'");
+    };
+    age(16);
+    let answer = world.ask_trust(&format!("/trust-status/devices/{MAC}")).await;
+    assert_eq!(answer.header("cache-control"), "private, max-age=0");
+    let status = answer.expect(200);
+    expect_verdict(&status, "trusted", "managed_and_active");
+    assert_eq!(status["stale"], true);
+    // A row that was read by itself is as fresh as that read.
+    world.sql("UPDATE okta_devices SET observed_at = now()");
+    assert_eq!(world.trust_status(MAC).await["stale"], false);
+    age(1439);
+    expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
+    age(1441);
+    let status = world.trust_status(MAC).await;
+    expect_verdict(&status, "unknown", "okta_unreachable");
+    assert_eq!(status["last_known"]["trust"], "trusted");
+    assert_eq!(status["last_known"]["observed_at"], status["observed_at"]);
+    assert_eq!(status["fresh_until"], json!(null));
+}
+
+#[tokio::test]
+async fn a_record_that_the_last_sweep_did_not_confirm_is_shown_as_old_as_it_is() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    world.sql("UPDATE okta_devices SET follows_sweeps = false");
+    let status = world.trust_status(MAC).await;
+    expect_verdict(&status, "trusted", "managed_and_active");
+    assert_eq!(status["stale"], true);
+    assert_eq!(status["okta_devices"][0]["observed_at"], status["observed_at"], "{status}");
+}
+
+#[tokio::test]
+async fn a_callers_max_age_lowers_the_bound() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    world.sql("UPDATE okta_syncs SET swept_at = now() - interval '5 minutes'");
+    let path = |max_age: &str| format!("/trust-status/devices/{MAC}?max_age={max_age}");
+    let status = world.ask_trust(&path("3600")).await.expect(200);
+    expect_verdict(&status, "trusted", "managed_and_active");
+    // One device alone would be asked of Okta: how that goes is told in `trust_days`.
+    let body = json!({ "devices": [{ "serial_number": MAC }], "max_age": 60 });
+    let found = world.query_trust(&body).await.expect(200);
+    let status = &found["items"][0];
+    expect_verdict(status, "unknown", "okta_unreachable");
+    assert_eq!(
+        (&status["stale"], &status["last_known"]["trust"]),
+        (&json!(false), &json!("trusted"))
+    );
+    for bad in ["-1", "86401"] {
+        let problem = world.ask_trust(&path(bad)).await.expect_problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["pointer"], "/query/max_age");
+    }
+    world.ask_trust(&path("soon")).await.expect_problem(400, "malformed_request");
+}
+
+#[tokio::test]
+async fn the_etag_changes_with_the_answer_and_not_when_the_same_is_seen_again() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    let path = format!("/trust-status/devices/{MAC}");
+    let first = world.ask_trust(&path).await;
+    assert!(!first.header("last-modified").is_empty());
+    assert_eq!(first.header("vary").to_ascii_lowercase().matches("authorization").count(), 1);
+    let cache = first.header("cache-control");
+    let seconds = cache.strip_prefix("private, max-age=").and_then(|text| text.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| (600..=900).contains(&seconds)), "{cache}");
+    world.sql("UPDATE okta_syncs SET swept_at = now() + interval '1 second'");
+    world.sql("UPDATE okta_devices SET observed_at = now() + interval '2 seconds'");
+    let again = world.ask_trust(&path).await;
+    assert_eq!(again.etag(), first.etag());
+    assert_ne!(again.text, first.text, "it was seen later");
+    let conditional = |tag: &str| {
+        let ask = world.ask(Method::GET, &path).scopes(&["trust:read"]);
+        ask.header("if-none-match", tag).send()
+    };
+    for tag in [first.etag().to_owned(), format!("\"x\", W/{}", first.etag()), "*".to_owned()] {
+        let known = conditional(&tag).await;
+        assert_eq!((known.status.as_u16(), known.text.as_str()), (304, ""), "{tag}");
+        assert_eq!(known.etag(), first.etag());
+        assert!(known.header("cache-control").starts_with("private"));
+    }
+    world.sql("UPDATE okta_devices SET status = 'SUSPENDED'");
+    let changed = conditional(first.etag()).await;
+    assert_ne!(changed.etag(), first.etag());
+    expect_verdict(&changed.expect(200), "untrusted", "okta_device_suspended");
+}

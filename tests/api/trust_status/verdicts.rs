@@ -1,0 +1,210 @@
+//! Which verdict and which reasons follow from what is known of a device.
+
+use serde_json::json;
+
+use crate::support::inventory::{MAC, UDID};
+use crate::support::trust::{expect_verdict, managed};
+use crate::support::world::World;
+
+#[tokio::test]
+async fn a_trusted_mac_shows_what_its_verdict_rests_on() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    let status = world.trust_status(&MAC.to_lowercase()).await;
+    expect_verdict(&status, "trusted", "managed_and_active");
+    assert_eq!(status["reasons"], json!(["managed_and_active"]));
+    assert_eq!(status["integration_id"], id);
+    assert_eq!(status["device"]["serial_number"], MAC);
+    assert_eq!(status["device"]["enrollment"], "enrolled");
+    assert_eq!(status["device"]["config_version"], 7);
+    assert_eq!(status["okta_devices"][0]["okta_device_id"], format!("guo{MAC}"));
+    assert_eq!(status["users"], managed());
+    assert_eq!(status["certificate"]["serial_number"], "c300");
+    assert_eq!(status["stale"], false);
+    assert!(status.get("last_known").is_none());
+    assert!(status["observed_at"].as_str() < status["fresh_until"].as_str());
+}
+
+#[tokio::test]
+async fn each_state_of_a_device_is_told_with_its_reason() {
+    let world = World::start().await;
+    expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
+    let id = world.swept_integration().await;
+    world.sql("UPDATE okta_syncs SET swept_at = NULL");
+    expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
+    world.sql("UPDATE okta_syncs SET swept_at = now()");
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "not_known_to_mdm");
+    world.insert_device(MAC, "macos");
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "config_not_delivered");
+    world.insert_delivery(&id, MAC);
+    let status = world.trust_status(MAC).await;
+    expect_verdict(&status, "pending", "not_registered_in_okta");
+    assert_eq!(status["reasons"][1], "certificate_missing");
+    let user = json!([{ "id": "00u1", "login": "ada", "management_status": "NOT_MANAGED" }]);
+    world.insert_okta_device(&id, "guo1", Some(MAC), &user);
+    expect_verdict(&world.trust_status(MAC).await, "pending", "awaiting_fastpass_sign_in");
+    world.sql("UPDATE okta_devices SET users_known = false");
+    expect_verdict(&world.trust_status(MAC).await, "unknown", "management_status_unknown");
+    world.sql(&format!("UPDATE okta_devices SET users_known = true, users = '{}'", managed()));
+    expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
+    world.insert_certificate(&id, MAC, 0);
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "certificate_expired");
+    world.insert_certificate(&id, MAC, 20);
+    let status = world.trust_status(MAC).await;
+    expect_verdict(&status, "trusted", "managed_and_active");
+    assert_eq!(status["reasons"][1], "certificate_expiring");
+    for (word, reason) in [
+        ("SUSPENDED", "okta_device_suspended"),
+        ("DEACTIVATED", "okta_device_deactivated"),
+        ("SOMETHING_NEW", "okta_device_inactive"),
+    ] {
+        world.sql(&format!("UPDATE okta_devices SET status = '{word}'"));
+        expect_verdict(&world.trust_status(MAC).await, "untrusted", reason);
+    }
+    world.sql("UPDATE okta_devices SET status = 'ACTIVE', not_found_at = now()");
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "okta_device_inactive");
+    world.sql("DELETE FROM platforms WHERE platform = 'macos'");
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "platform_not_configured");
+    world.sql("UPDATE devices SET enrollment_state = 'wiped'");
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "mdm_unenrolled");
+    world.sql("DELETE FROM credentials");
+    expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
+}
+
+#[tokio::test]
+async fn certificates_of_an_earlier_enrolment_and_those_taken_away_do_not_count() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    world.insert_certificate(&id, MAC, 0);
+    world.sql(
+        "UPDATE device_certificates SET not_before = now() WHERE certificate_serial_number = 'c0'",
+    );
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "certificate_expired");
+    world.sql("UPDATE device_certificates SET reported_at = now() - interval '2 hours' WHERE certificate_serial_number = 'c0'");
+    world.sql("UPDATE devices SET counts_from = now() - interval '1 hour'");
+    assert_eq!(world.trust_status(MAC).await["certificate"]["serial_number"], "c300");
+    world.sql(&format!(
+        "INSERT INTO device_certificates VALUES ('{}', '{MAC}', '{id}', '', NULL, NULL, now())",
+        world.tenant
+    ));
+    let status = world.trust_status(MAC).await;
+    assert_eq!(
+        (&status["certificate"], &status["reasons"][1]),
+        (&json!(null), &json!("certificate_missing"))
+    );
+}
+
+#[tokio::test]
+async fn an_iphone_without_a_record_is_unknown_while_a_record_of_the_org_names_no_device() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_device("FVFXC2HJQ05N", "ios");
+    world.insert_delivery(&id, "FVFXC2HJQ05N");
+    expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
+    // A record that names another device cannot be this one.
+    world.insert_okta_device(&id, "guo1", Some("C02OTHER1DEF"), &managed());
+    world.sql("UPDATE okta_devices SET platform = 'IOS'");
+    expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
+    world.insert_okta_device(&id, "guo2", None, &managed());
+    expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "unknown", "okta_record_unmatched");
+    // Claimed by another device, it cannot be this one; claimed by this one, it is.
+    world.insert_device("FVFXC2HJQ06N", "ios");
+    let claim = |serial: &str| {
+        world.sql("UPDATE devices SET okta_device_id = NULL");
+        world.sql(&format!(
+            "UPDATE devices SET okta_device_id = 'guo2' WHERE serial_number = '{serial}'"
+        ));
+    };
+    claim("FVFXC2HJQ06N");
+    expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
+    claim("FVFXC2HJQ05N");
+    expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "trusted", "managed_and_active");
+}
+
+#[tokio::test]
+async fn after_a_wipe_the_second_record_decides() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    world.insert_okta_device(&id, "guo2", Some(MAC), &json!([]));
+    world.sql("UPDATE okta_devices SET created_at = now() WHERE okta_device_id = 'guo2'");
+    let status = world.trust_status(MAC).await;
+    expect_verdict(&status, "pending", "awaiting_fastpass_sign_in");
+    assert_eq!(status["reasons"][1], "duplicate_okta_records");
+    assert_eq!(status["okta_devices"][0]["okta_device_id"], "guo2");
+    assert_eq!(status["okta_devices"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn identifiers_of_different_devices_are_not_trusted() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    world.insert_trusted_mac(&id, "C02OTHER1DEF");
+    world.sql(&format!("UPDATE devices SET udid = '{UDID}' WHERE serial_number = '{MAC}'"));
+    let devices = json!({ "devices": [
+        { "serial_number": "C02OTHER1DEF", "udid": UDID },
+        { "serial_number": "C02OTHER1DEF", "okta_device_id": format!("guo{MAC}") },
+        { "serial_number": MAC, "udid": UDID, "okta_device_id": format!("guo{MAC}") },
+        { "okta_device_id": format!("guo{MAC}") },
+    ] });
+    let found = world.query_trust(&devices).await.expect(200);
+    expect_verdict(&found["items"][0], "untrusted", "conflicting_identity");
+    assert_eq!(
+        found["items"][0]["device"]["serial_number"], MAC,
+        "the UDID comes before the serial"
+    );
+    expect_verdict(&found["items"][1], "untrusted", "conflicting_identity");
+    expect_verdict(&found["items"][2], "trusted", "managed_and_active");
+    expect_verdict(&found["items"][3], "trusted", "managed_and_active");
+    world.sql(&format!(
+        "UPDATE okta_devices SET udid = '00008030-001C45A83C98802E' WHERE serial_number = '{MAC}'"
+    ));
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "conflicting_identity");
+}
+
+#[tokio::test]
+async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    // A record that names no device, and one of the devices of which another is wiped.
+    world.insert_okta_device(&id, "guoNameless", None, &managed());
+    world.insert_trusted_mac(&id, "TRUSTED00001");
+    world.sql(&format!(
+        "UPDATE devices SET okta_device_id = 'guoTRUSTED00001' WHERE serial_number = 'TRUSTED00001'; \
+         INSERT INTO devices (tenant_id, serial_number, platform, udid, enrollment_state, \
+            enrollment_reported_at, reported_at) \
+         VALUES ('{}', 'WIPED0000001', 'macos', '{UDID}', 'wiped', now(), now())",
+        world.tenant
+    ));
+    let asked = [
+        json!({ "serial_number": MAC, "okta_device_id": format!("guo{MAC}") }),
+        json!({ "serial_number": MAC, "okta_device_id": "guoNobody" }),
+        json!({ "serial_number": MAC, "okta_device_id": "guoNameless" }),
+        json!({ "udid": UDID, "okta_device_id": "guoTRUSTED00001" }),
+    ];
+    let answer = world.query_trust(&json!({ "devices": asked })).await.expect(200);
+    expect_verdict(&answer["items"][0], "trusted", "managed_and_active");
+    for place in 1..4 {
+        expect_verdict(&answer["items"][place], "untrusted", "conflicting_identity");
+    }
+    let shown = &answer["items"][0]["okta_devices"][0];
+    assert_eq!((&shown["serial_number"], &shown["udid"]), (&json!(MAC), &json!(null)));
+}
+
+#[tokio::test]
+async fn what_was_installed_before_a_wipe_is_not_told_after_it() {
+    let world = World::start().await;
+    let id = world.swept_integration().await;
+    world.insert_trusted_mac(&id, MAC);
+    let install =
+        "UPDATE devices SET okta_verify_installed_at = now(), okta_verify_reported_at = now()";
+    world.sql(install);
+    assert!(world.trust_status(MAC).await["device"]["okta_verify_installed_at"].is_string());
+    world.sql("UPDATE devices SET counts_from = now() + interval '1 second'");
+    let status = world.trust_status(MAC).await;
+    assert_eq!(status["device"]["okta_verify_installed_at"], json!(null), "{status}");
+}
