@@ -35,9 +35,11 @@ enum Words {
 
 impl Words {
     fn scopes(&self) -> BTreeSet<Scope> {
+        // A word that is none of ours is another service's scope.
+        let scope = |word: &str| word.parse().ok();
         match self {
-            Self::Text(text) => text.split_ascii_whitespace().filter_map(Scope::parse).collect(),
-            Self::List(words) => words.iter().filter_map(|word| Scope::parse(word)).collect(),
+            Self::Text(text) => text.split_ascii_whitespace().filter_map(scope).collect(),
+            Self::List(words) => words.iter().filter_map(|word| scope(word)).collect(),
         }
     }
 }

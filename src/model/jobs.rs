@@ -5,7 +5,18 @@ use uuid::Uuid;
 use crate::model::{IntegrationId, TenantId};
 
 /// What is to be done, once for each integration or tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum JobKind {
     /// Read all devices of the org, page by page.
     Sweep,
@@ -20,25 +31,12 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    pub const ALL: [Self; 5] =
-        [Self::Sweep, Self::Incremental, Self::Rereads, Self::Recheck, Self::Housekeeping];
-
     /// What an integration has for as long as it has credentials.
     pub const OF_CONNECTED: [Self; 4] =
         [Self::Sweep, Self::Incremental, Self::Rereads, Self::Recheck];
 
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sweep => "sweep",
-            Self::Incremental => "incremental",
-            Self::Rereads => "rereads",
-            Self::Recheck => "recheck",
-            Self::Housekeeping => "housekeeping",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        self.into()
     }
 }
 

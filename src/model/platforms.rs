@@ -18,25 +18,19 @@ use url::Url;
     Serialize,
     Deserialize,
     utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case", try_from = "String")]
+#[strum(serialize_all = "snake_case")]
 pub enum Platform {
     Macos,
     Ios,
 }
 
 impl Platform {
-    pub const ALL: [Self; 2] = [Self::Macos, Self::Ios];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Macos => "macos",
-            Self::Ios => "ios",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|platform| platform.as_str() == word)
+        self.into()
     }
 }
 
@@ -107,6 +101,6 @@ impl TryFrom<String> for Platform {
     type Error = &'static str;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        Self::parse(&word).ok_or("no platform, expected macos or ios")
+        word.parse().map_err(|_| "no platform, expected macos or ios")
     }
 }

@@ -7,33 +7,35 @@ use serde::{Deserialize, Serialize};
 use crate::model::TenantId;
 
 /// What a caller's token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 pub enum Scope {
+    #[strum(serialize = "odt:read")]
     OdtRead,
+    #[strum(serialize = "odt:write")]
     OdtWrite,
+    #[strum(serialize = "odt:deploy")]
     OdtDeploy,
+    #[strum(serialize = "odt:inventory")]
     OdtInventory,
+    #[strum(serialize = "trust:read")]
     TrustRead,
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] =
-        [Self::OdtRead, Self::OdtWrite, Self::OdtDeploy, Self::OdtInventory, Self::TrustRead];
-
     /// The word in a token's `scope` or `scp`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OdtRead => "odt:read",
-            Self::OdtWrite => "odt:write",
-            Self::OdtDeploy => "odt:deploy",
-            Self::OdtInventory => "odt:inventory",
-            Self::TrustRead => "trust:read",
-        }
-    }
-
-    /// `None` for a word that is none of ours: a token may carry other services' scopes.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+        self.into()
     }
 }
 

@@ -68,7 +68,8 @@ pub(super) fn random_fraction() -> f64 {
 
 /// What Okta counts by itself (facts §6): a limit that is used up in one says nothing of the others,
 /// so one tenant's failing token requests must not stall what another reads from the same org.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Bucket {
     WellKnown,
     Token,

@@ -5,7 +5,7 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use crate::model::{Event, EventKind, IntegrationId, NewEvent, Page, PageRequest, TenantId};
+use crate::model::{Event, IntegrationId, NewEvent, Page, PageRequest, TenantId};
 use crate::store::schema::events;
 use crate::store::{Store, StoreError};
 
@@ -89,7 +89,7 @@ fn to_event(row: EventRow) -> Result<Event, StoreError> {
     Ok(Event {
         id: row.id,
         integration_id: row.integration_id.map(IntegrationId),
-        kind: EventKind::parse(&row.kind).ok_or(StoreError::Corrupt("events.kind"))?,
+        kind: row.kind.parse().map_err(|_| StoreError::Corrupt("events.kind"))?,
         actor: serde_json::from_value(row.actor)
             .map_err(|_| StoreError::Corrupt("events.actor"))?,
         detail: row.detail,

@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 const BATCH: usize = 1000;
 
 /// What is forgotten, of one tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 pub enum Expired {
     /// Deleted devices, 30 days after: until then a late report does not bring them back.
     Tombstones,
@@ -33,15 +33,6 @@ pub enum Expired {
 }
 
 impl Expired {
-    pub const ALL: [Self; 6] = [
-        Self::Tombstones,
-        Self::Events,
-        Self::IdempotencyKeys,
-        Self::Challenges,
-        Self::SweepPages,
-        Self::HookSecrets,
-    ];
-
     /// A row that somebody else holds is left for the next time. Each statement takes the tenant and
     /// the most rows; events have a function of their own.
     fn sql(self) -> Option<&'static str> {

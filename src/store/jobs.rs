@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
+use strum::VariantArray;
 use uuid::Uuid;
 
 use crate::model::{IntegrationId, Job, JobKind, TenantId};
@@ -64,7 +65,7 @@ impl Store {
                 )
                 .bind::<SqlUuid, _>(id)
                 .bind::<BigInt, _>(millis(lease))
-                .bind::<Array<Text>, _>(JobKind::ALL.map(JobKind::as_str).to_vec())
+                .bind::<Array<Text>, _>(JobKind::VARIANTS.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
                 .get_result(connection)
                 .optional()?;
                 row.map(|row| to_job(&row, id)).transpose()
@@ -117,7 +118,7 @@ fn to_job(row: &JobRow, lease: Uuid) -> Result<Job, StoreError> {
     Ok(Job {
         tenant: TenantId::parse(&row.tenant_id).ok_or(StoreError::Corrupt("jobs.tenant_id"))?,
         integration: IntegrationId(row.integration_id),
-        kind: JobKind::parse(&row.kind).ok_or(StoreError::Corrupt("jobs.kind"))?,
+        kind: row.kind.parse().map_err(|_| StoreError::Corrupt("jobs.kind"))?,
         lease,
         attempts: row.attempts,
     })

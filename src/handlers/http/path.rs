@@ -32,7 +32,7 @@ impl FromRequest for PlatformPath {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let text = request.match_info().get("platform").unwrap_or_default();
-        let parsed = Platform::parse(text).map(Self);
+        let parsed = text.parse().ok().map(Self);
         ready(parsed.ok_or_else(|| {
             Problem::not_found("There is no such platform. The platforms are macos and ios.")
         }))

@@ -15,9 +15,22 @@ pub const CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 /// How a device stands with the MDM. In the order in which one wins over another of the same time:
 /// a device is never trusted for the sake of a tie.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case", try_from = "String")]
+#[strum(serialize_all = "snake_case")]
 pub enum EnrollmentState {
     Enrolled,
     Unenrolled,
@@ -25,18 +38,8 @@ pub enum EnrollmentState {
 }
 
 impl EnrollmentState {
-    pub const ALL: [Self; 3] = [Self::Enrolled, Self::Unenrolled, Self::Wiped];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enrolled => "enrolled",
-            Self::Unenrolled => "unenrolled",
-            Self::Wiped => "wiped",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
+        self.into()
     }
 }
 
@@ -45,7 +48,7 @@ impl TryFrom<String> for EnrollmentState {
     type Error = &'static str;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        Self::parse(&word).ok_or("no state, expected enrolled, unenrolled or wiped")
+        word.parse().map_err(|_| "no state, expected enrolled, unenrolled or wiped")
     }
 }
 
@@ -132,9 +135,21 @@ impl DeviceReport {
 
 /// How what a device was given stands to what is configured now.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Configuration {
     /// An older version was delivered.
     Outdated,
@@ -144,18 +159,8 @@ pub enum Configuration {
 }
 
 impl Configuration {
-    pub const ALL: [Self; 3] = [Self::Outdated, Self::Current, Self::None];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Outdated => "outdated",
-            Self::Current => "current",
-            Self::None => "none",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|configuration| configuration.as_str() == word)
+        self.into()
     }
 }
 

@@ -7,14 +7,26 @@ pub mod prerequisites;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::model::integrations::prerequisites::{Attestation, Blocks, Finding, Outcome, weigh};
 use crate::model::platforms::PlatformState;
 use crate::model::{Actor, CredentialsState, IntegrationId, Platform, PrerequisiteKind, TenantId};
 
 /// Okta's authentication pipeline, as the org's well-known document names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Engine {
     /// Identity Engine, `idx`.
     IdentityEngine,
@@ -26,19 +38,12 @@ pub enum Engine {
 
 impl Engine {
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::IdentityEngine => "identity_engine",
-            Self::Classic => "classic",
-            Self::Other => "other",
-        }
+        self.into()
     }
 
+    /// Reads a stored name; one that is not known is a pipeline newer than this release.
     pub fn parse(word: &str) -> Self {
-        match word {
-            "identity_engine" => Self::IdentityEngine,
-            "classic" => Self::Classic,
-            _ => Self::Other,
-        }
+        word.parse().unwrap_or(Self::Other)
     }
 }
 
@@ -103,8 +108,9 @@ impl IntegrationRecord {
 
     /// The prerequisites that stand in the way of `blocks` or of something before it.
     pub fn failed(&self, blocks: Blocks) -> impl Iterator<Item = PrerequisiteKind> + '_ {
-        PrerequisiteKind::ALL
-            .into_iter()
+        PrerequisiteKind::VARIANTS
+            .iter()
+            .copied()
             .filter(move |kind| kind.blocks() == blocks && self.outcome(*kind) == Outcome::Failed)
     }
 
@@ -121,8 +127,19 @@ impl IntegrationRecord {
 }
 
 /// Where an integration stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// The wizard is not through yet.
     Setup,
@@ -134,17 +151,14 @@ pub enum Status {
 
 impl Status {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Setup => "setup",
-            Self::Active => "active",
-            Self::Degraded => "degraded",
-        }
+        self.into()
     }
 }
 
 /// Why an integration is not `active`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum StatusReason {
     /// No client id and secret were entered yet.
     CredentialsMissing,
@@ -170,18 +184,7 @@ pub enum StatusReason {
 
 impl StatusReason {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CredentialsMissing => "credentials_missing",
-            Self::ClientRefused => "client_refused",
-            Self::ClassicEngine => "classic_engine",
-            Self::ScopesMissing => "scopes_missing",
-            Self::FastpassOff => "fastpass_off",
-            Self::NoPlatformSelected => "no_platform_selected",
-            Self::PlatformNotConfigured => "platform_not_configured",
-            Self::ScepCredentialsRefused => "scep_credentials_refused",
-            Self::CaNearItsEnd => "ca_near_its_end",
-            Self::SyncOverdue => "sync_overdue",
-        }
+        self.into()
     }
 }
 

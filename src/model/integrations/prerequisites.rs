@@ -19,8 +19,12 @@ use crate::model::Actor;
     Serialize,
     Deserialize,
     utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PrerequisiteKind {
     IdentityEngine,
     SuperAdminScopes,
@@ -30,26 +34,8 @@ pub enum PrerequisiteKind {
 }
 
 impl PrerequisiteKind {
-    pub const ALL: [Self; 5] = [
-        Self::IdentityEngine,
-        Self::SuperAdminScopes,
-        Self::Fastpass,
-        Self::AdaptiveMfa,
-        Self::OktaVerifyDistribution,
-    ];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::IdentityEngine => "identity_engine",
-            Self::SuperAdminScopes => "super_admin_scopes",
-            Self::Fastpass => "fastpass",
-            Self::AdaptiveMfa => "adaptive_mfa",
-            Self::OktaVerifyDistribution => "okta_verify_distribution",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        self.into()
     }
 
     /// What no API can tell, and a person may therefore confirm.
@@ -89,8 +75,11 @@ pub enum Blocks {
     Serialize,
     Deserialize,
     utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Okta showed it.
     Passed,
@@ -106,19 +95,7 @@ pub enum Outcome {
 
 impl Outcome {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Inferred => "inferred",
-            Self::Attested => "attested",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Passed, Self::Failed, Self::Inferred, Self::Attested, Self::Unknown]
-            .into_iter()
-            .find(|outcome| outcome.as_str() == word)
+        self.into()
     }
 }
 

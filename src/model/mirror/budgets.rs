@@ -6,14 +6,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 /// What Okta counts by itself (facts §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RateBucket {
     Devices,
     DeviceUsers,
 }
 
 /// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RateShare {
     /// Sweeps and reads of what has changed.
     Sweep,
@@ -40,10 +42,7 @@ const OURS: f64 = 0.5;
 
 impl RateBucket {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Devices => "devices",
-            Self::DeviceUsers => "device_users",
-        }
+        self.into()
     }
 
     /// Requests in a minute of the whole org, until its answers have said another number.
@@ -57,11 +56,7 @@ impl RateBucket {
 
 impl RateShare {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sweep => "sweep",
-            Self::Pending => "pending",
-            Self::Live => "live",
-        }
+        self.into()
     }
 
     /// Its part of the org's whole limit.

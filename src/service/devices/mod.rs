@@ -174,7 +174,7 @@ fn check_query(query: &DeviceQuery) -> Result<DeviceFilter, Vec<FieldError>> {
         let detail = "Name the integration that configuration and certificate_expires_before are asked about.";
         checking.refuse("/integration_id", "missing", detail);
     }
-    let parsed = configuration.as_deref().map(Configuration::parse);
+    let parsed = configuration.as_deref().map(|word| word.parse::<Configuration>().ok());
     if parsed == Some(None) {
         checking.refuse("/configuration", "invalid", "Send outdated, current or none.");
     }

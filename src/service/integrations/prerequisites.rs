@@ -112,7 +112,7 @@ impl Service {
         attested: bool,
         note: Option<String>,
     ) -> Result<Report, Error> {
-        let parsed = PrerequisiteKind::parse(kind);
+        let parsed = kind.parse::<PrerequisiteKind>().ok();
         // The MDM knows what it distributes, and may say so with the scope of its inventory.
         let by_inventory = parsed == Some(PrerequisiteKind::OktaVerifyDistribution)
             && caller.require(Scope::OdtInventory).is_ok();

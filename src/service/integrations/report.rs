@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use strum::VariantArray;
 
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{Attestation, IntegrationRecord, Outcome, PrerequisiteKind};
@@ -31,7 +32,7 @@ pub struct Report {
 
 pub(in crate::service) fn report(record: &IntegrationRecord) -> Report {
     let items: Vec<Prerequisite> =
-        PrerequisiteKind::ALL.into_iter().map(|kind| prerequisite(record, kind)).collect();
+        PrerequisiteKind::VARIANTS.iter().map(|kind| prerequisite(record, *kind)).collect();
     let ready = record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none();
     Report { ready, items }
 }

@@ -2,6 +2,7 @@
 //! Texts are plain English with a stable `text_id` beside them, so that a front end may translate.
 
 use chrono::Utc;
+use strum::VariantArray;
 
 use crate::config::WizardConfig;
 use crate::model::integrations::okta_domain::OktaSuffixes;
@@ -15,7 +16,9 @@ use crate::service::platforms::CATALOGUE;
 use crate::service::{Error, Service};
 
 /// The steps, in their order (contract §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, strum::VariantArray, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
     Domain,
@@ -110,22 +113,11 @@ impl Service {
 fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSuffixes) -> Setup {
     let (status, status_reasons) = derive_status(record, Utc::now());
     let mut steps: Vec<Step> =
-        ALL_STEPS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
+        StepName::VARIANTS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
     mark_current(&mut steps);
     let next_form = next_form(&steps);
     Setup { status, status_reasons, steps, next_form }
 }
-
-const ALL_STEPS: [StepName; 8] = [
-    StepName::Domain,
-    StepName::Authorize,
-    StepName::Credentials,
-    StepName::Prerequisites,
-    StepName::Platforms,
-    StepName::Macos,
-    StepName::Ios,
-    StepName::Complete,
-];
 
 /// The first step that applies and is not done is the current one.
 fn mark_current(steps: &mut [Step]) {
@@ -193,7 +185,7 @@ fn warnings(name: StepName, record: &IntegrationRecord) -> Vec<PrerequisiteKind>
     let open = |kind: &PrerequisiteKind| {
         matches!(record.outcome(*kind), Outcome::Failed | Outcome::Unknown)
     };
-    PrerequisiteKind::ALL.into_iter().filter(not_blocking).filter(open).collect()
+    PrerequisiteKind::VARIANTS.iter().copied().filter(not_blocking).filter(open).collect()
 }
 
 fn words(

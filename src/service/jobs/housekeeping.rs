@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use strum::VariantArray;
+
 use crate::model::Job;
 use crate::service::{Error, Service};
 use crate::store::Expired;
@@ -18,7 +20,7 @@ impl Service {
     /// # Errors
     /// `Store`: what was forgotten stays so, and the job is tried again.
     pub(in crate::service) async fn run_housekeeping(&self, job: &Job) -> Result<Duration, Error> {
-        for what in Expired::ALL {
+        for &what in Expired::VARIANTS {
             let mut rows = 0;
             loop {
                 let forgotten = self.store.delete_expired(job, self.sync.lease, what).await?;

@@ -182,8 +182,8 @@ fn add_certificate(of_one: &mut Certificates, row: CertificateRow) -> Result<(),
 }
 
 fn to_record(row: &DeviceRow) -> Result<DeviceRecord, StoreError> {
-    let platform = row.platform.as_deref().map(Platform::parse);
-    let state = row.enrollment_state.as_deref().map(EnrollmentState::parse);
+    let platform = row.platform.as_deref().map(|word| word.parse::<Platform>().ok());
+    let state = row.enrollment_state.as_deref().map(|word| word.parse::<EnrollmentState>().ok());
     let udid = row.udid.as_deref().map(Udid::parse).transpose();
     let okta_device_id = row.okta_device_id.as_deref().map(OktaDeviceId::parse).transpose();
     let (udid, okta_device_id) = (

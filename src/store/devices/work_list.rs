@@ -99,7 +99,7 @@ impl Store {
             for row in &keys.items {
                 let serial = SerialNumber::parse(&row.serial_number)
                     .map_err(|_| StoreError::Corrupt("devices.serial_number"))?;
-                let configuration = row.configuration.as_deref().and_then(Configuration::parse);
+                let configuration = row.configuration.as_deref().and_then(|word| word.parse().ok());
                 // Deleted between the two queries: nothing to tell of it.
                 items.extend(
                     records.remove(&serial).map(|record| ListedDevice { record, configuration }),
@@ -129,7 +129,7 @@ impl Store {
                 .first(connection)
                 .optional()?;
             let Some((platform, udid)) = known else { return Ok(None) };
-            let platform = platform.as_deref().and_then(Platform::parse);
+            let platform = platform.as_deref().and_then(|word| word.parse().ok());
             let udid = udid.as_deref().map(Udid::parse).transpose();
             Ok(Some((
                 platform.ok_or(StoreError::Corrupt("devices.platform"))?,

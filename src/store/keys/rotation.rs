@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::crypto::KeyWrap;
-use crate::model::{IntegrationId, Platform, TenantId};
+use crate::model::{IntegrationId, TenantId};
 use crate::store::keys::sealing::{
     lock_key, open_client_secret, open_platform_secret, seal_client_secret, seal_platform_secret,
 };
@@ -196,8 +196,7 @@ fn reseal_platforms(
         .load(connection)?;
     for (id, platform, sealed) in rows {
         let id = IntegrationId(id);
-        let platform =
-            Platform::parse(&platform).ok_or(StoreError::Corrupt("platforms.platform"))?;
+        let platform = platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?;
         let Ok(secret) = open_platform_secret(keys, tenant, id, platform, &sealed) else {
             batch.unopened.push(id);
             continue;

@@ -7,10 +7,7 @@ use diesel::upsert::excluded;
 use uuid::Uuid;
 
 use crate::model::platforms::{PlatformState, ScepValues};
-use crate::model::{
-    Attestation, CredentialsState, Finding, IntegrationId, Outcome, Platform, PrerequisiteKind,
-    TenantId,
-};
+use crate::model::{Attestation, CredentialsState, Finding, IntegrationId, Platform, TenantId};
 use crate::store::StoreError;
 use crate::store::schema::{
     credentials, platforms, prerequisite_attestations, prerequisite_findings,
@@ -173,8 +170,8 @@ pub(in crate::store) fn load_attestations(
 
 fn to_finding(row: FindingRow) -> Result<Finding, StoreError> {
     Ok(Finding {
-        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("findings.kind"))?,
-        outcome: Outcome::parse(&row.outcome).ok_or(StoreError::Corrupt("findings.outcome"))?,
+        kind: row.kind.parse().map_err(|_| StoreError::Corrupt("findings.kind"))?,
+        outcome: row.outcome.parse().map_err(|_| StoreError::Corrupt("findings.outcome"))?,
         reason: row.reason,
         evidence: row.evidence,
         checked_at: row.checked_at,
@@ -183,7 +180,7 @@ fn to_finding(row: FindingRow) -> Result<Finding, StoreError> {
 
 fn to_attestation(row: AttestationRow) -> Result<Attestation, StoreError> {
     Ok(Attestation {
-        kind: PrerequisiteKind::parse(&row.kind).ok_or(StoreError::Corrupt("attestations.kind"))?,
+        kind: row.kind.parse().map_err(|_| StoreError::Corrupt("attestations.kind"))?,
         attested: row.attested,
         note: row.note,
         actor: serde_json::from_value(row.actor)
@@ -208,8 +205,7 @@ fn to_platform(row: PlatformRow) -> Result<PlatformState, StoreError> {
         .transpose()
         .map_err(|_| StoreError::Corrupt("platforms.ca"))?;
     Ok(PlatformState {
-        platform: Platform::parse(&row.platform)
-            .ok_or(StoreError::Corrupt("platforms.platform"))?,
+        platform: row.platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?,
         scep,
         secret_version: row.secret_version,
         secret_updated_at: row.secret_updated_at,
