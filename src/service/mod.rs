@@ -31,7 +31,9 @@ use mirror::LiveReads;
 
 pub use devices::{DeviceQuery, MOST_REPORTS, ReportFields};
 pub use error::{Cause, DeviceError, Error, FieldError, OktaFailure, OktaFailureKind};
-pub use event_hooks::{EventHookAtAddress, EventHookError, IssuedEventHook};
+pub use event_hooks::{
+    Admitted, DELIVERY_TIMEOUT, EventHookAtAddress, EventHookError, IssuedEventHook,
+};
 pub use integrations::{
     ChecklistItem, Connected, CopyValue, Created, Deleted, Form, FormField, IntegrationPatch, Link,
     NewIntegrationRequest, Prerequisite, Report, Setup, Step, StepName, StepState,
@@ -46,6 +48,10 @@ pub use trust_status::{
     CertificateCounts, IdentifierFields, IntegrationChoice, TrustFilter, TrustQuestion,
     TrustStatus, TrustSummary,
 };
+
+// Value types of lower layers that requests and answers of the service are made of.
+pub use crate::payload::{ManagedAppConfiguration, PROFILE_CONTENT_TYPE, PayloadScope};
+pub use crate::store::ReportOutcome;
 
 /// The product's decisions over Okta and the store. Cheap to clone.
 #[derive(Clone)]

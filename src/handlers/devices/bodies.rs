@@ -15,8 +15,7 @@ use crate::model::devices::reports::{
     Certificate, Configuration, Delivery, Enrollment, GroupResult, OktaVerify,
 };
 use crate::model::{DeviceRecord, IntegrationId, Platform, ReportResults, SerialNumber};
-use crate::service::{Error, FieldError, MOST_REPORTS, ReportFields};
-use crate::store::ReportOutcome;
+use crate::service::{Error, FieldError, MOST_REPORTS, ReportFields, ReportOutcome};
 
 /// For fields where `null` says something else than a field that is not there.
 ///

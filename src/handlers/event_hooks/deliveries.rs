@@ -9,13 +9,15 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post, web};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::handlers::State;
 use crate::handlers::http::problem::Problem;
 use crate::model::HookId;
+use crate::service::{DELIVERY_TIMEOUT, Error, EventHookError};
 use crate::telemetry::metrics;
 
-/// The most bytes of a delivery (contract §7).
+/// The largest delivery, in bytes.
 const DELIVERY_LIMIT: usize = 256 * 1024;
 
 /// Who calls which hook, and with what challenge.
@@ -133,16 +135,22 @@ pub async fn receive_event_hook(
     called: Called,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let secret = called.secret.unwrap_or_default();
-    // Polled by the service, after the secret was found right.
-    let body = read(payload);
-    let received = state.service.receive_event_hook(called.hook, &secret, body).await;
+    let received = receive(&state, called, payload).await;
     metrics::record_hook_delivery(outcome_of(&received));
     received.map(|()| HttpResponse::NoContent().finish())
 }
 
+/// The body is polled only after the secret was found right.
+async fn receive(state: &State, called: Called, payload: web::Payload) -> Result<(), Problem> {
+    let secret = called.secret.unwrap_or_default();
+    let admitted = state.service.admit_event_hook(called.hook, &secret).await?;
+    let body = read(payload).await?;
+    Ok(state.service.receive_event_hook(admitted, body).await?)
+}
+
 async fn read(payload: web::Payload) -> Result<web::Bytes, Problem> {
-    let read = payload.to_bytes_limited(DELIVERY_LIMIT).await;
+    let read = timeout(DELIVERY_TIMEOUT, payload.to_bytes_limited(DELIVERY_LIMIT)).await;
+    let read = read.map_err(|_| Error::from(EventHookError::DeliveryMalformed))?;
     let bytes = read.map_err(|_| Problem::body_too_large(DELIVERY_LIMIT))?;
     bytes.map_err(|_| Problem::malformed("The body broke off."))
 }

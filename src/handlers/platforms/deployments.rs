@@ -17,9 +17,9 @@ use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
 use crate::model::{IntegrationId, Platform};
-use crate::payload::{ManagedAppConfiguration, PROFILE_CONTENT_TYPE, PayloadScope};
 use crate::service::{
-    DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, MintedChallenge,
+    DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, FieldError,
+    ManagedAppConfiguration, MintedChallenge, PROFILE_CONTENT_TYPE, PayloadScope,
 };
 
 /// The device that it is for.
@@ -311,9 +311,5 @@ fn refuse_many(parts: Option<&[DeploymentPart]>) -> Result<(), Problem> {
     }
     let detail =
         "The file form gives one profile: name one part, certificate or settings, or ask for JSON.";
-    Err(Problem::invalid(vec![crate::service::FieldError::new(
-        "/parts",
-        "one_profile_only",
-        detail,
-    )]))
+    Err(Problem::invalid(vec![FieldError::new("/parts", "one_profile_only", detail)]))
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::error::EventHookError;
 use crate::crypto::HookSecretDigest;
@@ -24,7 +24,7 @@ const MAX_BODIES: usize = 64;
 /// Secrets that are looked up at the same time: anybody can make us do that.
 const MAX_SECRET_CHECKS: usize = 2;
 /// How long a call may wait for its turn, and how long its body may take. Okta gives up after 3 s.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// A caller whose secret was right so recently may send the next body at once. The secret is looked
 /// at again when the body is written down, so a caller that was shut out gets no further than this.
 const ADMITTED_FOR: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub(in crate::service) struct HookCalls {
     pub(super) admitted: Cache<(HookId, HookSecretDigest), ()>,
     verifications: Cache<HookId, Arc<Mutex<VecDeque<Instant>>>>,
     pub(super) writes: Semaphore,
-    pub(super) bodies: Semaphore,
+    bodies: Arc<Semaphore>,
     pub(super) secret_checks: Semaphore,
     /// Integrations for which a re-read is about to be requested.
     pending_requests: Mutex<HashSet<(TenantId, IntegrationId)>>,
@@ -49,7 +49,7 @@ impl Default for HookCalls {
             admitted: admitted.build(),
             verifications: verifications.build(),
             writes: Semaphore::new(MAX_WRITES),
-            bodies: Semaphore::new(MAX_BODIES),
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             secret_checks: Semaphore::new(MAX_SECRET_CHECKS),
             pending_requests: Mutex::default(),
         }
@@ -80,11 +80,15 @@ impl HookCalls {
     /// # Errors
     /// `TooManyCalls` when that takes too long: a flood of calls must not take the database from others.
     pub(super) async fn wait_for_turn(of: &Semaphore) -> Result<SemaphorePermit<'_>, Error> {
-        let too_many = EventHookError::TooManyCalls { retry_after: CALL_TIMEOUT };
-        match tokio::time::timeout(CALL_TIMEOUT, of.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(too_many.into()),
-        }
+        in_time(of.acquire()).await
+    }
+
+    /// Waits for a place among the bodies that are read; the place is free again when it is dropped.
+    ///
+    /// # Errors
+    /// `TooManyCalls` when that takes too long.
+    pub(super) async fn wait_for_body(&self) -> Result<OwnedSemaphorePermit, Error> {
+        in_time(Arc::clone(&self.bodies).acquire_owned()).await
     }
 
     /// True for the caller that must request the re-read; it covers the others.
@@ -95,6 +99,15 @@ impl HookCalls {
     /// Ends a claim: deliveries that are written from now on need a request of their own.
     pub(super) fn release_request(&self, whose: &(TenantId, IntegrationId)) {
         self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).remove(whose);
+    }
+}
+
+async fn in_time<P>(acquired: impl Future<Output = Result<P, AcquireError>>) -> Result<P, Error> {
+    match tokio::time::timeout(CALL_TIMEOUT, acquired).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => {
+            Err(EventHookError::TooManyCalls { retry_after: CALL_TIMEOUT }.into())
+        }
     }
 }
 

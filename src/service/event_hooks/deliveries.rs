@@ -5,8 +5,9 @@
 use std::time::Instant;
 
 use secrecy::SecretString;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::calls::{CALL_TIMEOUT, HookCalls};
+use super::calls::HookCalls;
 use super::error::EventHookError;
 use crate::crypto::HookSecretDigest;
 use crate::model::{HookId, IntegrationId, TenantId};
@@ -18,6 +19,13 @@ use crate::store::{HookCall, StoreError};
 const LONGEST_CHALLENGE: usize = 256;
 /// Devices of one delivery that are written down: one more than wait before a sweep takes their place.
 const MOST_MENTIONS: usize = 501;
+
+/// A delivery whose secret was right, and whose body may be read now, within `DELIVERY_TIMEOUT`.
+pub struct Admitted {
+    call: HookCall,
+    /// Held until the delivery is handled: it bounds the memory that deliveries take.
+    _body_permit: OwnedSemaphorePermit,
+}
 
 impl Service {
     /// Answers Okta's verification of a hook's address: the challenge is to be echoed. Okta sends the
@@ -45,26 +53,15 @@ impl Service {
         Ok(challenge)
     }
 
-    /// Takes a delivery: the devices that it names are read again soon. `body` is awaited only when
-    /// the secret is right.
-    ///
-    /// A delivery that comes twice, or late, asks for the same devices once more, and that is all it
-    /// can do. A body that cannot be read is an error although Okta will send it again once: its
-    /// System Log then shows the admin that something does not fit, where a silent success would not.
+    /// Checks the secret of a delivery before its body is read, and reserves the memory for the body.
     ///
     /// # Errors
-    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `TooManyCalls`,
-    /// `DeliveryMalformed`, and what `body` says.
-    pub async fn receive_event_hook<E, B>(
+    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, or `TooManyCalls`.
+    pub async fn admit_event_hook(
         &self,
         hook: HookId,
         secret: &SecretString,
-        body: impl Future<Output = Result<B, E>>,
-    ) -> Result<(), E>
-    where
-        E: From<Error>,
-        B: AsRef<[u8]>,
-    {
+    ) -> Result<Admitted, Error> {
         let digest = HookSecretDigest::of(secret);
         let call = HookCall { hook, secret: Some(digest.clone()) };
         let admitted = (hook, digest);
@@ -73,16 +70,33 @@ impl Service {
             self.store.check_hook_call(call.clone()).await.map_err(refused)?;
             self.hook_calls.admitted.insert(admitted, ());
         }
-        let _body_permit = HookCalls::wait_for_turn(&self.hook_calls.bodies).await?;
-        let too_slow = |_| E::from(EventHookError::DeliveryMalformed.into());
-        let body = tokio::time::timeout(CALL_TIMEOUT, body).await.map_err(too_slow)??;
+        let body_permit = self.hook_calls.wait_for_body().await?;
+        Ok(Admitted { call, _body_permit: body_permit })
+    }
+
+    /// Handles a delivery: the devices that it names are read again soon.
+    ///
+    /// A delivery that comes twice, or late, asks for the same devices once more, and that is all it
+    /// can do. A body that cannot be read is an error although Okta will send it again once: its
+    /// System Log then shows the admin that something does not fit, where a silent success would not.
+    ///
+    /// # Errors
+    /// `EventHook`, as `DeliveryMalformed`, `TooManyCalls`, or `CallRefused` when the secret was
+    /// replaced since the call was admitted.
+    pub async fn receive_event_hook(
+        &self,
+        admitted: Admitted,
+        body: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
         let mentions = find_mentions(body.as_ref());
+        // Not kept in memory while this waits for its turn to write.
         drop(body);
-        let mut mentions = mentions.map_err(|_| Error::from(EventHookError::DeliveryMalformed))?;
+        let mut mentions = mentions.map_err(|_| EventHookError::DeliveryMalformed)?;
         mentions.truncate(MOST_MENTIONS);
         let nothing_to_read = mentions.is_empty();
         let permit = HookCalls::wait_for_turn(&self.hook_calls.writes).await?;
-        let whose = self.store.create_hook_rereads(call, mentions).await.map_err(refused)?;
+        let stored = self.store.create_hook_rereads(admitted.call.clone(), mentions).await;
+        let whose = stored.map_err(refused)?;
         drop(permit);
         if !nothing_to_read {
             self.request_rereads(whose).await?;

@@ -5,7 +5,9 @@ mod calls;
 mod deliveries;
 mod error;
 
+pub use calls::CALL_TIMEOUT as DELIVERY_TIMEOUT;
 pub(in crate::service) use calls::HookCalls;
+pub use deliveries::Admitted;
 pub use error::EventHookError;
 
 use secrecy::SecretString;
