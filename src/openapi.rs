@@ -2,8 +2,8 @@
 //! they are, and the errors that every operation of a kind may answer.
 
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
-use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Type};
 use utoipa::{Modify, OpenApi};
@@ -53,18 +53,17 @@ impl Modify for Bearer {
     }
 }
 
-/// Adds to each operation the errors that all of its kind share, so that none is forgotten.
+/// Adds to each operation the problems and headers that it shares with others, so that none is
+/// forgotten, and gives every problem its schema. An operation itself lists the codes that are special
+/// to it.
 pub fn complete(mut document: Document) -> Document {
     for (path, item) in &mut document.paths.paths {
-        let by_id = path.contains('{');
         for operation in operations_of(item) {
-            if path.starts_with("/hooks") {
-                // It takes no token and says itself what it answers.
+            if !path.starts_with("/health") {
+                let shared = Shared::of(path, operation);
+                add_shared_problems(operation, &shared);
+                add_schemas(operation);
                 add_headers(operation);
-            } else if operation.security.as_ref().is_some_and(|needs| !needs.is_empty())
-                && !path.starts_with("/health")
-            {
-                add_shared_errors(operation, by_id);
             }
         }
     }
@@ -77,40 +76,79 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         .filter_map(Option::as_mut)
 }
 
-fn add_shared_errors(operation: &mut Operation, by_id: bool) {
-    let asks_okta = operation.responses.responses.contains_key("504");
-    let takes_body = operation.request_body.is_some();
-    let parameters = operation.parameters.as_deref().unwrap_or_default();
-    let takes = |place: &ParameterIn| {
-        parameters
+/// The problems that an operation shares with others of its kind.
+struct Shared {
+    statuses: Vec<u16>,
+    answered_by: Vec<AnsweredBy>,
+}
+
+impl Shared {
+    fn of(path: &str, operation: &Operation) -> Self {
+        let has = |wanted: fn(&Parameter) -> bool| {
+            let mut parameters = operation.parameters.iter().flatten();
+            parameters.any(|one| matches!(one, RefOr::T(found) if wanted(found)))
+        };
+        // Hooks are called by Okta, with a secret of their own.
+        let needs_token = !path.starts_with("/hooks");
+        let asks_okta = operation.responses.responses.contains_key("504");
+        let by_id = path.contains('{') || has(|one| one.name == "integration_id");
+        let takes_body = operation.request_body.is_some();
+        let takes_query = has(|one| one.parameter_in == ParameterIn::Query);
+        let takes_header = has(|one| one.parameter_in == ParameterIn::Header);
+        // The body of a hook is Okta's: it is read whatever its declared type and fields are.
+        let checks_body = takes_body && needs_token;
+        let statuses = [
+            (400, takes_body || takes_query || takes_header),
+            (401, needs_token),
+            (403, needs_token),
+            (404, by_id),
+            (412, has(|one| one.name == "If-Match")),
+            (413, takes_body),
+            (415, checks_body),
+            (422, checks_body || takes_query),
+            (500, true),
+            (503, true),
+        ];
+        let answered_by = [
+            (AnsweredBy::All, true),
+            (AnsweredBy::Token, needs_token),
+            (AnsweredBy::Okta, asks_okta),
+            (AnsweredBy::Key, has(|one| one.name == "Idempotency-Key")),
+        ];
+        Self { statuses: those_that_apply(statuses), answered_by: those_that_apply(answered_by) }
+    }
+
+    /// The codes of `status` that the operation can answer with.
+    fn codes(&self, status: u16) -> String {
+        let kinds = KINDS
             .iter()
-            .any(|parameter| matches!(parameter, RefOr::T(found) if found.parameter_in == *place))
-    };
-    let takes_query = takes(&ParameterIn::Query);
-    let takes_header = takes(&ParameterIn::Header);
-    let takes_key = parameters.iter().any(|parameter| {
-        matches!(parameter, RefOr::T(found) if found.name.eq_ignore_ascii_case("Idempotency-Key"))
-    });
-    let mut statuses = vec![401, 403, 500, 503];
-    if takes_body || takes_query || takes_header {
-        statuses.push(400);
+            .filter(|kind| kind.status == status && self.answered_by.contains(&kind.answered_by));
+        kinds.map(|kind| kind.code).collect::<Vec<_>>().join(", ")
     }
-    if takes_body || takes_query {
-        statuses.push(422);
-    }
-    if takes_body {
-        statuses.extend([413, 415]);
-    }
-    if by_id {
-        statuses.push(404);
-    }
-    for status in statuses {
+}
+
+fn those_that_apply<T, const N: usize>(all: [(T, bool); N]) -> Vec<T> {
+    all.into_iter().filter_map(|(one, applies)| applies.then_some(one)).collect()
+}
+
+fn add_shared_problems(operation: &mut Operation, shared: &Shared) {
+    for status in &shared.statuses {
+        let response = || ResponseBuilder::new().description(shared.codes(*status)).build();
         let responses = &mut operation.responses.responses;
-        responses
-            .entry(status.to_string())
-            .or_insert_with(|| RefOr::T(problem_response(status, asks_okta, takes_key)));
+        responses.entry(status.to_string()).or_insert_with(|| RefOr::T(response()));
     }
-    add_headers(operation);
+}
+
+/// Every error without a schema of its own is a problem.
+fn add_schemas(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.starts_with(['4', '5']) && response.content.is_empty() {
+            let schema = Ref::from_schema_name("Problem");
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            response.content.insert(PROBLEM_JSON.to_owned(), RefOr::T(content));
+        }
+    }
 }
 
 /// Headers that answers carry whatever the operation is.
@@ -130,20 +168,4 @@ fn add_headers(operation: &mut Operation) {
             _ => {}
         }
     }
-}
-
-/// A problem of this status, with the codes that it may carry.
-fn problem_response(status: u16, asks_okta: bool, takes_key: bool) -> Response {
-    let codes: Vec<&str> = KINDS
-        .iter()
-        .filter(|kind| kind.status == status)
-        .filter(|kind| match kind.answered_by {
-            AnsweredBy::All | AnsweredBy::Token => true,
-            AnsweredBy::Okta => asks_okta,
-            AnsweredBy::Key => takes_key,
-        })
-        .map(|kind| kind.code)
-        .collect();
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new().description(codes.join(", ")).content(PROBLEM_JSON, content).build()
 }

@@ -156,3 +156,36 @@ async fn unmatched(request: HttpRequest, methods: web::Data<Methods>) -> HttpRes
     }
     .error_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use utoipa::openapi::RefOr;
+
+    use super::*;
+    use crate::handlers::http::kinds::KINDS;
+
+    /// The words of a description that look like a code.
+    fn codes(description: &str) -> impl Iterator<Item = &str> {
+        let words = description.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        words.filter(|word| word.contains('_'))
+    }
+
+    #[test]
+    fn every_code_in_the_document_is_a_kind_of_that_status() {
+        let document = document();
+        let mut found = 0;
+        for operation in document.paths.paths.values().flat_map(|item| {
+            [&item.get, &item.put, &item.post, &item.delete, &item.patch].into_iter().flatten()
+        }) {
+            for (status, response) in &operation.responses.responses {
+                let RefOr::T(response) = response else { continue };
+                for code in codes(&response.description).filter(|_| status.as_str() >= "400") {
+                    let kind = KINDS.iter().find(|kind| kind.code == code);
+                    assert_eq!(kind.map(|kind| kind.status.to_string()).as_ref(), Some(status));
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 100, "{found}");
+    }
+}

@@ -156,7 +156,7 @@ pub async fn get_sync(
     operation_id = "create_sync", tag = "Mirror", params(("integration_id" = IntegrationId, Path)),
     responses(
         (status = 202, description = "Asked for", body = SyncResponse),
-        (status = 409, description = "credentials_needed", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "credentials_needed"),
     ),
     security(("bearer" = ["odt:write"])),
 )]

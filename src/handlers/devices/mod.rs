@@ -71,10 +71,7 @@ impl QueryParams for DeleteDeviceParams {
 /// devices have an outdated configuration or none, and whose certificates end.
 #[utoipa::path(
     operation_id = "list_devices", tag = "Devices", params(ListDevicesParams),
-    responses(
-        (status = 200, description = "A page of devices", body = PageResponse<DeviceResponse>),
-        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "A page of devices", body = PageResponse<DeviceResponse>)),
     security(("bearer" = ["odt:inventory"])),
 )]
 #[get("/devices")]
@@ -102,7 +99,7 @@ pub async fn list_devices(
     operation_id = "update_devices", tag = "Devices", request_body = DeviceBatchRequest,
     responses(
         (status = 200, description = "How each report was taken", body = DeviceBatchResponse),
-        (status = 409, description = "changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "changed_meanwhile"),
     ),
     security(("bearer" = ["odt:inventory"])),
 )]
@@ -127,7 +124,7 @@ pub async fn update_devices(
     operation_id = "get_device", tag = "Devices", params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$")),
     responses(
         (status = 200, description = "The device", body = DeviceResponse),
-        (status = 422, description = "invalid_request", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "invalid_request"),
     ),
     security(("bearer" = ["odt:inventory"])),
 )]
@@ -151,7 +148,7 @@ pub async fn get_device(
     responses(
         (status = 200, description = "Merged", body = DeviceReportResponse),
         (status = 201, description = "Not known before, or deleted", body = DeviceReportResponse),
-        (status = 409, description = "platform_mismatch, identifier_taken, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "platform_mismatch, identifier_taken, changed_meanwhile"),
     ),
     security(("bearer" = ["odt:inventory"])),
 )]

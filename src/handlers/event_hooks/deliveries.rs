@@ -66,11 +66,8 @@ pub struct HookVerifiedResponse {
     ),
     responses(
         (status = 200, description = "The challenge", body = HookVerifiedResponse),
-        (status = 400, description = "malformed_request", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "not_found: also for a wrong secret", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_verifications, too_many_deliveries", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "internal", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "database_unavailable", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "not_found: also for a wrong secret"),
+        (status = 429, description = "too_many_verifications, too_many_deliveries"),
     ),
     security(()),
 )]
@@ -120,12 +117,9 @@ pub struct EventHookDelivery {
     request_body = EventHookDelivery,
     responses(
         (status = 204, description = "Noted"),
-        (status = 400, description = "malformed_request", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "not_found: also for a wrong secret", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "body_too_large", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_deliveries: deliver again", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "internal", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "database_unavailable: deliver again", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "not_found: also for a wrong secret"),
+        (status = 429, description = "too_many_deliveries: deliver again"),
+        (status = 503, description = "database_unavailable: deliver again"),
     ),
     security(()),
 )]

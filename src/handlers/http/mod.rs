@@ -11,3 +11,4 @@ pub mod probe;
 pub mod problem;
 pub mod query;
 mod request_id;
+pub mod responses;

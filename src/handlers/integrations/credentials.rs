@@ -8,6 +8,7 @@ use crate::handlers::http::body::Body;
 use crate::handlers::http::headers::{IfMatch, Verified};
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::responses::AsksOkta;
 use crate::handlers::integrations::IntegrationResponse;
 use crate::handlers::integrations::prerequisites::ReportResponse;
 use crate::handlers::{State, with_etag};
@@ -42,11 +43,9 @@ pub struct ConnectedResponse {
     responses(
         (status = 200, description = "Replaced", body = ConnectedResponse, headers(("ETag" = String))),
         (status = 201, description = "Stored", body = ConnectedResponse, headers(("ETag" = String))),
-        (status = 409, description = "other_org, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_attempts", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "other_org, changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -76,10 +75,7 @@ pub async fn update_credentials(
 #[utoipa::path(
     operation_id = "delete_credentials", tag = "Credentials",
     params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
-    responses(
-        (status = 200, description = "Deleted; the integration as it is now", body = IntegrationResponse, headers(("ETag" = String))),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "Deleted; the integration as it is now", body = IntegrationResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:write"])),
 )]
 #[delete("/integrations/okta-device-trust/{integration_id}/credentials")]

@@ -17,6 +17,7 @@ use crate::handlers::http::headers::{IdempotencyKeyHeader, IfMatch, Verified};
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{ConfirmParams, PageParams, Query};
+use crate::handlers::http::responses::AsksOkta;
 use crate::handlers::{PageResponse, State, with_etag};
 use crate::model::integrations::{Engine, derive_status};
 use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
@@ -179,9 +180,8 @@ fn with_notices(created: Created) -> IntegrationResponse {
     responses(
         (status = 201, description = "Created", body = IntegrationResponse,
          headers(("ETag" = String, description = "Version of the configuration"), ("Location" = String, description = "Path of the integration"))),
-        (status = 409, description = "org_already_connected, idempotency_in_flight, idempotent_result_gone", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "org_already_connected, idempotency_in_flight, idempotent_result_gone"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -246,10 +246,8 @@ pub async fn get_integration(
     params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Changed", body = IntegrationResponse, headers(("ETag" = String))),
-        (status = 409, description = "other_org, org_already_connected, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "other_org, org_already_connected, changed_meanwhile"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -277,8 +275,7 @@ pub async fn update_integration(
     params(("integration_id" = IntegrationId, Path), ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted", body = DeletedResponse),
-        (status = 409, description = "confirmation_required", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "confirmation_required"),
     ),
     security(("bearer" = ["odt:write"])),
 )]

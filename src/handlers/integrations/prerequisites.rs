@@ -9,6 +9,7 @@ use crate::handlers::http::body::Body;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::responses::AsksOkta;
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{Actor, IntegrationId, Outcome, PrerequisiteKind};
 use crate::service::{Prerequisite, Report};
@@ -132,11 +133,10 @@ pub async fn list_prerequisites(
     operation_id = "check_prerequisites", tag = "Prerequisites", params(("integration_id" = IntegrationId, Path)),
     responses(
         (status = 200, description = "The report as it is now", body = ReportResponse),
-        (status = 409, description = "credentials_needed, other_org, changed_meanwhile", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "org_not_found", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_attempts", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "credentials_needed, other_org, changed_meanwhile"),
+        (status = 422, description = "org_not_found"),
+        (status = 429, description = "too_many_attempts"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -158,7 +158,7 @@ pub async fn check_prerequisites(
     params(("integration_id" = IntegrationId, Path), ("kind" = PrerequisiteKind, Path)),
     responses(
         (status = 200, description = "The report as it is now", body = ReportResponse),
-        (status = 409, description = "cannot_be_attested", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "cannot_be_attested"),
     ),
     security(("bearer" = ["odt:write"]), ("bearer" = ["odt:inventory"])),
 )]

@@ -16,6 +16,7 @@ use crate::handlers::http::body::{Body, not_null};
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::responses::AsksOkta;
 use crate::model::{IntegrationId, Platform};
 use crate::service::{
     DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, FieldError,
@@ -214,10 +215,9 @@ impl From<&DeploymentBundle> for DeploymentResponse {
     params(("integration_id" = IntegrationId, Path)),
     responses(
         (status = 201, description = "The challenge; never cached", body = ScepChallengeResponse),
-        (status = 409, description = "device_mismatch", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_challenges", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "device_mismatch"),
+        (status = 429, description = "too_many_challenges"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:deploy"])),
 )]
@@ -242,10 +242,9 @@ pub async fn create_scep_challenge(
     params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
     responses(
         (status = 201, description = "What the MDM installs; never cached", content((DeploymentResponse = "application/json"), (String = "application/x-apple-aspen-config"))),
-        (status = 409, description = "device_mismatch", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_challenges", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "device_mismatch"),
+        (status = 429, description = "too_many_challenges"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:deploy"])),
 )]

@@ -14,6 +14,7 @@ use crate::handlers::http::headers::{IfMatch, Verified};
 use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{ConfirmParams, DryRunParams, Query};
+use crate::handlers::http::responses::AsksOkta;
 use crate::handlers::integrations::SecretState;
 use crate::handlers::{State, with_etag};
 use crate::model::platforms::{CertificateAuthority, PlatformState};
@@ -240,10 +241,8 @@ pub async fn get_platform(
     responses(
         (status = 200, description = "Replaced; or, with `dry_run`, tried", body = PlatformWritten, headers(("ETag" = String))),
         (status = 201, description = "Stored", body = PlatformResponse, headers(("ETag" = String))),
-        (status = 409, description = "changed_meanwhile", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "changed_meanwhile"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -280,10 +279,8 @@ pub enum PlatformWritten {
     params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path), ("If-Match" = Option<String>, Header, description = "ETag that was read")),
     responses(
         (status = 200, description = "Changed", body = PlatformResponse, headers(("ETag" = String))),
-        (status = 409, description = "changed_meanwhile", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "changed_meanwhile"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -310,8 +307,7 @@ pub async fn patch_platform(
     params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path), ConfirmParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted", body = PlatformDeletedResponse, headers(("ETag" = String))),
-        (status = 409, description = "confirmation_required", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "stale_version", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "confirmation_required"),
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -339,10 +335,9 @@ pub async fn delete_platform(
     params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
     responses(
         (status = 200, description = "What the trial showed", body = TrialResponse),
-        (status = 409, description = "changed_meanwhile", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Okta refused: scep_credentials_refused, scep_wrong_url and others", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "okta_bad_answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "okta_unreachable", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 422, description = "Okta refused: scep_credentials_refused, scep_wrong_url and others"),
+        AsksOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]

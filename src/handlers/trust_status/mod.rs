@@ -11,6 +11,7 @@ use crate::handlers::http::body::{BATCH_LIMIT, Body, not_null};
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{Query, QueryParams, integration_of, page_of};
+use crate::handlers::http::responses::NamesIntegration;
 use crate::handlers::{PageResponse, State};
 use crate::model::numbers::optional_whole_number;
 use crate::model::pages::decode_text_cursor;
@@ -137,7 +138,7 @@ fn question_of(
     responses(
         (status = 200, description = "The verdict", body = TrustStatusResponse, headers(("ETag" = String, description = "Of what the answer says, without observed_at and fresh_until"), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String, description = "private, with the seconds until fresh_until"))),
         (status = 304, description = "The caller has this answer", headers(("ETag" = String), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String))),
-        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+        NamesIntegration,
     ),
     security(("bearer" = ["trust:read"])),
 )]
@@ -165,8 +166,7 @@ pub async fn get_trust_status(
     operation_id = "query_trust_status", tag = "Trust status", request_body = TrustQueryRequest,
     responses(
         (status = 200, description = "The verdicts, in order", body = TrustQueryResponse),
-        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+        NamesIntegration,
     ),
     security(("bearer" = ["trust:read"])),
 )]
@@ -192,8 +192,7 @@ pub async fn query_trust_status(
     operation_id = "list_trust_status", tag = "Trust status", params(TrustListParams),
     responses(
         (status = 200, description = "A page of verdicts", body = PageResponse<TrustStatusResponse>),
-        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+        NamesIntegration,
     ),
     security(("bearer" = ["trust:read"])),
 )]
@@ -221,8 +220,7 @@ pub async fn list_trust_status(
     operation_id = "get_trust_summary", tag = "Trust status", params(SummaryParams),
     responses(
         (status = 200, description = "The summary", body = TrustSummaryResponse),
-        (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "integration_ambiguous", body = Problem, content_type = "application/problem+json"),
+        NamesIntegration,
     ),
     security(("bearer" = ["trust:read"])),
 )]
