@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Actor, IntegrationId};
+use crate::model::{Actor, Caller, IntegrationId};
 
 /// What happened.
 #[derive(
@@ -57,6 +57,25 @@ pub struct NewEvent {
     pub kind: EventKind,
     pub actor: Actor,
     pub detail: serde_json::Value,
+}
+
+impl NewEvent {
+    /// An event that `caller` caused, without details.
+    pub fn by(caller: &Caller, id: impl Into<Option<IntegrationId>>, kind: EventKind) -> Self {
+        Self::by_actor(caller.actor.clone(), id, kind)
+    }
+
+    /// An event that `actor` caused, such as [`Actor::service`], without details.
+    pub fn by_actor(actor: Actor, id: impl Into<Option<IntegrationId>>, kind: EventKind) -> Self {
+        Self { integration_id: id.into(), kind, actor, detail: serde_json::json!({}) }
+    }
+
+    /// Adds the details.
+    #[must_use]
+    pub fn with(mut self, detail: serde_json::Value) -> Self {
+        self.detail = detail;
+        self
+    }
 }
 
 /// An event that was written.

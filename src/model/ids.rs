@@ -22,14 +22,9 @@ use uuid::Uuid;
 pub struct IntegrationId(pub Uuid);
 
 impl IntegrationId {
+    #[expect(clippy::new_without_default, reason = "each new id is another one")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
-    }
-}
-
-impl Default for IntegrationId {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -24,6 +24,7 @@ use crate::config::{SyncConfig, TrustConfig, WizardConfig};
 use crate::model::{Actor, Caller, EventKind, NewEvent, Scope, TenantId};
 use crate::okta::{OktaClient, OktaError, UnreachableReason};
 use crate::store::Store;
+use crate::telemetry::chain_of;
 
 use event_hooks::HookCalls;
 use integrations::Attempts;
@@ -112,14 +113,10 @@ impl Service {
         let Err(missing) = caller.require(scope) else { return Ok(()) };
         let who = (caller.tenant.clone(), caller.actor.clone(), scope);
         if self.denials.entry(who).or_insert(()).is_fresh() {
-            let event = NewEvent {
-                integration_id: None,
-                kind: EventKind::ScopeDenied,
-                actor: caller.actor.clone(),
-                detail: serde_json::json!({ "scope": scope.as_str() }),
-            };
+            let event = NewEvent::by(caller, None, EventKind::ScopeDenied)
+                .with(serde_json::json!({ "scope": scope.as_str() }));
             if let Err(error) = self.store.create_event(&caller.tenant, event).await {
-                tracing::warn!(error = %error, "a denied scope could not be audited");
+                tracing::warn!(error = chain_of(&error), "a denied scope could not be audited");
             }
         }
         Err(missing.into())

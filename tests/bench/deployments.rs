@@ -44,7 +44,7 @@ fn world() -> World {
 impl World {
     fn deployment(&self) -> Deployment<'_> {
         Deployment {
-            integration_id: IntegrationId::default(),
+            integration_id: IntegrationId::new(),
             device: &self.device,
             config_version: 7,
             scope: PayloadScope::System,

@@ -194,7 +194,7 @@ fn database_unavailable(cause: &Cause) -> Problem {
     let problem = Problem::new(kinds::DATABASE_UNAVAILABLE, detail).retry_after(2);
     tracing::warn!(
         request_id = problem.request_id,
-        chain = chain_of(cause),
+        error = chain_of(cause),
         "postgresql is not available"
     );
     problem

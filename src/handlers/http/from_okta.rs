@@ -15,7 +15,7 @@ pub(super) fn problem(failure: &OktaFailure) -> Problem {
         tracing::warn!(
             request_id,
             code = kind.code,
-            chain = chain_of(failure),
+            error = chain_of(failure),
             "the request to Okta failed"
         );
     }

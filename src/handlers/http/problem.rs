@@ -222,7 +222,7 @@ impl Problem {
             Self::new(INTERNAL, "This is our fault, not yours. Tell the operator the request_id.");
         tracing::error!(
             request_id = problem.request_id,
-            chain = chain_of(error),
+            error = chain_of(error),
             "a request failed"
         );
         problem

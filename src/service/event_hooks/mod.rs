@@ -11,7 +11,6 @@ pub use deliveries::Admitted;
 pub use error::EventHookError;
 
 use secrecy::SecretString;
-use serde_json::json;
 use url::Url;
 
 use crate::crypto::{HookSecretDigest, new_hook_secret};
@@ -68,7 +67,7 @@ impl Service {
     ) -> Result<IssuedEventHook, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let secret = new_hook_secret().map_err(StoreError::Seal)?;
-        let event = event(caller, id, EventKind::EventHookStored);
+        let event = NewEvent::by(caller, id, EventKind::EventHookStored);
         let digest = HookSecretDigest::of(&secret);
         let stored = self.store.update_event_hook(&caller.tenant, id, digest, event).await;
         let stored = stored.map_err(Error::of_integration(id))?;
@@ -82,7 +81,7 @@ impl Service {
     pub async fn delete_event_hook(&self, caller: &Caller, id: IntegrationId) -> Result<(), Error> {
         self.require(caller, Scope::OdtWrite).await?;
         self.load(caller, id).await?;
-        let event = event(caller, id, EventKind::EventHookDeleted);
+        let event = NewEvent::by(caller, id, EventKind::EventHookDeleted);
         let deleted = self.store.delete_event_hook(&caller.tenant, id, event).await;
         deleted.map_err(|error| match error {
             StoreError::NotFound => EventHookError::NotFound(id).into(),
@@ -106,10 +105,6 @@ fn below(base: &Url, path: &str) -> String {
 }
 
 /// The store fills in which hook and which version it was.
-fn event(caller: &Caller, id: IntegrationId, kind: EventKind) -> NewEvent {
-    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail: json!({}) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

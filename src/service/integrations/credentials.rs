@@ -16,6 +16,7 @@ use crate::model::{
 use crate::okta::{ClientCredentials, OktaError, ProvedGrant};
 use crate::service::{Error, FieldError, OKTA_PATIENCE, Service, within};
 use crate::store::CredentialsChange;
+use crate::telemetry::chain_of;
 
 /// Longest client id and secret, in bytes; Okta's have 20 and 64 characters.
 const FIELD_LIMIT: usize = 512;
@@ -57,12 +58,8 @@ impl Service {
                 return Err(error);
             }
         };
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::CredentialsStored,
-            actor: caller.actor.clone(),
-            detail: json!({ "client_id": new.client_id, "granted_scopes": proved.grant.granted }),
-        };
+        let event = NewEvent::by(caller, id, EventKind::CredentialsStored)
+            .with(json!({ "client_id": new.client_id, "granted_scopes": proved.grant.granted }));
         let replaced = before.credentials.is_some();
         let change = CredentialsChange {
             new,
@@ -91,12 +88,7 @@ impl Service {
         if self.load(caller, id).await?.credentials.is_none() {
             return Err(Error::CredentialsNotFound(id));
         }
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::CredentialsDeleted,
-            actor: caller.actor.clone(),
-            detail: json!({}),
-        };
+        let event = NewEvent::by(caller, id, EventKind::CredentialsDeleted);
         let deleted =
             self.store.delete_credentials(&caller.tenant, id, expected_version, event).await;
         let record = deleted.map_err(Error::of_integration(id))?;
@@ -151,14 +143,10 @@ impl Service {
         if !refusal.is_refusal() || matches!(refusal, OktaError::OrgNotFound { .. }) {
             return;
         }
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::CredentialsRefused,
-            actor: caller.actor.clone(),
-            detail: json!({ "client_id": as_client_id(client_id), "cause": refusal.code() }),
-        };
+        let event = NewEvent::by(caller, id, EventKind::CredentialsRefused)
+            .with(json!({ "client_id": as_client_id(client_id), "cause": refusal.code() }));
         if let Err(error) = self.store.create_event(&caller.tenant, event).await {
-            tracing::warn!(error = %error, "refused credentials could not be audited");
+            tracing::warn!(error = chain_of(&error), "refused credentials could not be audited");
         }
     }
 }

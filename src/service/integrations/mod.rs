@@ -30,6 +30,7 @@ use crate::service::{Error, FieldError, Service};
 use crate::store::{
     IdempotencyClaim, IdempotencyKey, IntegrationChange, NewIntegration, StoreError,
 };
+use crate::telemetry::chain_of;
 
 /// What the wizard sends first.
 #[derive(Debug, Clone)]
@@ -94,7 +95,10 @@ impl Service {
             // It created nothing, so the caller may try again with the same key.
             let released = self.store.release_idempotency_key(&caller.tenant, key.key).await;
             if let Err(error) = released {
-                tracing::warn!(error = %error, "an Idempotency-Key was not released and lapses by itself");
+                tracing::warn!(
+                    error = chain_of(&error),
+                    "an Idempotency-Key was not released and lapses by itself"
+                );
             }
         }
         created
@@ -110,12 +114,7 @@ impl Service {
         let discovered = self.discover_org(domain).await?;
         let org = org_of(&discovered);
         let id = IntegrationId::new();
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::IntegrationCreated,
-            actor: caller.actor.clone(),
-            detail: json!({ "org_id": org.id, "okta_domain": org.canonical_host, "custom_domain": org.custom_host }),
-        };
+        let event = NewEvent::by(caller, id, EventKind::IntegrationCreated).with(json!({ "org_id": org.id, "okta_domain": org.canonical_host, "custom_domain": org.custom_host }));
         let new = NewIntegration {
             id,
             findings: vec![engine_finding(&org)],
@@ -184,16 +183,11 @@ impl Service {
             None => None,
         };
         let org = discovered.as_ref().map(org_of);
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::IntegrationUpdated,
-            actor: caller.actor.clone(),
-            detail: json!({
-                "okta_domain": org.as_ref().map(|org| &org.canonical_host),
-                "custom_domain": org.as_ref().and_then(|org| org.custom_host.as_ref()),
-                "selected_platforms": patch.selected_platforms,
-            }),
-        };
+        let event = NewEvent::by(caller, id, EventKind::IntegrationUpdated).with(json!({
+            "okta_domain": org.as_ref().map(|org| &org.canonical_host),
+            "custom_domain": org.as_ref().and_then(|org| org.custom_host.as_ref()),
+            "selected_platforms": patch.selected_platforms,
+        }));
         let change = IntegrationChange {
             findings: org.iter().map(engine_finding).collect(),
             org,
@@ -220,12 +214,7 @@ impl Service {
         expected_version: Option<i64>,
     ) -> Result<Deleted, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::IntegrationDeleted,
-            actor: caller.actor.clone(),
-            detail: json!({}),
-        };
+        let event = NewEvent::by(caller, id, EventKind::IntegrationDeleted);
         let before = self.load(caller, id).await?;
         let deleted = self
             .store

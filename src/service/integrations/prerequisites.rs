@@ -85,15 +85,9 @@ impl Service {
             By::Caller(actor) => (actor.clone(), true),
             By::Schedule => (Actor::service(), false),
         };
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::PrerequisitesChecked,
-            actor,
-            detail: findings
-                .iter()
-                .map(|f| (f.kind.as_str().to_owned(), json!(f.outcome)))
-                .collect(),
-        };
+        let event = NewEvent::by_actor(actor, id, EventKind::PrerequisitesChecked).with(
+            findings.iter().map(|f| (f.kind.as_str().to_owned(), json!(f.outcome))).collect(),
+        );
         let engine = org.engine;
         let checked = Checked { credentials_version, engine, findings, event, always_audited };
         let updated = self.store.update_findings(tenant, id, checked).await;
@@ -126,12 +120,8 @@ impl Service {
             return Err(Error::CannotBeAttested(kind));
         }
         refuse_unfit_note(note.as_deref())?;
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::PrerequisiteAttested,
-            actor: caller.actor.clone(),
-            detail: json!({ "kind": kind, "attested": attested, "note": note }),
-        };
+        let event = NewEvent::by(caller, id, EventKind::PrerequisiteAttested)
+            .with(json!({ "kind": kind, "attested": attested, "note": note }));
         let attestation =
             Attestation { kind, attested, note, actor: caller.actor.clone(), at: Utc::now() };
         let updated = self.store.update_attestation(&caller.tenant, id, attestation, event).await;

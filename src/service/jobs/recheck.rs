@@ -10,6 +10,7 @@ use crate::model::{IntegrationId, Job};
 use crate::service::integrations::prerequisites::By;
 use crate::service::{Error, Service};
 use crate::store::StoreError;
+use crate::telemetry::chain_of;
 
 impl Service {
     /// One check. When Okta cannot be asked nothing that was found before is overwritten; the status
@@ -36,7 +37,7 @@ impl Service {
     async fn note_by_time(&self, job: &Job) {
         match self.store.note_status(&job.tenant, job.integration).await {
             Ok(_) | Err(StoreError::NotFound) => {}
-            Err(error) => tracing::warn!(error = %error, "a status could not be noted"),
+            Err(error) => tracing::warn!(error = chain_of(&error), "a status could not be noted"),
         }
     }
 }

@@ -75,12 +75,19 @@ impl Service {
                 Ended { next_in: pause_after(&error, job.attempts), failed: true }
             }
             Err(panic) => {
-                tracing::error!(job = job.kind.as_str(), error = %panic, "a job panicked");
+                tracing::error!(
+                    job = job.kind.as_str(),
+                    error = chain_of(&panic),
+                    "a job panicked"
+                );
                 Ended { next_in: LAST_RETRY, failed: true }
             }
         };
         if let Err(error) = self.store.end_job(&job, ended).await {
-            tracing::debug!(error = %error, "a job could not be given back: its lease will end");
+            tracing::debug!(
+                error = chain_of(&error),
+                "a job could not be given back: its lease will end"
+            );
         }
     }
 

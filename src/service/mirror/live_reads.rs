@@ -13,7 +13,7 @@ use crate::okta::OktaError;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
 use crate::store::LiveFinding;
-use crate::telemetry::metrics;
+use crate::telemetry::{chain_of, metrics};
 
 /// A caller who asks for trust waits for no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ impl Service {
         match read {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => {
-                tracing::warn!(integration_id = %id, error = %error, "a live read failed");
+                tracing::warn!(integration_id = %id, error = chain_of(&error), "a live read failed");
                 LiveRead::Failed
             }
             Err(_) => {

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::model::{
     Budget, Caller, EventKind, IntegrationId, IntegrationRecord, Job, JobKind, MirrorRow, NewEvent,
     Page, PageRequest, RateBucket, RateShare, Scope, Sync, TenantId,
@@ -44,12 +42,7 @@ impl Service {
     /// `IntegrationNotFound`, `CredentialsNeeded`.
     pub async fn create_sync(&self, caller: &Caller, id: IntegrationId) -> Result<Sync, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        let event = NewEvent {
-            integration_id: Some(id),
-            kind: EventKind::SyncRequested,
-            actor: caller.actor.clone(),
-            detail: json!({}),
-        };
+        let event = NewEvent::by(caller, id, EventKind::SyncRequested);
         let requested = self.store.request_sync(&caller.tenant, id, event).await;
         let (record, sync) = requested.map_err(Error::of_integration(id))?;
         if record.credentials.is_none() {

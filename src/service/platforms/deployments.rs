@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ use crate::service::platforms::fields::hosts_of;
 use crate::service::platforms::source_of;
 use crate::service::{DeviceError, Error, Service, within};
 use crate::store::{ChallengeClaim, NewDeployment};
+use crate::telemetry::chain_of;
 
 /// Okta says 60 minutes; after this a challenge is treated as dead (facts §8).
 const CHALLENGE_USE: TimeDelta = TimeDelta::minutes(57);
@@ -171,14 +172,17 @@ impl Service {
                 self.note_refusal(caller, id, state, &error).await;
                 if let Err(error) = self.store.end_challenge(&caller.tenant, id, claim, None).await
                 {
-                    tracing::warn!(error = %error, "a request for a challenge was not ended and lapses");
+                    tracing::warn!(
+                        error = chain_of(&error),
+                        "a request for a challenge was not ended and lapses"
+                    );
                 }
                 return Err(error);
             }
         };
         let detail =
             json!({ "device": { "serial_number": device.serial_number, "udid": device.udid } });
-        let event = of_device(caller, id, EventKind::ScepChallengeMinted, detail);
+        let event = NewEvent::by(caller, id, EventKind::ScepChallengeMinted).with(detail);
         self.store.end_challenge(&caller.tenant, id, claim, Some(event)).await?;
         Ok(challenge)
     }
@@ -259,7 +263,7 @@ impl Service {
             "config_version": state.config_version,
             "device": { "serial_number": device.serial_number, "udid": device.udid },
         });
-        let event = of_device(caller, id, EventKind::DeploymentCreated, detail);
+        let event = NewEvent::by(caller, id, EventKind::DeploymentCreated).with(detail);
         let new = NewDeployment {
             platform: state.platform,
             serial_number: device.serial_number.to_string(),
@@ -306,8 +310,4 @@ fn minted(challenge: ScepChallenge, scep_url: Url) -> MintedChallenge {
         use_before: issued_at + CHALLENGE_USE,
         expires_at: issued_at + CHALLENGE_LIFE,
     }
-}
-
-fn of_device(caller: &Caller, id: IntegrationId, kind: EventKind, detail: Value) -> NewEvent {
-    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail }
 }

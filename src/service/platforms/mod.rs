@@ -25,6 +25,7 @@ use crate::okta::ScepChallengeSource;
 use crate::service::integrations::checklist::{self, ChecklistItem};
 use crate::service::{Error, Service};
 use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
+use crate::telemetry::chain_of;
 
 /// Whether what was entered could be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -320,7 +321,10 @@ impl Service {
         }
         let event = event(caller, id, EventKind::ScepCredentialsRefused, platform);
         if let Err(error) = self.store.create_event(&caller.tenant, event).await {
-            tracing::warn!(error = %error, "refused SCEP credentials could not be audited");
+            tracing::warn!(
+                error = chain_of(&error),
+                "refused SCEP credentials could not be audited"
+            );
         }
     }
 
@@ -343,7 +347,10 @@ impl Service {
             event: event(caller, id, EventKind::ScepCredentialsRefused, state.platform),
         };
         if let Err(error) = self.store.update_verification(&caller.tenant, id, trial).await {
-            tracing::warn!(error = %error, "a refusal of SCEP credentials could not be noted");
+            tracing::warn!(
+                error = chain_of(&error),
+                "a refusal of SCEP credentials could not be noted"
+            );
         }
     }
 }
@@ -385,5 +392,5 @@ pub(super) fn source_of(scep: &ScepValues, password: &SecretString) -> ScepChall
 
 fn event(caller: &Caller, id: IntegrationId, kind: EventKind, platform: Platform) -> NewEvent {
     let detail = json!({ "platform": platform });
-    NewEvent { integration_id: Some(id), kind, actor: caller.actor.clone(), detail }
+    NewEvent::by(caller, id, kind).with(detail)
 }

@@ -237,9 +237,11 @@ impl Service {
         question: TrustQuestion,
         asked: Vec<AskedDevice>,
     ) -> Result<TrustFacts, Error> {
-        let of_integration = Error::of_integration(question.integration.unwrap_or_default());
         let known = self.store.get_trust_facts(tenant, question.integration, asked).await;
-        let known = known.map_err(of_integration)?;
+        let known = match question.integration {
+            Some(id) => known.map_err(Error::of_integration(id))?,
+            None => known?,
+        };
         if known.orgs.len() > 1 {
             let choice = |org: &OrgFacts| IntegrationChoice {
                 id: org.id,

@@ -109,12 +109,8 @@ fn note_status(
         .set(integrations::noted_status.eq(to.as_str()))
         .execute(connection)?;
     let reasons: Vec<&'static str> = reasons.into_iter().map(StatusReason::as_str).collect();
-    let event = NewEvent {
-        integration_id: Some(id),
-        kind: EventKind::StatusChanged,
-        actor: Actor::service(),
-        detail: json!({ "from": from, "to": to, "reasons": reasons }),
-    };
+    let event = NewEvent::by_actor(Actor::service(), id, EventKind::StatusChanged)
+        .with(json!({ "from": from, "to": to, "reasons": reasons }));
     insert_event(connection, tenant, &event)?;
     Ok(Some(NotedStatus { id, from, to, reasons }))
 }
