@@ -1,5 +1,5 @@
-//! Metrics in Prometheus' text format. The recorder is the process's (the `metrics` facade has one),
-//! installed once however many servers a process starts.
+//! Metrics in Prometheus' text format, each with the prefix `odt_`. The recorder is the process's (the
+//! `metrics` facade has one), installed once however many servers a process starts.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub fn handle() -> Option<&'static PrometheusHandle> {
             let builder = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
                 .and_then(|builder| {
-                    let sweeps = Matcher::Full("mirror_sweep_seconds".into());
+                    let sweeps = Matcher::Full("odt_mirror_sweep_seconds".into());
                     builder.set_buckets_for_metric(sweeps, &SWEEP_SECONDS)
                 });
             let handle = builder.ok()?.install_recorder().ok()?;
@@ -40,33 +40,36 @@ pub fn handle() -> Option<&'static PrometheusHandle> {
 
 fn describe() {
     metrics::describe_histogram!(
-        "http_request_duration_seconds",
+        "odt_http_request_duration_seconds",
         "duration of HTTP requests by route and status"
     );
     metrics::describe_counter!(
-        "event_hook_deliveries_total",
+        "odt_event_hook_deliveries_total",
         "deliveries to event hooks: accepted, refused, malformed, too_large or failed"
     );
     metrics::describe_gauge!(
-        "egress_overrides",
+        "odt_egress_overrides",
         "hosts that are dialled elsewhere than DNS says; 0 in production"
     );
     metrics::describe_counter!(
-        "integration_status_changes_total",
+        "odt_integration_status_changes_total",
         "changes of integrations' status by the status that they came to"
     );
-    metrics::describe_counter!("okta_requests_total", "requests to Okta by endpoint and outcome");
-    metrics::describe_counter!("jobs_total", "steps of background work by kind and outcome");
     metrics::describe_counter!(
-        "live_reads_total",
+        "odt_okta_requests_total",
+        "requests to Okta by endpoint and outcome"
+    );
+    metrics::describe_counter!("odt_jobs_total", "steps of background work by kind and outcome");
+    metrics::describe_counter!(
+        "odt_live_reads_total",
         "reads of one device for a caller's max_age: done, exhausted (the budget) or failed"
     );
-    metrics::describe_counter!("mirror_sweeps_total", "sweeps of orgs by outcome");
+    metrics::describe_counter!("odt_mirror_sweeps_total", "sweeps of orgs by outcome");
     metrics::describe_histogram!(
-        "mirror_sweep_seconds",
+        "odt_mirror_sweep_seconds",
         "duration of complete sweeps, pauses for the org's rate included"
     );
-    metrics::describe_gauge!("build_info", "1, with the version as its label");
+    metrics::describe_gauge!("odt_build_info", "1, with the version as its label");
 }
 
 /// Folds samples into their buckets for as long as it is polled.
@@ -104,49 +107,50 @@ pub fn record_request(method: &str, route: &str, status: u16, duration: Duration
         ("route", route.to_owned()),
         ("status", status.to_string()),
     ];
-    metrics::histogram!("http_request_duration_seconds", &labels).record(duration.as_secs_f64());
+    metrics::histogram!("odt_http_request_duration_seconds", &labels)
+        .record(duration.as_secs_f64());
 }
 
 /// An integration whose status has become another.
 pub fn record_status_change(to: &'static str) {
-    metrics::counter!("integration_status_changes_total", "to" => to).increment(1);
+    metrics::counter!("odt_integration_status_changes_total", "to" => to).increment(1);
 }
 
 /// One request to Okta. Both labels are words of our own, few of each.
 pub fn record_okta_request(endpoint: &'static str, outcome: &'static str) {
-    metrics::counter!("okta_requests_total", "endpoint" => endpoint, "outcome" => outcome)
+    metrics::counter!("odt_okta_requests_total", "endpoint" => endpoint, "outcome" => outcome)
         .increment(1);
 }
 
 /// One claim of a job that ended.
 pub fn record_job(kind: &'static str, well: bool) {
     let outcome = if well { "done" } else { "failed" };
-    metrics::counter!("jobs_total", "kind" => kind, "outcome" => outcome).increment(1);
+    metrics::counter!("odt_jobs_total", "kind" => kind, "outcome" => outcome).increment(1);
 }
 
 /// A read of one device for a caller who needed it newer: `done`, `exhausted` or `failed`.
 pub fn record_live_read(outcome: &'static str) {
-    metrics::counter!("live_reads_total", "outcome" => outcome).increment(1);
+    metrics::counter!("odt_live_reads_total", "outcome" => outcome).increment(1);
 }
 
 /// One sweep that came to its end, `completed` after so long, or was given up and `restarted`.
 pub fn record_sweep(outcome: &'static str, duration: Duration) {
-    metrics::counter!("mirror_sweeps_total", "outcome" => outcome).increment(1);
+    metrics::counter!("odt_mirror_sweeps_total", "outcome" => outcome).increment(1);
     if outcome == "completed" {
-        metrics::histogram!("mirror_sweep_seconds").record(duration.as_secs_f64());
+        metrics::histogram!("odt_mirror_sweep_seconds").record(duration.as_secs_f64());
     }
 }
 
 /// One delivery to an event hook; `outcome` is a word of the service's own.
 pub fn record_hook_delivery(outcome: &'static str) {
-    metrics::counter!("event_hook_deliveries_total", "outcome" => outcome).increment(1);
+    metrics::counter!("odt_event_hook_deliveries_total", "outcome" => outcome).increment(1);
 }
 
 /// How many hosts are overridden.
 pub fn record_overrides(count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a handful of hosts")]
-    metrics::gauge!("egress_overrides").set(count as f64);
-    metrics::gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("odt_egress_overrides").set(count as f64);
+    metrics::gauge!("odt_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ async fn pages_of(world: &World, replica: &Process) -> i64 {
     let page = world.http.get(&replica.metrics).send().await.expect("metrics");
     let page = page.text().await.expect("text");
     let of_devices =
-        |line: &&str| line.starts_with("okta_requests_total") && line.contains("devices");
+        |line: &&str| line.starts_with("odt_okta_requests_total") && line.contains("devices");
     let counts = page.lines().filter(of_devices);
     counts.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum()
 }

@@ -81,7 +81,7 @@ impl Watched {
     pub async fn listen_to(&mut self, service: &Process, what: &str) {
         let metrics = self.world.http.get(&service.metrics).send().await.expect("metrics");
         let metrics = metrics.text().await.expect("text");
-        assert!(metrics.contains("http_request_duration_seconds"), "{metrics}");
+        assert!(metrics.contains("odt_http_request_duration_seconds"), "{metrics}");
         self.heard.push((format!("metrics of {what}"), metrics));
         let said = service.said();
         assert!(said.contains("\"DEBUG\""), "the log is not at trace: {said}");

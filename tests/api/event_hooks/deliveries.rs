@@ -21,7 +21,10 @@ async fn a_delivery_lets_its_devices_wait_to_be_read_again() {
     assert!(read["last_delivery_at"].is_string(), "{read}");
     assert_eq!(world.sql("SELECT count(*) FROM okta_devices"), "0", "a hook has written a fact");
     let metrics = world.metrics().await;
-    assert!(metrics.contains(r#"event_hook_deliveries_total{outcome="accepted"}"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"odt_event_hook_deliveries_total{outcome="accepted"}"#),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -69,7 +72,7 @@ async fn a_forged_delivery_asks_for_nothing() {
     assert_eq!(status(forger.deliver_body(&delivery).await), 404);
     assert_eq!(world.hook_rereads(), [""; 0]);
     let metrics = world.metrics().await;
-    assert!(metrics.contains(r#"event_hook_deliveries_total{outcome="refused"}"#), "{metrics}");
+    assert!(metrics.contains(r#"odt_event_hook_deliveries_total{outcome="refused"}"#), "{metrics}");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn checks(world: &World, times: u32) {
 
 /// How often a status was changed to this one, in this process.
 async fn counted(world: &World, to: &str) -> u64 {
-    let label = format!("integration_status_changes_total{{to=\"{to}\"}} ");
+    let label = format!("odt_integration_status_changes_total{{to=\"{to}\"}} ");
     let page = world.metrics().await;
     let line = page.lines().find_map(|line| line.strip_prefix(&label));
     line.map_or(0, |count| count.parse().expect("a number"))
