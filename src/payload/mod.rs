@@ -26,3 +26,8 @@ pub use okta_verify::{ManagedAppConfiguration, OktaVerifyOptions, managed_app_co
 pub use settings::settings_profile;
 pub use single_sign_on::{OrgHosts, single_sign_on_profile};
 pub use subject::{DEFAULT_SUBJECT_TEMPLATE, common_name};
+
+/// The version of what this module renders. Increase it with every change of the rendered bytes, and
+/// add a migration that increases every `config_version`: only then do devices that have the old
+/// rendering become outdated.
+pub const RENDERING_VERSION: u32 = 1;

@@ -2,6 +2,7 @@
 
 mod golden;
 mod properties;
+mod rendering;
 mod subject;
 
 use plist::{Dictionary, Value};

@@ -1,0 +1,53 @@
+//! Holds rendered bytes and [`RENDERING_VERSION`] together: neither changes without the other.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::{CHALLENGE, HINT, certificate, deployment, device, hosts, options};
+use crate::payload::*;
+
+/// SHA-256 of [`rendered`] in each version. Add a row for a new version; never edit a published one.
+const RENDERINGS: &[(u32, &str)] =
+    &[(1, "17a54e6383a56a3fff8c018363467570fdbc502b7d1d6f5f7012b809259fbd28")];
+
+/// One of each document, with every option and with none.
+fn rendered() -> Vec<u8> {
+    let device = device();
+    let deployment = deployment(&device);
+    let (hosts, hint) = (hosts(), SecretString::from(HINT));
+    let plain = OktaVerifyOptions::default();
+    let mut bytes = Vec::new();
+    let mut add = |document: ProfileDocument| bytes.extend_from_slice(document.expose_bytes());
+    add(certificate(&deployment, CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap());
+    add(single_sign_on_profile(&deployment, &hosts, &hint).unwrap());
+    for options in [&options(), &plain] {
+        add(settings_profile(&deployment, &hosts, options).unwrap());
+    }
+    for options in [&options(), &plain] {
+        let map = managed_app_configuration(&device, &hosts, options, &hint).unwrap().expose_map();
+        bytes.extend_from_slice(Value::Object(map).to_string().as_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn changed_bytes_need_a_new_rendering_version() {
+    let hash = digest(&SHA256, &rendered());
+    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (version, published) = *RENDERINGS.last().unwrap();
+    assert_eq!(version, RENDERING_VERSION, "RENDERINGS has no row for RENDERING_VERSION");
+    assert_eq!(
+        hash, published,
+        "the rendered bytes changed: increase RENDERING_VERSION, add a row with the new hash, and \
+         add a migration that increases every config_version, so that devices become outdated"
+    );
+}
+
+#[test]
+fn every_rendering_version_has_a_row_and_bytes_of_its_own() {
+    for (at, (version, hash)) in RENDERINGS.iter().enumerate() {
+        assert_eq!(*version as usize, at + 1);
+        assert!(RENDERINGS[..at].iter().all(|(_, other)| other != hash), "{version}");
+    }
+}
