@@ -14,6 +14,8 @@ pub enum PayloadError {
     UnknownPlaceholder { field: String },
     #[error("{field} is set by the service and cannot be overridden")]
     ReservedKey { field: String },
+    #[error("{field} is a setting of Macs, which iPhones and iPads are not sent")]
+    MacOnlyKey { field: String },
     #[error("{field} is null, which a property list cannot carry")]
     NullValue { field: String },
     #[error("{field} is outside the numbers of 64 bits with a sign")]
@@ -38,6 +40,7 @@ impl PayloadError {
             Self::InvalidHost { .. } => "invalid_host",
             Self::UnknownPlaceholder { .. } => "unknown_placeholder",
             Self::ReservedKey { .. } => "reserved_key",
+            Self::MacOnlyKey { .. } => "mac_only_key",
             Self::NullValue { .. } => "null_value",
             Self::NumberOutOfRange { .. } => "number_out_of_range",
             Self::TooDeep { .. } => "too_deep",
@@ -55,6 +58,7 @@ impl PayloadError {
             | Self::InvalidHost { field }
             | Self::UnknownPlaceholder { field }
             | Self::ReservedKey { field }
+            | Self::MacOnlyKey { field }
             | Self::NullValue { field }
             | Self::NumberOutOfRange { field }
             | Self::TooDeep { field, .. }

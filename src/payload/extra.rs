@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::document::check_text;
+use super::okta_verify::{MANAGEMENT_HINT, ORG_URL, SERIAL_NUMBER, UDID};
 use super::{Device, PayloadError};
 
 const FIELD: &str = "app_config_extra";
@@ -11,9 +12,9 @@ const MAX_DEPTH: usize = 8;
 const MAX_KEYS: usize = 100;
 const MAX_BYTES: usize = 16 * 1024;
 
-/// What makes a device trusted is not an admin's to change; in no spelling, for a second key beside
-/// ours would only confuse. Every other key of ours may be overridden: it is their setting.
-const RESERVED: [&str; 2] = ["managementHint", "OktaVerify.OrgUrl"];
+/// What makes a device trusted, and which device it is, is not an admin's to change; in no spelling,
+/// for a second key beside ours would only confuse. Every other key of ours may be overridden.
+const RESERVED: [&str; 4] = [MANAGEMENT_HINT, ORG_URL, UDID, SERIAL_NUMBER];
 
 /// Settings that passed every check; none when nothing was added.
 #[derive(Clone, Default, PartialEq)]
@@ -30,10 +31,24 @@ impl AppConfigExtra {
         check(FIELD, &settings, 1, &mut keys)?;
         match settings {
             Value::Object(settings) => {
-                refuse_reserved(&settings)?;
-                Ok(Self(settings))
+                let extra = Self(settings);
+                extra.refuse_keys(&RESERVED, |field| PayloadError::ReservedKey { field })?;
+                Ok(extra)
             }
             _ => Ok(Self::default()),
+        }
+    }
+
+    /// Fails with `error` for the first setting that has one of the keys, in whatever case.
+    pub(super) fn refuse_keys(
+        &self,
+        keys: &[&str],
+        error: impl FnOnce(String) -> PayloadError,
+    ) -> Result<(), PayloadError> {
+        let refused = |key: &&String| keys.iter().any(|other| other.eq_ignore_ascii_case(key));
+        match self.0.keys().find(refused) {
+            Some(key) => Err(error(below(FIELD, key))),
+            None => Ok(()),
         }
     }
 
@@ -47,14 +62,6 @@ impl AppConfigExtra {
 impl std::fmt::Debug for AppConfigExtra {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("AppConfigExtra").field(&self.0.keys().collect::<Vec<_>>()).finish()
-    }
-}
-
-fn refuse_reserved(settings: &Map<String, Value>) -> Result<(), PayloadError> {
-    let reserved = |key: &&String| RESERVED.iter().any(|ours| ours.eq_ignore_ascii_case(key));
-    match settings.keys().find(reserved) {
-        Some(key) => Err(PayloadError::ReservedKey { field: below(FIELD, key) }),
-        None => Ok(()),
     }
 }
 

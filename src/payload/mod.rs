@@ -22,12 +22,15 @@ pub use document::{PROFILE_CONTENT_TYPE, ProfileDocument};
 pub use error::PayloadError;
 pub use extra::AppConfigExtra;
 pub use identity::{Deployment, PayloadScope};
-pub use okta_verify::{ManagedAppConfiguration, OktaVerifyOptions, managed_app_configuration};
+pub use okta_verify::{
+    APP_DOMAIN, EXTENSION_DOMAIN, ManagedAppConfiguration, OktaVerifyOptions,
+    managed_app_configuration,
+};
 pub use settings::settings_profile;
-pub use single_sign_on::{OrgHosts, single_sign_on_profile};
+pub use single_sign_on::{EXTENSION_DATA, OrgHosts, SINGLE_SIGN_ON_TYPE, single_sign_on_profile};
 pub use subject::{DEFAULT_SUBJECT_TEMPLATE, common_name};
 
 /// The version of what this module renders. Increase it with every change of the rendered bytes, and
 /// add a migration that increases every `config_version`: only then do devices that have the old
 /// rendering become outdated.
-pub const RENDERING_VERSION: u32 = 1;
+pub const RENDERING_VERSION: u32 = 2;

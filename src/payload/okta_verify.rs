@@ -1,6 +1,10 @@
-//! What Okta Verify is told about the org and the device. The same settings go to two domains, the
+//! The settings of Okta Verify, for the org and the device. The same settings go to two domains, the
 //! app's and its single sign-on extension's: on a Mac as managed preferences, on an iPhone as
 //! managed app configuration, which MDMs take as a dictionary.
+//!
+//! The platforms have different keys. On iOS, Okta documents exactly four (help.okta.com, "Configure
+//! Okta Verify options for iOS"): the org's host, the management hint, and the device's UDID and
+//! serial number. Without the last two Okta's record of an iPhone names no device.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -9,10 +13,24 @@ use super::document::check_text;
 use super::{AppConfigExtra, Device, OrgHosts, PayloadError};
 
 /// The app, and the extension that answers in its name.
-pub(super) const APP_DOMAIN: &str = "com.okta.mobile";
-pub(super) const EXTENSION_DOMAIN: &str = "com.okta.mobile.auth-service-extension";
+pub const APP_DOMAIN: &str = "com.okta.mobile";
+pub const EXTENSION_DOMAIN: &str = "com.okta.mobile.auth-service-extension";
 
-/// What an admin can choose about Okta Verify.
+/// Okta Verify compares keys by letter and case; the dots are part of them.
+pub(super) const ORG_URL: &str = "OktaVerify.OrgUrl";
+pub(super) const MANAGEMENT_HINT: &str = "managementHint";
+pub(super) const UDID: &str = "OktaVerify.UDID";
+pub(super) const SERIAL_NUMBER: &str = "OktaVerify.SerialNumber";
+
+const USER_PRINCIPAL_NAME: &str = "OktaVerify.UserPrincipalName";
+const ENROLLMENT_OPTIONS: &str = "OktaVerify.EnrollmentOptions";
+const REPORT_DIAGNOSTICS: &str = "OktaVerify.ReportDiagnostics";
+const PLUGINS: &str = "OktaVerify.Plugins";
+
+/// Keys that Okta Verify reads on a Mac only; an iPhone is never sent one.
+const MAC_KEYS: [&str; 4] = [USER_PRINCIPAL_NAME, ENROLLMENT_OPTIONS, REPORT_DIAGNOSTICS, PLUGINS];
+
+/// What an admin can choose about Okta Verify. On iOS only `extra` has an effect.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OktaVerifyOptions {
     /// Enrols the user without asking them first.
@@ -26,34 +44,47 @@ pub struct OktaVerifyOptions {
     pub extra: AppConfigExtra,
 }
 
-/// The settings without any secret. The keys are literal, dots and all.
-pub(super) fn settings(
+/// The settings of a Mac, which hold no secret.
+pub(super) fn mac_settings(
     hosts: &OrgHosts,
     device: &Device,
     options: &OktaVerifyOptions,
 ) -> Result<Map<String, Value>, PayloadError> {
     let mut settings = Map::new();
     let mut set = |key: &str, value: Value| settings.insert(key.to_owned(), value);
-    set("OktaVerify.OrgUrl", hosts.sign_in().into());
+    set(ORG_URL, hosts.sign_in().into());
     if let Some(name) = &device.user_principal_name {
         check_text("user_principal_name", name.as_str())?;
-        set("OktaVerify.UserPrincipalName", name.as_str().into());
+        set(USER_PRINCIPAL_NAME, name.as_str().into());
     }
     if options.silent_enrollment {
-        set("OktaVerify.EnrollmentOptions", "SilentEnrollmentEnabled".into());
+        set(ENROLLMENT_OPTIONS, "SilentEnrollmentEnabled".into());
     }
     if let Some(report) = options.report_diagnostics {
-        set("OktaVerify.ReportDiagnostics", report.into());
+        set(REPORT_DIAGNOSTICS, report.into());
     }
     if !options.plugins.is_empty() {
         options.plugins.iter().try_for_each(|plugin| check_text("plugins", plugin))?;
-        set("OktaVerify.Plugins", options.plugins.clone().into());
+        set(PLUGINS, options.plugins.clone().into());
     }
     settings.extend(options.extra.for_device(device));
     Ok(settings)
 }
 
-/// The managed app configuration of an iPhone or iPad, which holds a secret and does not show itself.
+/// What ties an iPhone to its org and its record there, the secret aside: the same in the managed app
+/// configuration and in the single sign-on profile.
+pub(super) fn ios_identity<'a>(
+    hosts: &'a OrgHosts,
+    device: &'a Device,
+) -> [(&'static str, &'a str); 3] {
+    [
+        (ORG_URL, hosts.sign_in()),
+        (UDID, device.udid.as_str()),
+        (SERIAL_NUMBER, device.serial_number.as_str()),
+    ]
+}
+
+/// The managed app configuration of an iPhone or iPad. Holds a secret, so `Debug` shows keys only.
 #[derive(Clone)]
 pub struct ManagedAppConfiguration {
     settings: Map<String, Value>,
@@ -64,8 +95,7 @@ impl ManagedAppConfiguration {
     /// The dictionary under each of both domains: for the answer to the MDM and for nothing else.
     pub fn expose_map(&self) -> Map<String, Value> {
         let mut settings = self.settings.clone();
-        // Okta Verify reads this key in no other case.
-        settings.insert("managementHint".to_owned(), self.management_hint.expose_secret().into());
+        settings.insert(MANAGEMENT_HINT.to_owned(), self.management_hint.expose_secret().into());
         [APP_DOMAIN, EXTENSION_DOMAIN]
             .into_iter()
             .map(|domain| (domain.to_owned(), Value::Object(settings.clone())))
@@ -90,6 +120,9 @@ pub fn managed_app_configuration(
     management_hint: &SecretString,
 ) -> Result<ManagedAppConfiguration, PayloadError> {
     check_text("management_hint", management_hint.expose_secret())?;
-    let settings = settings(hosts, device, options)?;
+    options.extra.refuse_keys(&MAC_KEYS, |field| PayloadError::MacOnlyKey { field })?;
+    let mut settings = options.extra.for_device(device);
+    let identity = ios_identity(hosts, device);
+    settings.extend(identity.map(|(key, value)| (key.to_owned(), value.into())));
     Ok(ManagedAppConfiguration { settings, management_hint: management_hint.clone() })
 }

@@ -5,7 +5,7 @@ use plist::{Dictionary, Value};
 
 use super::document::{Label, dictionary, payload, profile};
 use super::identity::PayloadKind;
-use super::okta_verify::{APP_DOMAIN, EXTENSION_DOMAIN, settings};
+use super::okta_verify::{APP_DOMAIN, EXTENSION_DOMAIN, mac_settings};
 use super::single_sign_on::mac_payload;
 use super::{Deployment, OktaVerifyOptions, OrgHosts, PayloadError, ProfileDocument};
 
@@ -33,7 +33,7 @@ pub fn settings_profile(
     hosts: &OrgHosts,
     options: &OktaVerifyOptions,
 ) -> Result<ProfileDocument, PayloadError> {
-    let settings = preferences(settings(hosts, deployment.device, options)?);
+    let settings = preferences(mac_settings(hosts, deployment.device, options)?);
     let managed = |kind, domain, label| managed(deployment, kind, domain, label, &settings);
     let payloads = vec![
         mac_payload(deployment, hosts)?,

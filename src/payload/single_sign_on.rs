@@ -6,10 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::document::{Label, dictionary, payload, profile, text};
 use super::identity::PayloadKind;
+use super::okta_verify::{EXTENSION_DOMAIN, MANAGEMENT_HINT, ios_identity};
 use super::{Deployment, PayloadError, PayloadScope, ProfileDocument};
 
-const PAYLOAD_TYPE: &str = "com.apple.extensiblesso";
-const EXTENSION_IDENTIFIER: &str = "com.okta.mobile.auth-service-extension";
+pub const SINGLE_SIGN_ON_TYPE: &str = "com.apple.extensiblesso";
+/// The key of the payload below which an iPhone's extension finds its settings.
+pub const EXTENSION_DATA: &str = "ExtensionData";
 /// Okta's team at Apple.
 const TEAM_IDENTIFIER: &str = "B7F62B65BN";
 /// The longest host name, in bytes (RFC 1035 §2.3.4).
@@ -77,7 +79,8 @@ pub(super) fn mac_payload(
 }
 
 /// The profile of an iPhone or iPad. Always in system scope: the choice is a Mac's. Apple knows no
-/// `TeamIdentifier` there.
+/// `TeamIdentifier` there. Managed app configuration reaches apps, and an extension is none: what the
+/// extension has to know is in its `ExtensionData`.
 pub fn single_sign_on_profile(
     deployment: &Deployment<'_>,
     hosts: &OrgHosts,
@@ -85,8 +88,11 @@ pub fn single_sign_on_profile(
 ) -> Result<ProfileDocument, PayloadError> {
     let deployment = Deployment { scope: PayloadScope::System, ..*deployment };
     let mut payload = extension(&deployment, PayloadKind::SingleSignOnExtension, hosts)?;
+    let mut data = dictionary(ios_identity(hosts, deployment.device).map(|(k, v)| (k, v.into())));
+    // Last, so that no error drops it without wiping it.
     let hint = text("management_hint", management_hint.expose_secret())?;
-    payload.insert("ExtensionData".to_owned(), dictionary([("managementHint", hint)]).into());
+    data.insert(MANAGEMENT_HINT.to_owned(), hint);
+    payload.insert(EXTENSION_DATA.to_owned(), data.into());
     profile(&deployment, PayloadKind::SingleSignOn, &LABEL, vec![payload])
 }
 
@@ -95,9 +101,9 @@ fn extension(
     kind: PayloadKind,
     hosts: &OrgHosts,
 ) -> Result<Dictionary, PayloadError> {
-    let mut payload = payload(deployment, kind, PAYLOAD_TYPE, &LABEL)?;
+    let mut payload = payload(deployment, kind, SINGLE_SIGN_ON_TYPE, &LABEL)?;
     payload.extend(dictionary([
-        ("ExtensionIdentifier", EXTENSION_IDENTIFIER.into()),
+        ("ExtensionIdentifier", EXTENSION_DOMAIN.into()),
         ("Type", "Credential".into()),
         ("Realm", "Okta Device".into()),
         ("Hosts", Value::Array(hosts.iter().map(Value::from).collect())),

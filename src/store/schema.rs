@@ -246,6 +246,7 @@ diesel::table! {
         key_id -> Text,
         secret_version -> Int8,
         secret_updated_at -> Timestamptz,
+        identifiers_since -> Nullable<Int8>,
         secret_updated_by -> Text,
         verified_at -> Nullable<Timestamptz>,
         ca -> Nullable<Jsonb>,

@@ -173,14 +173,19 @@ fn the_settings_profile_has_the_extension_and_both_domains() {
         [(app, "com.okta.mobile"), (app_extension, "com.okta.mobile.auth-service-extension")]
     {
         conforms_as(payload, "com.apple.ManagedClient.preferences", PREFERENCES);
-        let content = inner(payload, "PayloadContent");
-        assert_eq!(content.len(), 1);
-        conforms(inner(content, domain), &[DOMAIN]);
-        let forced = inner(content, domain).get("Forced").and_then(Value::as_array).unwrap();
-        let [Value::Dictionary(forced)] = forced.as_slice() else { panic!("{forced:?}") };
-        conforms(forced, &[FORCED]);
-        are_the_settings(inner(forced, "mcx_preference_settings"));
+        are_the_settings(&forced(payload, domain));
     }
+}
+
+/// The settings of one preference domain.
+fn forced(payload: &Dictionary, domain: &str) -> Dictionary {
+    let content = inner(payload, "PayloadContent");
+    assert_eq!(content.len(), 1);
+    conforms(inner(content, domain), &[DOMAIN]);
+    let forced = inner(content, domain).get("Forced").and_then(Value::as_array).unwrap();
+    let [Value::Dictionary(forced)] = forced.as_slice() else { panic!("{forced:?}") };
+    conforms(forced, &[FORCED]);
+    inner(forced, "mcx_preference_settings").clone()
 }
 
 fn are_the_settings(settings: &Dictionary) {
@@ -197,22 +202,72 @@ fn are_the_settings(settings: &Dictionary) {
     assert_eq!(settings.len(), 7, "nothing that nobody asked for");
 }
 
-#[test]
-fn without_options_okta_verify_is_told_the_org_and_nothing_else() {
-    let device = Device { user_principal_name: None, ..device() };
-    let none = OktaVerifyOptions::default();
+/// Okta's page for iOS, key by key.
+fn ios_settings() -> serde_json::Value {
+    json!({
+        "OktaVerify.OrgUrl": "login.acme.example",
+        "managementHint": HINT,
+        "OktaVerify.UDID": "55900BDC-347C-58B1-D249-F32244B11D30",
+        "OktaVerify.SerialNumber": "C02XL0GTJGH5",
+    })
+}
+
+/// The managed app configuration, which is the same in both domains.
+fn app_configuration(options: &OktaVerifyOptions) -> serde_json::Value {
     let hint = SecretString::from(HINT);
-    let map = managed_app_configuration(&device, &hosts(), &none, &hint).unwrap().expose_map();
-    let settings = json!({"OktaVerify.OrgUrl": "login.acme.example", "managementHint": HINT});
-    let expected = json!({
-        "com.okta.mobile": settings,
-        "com.okta.mobile.auth-service-extension": settings,
-    });
-    assert_eq!(serde_json::Value::Object(map), expected);
+    let map = managed_app_configuration(&device(), &hosts(), options, &hint).unwrap().expose_map();
+    let domains: Vec<&str> = map.keys().map(String::as_str).collect();
+    assert_eq!(domains, ["com.okta.mobile", "com.okta.mobile.auth-service-extension"]);
+    assert_eq!(map["com.okta.mobile"], map["com.okta.mobile.auth-service-extension"]);
+    map["com.okta.mobile"].clone()
 }
 
 #[test]
-fn the_profile_of_an_iphone_carries_the_hint_to_the_extension() {
+fn a_mac_without_options_is_sent_the_org_alone() {
+    let device = Device { user_principal_name: None, ..device() };
+    let none = OktaVerifyOptions::default();
+    let document = settings_profile(&deployment(&device), &hosts(), &none).unwrap();
+    let settings = forced(&payloads(&document)[1], "com.okta.mobile");
+    has(&settings, "OktaVerify.OrgUrl", "login.acme.example");
+    assert_eq!(settings.len(), 1);
+}
+
+#[test]
+fn an_iphone_is_sent_the_four_keys_of_oktas_page() {
+    assert_eq!(app_configuration(&OktaVerifyOptions::default()), ios_settings());
+}
+
+#[test]
+fn an_iphone_is_sent_no_key_of_macs() {
+    let options = OktaVerifyOptions { extra: AppConfigExtra::default(), ..options() };
+    assert_eq!(app_configuration(&options), ios_settings(), "whatever the options are");
+    let hint = SecretString::from(HINT);
+    for key in [
+        "OktaVerify.UserPrincipalName",
+        "OktaVerify.EnrollmentOptions",
+        "OktaVerify.ReportDiagnostics",
+        "OktaVerify.Plugins",
+        "oktaverify.plugins",
+    ] {
+        let extra = super::extra(json!({ key: "x" })).unwrap();
+        let options = OktaVerifyOptions { extra, ..OktaVerifyOptions::default() };
+        let refused = managed_app_configuration(&device(), &hosts(), &options, &hint).unwrap_err();
+        assert_eq!(refused.code(), "mac_only_key");
+        assert_eq!(refused.field(), Some(format!("app_config_extra/{key}").as_str()));
+    }
+}
+
+#[test]
+fn an_extra_setting_is_added_on_an_iphone() {
+    let mut expected = ios_settings();
+    expected["asset"] = json!("C02XL0GTJGH5");
+    let extra = super::extra(json!({ "asset": "{serial_number}" })).unwrap();
+    let options = OktaVerifyOptions { extra, ..OktaVerifyOptions::default() };
+    assert_eq!(app_configuration(&options), expected);
+}
+
+#[test]
+fn the_profile_of_an_iphone_carries_the_four_keys_to_the_extension() {
     let device = device();
     // A user scope is a Mac's: an iPhone's profile does not take it over.
     let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
@@ -230,8 +285,11 @@ fn the_profile_of_an_iphone_carries_the_hint_to_the_extension() {
     has(&payloads[0], "Realm", "Okta Device");
     has(&payloads[0], "Hosts", texts(&["login.acme.example", "acme.okta.com"]));
     let data = inner(&payloads[0], "ExtensionData");
-    has(data, "managementHint", HINT);
-    assert_eq!(data.len(), 1);
+    let expected = ios_settings();
+    assert_eq!(data.len(), expected.as_object().unwrap().len());
+    for (key, value) in expected.as_object().unwrap() {
+        has(data, key, value.as_str().unwrap());
+    }
 }
 
 #[test]
@@ -239,9 +297,7 @@ fn an_extra_setting_wins_over_an_option() {
     let extra =
         super::extra(json!({"OktaVerify.EnrollmentOptions": "SilentEnrollmentDisabled"})).unwrap();
     let options = OktaVerifyOptions { silent_enrollment: true, extra, ..Default::default() };
-    let hint = SecretString::from(HINT);
-    let configuration = managed_app_configuration(&device(), &hosts(), &options, &hint).unwrap();
-    for domain in configuration.expose_map().values() {
-        assert_eq!(domain["OktaVerify.EnrollmentOptions"], "SilentEnrollmentDisabled");
-    }
+    let document = settings_profile(&deployment(&device()), &hosts(), &options).unwrap();
+    let settings = forced(&payloads(&document)[1], "com.okta.mobile");
+    has(&settings, "OktaVerify.EnrollmentOptions", "SilentEnrollmentDisabled");
 }

@@ -162,6 +162,8 @@ fn an_extra_setting_that_cannot_be_written_is_refused_by_name() {
     for (settings, code, field) in [
         (json!({"OktaVerify.OrgUrl": "evil.example"}), "reserved_key", "OktaVerify.OrgUrl"),
         (json!({"managementHint": "x"}), "reserved_key", "managementHint"),
+        (json!({"OktaVerify.UDID": "x"}), "reserved_key", "OktaVerify.UDID"),
+        (json!({"oktaverify.serialnumber": "x"}), "reserved_key", "oktaverify.serialnumber"),
         (json!({"ManagementHint": "x"}), "reserved_key", "ManagementHint"),
         (json!({"a": {"b/c": [0, null]}}), "null_value", "a/b~1c/1"),
         (json!({"a": "\u{0}"}), "invalid_characters", "a"),

@@ -8,8 +8,11 @@ use super::{CHALLENGE, HINT, certificate, deployment, device, hosts, options};
 use crate::payload::*;
 
 /// SHA-256 of [`rendered`] in each version. Add a row for a new version; never edit a published one.
-const RENDERINGS: &[(u32, &str)] =
-    &[(1, "17a54e6383a56a3fff8c018363467570fdbc502b7d1d6f5f7012b809259fbd28")];
+const RENDERINGS: &[(u32, &str)] = &[
+    (1, "17a54e6383a56a3fff8c018363467570fdbc502b7d1d6f5f7012b809259fbd28"),
+    // iOS: UDID and serial number, no settings of Macs; in ExtensionData the org's host too.
+    (2, "a0d9f962971cc10ac9b9fc714e5ac10d8ff59dccc76030ae620257f7e8620786"),
+];
 
 /// One of each document, with every option and with none.
 fn rendered() -> Vec<u8> {

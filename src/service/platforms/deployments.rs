@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::okta::ScepChallenge;
 use crate::payload::{
-    Device, ManagedAppConfiguration, ProfileDocument, Scep, certificate_profile,
+    Device, ManagedAppConfiguration, ProfileDocument, RENDERING_VERSION, Scep, certificate_profile,
     managed_app_configuration, settings_profile, single_sign_on_profile,
 };
 use crate::service::platforms::deployment_plan::{
@@ -261,6 +261,7 @@ impl Service {
             "platform": state.platform,
             "parts": parts,
             "config_version": state.config_version,
+            "rendering_version": RENDERING_VERSION,
             "device": { "serial_number": device.serial_number, "udid": device.udid },
         });
         let event = NewEvent::by(caller, id, EventKind::DeploymentCreated).with(detail);

@@ -258,8 +258,10 @@ fn upsert(
         p::integration_id.eq(before.integration.id.0),
         p::platform.eq(new.platform.as_str()),
     );
+    // Every rendering of a new platform carries them; a change of an old one does not move the value.
+    let identifiers_since = (new.platform == Platform::Ios).then_some(given.config_version);
     diesel::insert_into(p::table)
-        .values((key, values.clone()))
+        .values((key, p::identifiers_since.eq(identifiers_since), values.clone()))
         .on_conflict((p::tenant_id, p::integration_id, p::platform))
         .do_update()
         .set(values)

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod deployments;
+mod rendering;
 
 use reqwest::Method;
 use serde_json::json;

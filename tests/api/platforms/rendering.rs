@@ -1,0 +1,82 @@
+//! A new rendering reaches the devices that have the old one: the migration that comes with it makes
+//! them outdated.
+
+use chrono::Utc;
+use okta_device_trust::store::migrations::migrate;
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::platforms::configured;
+use crate::support::world::{PASSWORD, POSTGRES, World};
+
+const IPHONE: &str = "F2LABCDEFG12";
+
+async fn config_version(world: &World, path: &str, platform: &str) -> i64 {
+    let platform = world.get(&format!("{path}/platforms/{platform}")).await.expect(200);
+    platform["config_version"].as_i64().expect("a number")
+}
+
+async fn work_list(world: &World, path: &str, configuration: &str) -> Vec<Value> {
+    let id = path.rsplit('/').next().expect("an id");
+    let query = format!("/devices?integration_id={id}&configuration={configuration}");
+    let ask = world.ask(Method::GET, &query).scopes(&["odt:inventory"]);
+    let items = ask.send().await.expect(200)["items"].as_array().expect("items").clone();
+    items.into_iter().map(|item| item["serial_number"].clone()).collect()
+}
+
+/// Takes the database back to before the migration, and runs it as the owner does.
+fn migrate_again(world: &World) {
+    world.sql("ALTER TABLE platforms DROP COLUMN identifiers_since");
+    world.sql("DELETE FROM __diesel_schema_migrations WHERE version = '20261126300000'");
+    let owner = POSTGRES.lock().expect("postgres").url("odt_owner", PASSWORD, &world.database);
+    let ran = migrate(&SecretString::from(owner)).expect("the migration runs");
+    assert_eq!(ran, ["20261126300000"]);
+}
+
+#[tokio::test]
+async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
+    let world = World::start().await;
+    let path = configured(&world).await;
+    let before = config_version(&world, &path, "ios").await;
+    let id = path.rsplit('/').next().expect("an id");
+    let now = Utc::now();
+    let delivered = json!({
+        "platform": "ios",
+        "enrollment": { "state": "enrolled", "reported_at": now },
+        "deliveries": { id: { "config_version": before, "delivered_at": now, "reported_at": now } },
+    });
+    let ask = world.ask(Method::PUT, &format!("/devices/{IPHONE}")).scopes(&["odt:inventory"]);
+    ask.json(&delivered).send().await.expect(201);
+    assert_eq!(work_list(&world, &path, "current").await, [IPHONE]);
+    let etag = world.get(&format!("{path}/platforms/ios")).await.etag().to_owned();
+
+    migrate_again(&world);
+
+    assert_eq!(work_list(&world, &path, "outdated").await, [IPHONE]);
+    let after = config_version(&world, &path, "ios").await;
+    assert!(after > before, "{before} {after}");
+    assert_eq!(config_version(&world, &path, "macos").await, after, "every platform, once");
+    assert_ne!(world.get(&format!("{path}/platforms/ios")).await.etag(), etag);
+    assert_eq!(world.sql("SELECT config_versions FROM integrations"), after.to_string());
+    let since = "SELECT platform || ' ' || identifiers_since FROM platforms \
+                 WHERE identifiers_since IS NOT NULL";
+    assert_eq!(world.sql(since), format!("ios {after}"));
+    let unforced = "SELECT count(*) FROM pg_class WHERE relname IN ('platforms', 'integrations') \
+                    AND NOT (relrowsecurity AND relforcerowsecurity)";
+    assert_eq!(world.sql(unforced), "0");
+}
+
+#[tokio::test]
+async fn a_new_ios_platform_carries_the_identifiers_from_its_first_version_on() {
+    let world = World::start().await;
+    let path = configured(&world).await;
+    let first = config_version(&world, &path, "ios").await;
+    let since = "SELECT coalesce(identifiers_since::text, 'none') FROM platforms WHERE platform =";
+    assert_eq!(world.sql(&format!("{since} 'ios'")), first.to_string());
+    assert_eq!(world.sql(&format!("{since} 'macos'")), "none");
+    let rotated = json!({ "secret_key": "An0ther-Secret-Key" });
+    world.put(&format!("{path}/platforms/ios"), &rotated).await.expect(200);
+    assert!(config_version(&world, &path, "ios").await > first);
+    assert_eq!(world.sql(&format!("{since} 'ios'")), first.to_string(), "a rotation moves nothing");
+}
