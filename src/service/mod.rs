@@ -51,7 +51,10 @@ pub use trust_status::{
 };
 
 // Value types of lower layers that requests and answers of the service are made of.
-pub use crate::payload::{ManagedAppConfiguration, PROFILE_CONTENT_TYPE, PayloadScope};
+pub use crate::payload::{
+    APP_DOMAIN, EXTENSION_DATA, EXTENSION_DOMAIN, ManagedAppConfiguration, PROFILE_CONTENT_TYPE,
+    PayloadScope, SINGLE_SIGN_ON_TYPE,
+};
 pub use crate::store::ReportOutcome;
 
 /// The product's decisions over Okta and the store. Cheap to clone.

@@ -19,8 +19,9 @@ use crate::handlers::http::problem::Problem;
 use crate::handlers::http::responses::AsksOkta;
 use crate::model::{IntegrationId, Platform};
 use crate::service::{
-    DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, FieldError,
-    ManagedAppConfiguration, MintedChallenge, PROFILE_CONTENT_TYPE, PayloadScope,
+    APP_DOMAIN, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, EXTENSION_DATA,
+    EXTENSION_DOMAIN, FieldError, ManagedAppConfiguration, MintedChallenge, PROFILE_CONTENT_TYPE,
+    PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 
 /// The device that it is for.
@@ -39,7 +40,7 @@ pub struct DeviceRequest {
         pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
     )]
     udid: String,
-    /// The user's name in Okta, so that Okta Verify need not ask for it.
+    /// Macs: the user's name in Okta, so that Okta Verify need not ask for it. Not sent to iPhones.
     #[serde(default)]
     #[schema(example = "ada@acme.example", min_length = 1, max_length = 254)]
     user_principal_name: Option<String>,
@@ -91,15 +92,17 @@ pub struct OptionsRequest {
     scope: ScopeRequest,
     /// The org's own host or its confirmed custom domain; the custom domain when there is one.
     sign_in_host: Option<String>,
-    /// Enrol the user without asking first.
+    /// Macs: enrol the user without asking first. Ignored for iPhones.
     silent_enrollment: bool,
-    /// Whether diagnostics go to Okta; left to the user when it is left out.
+    /// Macs: whether diagnostics go to Okta; left to the user when it is left out. Ignored for iPhones.
     report_diagnostics: Option<bool>,
-    /// Names of integrations with other security products.
+    /// Macs: names of integrations with other security products. Ignored for iPhones.
     #[schema(max_items = 20)]
     plugins: Vec<String>,
-    /// Merged into both domains; `{serial_number}` and `{udid}` are filled in.
-    #[schema(value_type = Object, example = json!({ "OktaVerify.LogLevel": "info" }))]
+    /// Merged into both domains; `{serial_number}` and `{udid}` are filled in. The keys that the
+    /// service sets itself are refused (`reserved_key`), and for iPhones those that only Macs have
+    /// (`mac_only_key`).
+    #[schema(value_type = Object, example = json!({ "AssetTag": "{serial_number}" }))]
     app_config_extra: Map<String, Value>,
     /// The certificate's common name; `managementAttestation` and the UDID are always in it.
     #[schema(example = "managementAttestation {udid}", max_length = 256)]
@@ -124,10 +127,48 @@ pub struct DeploymentResponse {
     /// A certificate that was delivered with an older version than this is due again.
     certificate_version: i64,
     profiles: Vec<ProfileResponse>,
-    /// By preference domain: what the MDM puts into the managed app configuration of Okta Verify.
+    /// iPhones and iPads: the managed app configuration of Okta Verify, by domain.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     app_configuration: Option<Map<String, Value>>,
+    /// iPhones and iPads: where each dictionary of settings goes. Left out for Macs, whose settings
+    /// are all inside the profiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    dictionaries: Vec<DictionaryResponse>,
+}
+
+/// A dictionary of settings for Okta Verify, and where it goes.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct DictionaryResponse {
+    /// Where it is in this answer (JSON pointer, RFC 6901): the dictionary itself, or the profile that
+    /// has it inside.
+    #[schema(example = "/app_configuration/com.okta.mobile")]
+    pointer: String,
+    target: DictionaryTarget,
+    /// The bundle identifier of the app or extension that reads it.
+    #[schema(example = "com.okta.mobile")]
+    domain: &'static str,
+    /// In a profile: the type of the payload that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "com.apple.extensiblesso")]
+    payload_type: Option<&'static str>,
+    /// In a profile: its key in that payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ExtensionData")]
+    payload_key: Option<&'static str>,
+}
+
+/// How a dictionary gets onto the device.
+///
+/// `managed_app_configuration`: the MDM sends it as the managed app configuration of `domain`. Both
+/// domains get the same; an MDM that can configure apps only sends it to the app `com.okta.mobile`.
+/// `profile`: it is inside the profile already, and installing the profile is all there is to do.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DictionaryTarget {
+    ManagedAppConfiguration,
+    Profile,
 }
 
 /// A configuration profile.
@@ -202,8 +243,31 @@ impl From<&DeploymentBundle> for DeploymentResponse {
                 .app_configuration
                 .as_ref()
                 .map(ManagedAppConfiguration::expose_map),
+            dictionaries: dictionaries(bundle),
         }
     }
+}
+
+fn dictionaries(bundle: &DeploymentBundle) -> Vec<DictionaryResponse> {
+    if bundle.platform == Platform::Macos {
+        return Vec::new();
+    }
+    let domains = bundle.app_configuration.iter().flat_map(|_| [APP_DOMAIN, EXTENSION_DOMAIN]);
+    let configurations = domains.map(|domain| DictionaryResponse {
+        pointer: format!("/app_configuration/{domain}"),
+        target: DictionaryTarget::ManagedAppConfiguration,
+        domain,
+        payload_type: None,
+        payload_key: None,
+    });
+    let in_profiles = (0..bundle.profiles.len()).map(|at| DictionaryResponse {
+        pointer: format!("/profiles/{at}"),
+        target: DictionaryTarget::Profile,
+        domain: EXTENSION_DOMAIN,
+        payload_type: Some(SINGLE_SIGN_ON_TYPE),
+        payload_key: Some(EXTENSION_DATA),
+    });
+    configurations.chain(in_profiles).collect()
 }
 
 /// Mint a SCEP challenge
@@ -237,11 +301,48 @@ pub async fn create_scep_challenge(
 /// JSON with all parts, or the file itself with `Accept: application/x-apple-aspen-config` when one
 /// part is asked for. The part `certificate` fetches a challenge; `settings` fetches none, so that an
 /// edit of settings never enrols anew.
+///
+/// An iPhone is sent its UDID and serial number, in the managed app configuration and in the profile:
+/// Okta Verify passes them on to Okta, and without them Okta's record names no device.
 #[utoipa::path(
-    operation_id = "create_deployment", tag = "Deployments", request_body = DeploymentRequest,
+    operation_id = "create_deployment", tag = "Deployments",
+    request_body(content = DeploymentRequest, examples(
+        ("mac" = (summary = "The settings of a Mac", value = json!({
+            "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D", "user_principal_name": "ada@acme.example" },
+            "parts": ["settings"], "options": { "silent_enrollment": true },
+        }))),
+        ("iphone" = (summary = "All that an iPhone needs", value = json!({
+            "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" },
+        }))),
+    )),
     params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
     responses(
-        (status = 201, description = "What the MDM installs; never cached", content((DeploymentResponse = "application/json"), (String = "application/x-apple-aspen-config"))),
+        (status = 201, description = "What the MDM installs; never cached", content(
+            (DeploymentResponse = "application/json", examples(("iphone" = (summary = "All that an iPhone needs", value = json!({
+                "platform": "ios", "config_version": 2, "certificate_version": 2,
+                "profiles": [{
+                    "part": "settings", "file_name": "okta-device-trust-single-sign-on-F2LABCDEFG12.mobileconfig",
+                    "content_type": "application/x-apple-aspen-config",
+                    "payload_identifier": "okta-device-trust.0193f8a0-0000-7000-8000-000000000001.ios.single-sign-on",
+                    "payload_uuid": "345b28b1-9906-5c6f-a991-8e76af79c3ec", "content": "PD94bWwgdmVyc2lvbj0iMS4wIj8+…",
+                }],
+                "app_configuration": {
+                    "com.okta.mobile": {
+                        "OktaVerify.OrgUrl": "acme.okta.com", "managementHint": "the secret key of the iOS platform",
+                        "OktaVerify.UDID": "00008030-001A2B3C4D5E6F70", "OktaVerify.SerialNumber": "F2LABCDEFG12",
+                    },
+                    "com.okta.mobile.auth-service-extension": {
+                        "OktaVerify.OrgUrl": "acme.okta.com", "managementHint": "the secret key of the iOS platform",
+                        "OktaVerify.UDID": "00008030-001A2B3C4D5E6F70", "OktaVerify.SerialNumber": "F2LABCDEFG12",
+                    },
+                },
+                "dictionaries": [
+                    { "pointer": "/app_configuration/com.okta.mobile", "target": "managed_app_configuration", "domain": "com.okta.mobile" },
+                    { "pointer": "/app_configuration/com.okta.mobile.auth-service-extension", "target": "managed_app_configuration", "domain": "com.okta.mobile.auth-service-extension" },
+                    { "pointer": "/profiles/0", "target": "profile", "domain": "com.okta.mobile.auth-service-extension", "payload_type": "com.apple.extensiblesso", "payload_key": "ExtensionData" },
+                ],
+            }))))),
+            (String = "application/x-apple-aspen-config"))),
         (status = 409, description = "device_mismatch"),
         (status = 429, description = "too_many_challenges"),
         AsksOkta,

@@ -120,28 +120,97 @@ async fn a_mac_gets_two_profiles_and_settings_alone_cost_no_challenge() {
 }
 
 #[tokio::test]
-async fn an_iphone_gets_the_secret_in_the_extension_and_in_both_domains() {
+async fn an_iphone_gets_the_four_keys_in_the_extension_and_in_both_domains() {
     let world = World::start().await;
     let path = world.configured().await;
     let body = json!({
         "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70", "user_principal_name": "ada@acme.example" },
-        "options": { "app_config_extra": { "Note": "for {serial_number}" } },
+        "options": { "silent_enrollment": true, "report_diagnostics": true, "plugins": ["com.crowdstrike.zta"] },
     });
     let answer = deploy(&world, &format!("{path}/platforms/ios/deployments"), &body).await;
     assert_eq!(answer.header("cache-control"), "no-store");
     let deployed = answer.expect(201);
+    let keys = json!({
+        "OktaVerify.OrgUrl": "acme.okta.com",
+        "managementHint": "Tr1cky-Secret-Key",
+        "OktaVerify.UDID": "00008030-001A2B3C4D5E6F70",
+        "OktaVerify.SerialNumber": "F2LABCDEFG12",
+    });
+    let domains = ["com.okta.mobile", "com.okta.mobile.auth-service-extension"];
+    assert_eq!(deployed["app_configuration"], json!({ domains[0]: keys, domains[1]: keys }));
     let extension = payloads(&plist_of(&deployed["profiles"][0]));
     let data = extension[0]
         .get("ExtensionData")
         .and_then(plist::Value::as_dictionary)
         .expect("ExtensionData");
-    assert_eq!(text(data, "managementHint"), "Tr1cky-Secret-Key");
+    let data: serde_json::Map<String, Value> =
+        data.keys().map(|key| (key.clone(), json!(text(data, key)))).collect();
+    assert_eq!(Value::Object(data), keys);
+}
+
+#[tokio::test]
+async fn the_answer_says_where_each_dictionary_of_an_iphone_goes() {
+    let world = World::start().await;
+    let path = configured(&world).await;
+    let device = json!({ "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" });
+    let app = json!({
+        "pointer": "/app_configuration/com.okta.mobile",
+        "target": "managed_app_configuration", "domain": "com.okta.mobile",
+    });
+    let extension = json!({
+        "pointer": "/app_configuration/com.okta.mobile.auth-service-extension",
+        "target": "managed_app_configuration", "domain": "com.okta.mobile.auth-service-extension",
+    });
+    let profile = json!({
+        "pointer": "/profiles/0", "target": "profile",
+        "domain": "com.okta.mobile.auth-service-extension",
+        "payload_type": "com.apple.extensiblesso", "payload_key": "ExtensionData",
+    });
+    let deployments = format!("{path}/platforms/ios/deployments");
+    for (parts, expected) in [
+        (json!(["settings", "app_configuration"]), json!([app, extension, profile])),
+        (json!(["app_configuration"]), json!([app, extension])),
+        (json!(["settings"]), json!([profile])),
+    ] {
+        let body = json!({ "device": device, "parts": parts });
+        let deployed = deploy(&world, &deployments, &body).await.expect(201);
+        assert_eq!(deployed["dictionaries"], expected, "{parts}");
+        for dictionary in expected.as_array().expect("a list") {
+            let pointer = dictionary["pointer"].as_str().expect("a pointer");
+            assert!(deployed.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+    let mac = json!({ "device": mac(), "parts": ["settings"] });
+    let deployed = deploy(&world, &format!("{path}/platforms/macos/deployments"), &mac).await;
+    assert_eq!(deployed.expect(201).get("dictionaries"), None);
+}
+
+#[tokio::test]
+async fn an_iphones_extra_settings_are_added_and_cannot_be_those_of_macs_or_the_identifiers() {
+    let world = World::start().await;
+    let path = configured(&world).await;
+    let deployments = format!("{path}/platforms/ios/deployments");
+    let body = |key: &str| {
+        json!({
+            "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" },
+            "options": { "app_config_extra": { key: "for {serial_number}" } },
+        })
+    };
+    let deployed = deploy(&world, &deployments, &body("Note")).await.expect(201);
     for domain in ["com.okta.mobile", "com.okta.mobile.auth-service-extension"] {
-        let settings = &deployed["app_configuration"][domain];
-        assert_eq!(settings["managementHint"], "Tr1cky-Secret-Key");
-        assert_eq!(settings["OktaVerify.OrgUrl"], "acme.okta.com");
-        assert_eq!(settings["OktaVerify.UserPrincipalName"], "ada@acme.example");
-        assert_eq!(settings["Note"], "for F2LABCDEFG12");
+        assert_eq!(deployed["app_configuration"][domain]["Note"], "for F2LABCDEFG12");
+    }
+    for (key, code) in [
+        ("OktaVerify.UserPrincipalName", "mac_only_key"),
+        ("OktaVerify.Plugins", "mac_only_key"),
+        ("OktaVerify.UDID", "reserved_key"),
+        ("OktaVerify.SerialNumber", "reserved_key"),
+    ] {
+        let refused = deploy(&world, &deployments, &body(key)).await;
+        let problem = refused.expect_problem(422, "invalid_request");
+        let error = &problem["errors"][0];
+        assert_eq!(error["pointer"], format!("/options/app_config_extra/{key}"));
+        assert_eq!(error["code"], code, "{problem}");
     }
 }
 
