@@ -34,10 +34,17 @@ fn rendered() -> Vec<u8> {
     bytes
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(digit.into(), 16).unwrap())
+        .collect()
+}
+
 #[test]
 fn changed_bytes_need_a_new_rendering_version() {
-    let hash = digest(&SHA256, &rendered());
-    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(digest(&SHA256, &rendered()).as_ref());
     let (version, published) = *RENDERINGS.last().unwrap();
     assert_eq!(version, RENDERING_VERSION, "RENDERINGS has no row for RENDERING_VERSION");
     assert_eq!(

@@ -151,7 +151,7 @@ async fn an_iphone_gets_the_four_keys_in_the_extension_and_in_both_domains() {
 #[tokio::test]
 async fn the_answer_says_where_each_dictionary_of_an_iphone_goes() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let device = json!({ "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" });
     let app = json!({
         "pointer": "/app_configuration/com.okta.mobile",
@@ -188,7 +188,7 @@ async fn the_answer_says_where_each_dictionary_of_an_iphone_goes() {
 #[tokio::test]
 async fn an_iphones_extra_settings_are_added_and_cannot_be_those_of_macs_or_the_identifiers() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let deployments = format!("{path}/platforms/ios/deployments");
     let body = |key: &str| {
         json!({

@@ -7,8 +7,8 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::platforms::configured;
-use crate::support::world::{PASSWORD, POSTGRES, World};
+use crate::support::postgres::{PASSWORD, POSTGRES};
+use crate::support::world::World;
 
 const IPHONE: &str = "F2LABCDEFG12";
 
@@ -37,7 +37,7 @@ fn migrate_again(world: &World) {
 #[tokio::test]
 async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let before = config_version(&world, &path, "ios").await;
     let id = path.rsplit('/').next().expect("an id");
     let now = Utc::now();
@@ -70,7 +70,7 @@ async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
 #[tokio::test]
 async fn a_new_ios_platform_carries_the_identifiers_from_its_first_version_on() {
     let world = World::start().await;
-    let path = configured(&world).await;
+    let path = world.configured().await;
     let first = config_version(&world, &path, "ios").await;
     let since = "SELECT coalesce(identifiers_since::text, 'none') FROM platforms WHERE platform =";
     assert_eq!(world.sql(&format!("{since} 'ios'")), first.to_string());
