@@ -16,14 +16,13 @@ mod pool;
 mod record;
 mod role;
 mod schema;
+mod session;
 mod trust_status;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
 
 use crate::crypto::KeyWrap;
 use crate::model::TenantId;
@@ -48,9 +47,11 @@ pub use platforms::deployments::{ChallengeClaim, NewDeployment};
 pub use platforms::{PlatformChange, Trial, TrialOutcome};
 pub use pool::PoolSettings;
 pub use role::RoleError;
+pub use session::DATABASE_PATIENCE;
 pub use trust_status::TrustFacts;
 
 use pool::Pool;
+use session::{PING_TIMEOUT, STATEMENT_TIMEOUT, set_config};
 
 /// PostgreSQL, reached as the service's own role.
 #[derive(Clone)]
@@ -58,16 +59,6 @@ pub struct Store {
     pool: Pool,
     keys: Arc<dyn KeyWrap>,
 }
-
-diesel::define_sql_function! {
-    /// Sets a setting; with `is_local`, until the end of the transaction.
-    fn set_config(name: Text, value: Text, is_local: Bool) -> Text;
-}
-
-/// The longest that one statement may take.
-const STATEMENT_TIMEOUT: &str = "5000";
-/// The same for a ping, in ms.
-const PING_TIMEOUT: &str = "1000";
 
 impl Store {
     pub fn new(settings: &PoolSettings, keys: Arc<dyn KeyWrap>) -> Self {
@@ -129,6 +120,3 @@ impl Store {
             .await
     }
 }
-
-/// How long a caller waits for PostgreSQL before it is told to come back.
-pub const DATABASE_PATIENCE: Duration = Duration::from_secs(8);

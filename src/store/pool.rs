@@ -12,8 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::store::StoreError;
 use crate::store::error::NotConnected;
-use crate::store::{DATABASE_PATIENCE, STATEMENT_TIMEOUT, StoreError, set_config};
+use crate::store::session::{DATABASE_PATIENCE, STATEMENT_TIMEOUT, set_config};
 
 /// How PostgreSQL is reached.
 #[derive(Debug, Clone)]

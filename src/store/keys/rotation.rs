@@ -14,7 +14,8 @@ use crate::store::keys::sealing::{
 };
 use crate::store::record::platform_row;
 use crate::store::schema::{credentials, platforms, sealing_keys, tenants};
-use crate::store::{Store, StoreError, set_config};
+use crate::store::session::set_config;
+use crate::store::{Store, StoreError};
 
 /// What one batch of a rotation did.
 #[derive(Debug, Default)]

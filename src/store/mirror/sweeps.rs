@@ -16,7 +16,8 @@ use crate::store::mirror::merge::{Source, merge};
 use crate::store::mirror::okta_devices::has_managed_user;
 use crate::store::record::{Change, upsert_findings};
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
-use crate::store::{Store, StoreError, jobs, mirror::budgets, set_config};
+use crate::store::session::set_config;
+use crate::store::{Store, StoreError, jobs, mirror::budgets};
 
 /// Where a sweep goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
