@@ -1,13 +1,12 @@
 //! The audit's rows: inserted with the change that they tell of, and read by pages.
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::model::{Event, IntegrationId, NewEvent, Page, PageRequest, TenantId};
 use crate::store::schema::events;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
@@ -21,23 +20,20 @@ struct EventRow {
 }
 
 /// Writes `event` in the transaction of the change that it tells of.
-pub(super) fn insert_event(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    event: &NewEvent,
-) -> Result<(), StoreError> {
+pub(super) fn insert_event(tx: &mut Tx<'_>, event: &NewEvent) -> Result<(), StoreError> {
     let actor =
         serde_json::to_value(&event.actor).map_err(|_| StoreError::Corrupt("events.actor"))?;
     diesel::insert_into(events::table)
         .values((
-            events::tenant_id.eq(tenant.as_str()),
+            events::tenant_id.eq(tx.tenant.as_str()),
             events::id.eq(Uuid::now_v7()),
             events::integration_id.eq(event.integration_id.map(|id| id.0)),
             events::kind.eq(event.kind.as_str()),
             events::actor.eq(actor),
             events::detail.eq(&event.detail),
+            events::at.eq(tx.now),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }
 
@@ -47,8 +43,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn create_event(&self, tenant: &TenantId, event: NewEvent) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| insert_event(connection, &owner, &event)).await
+        self.in_tenant(tenant, move |tx| insert_event(tx, &event)).await
     }
 
     /// The events of an integration, oldest first, and among them those of the tenant as a whole, such
@@ -63,12 +58,11 @@ impl Store {
         integration_id: IntegrationId,
         page: PageRequest,
     ) -> Result<Page<Event>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let mine = events::table.filter(events::tenant_id.eq(owner.as_str()));
+        self.in_tenant(tenant, move |tx| {
+            let mine = events::table.filter(events::tenant_id.eq(tx.tenant.as_str()));
             let of_integration = events::integration_id.eq(integration_id.0);
             let known = diesel::dsl::exists(mine.filter(of_integration));
-            if !diesel::select(known).get_result::<bool>(connection)? {
+            if !diesel::select(known).get_result::<bool>(tx.connection)? {
                 return Err(StoreError::NotFound);
             }
             let rows: Vec<EventRow> = mine
@@ -77,7 +71,7 @@ impl Store {
                 .order(events::id)
                 .limit(page.limit + 1)
                 .select(EventRow::as_select())
-                .load(connection)?;
+                .load(tx.connection)?;
             let items = rows.into_iter().map(to_event).collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_rows(items, page.limit, |event| event.id))
         })

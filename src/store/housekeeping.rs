@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{Integer, Text, Timestamptz};
 
 use crate::model::{Job, TenantId};
-use crate::store::jobs::hold_lease;
 use crate::store::schema::{devices, events, integrations};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Rows that go in one transaction; the function for events has the same bound.
 const BATCH: usize = 1000;
@@ -33,27 +31,27 @@ pub enum Expired {
 }
 
 impl Expired {
-    /// A row that somebody else holds is left for the next time. Each statement takes the tenant and
-    /// the most rows; events have a function of their own.
+    /// A row that somebody else holds is left for the next time. Each statement takes the tenant,
+    /// the most rows and the time; events have a function of their own.
     fn sql(self) -> Option<&'static str> {
         Some(match self {
             Self::Tombstones => {
                 "DELETE FROM devices WHERE tenant_id = $1 AND serial_number IN ( \
                  SELECT serial_number FROM devices WHERE tenant_id = $1 \
-                    AND deleted_at < now() - interval '30 days' AND deleted_at >= reported_at \
-                    AND updated_at < now() - interval '30 days' \
+                    AND deleted_at < $3 - interval '30 days' AND deleted_at >= reported_at \
+                    AND updated_at < $3 - interval '30 days' \
                   LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             Self::Events => return None,
             Self::IdempotencyKeys => {
                 "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND key IN ( \
                  SELECT key FROM idempotency_keys WHERE tenant_id = $1 \
-                    AND claimed_at < now() - interval '24 hours' LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                    AND claimed_at < $3 - interval '24 hours' LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             Self::Challenges => {
                 "DELETE FROM scep_challenges WHERE tenant_id = $1 AND (integration_id, id) IN ( \
                  SELECT integration_id, id FROM scep_challenges WHERE tenant_id = $1 \
-                    AND asked_at < now() - interval '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                    AND asked_at < $3 - interval '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
             Self::SweepPages => {
                 "DELETE FROM okta_sweep_pages \
@@ -67,7 +65,7 @@ impl Expired {
                 "UPDATE event_hooks SET previous_sha256 = NULL, previous_valid_until = NULL \
                   WHERE tenant_id = $1 AND integration_id IN ( \
                  SELECT integration_id FROM event_hooks WHERE tenant_id = $1 \
-                    AND previous_valid_until < now() LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                    AND previous_valid_until < $3 LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
         })
     }
@@ -98,10 +96,8 @@ impl Store {
         lease: Duration,
         what: Expired,
     ) -> Result<Forgotten, StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
-            hold_lease(connection, &job, lease)?;
-            let rows = delete_batch(connection, &job.tenant, what)?;
+        self.in_job(job, lease, move |tx, _| {
+            let rows = delete_batch(tx, what)?;
             Ok(Forgotten { rows, more: rows >= BATCH })
         })
         .await
@@ -112,19 +108,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_idle_budgets(&self) -> Result<(), StoreError> {
-        self.pool
-            .transaction(|connection| {
-                diesel::sql_query(
-                    "DELETE FROM okta_budgets WHERE (org_id, bucket, share) IN ( \
-                     SELECT org_id, bucket, share FROM okta_budgets \
-                      WHERE updated_at < now() - interval '30 days' \
-                      LIMIT $1 FOR UPDATE SKIP LOCKED)",
-                )
-                .bind::<Integer, _>(batch())
-                .execute(connection)?;
-                Ok(())
-            })
-            .await
+        self.in_no_tenant(|connection, now| {
+            diesel::sql_query(
+                "DELETE FROM okta_budgets WHERE (org_id, bucket, share) IN ( \
+                 SELECT org_id, bucket, share FROM okta_budgets \
+                  WHERE updated_at < $2 - interval '30 days' \
+                  LIMIT $1 FOR UPDATE SKIP LOCKED)",
+            )
+            .bind::<Integer, _>(batch())
+            .bind::<Timestamptz, _>(now)
+            .execute(connection)?;
+            Ok(())
+        })
+        .await
     }
 
     /// Whether the tenant has anything left: an integration, a device or an event.
@@ -133,33 +129,31 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn is_tenant_empty(&self, tenant: &TenantId) -> Result<bool, StoreError> {
         use diesel::dsl::exists;
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let owner = owner.as_str();
+        self.in_tenant(tenant, move |tx| {
+            let owner = tx.tenant.as_str();
             let (integrations, devices, events): (bool, bool, bool) = diesel::select((
                 exists(integrations::table.filter(integrations::tenant_id.eq(owner))),
                 exists(devices::table.filter(devices::tenant_id.eq(owner))),
                 exists(events::table.filter(events::tenant_id.eq(owner))),
             ))
-            .get_result(connection)?;
+            .get_result(tx.connection)?;
             Ok(!(integrations || devices || events))
         })
         .await
     }
 }
 
-fn delete_batch(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    what: Expired,
-) -> Result<usize, StoreError> {
+fn delete_batch(tx: &mut Tx<'_>, what: Expired) -> Result<usize, StoreError> {
     let Some(sql) = what.sql() else {
         let deleted: i32 =
-            diesel::select(delete_old_events(tenant.as_str())).get_result(connection)?;
+            diesel::select(delete_old_events(tx.tenant.as_str())).get_result(tx.connection)?;
         return Ok(usize::try_from(deleted).unwrap_or_default());
     };
-    let statement = diesel::sql_query(sql).bind::<Text, _>(tenant.as_str());
-    Ok(statement.bind::<Integer, _>(batch()).execute(connection)?)
+    let statement = diesel::sql_query(sql).bind::<Text, _>(tx.tenant.as_str());
+    Ok(statement
+        .bind::<Integer, _>(batch())
+        .bind::<Timestamptz, _>(tx.now)
+        .execute(tx.connection)?)
 }
 
 fn batch() -> i32 {

@@ -1,19 +1,23 @@
 //! Work as rows. A job is claimed with a lease, by PostgreSQL's clock, so replicas need not agree on
-//! the time; a lease that has ended is anybody's, so a killed replica loses nothing. No customer
-//! data is in the table: whoever claims a job then works as its tenant.
+//! the time; an expired lease may be claimed by any replica, so a killed one loses nothing. No customer
+//! data is in the table: a worker claims a job and then works as its tenant.
+//!
+//! Whether a job was requested again while it ran is decided by `requested_at > claimed_at`. A
+//! transaction's time may be older than a row that it had to wait for, so each of the two is set to
+//! the later of that time and the other column: a request later than the claim that it finds, a claim
+//! no earlier than the request that it serves. The order is that of the row's lock.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use strum::VariantArray;
 use uuid::Uuid;
 
 use crate::model::{IntegrationId, Job, JobKind, TenantId};
 use crate::store::schema::{jobs, tenants};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 #[derive(QueryableByName)]
 struct JobRow {
@@ -27,90 +31,142 @@ struct JobRow {
     attempts: i32,
 }
 
-/// How a job stands.
+/// When a job is due and whether it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobState {
     pub run_at: DateTime<Utc>,
-    /// Somebody holds its lease.
+    /// A worker holds its lease.
     pub running: bool,
 }
 
-/// How an attempt ended.
+/// How an attempt at a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// When it is due again, unless somebody asked for it in the meantime: then it is due at once.
+pub struct JobOutcome {
+    /// When it is due again, unless it was requested in the meantime: then it is due at once.
     pub next_in: Duration,
     pub failed: bool,
 }
 
+/// Spans tenants: a worker does not know yet for which tenant it will work.
+const CLAIM: &str = "\
+    UPDATE jobs SET lease_id = $1, claimed_at = greatest($4, requested_at), \
+           lease_until = $4 + $2 * interval '1 millisecond' \
+     WHERE (tenant_id, integration_id, kind) = ( \
+           SELECT tenant_id, integration_id, kind FROM jobs \
+            WHERE run_at <= $4 AND (lease_until IS NULL OR lease_until < $4) \
+              AND kind = ANY($3) \
+            ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED) \
+ RETURNING tenant_id, integration_id, kind, attempts";
+
+const END: &str = "\
+    UPDATE jobs SET lease_id = NULL, lease_until = NULL, \
+           attempts = CASE WHEN $4 THEN attempts + 1 ELSE 0 END, \
+           run_at = CASE WHEN requested_at > claimed_at THEN $3 \
+                         ELSE $3 + $5 * interval '1 millisecond' END \
+     WHERE tenant_id = $1 AND lease_id = $2";
+
+const ENQUEUE: &str = "\
+    INSERT INTO jobs AS j (tenant_id, integration_id, kind, run_at, requested_at) \
+         VALUES ($1, $2, $3, $4, $4) \
+    ON CONFLICT (tenant_id, integration_id, kind) DO UPDATE \
+            SET requested_at = greatest($4, j.claimed_at + interval '1 microsecond'), \
+                run_at = least(j.run_at, $4)";
+
+const MAKE_DUE: &str = "\
+    UPDATE jobs SET requested_at = greatest($4, claimed_at + interval '1 microsecond'), \
+           run_at = least(run_at, $4) \
+     WHERE tenant_id = $1 AND integration_id = $2 AND kind = $3";
+
+const MAKE_DUE_IF_IDLE: &str = "\
+    UPDATE jobs SET requested_at = greatest($4, claimed_at + interval '1 microsecond'), \
+           run_at = least(run_at, $4) \
+     WHERE tenant_id = $1 AND integration_id = $2 AND kind = $3 \
+       AND (lease_until IS NULL OR lease_until < $4)";
+
+const RENEW: &str = "\
+    UPDATE jobs SET lease_until = $3 + $4 * interval '1 millisecond' \
+     WHERE tenant_id = $1 AND lease_id = $2";
+
 impl Store {
-    /// Takes the job that is due the longest, and holds it for as long as `lease`. Of kinds that this
-    /// release knows: another one's work must not be in the way.
+    /// Claims the job that has been due the longest, with a lease of `lease`. Claims only kinds that
+    /// this release knows, so that jobs of a newer one do not block the queue.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn claim_job(&self, lease: Duration) -> Result<Option<Job>, StoreError> {
-        self.pool
-            .transaction(move |connection| {
-                let id = Uuid::now_v7();
-                let row: Option<JobRow> = diesel::sql_query(
-                    "UPDATE jobs SET lease_id = $1, claimed_at = now(), \
-                            lease_until = now() + $2 * interval '1 millisecond' \
-                      WHERE (tenant_id, integration_id, kind) = ( \
-                            SELECT tenant_id, integration_id, kind FROM jobs \
-                             WHERE run_at <= now() AND (lease_until IS NULL OR lease_until < now()) \
-                               AND kind = ANY($3) \
-                             ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED) \
-                  RETURNING tenant_id, integration_id, kind, attempts",
-                )
+        self.in_no_tenant(move |connection, now| {
+            let id = Uuid::now_v7();
+            let row: Option<JobRow> = diesel::sql_query(CLAIM)
                 .bind::<SqlUuid, _>(id)
                 .bind::<BigInt, _>(millis(lease))
-                .bind::<Array<Text>, _>(JobKind::VARIANTS.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(
+                    JobKind::VARIANTS.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+                )
+                .bind::<Timestamptz, _>(now)
                 .get_result(connection)
                 .optional()?;
-                row.map(|row| to_job(&row, id)).transpose()
-            })
-            .await
+            row.map(|row| to_job(&row, id)).transpose()
+        })
+        .await
     }
 
-    /// Gives a job back and says when it is due again. A job that is no longer ours stays as it is.
+    /// Releases a job and sets when it is due again. A job whose lease was lost stays as it is.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn end_job(&self, job: &Job, ended: Ended) -> Result<(), StoreError> {
-        let job = job.clone();
-        self.pool
-            .transaction(move |connection| {
-                diesel::sql_query(
-                    "UPDATE jobs SET lease_id = NULL, lease_until = NULL, \
-                            attempts = CASE WHEN $2 = 1 THEN attempts + 1 ELSE 0 END, \
-                            run_at = CASE WHEN requested_at > claimed_at THEN now() \
-                                          ELSE now() + $3 * interval '1 millisecond' END \
-                      WHERE lease_id = $1",
-                )
-                .bind::<SqlUuid, _>(job.lease)
-                .bind::<Integer, _>(i32::from(ended.failed))
-                .bind::<BigInt, _>(millis(ended.next_in))
-                .execute(connection)?;
-                Ok(())
-            })
-            .await
+    pub async fn end_job(&self, job: &Job, outcome: JobOutcome) -> Result<(), StoreError> {
+        let lease = job.lease;
+        self.in_tenant(&job.tenant, move |tx| {
+            diesel::sql_query(END)
+                .bind::<Text, _>(tx.tenant.as_str())
+                .bind::<SqlUuid, _>(lease)
+                .bind::<Timestamptz, _>(tx.now)
+                .bind::<Bool, _>(outcome.failed)
+                .bind::<BigInt, _>(millis(outcome.next_in))
+                .execute(tx.connection)?;
+            Ok(())
+        })
+        .await
     }
 
-    /// Takes a claimed job away for good, unless somebody asked for it again in the meantime.
+    /// Deletes a claimed job, unless it was requested again in the meantime.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_job(&self, job: &Job) -> Result<(), StoreError> {
         let lease = job.lease;
-        self.pool
-            .transaction(move |connection| {
-                let asked_before = jobs::requested_at.nullable().le(jobs::claimed_at);
-                let mine = jobs::table.filter(jobs::lease_id.eq(lease)).filter(asked_before);
-                diesel::delete(mine).execute(connection)?;
-                Ok(())
-            })
-            .await
+        self.in_tenant(&job.tenant, move |tx| {
+            let claimed = jobs::table
+                .filter(jobs::tenant_id.eq(tx.tenant.as_str()))
+                .filter(jobs::lease_id.eq(lease));
+            let requested_before = jobs::requested_at.nullable().le(jobs::claimed_at);
+            diesel::delete(claimed.filter(requested_before)).execute(tx.connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction of the job's tenant that renews the job's lease first: nothing is
+    /// stored for a job whose lease was lost.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], what `work` returns, [`StoreError::Unavailable`].
+    pub(in crate::store) async fn in_job<T, F>(
+        &self,
+        job: &Job,
+        lease: Duration,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>, &Job) -> Result<T, StoreError> + Send + Sync + 'static,
+    {
+        let claimed = job.clone();
+        self.in_tenant(&job.tenant, move |tx| {
+            renew_lease(tx, &claimed, lease)?;
+            work(tx, &claimed)
+        })
+        .await
     }
 }
 
@@ -124,145 +180,110 @@ fn to_job(row: &JobRow, lease: Uuid) -> Result<Job, StoreError> {
     })
 }
 
-/// Makes the job due now, and makes it if there is none. One that runs is due again when it ends.
-pub(super) fn request(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+/// # Errors
+/// [`StoreError::LeaseLost`] when another replica may have claimed the job.
+fn renew_lease(tx: &mut Tx<'_>, job: &Job, lease: Duration) -> Result<(), StoreError> {
+    let renewed = diesel::sql_query(RENEW)
+        .bind::<Text, _>(tx.tenant.as_str())
+        .bind::<SqlUuid, _>(job.lease)
+        .bind::<Timestamptz, _>(tx.now)
+        .bind::<BigInt, _>(millis(lease))
+        .execute(tx.connection)?;
+    if renewed == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+/// Makes the job due now, and creates it if there is none. A running one is due again when it ends.
+pub(in crate::store) fn enqueue(
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<(), StoreError> {
-    diesel::sql_query(
-        "INSERT INTO jobs AS j (tenant_id, integration_id, kind, run_at, requested_at) \
-              VALUES ($1, $2, $3, now(), clock_timestamp()) \
-         ON CONFLICT (tenant_id, integration_id, kind) DO UPDATE \
-                 SET requested_at = clock_timestamp(), run_at = least(j.run_at, now())",
-    )
-    .bind::<Text, _>(tenant.as_str())
-    .bind::<SqlUuid, _>(id.0)
-    .bind::<Text, _>(kind.as_str())
-    .execute(connection)?;
-    Ok(())
+    execute(tx, ENQUEUE, id, kind).map(|_| ())
 }
 
-/// Makes the job due now where there is one. One that runs is due again when it ends.
-pub(super) fn hasten(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+/// Makes an existing job due now. A running one is due again when it ends.
+pub(in crate::store) fn make_due(
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<(), StoreError> {
-    diesel::sql_query(
-        "UPDATE jobs SET requested_at = clock_timestamp(), run_at = least(run_at, now()) \
-          WHERE tenant_id = $1 AND integration_id = $2 AND kind = $3",
-    )
-    .bind::<Text, _>(tenant.as_str())
-    .bind::<SqlUuid, _>(id.0)
-    .bind::<Text, _>(kind.as_str())
-    .execute(connection)?;
-    Ok(())
+    execute(tx, MAKE_DUE, id, kind).map(|_| ())
 }
 
-/// Makes the job due now where there is one that nobody is at, and says whether there was. Nobody
-/// can claim it before this transaction has ended.
-pub(super) fn hasten_idle(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+/// Makes an existing job due now if it is not running, and returns whether it did. No replica can
+/// claim it before this transaction ends.
+pub(in crate::store) fn make_due_if_idle(
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<bool, StoreError> {
-    let hastened = diesel::sql_query(
-        "UPDATE jobs SET requested_at = clock_timestamp(), run_at = least(run_at, now()) \
-          WHERE tenant_id = $1 AND integration_id = $2 AND kind = $3 \
-                AND (lease_until IS NULL OR lease_until < now())",
-    )
-    .bind::<Text, _>(tenant.as_str())
-    .bind::<SqlUuid, _>(id.0)
-    .bind::<Text, _>(kind.as_str())
-    .execute(connection)?;
-    Ok(hastened == 1)
+    Ok(execute(tx, MAKE_DUE_IF_IDLE, id, kind)? == 1)
 }
 
-/// Puts a tenant on the list, and with it begins the work that every tenant has.
-pub(super) fn know_tenant(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-) -> Result<(), StoreError> {
+fn execute(
+    tx: &mut Tx<'_>,
+    sql: &str,
+    id: IntegrationId,
+    kind: JobKind,
+) -> Result<usize, StoreError> {
+    Ok(diesel::sql_query(sql)
+        .bind::<Text, _>(tx.tenant.as_str())
+        .bind::<SqlUuid, _>(id.0)
+        .bind::<Text, _>(kind.as_str())
+        .bind::<Timestamptz, _>(tx.now)
+        .execute(tx.connection)?)
+}
+
+/// Registers the transaction's tenant and schedules its housekeeping.
+pub(in crate::store) fn register_tenant(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let new = diesel::insert_into(tenants::table)
-        .values(tenants::id.eq(tenant.as_str()))
+        .values((tenants::id.eq(tx.tenant.as_str()), tenants::created_at.eq(tx.now)))
         .on_conflict_do_nothing()
-        .execute(connection)?;
+        .execute(tx.connection)?;
     if new == 1 {
-        request(connection, tenant, IntegrationId(Uuid::nil()), JobKind::Housekeeping)?;
+        enqueue(tx, IntegrationId(Uuid::nil()), JobKind::Housekeeping)?;
     }
     Ok(())
 }
 
-/// Begins the work of an integration that was connected.
-pub(super) fn request_all(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
-    JobKind::OF_CONNECTED.iter().try_for_each(|kind| request(connection, tenant, id, *kind))
+/// Enqueues the jobs of an integration that has credentials.
+pub(in crate::store) fn enqueue_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
+    JobKind::OF_CONNECTED.iter().try_for_each(|kind| enqueue(tx, id, *kind))
 }
 
-/// Ends the work of an integration. Who works on it at this moment loses the lease.
-pub(super) fn cancel_all(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
-    // In the order in which a job asks for another one: neither then waits for the other in a circle.
+/// Deletes an integration's jobs. A worker that holds one loses its lease.
+pub(in crate::store) fn delete_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
+    // Same lock order as `enqueue_all`, so the two cannot deadlock.
     JobKind::OF_CONNECTED.iter().try_for_each(|kind| {
-        let one = jobs::table.find((tenant.as_str(), id.0, kind.as_str()));
-        diesel::delete(one).execute(connection)?;
+        let job = jobs::table.find((tx.tenant.as_str(), id.0, kind.as_str()));
+        diesel::delete(job).execute(tx.connection)?;
         Ok(())
     })
 }
 
-/// Holds the job's row until the transaction ends, if there is one.
-pub(super) fn hold(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+/// Locks the job's row until the transaction ends, if there is one.
+pub(in crate::store) fn lock(
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<(), StoreError> {
-    let one = jobs::table.find((tenant.as_str(), id.0, kind.as_str()));
-    one.select(jobs::attempts).for_update().first::<i32>(connection).optional()?;
+    let job = jobs::table.find((tx.tenant.as_str(), id.0, kind.as_str()));
+    job.select(jobs::attempts).for_update().first::<i32>(tx.connection).optional()?;
     Ok(())
 }
 
-/// Holds the lease for longer, in the transaction that keeps what was done under it.
-///
-/// # Errors
-/// [`StoreError::LeaseLost`] when the job is no longer ours: nothing of this transaction may stay.
-pub(super) fn hold_lease(
-    connection: &mut PgConnection,
-    job: &Job,
-    lease: Duration,
-) -> Result<(), StoreError> {
-    let held = diesel::sql_query(
-        "UPDATE jobs SET lease_until = now() + $2 * interval '1 millisecond' WHERE lease_id = $1",
-    )
-    .bind::<SqlUuid, _>(job.lease)
-    .bind::<BigInt, _>(millis(lease))
-    .execute(connection)?;
-    if held == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
-}
-
-/// How a job of an integration stands; `None` when there is none.
-pub(super) fn find_state(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+/// Returns the state of an integration's job; `None` when there is no such job.
+pub(in crate::store) fn find_state(
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<Option<JobState>, StoreError> {
     let found: Option<(DateTime<Utc>, Option<bool>)> = jobs::table
-        .find((tenant.as_str(), id.0, kind.as_str()))
-        .select((jobs::run_at, jobs::lease_until.ge(diesel::dsl::now)))
-        .first(connection)
+        .find((tx.tenant.as_str(), id.0, kind.as_str()))
+        .select((jobs::run_at, jobs::lease_until.ge(tx.now)))
+        .first(tx.connection)
         .optional()?;
-    Ok(found.map(|(run_at, held)| JobState { run_at, running: held == Some(true) }))
+    Ok(found.map(|(run_at, leased)| JobState { run_at, running: leased == Some(true) }))
 }
 
 fn millis(time: Duration) -> i64 {

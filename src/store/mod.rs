@@ -17,10 +17,12 @@ mod record;
 mod role;
 mod schema;
 mod session;
+mod transaction;
 mod trust_status;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
 
@@ -37,53 +39,74 @@ pub use integrations::credentials::CredentialsChange;
 pub use integrations::idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use integrations::prerequisites::Checked;
 pub use integrations::{IntegrationChange, NewIntegration};
-pub use jobs::{Ended, JobState};
+pub use jobs::{JobOutcome, JobState};
 pub use keys::rotation::Resealed;
-pub use mirror::live_reads::LiveFinding;
-pub use mirror::rereads::DueReread;
-pub use mirror::sweeps::{SweepAt, SweepStep};
-pub use mirror::syncs::Trouble;
+pub use mirror::live_reads::{LiveFinding, LiveSearch};
+pub use mirror::rereads::{DueReread, Read};
+pub use mirror::sweeps::{SweepCursor, SweepStep};
+pub use mirror::syncs::SyncFailure;
 pub use platforms::deployments::{ChallengeClaim, NewDeployment};
 pub use platforms::{PlatformChange, Trial, TrialOutcome};
 pub use pool::PoolSettings;
 pub use role::RoleError;
 pub use session::DATABASE_PATIENCE;
+pub use transaction::Clock;
 pub use trust_status::TrustFacts;
 
 use pool::Pool;
-use session::{PING_TIMEOUT, STATEMENT_TIMEOUT, set_config};
+use session::{PING_TIMEOUT, set_config};
+use transaction::{Tx, begin_in_no_tenant, begin_in_tenant};
 
 /// PostgreSQL, reached as the service's own role.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
     keys: Arc<dyn KeyWrap>,
+    clock: Clock,
 }
 
 impl Store {
     pub fn new(settings: &PoolSettings, keys: Arc<dyn KeyWrap>) -> Self {
-        Self { pool: Pool::new(settings), keys }
+        Self { pool: Pool::new(settings), keys, clock: Clock::default() }
+    }
+
+    /// Takes the time from `clock` in place of PostgreSQL's.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Runs `work` in a transaction that sees the rows of `tenant` and no others.
     ///
-    /// The tenant is set for this transaction alone (contract §3), so that neither a pooled
-    /// connection nor PgBouncer can carry it over. `work` may run several times, once more than there
-    /// are connections at most: each connection that turns out dead before the commit is replaced.
+    /// The tenant is set for this transaction alone, so that neither a pooled connection nor PgBouncer
+    /// can carry it over. `work` may run several times, once more than there are connections at most:
+    /// each connection that turns out dead before the commit is replaced.
     async fn in_tenant<T, F>(&self, tenant: &TenantId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + Sync + 'static,
     {
-        let tenant = tenant.clone();
+        let (tenant, clock) = (tenant.clone(), self.clock.clone());
         self.pool
             .transaction(move |connection| {
-                diesel::select((
-                    set_config("odt.tenant", tenant.as_str(), true),
-                    set_config("statement_timeout", STATEMENT_TIMEOUT, true),
-                ))
-                .execute(connection)?;
-                work(connection)
+                let now = clock.now(begin_in_tenant(connection, &tenant)?);
+                work(&mut Tx { connection, tenant: &tenant, now })
+            })
+            .await
+    }
+
+    /// Runs `work` in a transaction of no tenant, which sees only the tables without customer data;
+    /// with the time at which it began.
+    async fn in_no_tenant<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut PgConnection, DateTime<Utc>) -> Result<T, StoreError> + Send + Sync + 'static,
+    {
+        let clock = self.clock.clone();
+        self.pool
+            .transaction(move |connection| {
+                let now = clock.now(begin_in_no_tenant(connection)?);
+                work(connection, now)
             })
             .await
     }

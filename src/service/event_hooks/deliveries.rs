@@ -49,7 +49,7 @@ impl Service {
         self.hook_calls
             .count_verification(hook, Instant::now())
             .map_err(|retry_after| EventHookError::TooManyVerifications { retry_after })?;
-        self.store.note_hook_verification(call).await.map_err(refused)?;
+        self.store.record_hook_verification(call).await.map_err(refused)?;
         Ok(challenge)
     }
 

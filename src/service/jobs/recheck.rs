@@ -35,7 +35,7 @@ impl Service {
     }
 
     async fn note_by_time(&self, job: &Job) {
-        match self.store.note_status(&job.tenant, job.integration).await {
+        match self.store.record_status(&job.tenant, job.integration).await {
             Ok(_) | Err(StoreError::NotFound) => {}
             Err(error) => tracing::warn!(error = chain_of(&error), "a status could not be noted"),
         }

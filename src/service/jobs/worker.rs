@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::model::{Job, JobKind};
 use crate::okta::OktaError;
 use crate::service::{Error, Service};
-use crate::store::Ended;
+use crate::store::JobOutcome;
 use crate::telemetry::{chain_of, metrics};
 
 /// How often an idle replica looks for work.
@@ -69,10 +69,10 @@ impl Service {
         let done = tokio::spawn(async move { service.perform(&at_work).await }).await;
         metrics::record_job(job.kind.as_str(), matches!(done, Ok(Ok(_))));
         let ended = match done {
-            Ok(Ok(next_in)) => Ended { next_in, failed: false },
+            Ok(Ok(next_in)) => JobOutcome { next_in, failed: false },
             Ok(Err(error)) => {
                 tell_of(&job, &error);
-                Ended { next_in: pause_after(&error, job.attempts), failed: true }
+                JobOutcome { next_in: pause_after(&error, job.attempts), failed: true }
             }
             Err(panic) => {
                 tracing::error!(
@@ -80,7 +80,7 @@ impl Service {
                     error = chain_of(&panic),
                     "a job panicked"
                 );
-                Ended { next_in: LAST_RETRY, failed: true }
+                JobOutcome { next_in: LAST_RETRY, failed: true }
             }
         };
         if let Err(error) = self.store.end_job(&job, ended).await {

@@ -12,7 +12,7 @@ use crate::model::{Budget, IntegrationId, OktaDevice, RateBucket, RateShare, Ten
 use crate::okta::OktaError;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
-use crate::store::LiveFinding;
+use crate::store::{LiveFinding, LiveSearch};
 use crate::telemetry::{chain_of, metrics};
 
 /// A caller who asks for trust waits for no longer than this.
@@ -84,9 +84,9 @@ impl Service {
             Err(OktaError::NotFound) => LiveFinding::Gone(newest),
             Err(error) => return Err(error.into()),
         };
-        let kept =
-            self.store.keep_live_read(tenant, (id, session.org_id()), found, finding, read_at);
-        kept.await?;
+        let org_id = session.org_id().to_owned();
+        let search = LiveSearch { org_id, found, newest: finding, read_at };
+        self.store.save_live_read(tenant, id, search).await?;
         Ok(LiveRead::Done { searched_at: read_at })
     }
 

@@ -10,7 +10,7 @@ use crate::okta::OktaError;
 use crate::service::jobs::time_slice::TimeSlice;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
-use crate::store::DueReread;
+use crate::store::{DueReread, Read};
 
 /// Devices of one claim.
 const MOST: u16 = 50;
@@ -114,11 +114,12 @@ impl Service {
         let (lease, id) = (self.sync.lease, asked.okta_device_id.as_str());
         match session.get_device(id).await {
             Ok((device, limit)) => {
-                let learned = (session.org_id().to_owned(), limit);
-                Ok(self.store.keep_reread(job, lease, asked, (device, read_at), learned).await?)
+                let org_id = session.org_id().to_owned();
+                let read = Read { value: device, read_at, org_id, limit };
+                Ok(self.store.save_reread(job, lease, asked, read).await?)
             }
             Err(OktaError::NotFound) => {
-                Ok(self.store.keep_not_found(job, lease, (id, read_at), Some(asked)).await?)
+                Ok(self.store.mark_not_found(job, lease, id, read_at, Some(asked)).await?)
             }
             Err(error) => self.pass_by(job, id, error, true).await,
         }
@@ -137,12 +138,12 @@ impl Service {
             .await;
         match read {
             Ok(users) => {
-                let learned = (session.org_id().to_owned(), users.limit);
-                let users = (users.value, read_at);
-                Ok(self.store.keep_device_users(job, lease, id, users, learned).await?)
+                let (org_id, limit) = (session.org_id().to_owned(), users.limit);
+                let read = Read { value: users.value, read_at, org_id, limit };
+                Ok(self.store.save_device_users(job, lease, id, read).await?)
             }
             Err(OktaError::NotFound) => {
-                Ok(self.store.keep_not_found(job, lease, (id, read_at), None).await?)
+                Ok(self.store.mark_not_found(job, lease, id, read_at, None).await?)
             }
             Err(error) => self.pass_by(job, id, error, false).await,
         }
@@ -157,8 +158,7 @@ impl Service {
         error: OktaError,
         asked: bool,
     ) -> Result<(), Error> {
-        let pass =
-            |wait| self.store.pass_device_by(job, self.sync.lease, okta_device_id, asked, wait);
+        let pass = |wait| self.store.postpone(job, self.sync.lease, okta_device_id, asked, wait);
         match error {
             OktaError::BadAnswer { what } => {
                 tracing::warn!(okta_device_id, what, "a device could not be read by its id");

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::okta::{Answered, DeviceList, DevicesPage, OktaError};
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
-use crate::store::{SweepAt, SweepStep, Trouble};
+use crate::store::{SweepCursor, SweepStep, SyncFailure};
 use crate::telemetry::metrics;
 
 /// Pages of one claim: then somebody else may have a turn.
@@ -44,8 +44,8 @@ impl Service {
             let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
                 Budget::Taken(at) => at,
                 Budget::Spent(wait) => {
-                    let trouble = Trouble { error: None, waiting: Some(wait) };
-                    self.store.note_trouble(job, lease, trouble, None).await?;
+                    let trouble = SyncFailure { error: None, waiting: Some(wait) };
+                    self.store.record_sync_error(job, lease, trouble, None).await?;
                     return Ok(wait);
                 }
             };
@@ -57,12 +57,12 @@ impl Service {
                 Ok(read) => read,
                 Err(error) => return self.give_up_sweep(job, &at, error).await,
             };
-            match self.store.keep_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
+            match self.store.save_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
                 SweepStep::GoOn(next) => at = next,
                 SweepStep::Complete { took } => {
                     metrics::record_sweep("completed", took);
                     let seen = managed_user_seen(Utc::now());
-                    self.store.note_sweep(&job.tenant, job.integration, seen).await?;
+                    self.store.record_sweep_completion(&job.tenant, job.integration, seen).await?;
                     // What was missing is asked for by id, perhaps by this very replica.
                     self.work.notify_one();
                     return Ok(self.sync.sweep_every.saturating_sub(took).max(SHORTEST_PAUSE));
@@ -76,15 +76,15 @@ impl Service {
     async fn give_up_sweep(
         &self,
         job: &Job,
-        at: &SweepAt,
+        at: &SweepCursor,
         error: OktaError,
     ) -> Result<Duration, Error> {
         let lease = self.sync.lease;
         if at.cursor.is_some() && error.is_dead_cursor() {
             self.store.restart_sweep(job, lease).await?;
             let detail = "Okta no longer knew the page at which the sweep was to go on.".to_owned();
-            let trouble = Trouble { error: Some(("cursor_expired", detail)), waiting: None };
-            self.store.note_trouble(job, lease, trouble, None).await?;
+            let trouble = SyncFailure { error: Some(("cursor_expired", detail)), waiting: None };
+            self.store.record_sync_error(job, lease, trouble, None).await?;
             metrics::record_sweep("restarted", Duration::ZERO);
             tracing::warn!(integration_id = %job.integration, "a sweep begins anew: its cursor expired");
             return Ok(SHORTEST_PAUSE);
@@ -132,7 +132,7 @@ impl Service {
                 Err(error) => return Err(error.into()),
             };
             let more = page.next.is_some();
-            self.store.keep_read_page(job, lease, page).await?;
+            self.store.save_read_page(job, lease, page).await?;
             if !more {
                 return Ok(self.sync.read_every);
             }

@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::okta::{AccessToken, ClientCredentials, OktaClient, OktaError, OrgAddress, TokenKey};
 use crate::service::{Error, Service};
-use crate::store::{StoreError, Trouble};
+use crate::store::{StoreError, SyncFailure};
 
 /// What a job needs to ask an org. The credentials are those of the moment at which it was opened.
 pub(in crate::service) struct Session {
@@ -130,7 +130,8 @@ impl Service {
                 let error = failure.cause();
                 let ask_for = error.is_refusal().then_some(JobKind::Recheck);
                 let trouble = trouble_of(error, job.attempts);
-                let noted = self.store.note_trouble(job, self.sync.lease, trouble, ask_for).await;
+                let noted =
+                    self.store.record_sync_error(job, self.sync.lease, trouble, ask_for).await;
                 if let Err(StoreError::LeaseLost) = noted {
                     return Ok(self.sync.read_every);
                 }
@@ -159,14 +160,14 @@ impl Session {
     }
 }
 
-fn trouble_of(error: &OktaError, attempts: i32) -> Trouble {
+fn trouble_of(error: &OktaError, attempts: i32) -> SyncFailure {
     let told = || Some((error.code(), error.to_string()));
     match error {
-        OktaError::RateLimited { retry_after } => Trouble {
+        OktaError::RateLimited { retry_after } => SyncFailure {
             error: if attempts + 1 >= RATE_LIMITED_FOR_LONG { told() } else { None },
             waiting: Some(*retry_after),
         },
-        _ => Trouble { error: told(), waiting: None },
+        _ => SyncFailure { error: told(), waiting: None },
     }
 }
 

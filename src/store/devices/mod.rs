@@ -8,8 +8,7 @@ pub(in crate::store) mod work_list;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound, Utc};
-use diesel::PgConnection;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{Array, Text};
@@ -19,9 +18,11 @@ use crate::model::devices::reports::GroupResult;
 use crate::model::{
     DeviceRecord, DeviceReport, IntegrationId, ReportRefusal, ReportResults, SerialNumber, TenantId,
 };
-use crate::store::devices::rows::{delete_fresh, hold_rows, load_records, write_records};
+use crate::store::devices::rows::{
+    delete_placeholders, load_records, lock_or_insert, write_records,
+};
 use crate::store::schema::integrations;
-use crate::store::{Store, StoreError, jobs};
+use crate::store::{Store, StoreError, Tx, jobs};
 
 /// How often a transaction is tried that met another one at the same identifier.
 const ATTEMPTS: usize = 5;
@@ -52,13 +53,11 @@ impl Store {
     ) -> Result<Vec<Reported>, StoreError> {
         let reports = Arc::new(reports);
         for _ in 0..ATTEMPTS {
-            let (owner, reports) = (tenant.clone(), Arc::clone(&reports));
-            let merged = self.in_tenant(tenant, move |connection| {
-                merge_reports(connection, &owner, &reports, Utc::now().trunc_subsecs(6))
-            });
+            let reports = Arc::clone(&reports);
+            let merged = self.in_tenant(tenant, move |tx| merge_reports(tx, &reports));
             match merged.await {
                 // The next attempt sees what the other one wrote, and refuses in words.
-                Err(error) if met_another(&error) => {}
+                Err(error) if is_retryable_conflict(&error) => {}
                 outcome => return outcome,
             }
         }
@@ -76,19 +75,18 @@ impl Store {
         serial_number: SerialNumber,
         at: Option<DateTime<Utc>>,
     ) -> Result<GroupResult, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let now = Utc::now().trunc_subsecs(6);
+        self.in_tenant(tenant, move |tx| {
+            let now = tx.now;
             let serials = [serial_number.as_str()];
-            jobs::know_tenant(connection, &owner)?;
-            hold_rows(connection, &owner, &serials)?;
-            let known = load_records(connection, &owner, &serials)?.remove(&serial_number);
+            jobs::register_tenant(tx)?;
+            lock_or_insert(tx, &serials)?;
+            let known = load_records(tx, &serials)?.remove(&serial_number);
             let before = known.unwrap_or_else(|| DeviceRecord::new(serial_number.clone(), now));
             let mut after = before.clone();
             let result = after.delete(at, now);
             if after != before {
                 after.updated_at = now;
-                write_records(connection, &owner, &[(&before, &after)])?;
+                write_records(tx, &[(&before, &after)])?;
             }
             Ok(result)
         })
@@ -104,9 +102,8 @@ impl Store {
         tenant: &TenantId,
         serial_number: SerialNumber,
     ) -> Result<DeviceRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let found = load_records(connection, &owner, &[serial_number.as_str()])?;
+        self.in_tenant(tenant, move |tx| {
+            let found = load_records(tx, &[serial_number.as_str()])?;
             let record = found.into_values().next().filter(DeviceRecord::is_living);
             record.ok_or(StoreError::NotFound)
         })
@@ -115,7 +112,7 @@ impl Store {
 }
 
 /// Two transactions met at one identifier, or each at what the other held: both can be done again.
-fn met_another(error: &StoreError) -> bool {
+fn is_retryable_conflict(error: &StoreError) -> bool {
     match error {
         StoreError::Query(DieselError::DatabaseError(kind, info)) => {
             matches!(
@@ -127,49 +124,44 @@ fn met_another(error: &StoreError) -> bool {
     }
 }
 
-fn merge_reports(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    reports: &[DeviceReport],
-    now: DateTime<Utc>,
-) -> Result<Vec<Reported>, StoreError> {
+fn merge_reports(tx: &mut Tx<'_>, reports: &[DeviceReport]) -> Result<Vec<Reported>, StoreError> {
     // Each once and in order: two batches then wait for each other, and never in a circle.
     let serials: BTreeSet<&str> = reports.iter().map(|r| r.serial_number.as_str()).collect();
     let serials: Vec<&str> = serials.into_iter().collect();
     // A tenant may report devices before it has connected an org, and their tombstones are forgotten too.
-    jobs::know_tenant(connection, tenant)?;
-    let fresh = hold_rows(connection, tenant, &serials)?;
-    let before = load_records(connection, tenant, &serials)?;
-    let mut merging = Merging {
-        integrations: load_integrations(connection, tenant, reports)?,
-        holders: load_holders(connection, tenant, reports)?,
+    jobs::register_tenant(tx)?;
+    let fresh = lock_or_insert(tx, &serials)?;
+    let before = load_records(tx, &serials)?;
+    let mut batch = Batch {
+        integrations: load_integrations(tx, reports)?,
+        holders: load_holders(tx, reports)?,
         records: before
             .iter()
             .filter(|(serial, _)| !fresh.contains(serial.as_str()))
             .map(|(serial, record)| (serial.clone(), record.clone()))
             .collect(),
-        now,
+        now: tx.now,
     };
-    let outcomes: Vec<Reported> = reports.iter().map(|report| merging.take(report)).collect();
-    let after = merging.records;
+    let outcomes: Vec<Reported> = reports.iter().map(|report| batch.merge(report)).collect();
+    let after = batch.records;
     let changed: Vec<_> = before
         .iter()
         .filter_map(|(serial, before)| Some((before, after.get(serial)?)))
         .filter(|(before, after)| before != after)
         .collect();
-    write_records(connection, tenant, &changed)?;
+    write_records(tx, &changed)?;
     // What was held for devices whose reports were all refused must not stay.
     let refused: Vec<&str> = fresh
         .iter()
         .map(String::as_str)
         .filter(|serial| !after.keys().any(|kept| kept.as_str() == *serial))
         .collect();
-    delete_fresh(connection, tenant, &refused)?;
+    delete_placeholders(tx, &refused)?;
     Ok(outcomes)
 }
 
 /// One batch in memory: each report sees what the ones before it left.
-struct Merging {
+struct Batch {
     integrations: BTreeSet<IntegrationId>,
     /// Who has which identifier, by its kind and text.
     holders: HashMap<(&'static str, String), SerialNumber>,
@@ -177,8 +169,8 @@ struct Merging {
     now: DateTime<Utc>,
 }
 
-impl Merging {
-    fn take(&mut self, report: &DeviceReport) -> Reported {
+impl Batch {
+    fn merge(&mut self, report: &DeviceReport) -> Reported {
         self.refuse_unknown_integrations(report)?;
         let known = self.records.get(&report.serial_number);
         let created = !known.is_some_and(DeviceRecord::is_living);
@@ -226,8 +218,7 @@ fn identifiers_of(record: &DeviceRecord) -> impl Iterator<Item = (&'static str, 
 }
 
 fn load_integrations(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     reports: &[DeviceReport],
 ) -> Result<BTreeSet<IntegrationId>, StoreError> {
     let named: BTreeSet<Uuid> =
@@ -236,10 +227,10 @@ fn load_integrations(
         return Ok(BTreeSet::new());
     }
     let found: Vec<Uuid> = integrations::table
-        .filter(integrations::tenant_id.eq(tenant.as_str()))
+        .filter(integrations::tenant_id.eq(tx.tenant.as_str()))
         .filter(integrations::id.eq_any(named))
         .select(integrations::id)
-        .load(connection)?;
+        .load(tx.connection)?;
     Ok(found.into_iter().map(IntegrationId).collect())
 }
 
@@ -255,8 +246,7 @@ struct HolderRow {
 
 /// Who has the identifiers that are claimed.
 fn load_holders(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     reports: &[DeviceReport],
 ) -> Result<HashMap<(&'static str, String), SerialNumber>, StoreError> {
     let udids: Vec<&str> = reports
@@ -278,10 +268,10 @@ fn load_holders(
            FROM unnest($3) AS claimed (okta_device_id) JOIN devices d USING (okta_device_id) \
           WHERE d.tenant_id = $1",
     )
-    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<Array<Text>, _>(udids)
     .bind::<Array<Text>, _>(okta_ids)
-    .load(connection)?;
+    .load(tx.connection)?;
     rows.into_iter()
         .map(|row| {
             let kind = if row.kind == "udid" { "udid" } else { "okta_device_id" };

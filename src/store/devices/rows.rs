@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Jsonb, Text};
+use diesel::sql_types::{Array, Jsonb, Text, Timestamptz};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,8 +16,8 @@ use crate::model::devices::reports::{
 use crate::model::{
     DeviceRecord, IntegrationId, OktaDeviceId, Platform, SerialNumber, TenantId, Udid,
 };
-use crate::store::StoreError;
 use crate::store::schema::{device_certificates, device_deliveries, devices};
+use crate::store::{StoreError, Tx};
 
 /// The column names are those of the table: the JSON is read by them.
 #[derive(QueryableByName, Serialize)]
@@ -78,47 +77,45 @@ struct SerialRow {
 
 /// Holds the rows of these devices until the transaction ends, and makes those that are not there;
 /// answers which. The serial numbers have to be in order, so that nobody waits in a circle.
-pub(in crate::store) fn hold_rows(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+pub(in crate::store) fn lock_or_insert(
+    tx: &mut Tx<'_>,
     serials: &[&str],
 ) -> Result<HashSet<String>, StoreError> {
     let fresh: Vec<SerialRow> = diesel::sql_query(
-        "INSERT INTO devices (tenant_id, serial_number, reported_at) \
-         SELECT $1, asked, now() FROM unnest($2) WITH ORDINALITY AS t (asked, place) ORDER BY place \
+        "INSERT INTO devices (tenant_id, serial_number, reported_at, created_at, updated_at) \
+         SELECT $1, asked, $3, $3, $3 FROM unnest($2) WITH ORDINALITY AS t (asked, place) ORDER BY place \
              ON CONFLICT DO NOTHING RETURNING serial_number",
     )
-    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<Array<Text>, _>(serials)
-    .load(connection)?;
+    .bind::<Timestamptz, _>(tx.now)
+    .load(tx.connection)?;
     diesel::sql_query(
         "SELECT 1 FROM devices d JOIN unnest($2) AS asked (serial_number) USING (serial_number) \
           WHERE d.tenant_id = $1 ORDER BY d.serial_number FOR UPDATE OF d",
     )
-    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<Array<Text>, _>(serials)
-    .execute(connection)?;
+    .execute(tx.connection)?;
     Ok(fresh.into_iter().map(|row| row.serial_number).collect())
 }
 
-/// Takes back rows that [`hold_rows`] made.
-pub(in crate::store) fn delete_fresh(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+/// Takes back rows that [`lock_or_insert`] made.
+pub(in crate::store) fn delete_placeholders(
+    tx: &mut Tx<'_>,
     serials: &[&str],
 ) -> Result<(), StoreError> {
     if !serials.is_empty() {
-        diesel::delete(devices::table.filter(devices::tenant_id.eq(tenant.as_str())))
+        diesel::delete(devices::table.filter(devices::tenant_id.eq(tx.tenant.as_str())))
             .filter(devices::serial_number.eq_any(serials))
-            .execute(connection)?;
+            .execute(tx.connection)?;
     }
     Ok(())
 }
 
 /// The records of these devices, of deleted ones too; unknown ones are left out.
 pub(in crate::store) fn load_records(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     serials: &[&str],
 ) -> Result<BTreeMap<SerialNumber, DeviceRecord>, StoreError> {
     let of = |table: &str| {
@@ -128,22 +125,22 @@ pub(in crate::store) fn load_records(
               USING (serial_number) WHERE t.tenant_id = $1"
         );
         diesel::sql_query(sql)
-            .bind::<Text, _>(tenant.as_str().to_owned())
+            .bind::<Text, _>(tx.tenant.as_str().to_owned())
             .bind::<Array<Text>, _>(serials.to_vec())
     };
-    let rows: Vec<DeviceRow> = of("devices").load(connection)?;
+    let rows: Vec<DeviceRow> = of("devices").load(tx.connection)?;
     let mut records = BTreeMap::new();
     for row in &rows {
         let record = to_record(row)?;
         records.insert(record.serial_number.clone(), record);
     }
-    let deliveries: Vec<DeliveryRow> = of("device_deliveries").load(connection)?;
+    let deliveries: Vec<DeliveryRow> = of("device_deliveries").load(tx.connection)?;
     for row in deliveries {
         if let Some(record) = records.get_mut(&serial_of(&row.serial_number)?) {
             record.deliveries.insert(IntegrationId(row.integration_id), to_delivery(&row));
         }
     }
-    let certificates: Vec<CertificateRow> = of("device_certificates").load(connection)?;
+    let certificates: Vec<CertificateRow> = of("device_certificates").load(tx.connection)?;
     for row in certificates {
         if let Some(record) = records.get_mut(&serial_of(&row.serial_number)?) {
             let of_one = record.certificates.entry(IntegrationId(row.integration_id)).or_default();
@@ -290,8 +287,7 @@ const CERTIFICATES_GONE: &str = "DELETE FROM device_certificates c \
 
 /// Writes what differs between the records before and after; their rows are held.
 pub(in crate::store) fn write_records(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     changed: &[(&DeviceRecord, &DeviceRecord)],
 ) -> Result<(), StoreError> {
     let lets_go = |(before, after): &&(&DeviceRecord, &DeviceRecord)| {
@@ -299,21 +295,21 @@ pub(in crate::store) fn write_records(
         let okta = before.known_okta_device_id();
         udid || (okta.is_some() && okta != after.known_okta_device_id())
     };
-    let released = changed.iter().filter(lets_go).map(|(_, after)| to_row(tenant, after));
-    run(connection, RELEASED, released)?;
-    run(connection, DEVICES, changed.iter().map(|(_, after)| to_row(tenant, after)))?;
+    let released = changed.iter().filter(lets_go).map(|(_, after)| to_row(tx.tenant, after));
+    run(tx, RELEASED, released)?;
+    run(tx, DEVICES, changed.iter().map(|(_, after)| to_row(tx.tenant, after)))?;
     let mut differences = Differences::default();
     for (before, after) in changed {
-        differences.add(tenant, before, after);
+        differences.add(tx.tenant, before, after);
     }
-    run(connection, DELIVERIES_GONE, differences.deliveries_gone.into_iter())?;
-    run(connection, DELIVERIES, differences.deliveries.into_iter())?;
-    run(connection, CERTIFICATES_GONE, differences.certificates_gone.into_iter())?;
-    run(connection, CERTIFICATES, differences.certificates.into_iter())
+    run(tx, DELIVERIES_GONE, differences.deliveries_gone.into_iter())?;
+    run(tx, DELIVERIES, differences.deliveries.into_iter())?;
+    run(tx, CERTIFICATES_GONE, differences.certificates_gone.into_iter())?;
+    run(tx, CERTIFICATES, differences.certificates.into_iter())
 }
 
 fn run(
-    connection: &mut PgConnection,
+    tx: &mut Tx<'_>,
     sql: &'static str,
     rows: impl Iterator<Item = impl Serialize>,
 ) -> Result<(), StoreError> {
@@ -322,7 +318,7 @@ fn run(
     if !rows.is_empty() {
         diesel::sql_query(sql)
             .bind::<Jsonb, _>(serde_json::Value::Array(rows))
-            .execute(connection)?;
+            .execute(tx.connection)?;
     }
     Ok(())
 }

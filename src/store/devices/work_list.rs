@@ -72,29 +72,28 @@ impl Store {
         filter: DeviceFilter,
         page: PageRequest<String>,
     ) -> Result<Page<ListedDevice, String>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             let after = page.after.as_deref().unwrap_or_default();
             let sql = if filter.integration.is_some() { WORK_LIST } else { LIVING };
             let query = diesel::sql_query(sql)
-                .bind::<Text, _>(owner.as_str())
+                .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<Text, _>(after)
                 .bind::<BigInt, _>(page.limit + 1);
             let rows: Vec<ListedRow> = match filter.integration {
                 Some(id) => {
-                    expect_integration(connection, &owner, id)?;
+                    expect_integration(tx, id)?;
                     query
                         .bind::<SqlUuid, _>(id.0)
                         .bind::<Nullable<Text>, _>(filter.configuration.map(Configuration::as_str))
                         .bind::<Nullable<Timestamptz>, _>(filter.certificate_expires_before)
-                        .load(connection)?
+                        .load(tx.connection)?
                 }
-                None => query.load(connection)?,
+                None => query.load(tx.connection)?,
             };
             let keys = Page::from_rows(rows, page.limit, |row| row.serial_number.clone());
             let serials: Vec<&str> =
                 keys.items.iter().map(|row| row.serial_number.as_str()).collect();
-            let mut records = load_records(connection, &owner, &serials)?;
+            let mut records = load_records(tx, &serials)?;
             let mut items = Vec::with_capacity(keys.items.len());
             for row in &keys.items {
                 let serial = SerialNumber::parse(&row.serial_number)
@@ -119,14 +118,13 @@ impl Store {
         tenant: &TenantId,
         serial_number: SerialNumber,
     ) -> Result<Option<(Platform, Option<Udid>)>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             let known: Option<(Option<String>, Option<String>)> = devices::table
-                .filter(devices::tenant_id.eq(owner.as_str()))
+                .filter(devices::tenant_id.eq(tx.tenant.as_str()))
                 .filter(devices::serial_number.eq(serial_number.as_str()))
                 .filter(devices::enrollment_state.is_not_null())
                 .select((devices::platform, devices::udid))
-                .first(connection)
+                .first(tx.connection)
                 .optional()?;
             let Some((platform, udid)) = known else { return Ok(None) };
             let platform = platform.as_deref().and_then(|word| word.parse().ok());

@@ -7,14 +7,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use crate::crypto::HookSecretDigest;
 use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
 use crate::store::event_hooks::hook_row;
 use crate::store::schema::{event_hooks, hook_routes};
-use crate::store::{STATEMENT_TIMEOUT, Store, StoreError, jobs, set_config};
+use crate::store::session::{STATEMENT_TIMEOUT, set_config};
+use crate::store::transaction::clock_timestamp;
+use crate::store::{Clock, Store, StoreError, Tx, jobs};
 
 /// So often is it noted that deliveries come; for each of them it would be a row that all wait for.
 const DELIVERY_NOTED_ONCE_IN: TimeDelta = TimeDelta::seconds(10);
@@ -57,11 +59,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`check_hook_call`](Self::check_hook_call).
-    pub async fn note_hook_verification(&self, call: HookCall) -> Result<(), StoreError> {
-        self.in_hook(call, |connection, called| {
-            diesel::update(hook_row(&called.tenant, called.integration))
-                .set(event_hooks::verified_at.eq(diesel::dsl::now))
-                .execute(connection)?;
+    pub async fn record_hook_verification(&self, call: HookCall) -> Result<(), StoreError> {
+        self.in_hook(call, |tx, called| {
+            diesel::update(hook_row(tx.tenant, called.integration))
+                .set(event_hooks::verified_at.eq(tx.now))
+                .execute(tx.connection)?;
             Ok(())
         })
         .await
@@ -78,12 +80,12 @@ impl Store {
         call: HookCall,
         mentions: Vec<DeviceMention>,
     ) -> Result<(TenantId, IntegrationId), StoreError> {
-        self.in_hook(call, move |connection, called| {
+        self.in_hook(call, move |tx, called| {
             if !called.delivered_lately {
-                note_delivery(connection, called)?;
+                record_delivery(tx, called)?;
             }
             if !mentions.is_empty() {
-                insert_rereads(connection, called, &mentions)?;
+                insert_rereads(tx, called, &mentions)?;
             }
             Ok((called.tenant.clone(), called.integration))
         })
@@ -100,114 +102,145 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let waiting = count(connection, &owner, id)?.waiting;
-            if waiting > MOST_WAITING && jobs::hasten_idle(connection, &owner, id, JobKind::Sweep)?
-            {
+        self.in_tenant(tenant, move |tx| {
+            let waiting = count(tx, id)?.waiting;
+            if waiting > MOST_WAITING && jobs::make_due_if_idle(tx, id, JobKind::Sweep)? {
                 // The job's row is ours until the commit: no sweep begins before it, and one that
                 // has begun shows only now.
-                if !count(connection, &owner, id)?.sweeping {
-                    return delete_waiting(connection, &owner, id);
+                if !count(tx, id)?.sweeping {
+                    return delete_waiting(tx, id);
                 }
             } else if waiting > MOST_BESIDE_A_SWEEP {
-                return delete_waiting(connection, &owner, id);
+                return delete_waiting(tx, id);
             }
-            jobs::hasten(connection, &owner, id, JobKind::Rereads)
+            jobs::make_due(tx, id, JobKind::Rereads)
         })
         .await
     }
 
-    /// Runs `work` in a transaction that sees the rows of the hook's tenant and no others, unless the
-    /// call is refused. The route and the tenant are one statement, so an unknown hook takes the same
-    /// steps as a known one: without a tenant no row is seen, and the secret is compared all the same.
+    /// Runs `work` in a transaction of the hook's tenant, unless the call is refused. The route and the
+    /// tenant are one statement, so an unknown hook takes the same steps as a known one: without a
+    /// tenant no row is visible, and the secret is compared all the same.
     async fn in_hook<T, F>(&self, call: HookCall, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: Fn(&mut PgConnection, &Called) -> Result<T, StoreError> + Send + Sync + 'static,
+        F: Fn(&mut Tx<'_>, &Called) -> Result<T, StoreError> + Send + Sync + 'static,
     {
+        let clock = self.clock.clone();
         self.pool
             .transaction(move |connection| {
-                let called = find_called(connection, &call)?.ok_or(StoreError::NotFound)?;
-                work(connection, &called).map_err(StoreError::gone_with_its_integration)
+                let route = find_route(connection, &call, &clock)?;
+                let called =
+                    find_called(connection, &call, route.as_ref())?.ok_or(StoreError::NotFound)?;
+                let tx = &mut Tx { connection, tenant: &called.tenant, now: called.now };
+                work(tx, &called).map_err(StoreError::gone_with_its_integration)
             })
             .await
     }
 }
 
-/// Whose hook was called.
+/// Where a hook's id leads to.
+struct Route {
+    tenant: String,
+    integration: Uuid,
+    now: DateTime<Utc>,
+}
+
+/// Whose hook was called, and when.
 struct Called {
     tenant: TenantId,
     integration: IntegrationId,
+    now: DateTime<Utc>,
     delivered_lately: bool,
 }
 
-type SecretRow = (Vec<u8>, Option<Vec<u8>>, Option<bool>, Option<DateTime<Utc>>);
+type RouteRow = (String, Uuid, String, String, DateTime<Utc>);
+type SecretRow = (Vec<u8>, Option<Vec<u8>>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
-fn find_called(
+/// Spans tenants: the tenant is what it finds, and sets for the rest of the transaction.
+fn find_route(
     connection: &mut PgConnection,
     call: &HookCall,
-) -> Result<Option<Called>, StoreError> {
-    use event_hooks as h;
+    clock: &Clock,
+) -> Result<Option<Route>, StoreError> {
     use hook_routes as r;
-    let route: Option<(String, Uuid, String, String)> = r::table
+    let row: Option<RouteRow> = r::table
         .find(call.hook.0)
         .select((
             r::tenant_id,
             r::integration_id,
             set_config("odt.tenant", r::tenant_id, true),
             set_config("statement_timeout", STATEMENT_TIMEOUT, true),
+            clock_timestamp(),
         ))
         .first(connection)
         .optional()?;
+    Ok(row.map(|(tenant, integration, _, _, read)| Route {
+        tenant,
+        integration,
+        now: clock.now(read),
+    }))
+}
+
+fn find_called(
+    connection: &mut PgConnection,
+    call: &HookCall,
+    route: Option<&Route>,
+) -> Result<Option<Called>, StoreError> {
+    use event_hooks as h;
     let (tenant, integration) =
-        route.as_ref().map_or(("", Uuid::nil()), |(tenant, id, ..)| (tenant.as_str(), *id));
+        route.map_or(("", Uuid::nil()), |route| (route.tenant.as_str(), route.integration));
     let row: Option<SecretRow> = h::table
         .filter(h::tenant_id.eq(tenant).and(h::integration_id.eq(integration)))
         .filter(h::hook_id.eq(call.hook.0))
         .select((
             h::secret_sha256,
             h::previous_sha256,
-            h::previous_valid_until.gt(diesel::dsl::now),
+            h::previous_valid_until,
             h::last_delivery_at,
         ))
         .first(connection)
         .optional()?;
     let known = row.is_some();
-    let (current, previous, previous_valid, delivered_at) = row
-        .map_or((None, None, None, None), |(current, previous, valid, delivered_at)| {
-            (Some(current), previous, valid, delivered_at)
+    let (current, previous, valid_until, delivered_at) = row
+        .map_or((None, None, None, None), |(current, previous, until, delivered_at)| {
+            (Some(current), previous, until, delivered_at)
         });
-    let previous = previous.filter(|_| previous_valid == Some(true));
+    let now = route.map(|route| route.now);
+    let previous = previous.filter(|_| valid_until > now);
     let right = call
         .secret
         .as_ref()
         .is_none_or(|secret| secret.is(current.as_deref()) | secret.is(previous.as_deref()));
     let tenant = TenantId::parse(tenant).filter(|_| known && right);
-    Ok(tenant.map(|tenant| Called {
+    Ok(tenant.zip(now).map(|(tenant, now)| Called {
         tenant,
         integration: IntegrationId(integration),
-        delivered_lately: delivered_at.is_some_and(|at| Utc::now() - at < DELIVERY_NOTED_ONCE_IN),
+        now,
+        delivered_lately: delivered_at.is_some_and(|at| now - at < DELIVERY_NOTED_ONCE_IN),
     }))
 }
 
 /// Whoever comes second at the same moment does not wait for the first: once is enough.
-fn note_delivery(connection: &mut PgConnection, called: &Called) -> Result<(), StoreError> {
+fn record_delivery(tx: &mut Tx<'_>, called: &Called) -> Result<(), StoreError> {
     diesel::sql_query(
-        "UPDATE event_hooks SET last_delivery_at = now() \
+        "UPDATE event_hooks SET last_delivery_at = $3 \
           WHERE (tenant_id, integration_id) = ( \
                 SELECT tenant_id, integration_id FROM event_hooks \
                  WHERE tenant_id = $1 AND integration_id = $2 FOR UPDATE SKIP LOCKED)",
     )
-    .bind::<Text, _>(called.tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(called.integration.0)
-    .execute(connection)?;
+    .bind::<Timestamptz, _>(tx.now)
+    .execute(tx.connection)?;
     Ok(())
 }
 
-/// In the order of the ids, so that two deliveries at once never wait for each other in a circle.
+/// In the order of the ids, so that two deliveries cannot deadlock. A repeated request always moves
+/// `asked_at`, however old this transaction is: a worker that handles the earlier request then does not
+/// delete this one.
 fn insert_rereads(
-    connection: &mut PgConnection,
+    tx: &mut Tx<'_>,
     called: &Called,
     mentions: &[DeviceMention],
 ) -> Result<(), StoreError> {
@@ -217,7 +250,7 @@ fn insert_rereads(
         "INSERT INTO okta_rereads AS r \
                 (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) \
          SELECT j.tenant_id, j.integration_id, m.id, 'hook', \
-                greatest(now(), d.read_by_id_at + interval '1 minute'), clock_timestamp() \
+                greatest($6, d.read_by_id_at + interval '1 minute'), $6 \
            FROM jobs j CROSS JOIN unnest($3, $4) AS m (id, is_device) \
            LEFT JOIN okta_devices d ON d.tenant_id = j.tenant_id \
                 AND d.integration_id = j.integration_id AND d.okta_device_id = m.id \
@@ -225,23 +258,20 @@ fn insert_rereads(
                 AND (m.is_device OR d.okta_device_id IS NOT NULL) \
           ORDER BY m.id \
          ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
-            SET due_at = least(r.due_at, excluded.due_at), asked_at = excluded.asked_at, \
-                reason = 'hook'",
+            SET due_at = least(r.due_at, excluded.due_at), reason = 'hook', \
+                asked_at = greatest(excluded.asked_at, r.asked_at + interval '1 microsecond')",
     )
-    .bind::<Text, _>(called.tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(called.integration.0)
     .bind::<Array<Text>, _>(ids)
     .bind::<Array<Bool>, _>(are_devices)
     .bind::<Text, _>(JobKind::Rereads.as_str())
-    .execute(connection)?;
+    .bind::<Timestamptz, _>(tx.now)
+    .execute(tx.connection)?;
     Ok(())
 }
 
-fn count(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<Counted, StoreError> {
+fn count(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Counted, StoreError> {
     Ok(diesel::sql_query(
         "SELECT (SELECT count(*) FROM ( \
                         SELECT FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2 \
@@ -250,27 +280,23 @@ fn count(
                            AND sweep_started_at IS NOT NULL \
                            AND (sweep_completed_at >= sweep_started_at) IS NOT TRUE) AS sweeping",
     )
-    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
     .bind::<BigInt, _>(MOST_BESIDE_A_SWEEP + 1)
-    .get_result(connection)?)
+    .get_result(tx.connection)?)
 }
 
 /// Those that somebody else has in hand stay: to wait for them could be a circle, and they do no harm.
-fn delete_waiting(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
+fn delete_waiting(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     diesel::sql_query(
         "DELETE FROM okta_rereads WHERE (tenant_id, integration_id, okta_device_id) IN ( \
                 SELECT tenant_id, integration_id, okta_device_id FROM okta_rereads \
                  WHERE tenant_id = $1 AND integration_id = $2 AND reason = 'hook' LIMIT $3 \
                    FOR UPDATE SKIP LOCKED)",
     )
-    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
     .bind::<BigInt, _>(BATCH)
-    .execute(connection)?;
+    .execute(tx.connection)?;
     Ok(())
 }

@@ -4,7 +4,6 @@
 pub(in crate::store) mod deliveries;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use crate::model::{EventHook, HookId, IntegrationId, NewEvent, TenantId};
 use crate::store::events::insert_event;
 use crate::store::record::{load_record, next_secret_version};
 use crate::store::schema::{event_hooks, hook_routes};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// A secret is accepted for so long after it was replaced (contract §7).
 const PREVIOUS_VALID_FOR: TimeDelta = TimeDelta::hours(24);
@@ -46,18 +45,15 @@ pub(super) fn hook_row<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
         .filter(event_hooks::tenant_id.eq(tenant).and(event_hooks::integration_id.eq(id)))
 }
 
-fn find(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<Option<EventHook>, StoreError> {
-    let row = hook_row(tenant, id).select(HookRow::as_select()).first(connection).optional()?;
+fn find(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Option<EventHook>, StoreError> {
+    let row =
+        hook_row(tx.tenant, id).select(HookRow::as_select()).first(tx.connection).optional()?;
     Ok(row.map(|row: HookRow| EventHook {
         id: HookId(row.hook_id),
         version: row.version,
         updated_at: row.updated_at,
         updated_by: row.updated_by,
-        previous_valid_until: row.previous_valid_until.filter(|until| *until > Utc::now()),
+        previous_valid_until: row.previous_valid_until.filter(|until| *until > tx.now),
         verified_at: row.verified_at,
         last_delivery_at: row.last_delivery_at,
     }))
@@ -73,10 +69,9 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<Option<EventHook>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            load_record(connection, &owner, id, false)?;
-            find(connection, &owner, id)
+        self.in_tenant(tenant, move |tx| {
+            load_record(tx, id, false)?;
+            find(tx, id)
         })
         .await
     }
@@ -93,24 +88,24 @@ impl Store {
         secret: HookSecretDigest,
         event: NewEvent,
     ) -> Result<StoredEventHook, StoreError> {
-        let (owner, new_id) = (tenant.clone(), HookId::random());
-        self.in_tenant(tenant, move |connection| {
+        let new_id = HookId::random();
+        self.in_tenant(tenant, move |tx| {
             // The lock makes one of two that are sent at once the rotation of the other.
-            load_record(connection, &owner, id, true)?;
-            let created = find(connection, &owner, id)?.is_none();
-            let version = next_secret_version(connection, &owner, id)?;
+            load_record(tx, id, true)?;
+            let created = find(tx, id)?.is_none();
+            let version = next_secret_version(tx, id)?;
             let by = event.actor.sub.as_str();
             if created {
-                insert(connection, &owner, id, new_id, &secret, (version, by))?;
+                insert(tx, id, new_id, &secret, (version, by))?;
             } else {
-                rotate(connection, &owner, id, &secret, (version, by))?;
+                rotate(tx, id, &secret, (version, by))?;
             }
-            let hook = find(connection, &owner, id)?.ok_or(StoreError::NotFound)?;
+            let hook = find(tx, id)?.ok_or(StoreError::NotFound)?;
             let mut event = event.clone();
             event.detail = serde_json::json!({
                 "hook_id": hook.id.0, "version": hook.version, "rotated": !created,
             });
-            insert_event(connection, &owner, &event)?;
+            insert_event(tx, &event)?;
             Ok(StoredEventHook { hook, created })
         })
         .await
@@ -126,33 +121,28 @@ impl Store {
         id: IntegrationId,
         event: NewEvent,
     ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            load_record(connection, &owner, id, true)?;
-            if !delete_event_hook(connection, &owner, id)? {
+        self.in_tenant(tenant, move |tx| {
+            load_record(tx, id, true)?;
+            if !delete_event_hook(tx, id)? {
                 return Err(StoreError::NotFound);
             }
-            insert_event(connection, &owner, &event)
+            insert_event(tx, &event)
         })
         .await
     }
 }
 
 /// Deletes the hook with its route; false when there is none.
-pub(super) fn delete_event_hook(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<bool, StoreError> {
+pub(super) fn delete_event_hook(tx: &mut Tx<'_>, id: IntegrationId) -> Result<bool, StoreError> {
     use hook_routes as r;
-    let routes = r::table.filter(r::tenant_id.eq(tenant.as_str()).and(r::integration_id.eq(id.0)));
-    diesel::delete(routes).execute(connection)?;
-    Ok(diesel::delete(hook_row(tenant, id)).execute(connection)? > 0)
+    let routes =
+        r::table.filter(r::tenant_id.eq(tx.tenant.as_str()).and(r::integration_id.eq(id.0)));
+    diesel::delete(routes).execute(tx.connection)?;
+    Ok(diesel::delete(hook_row(tx.tenant, id)).execute(tx.connection)? > 0)
 }
 
 fn insert(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     hook: HookId,
     secret: &HookSecretDigest,
@@ -161,41 +151,41 @@ fn insert(
     use event_hooks as h;
     diesel::insert_into(h::table)
         .values((
-            h::tenant_id.eq(tenant.as_str()),
+            h::tenant_id.eq(tx.tenant.as_str()),
             h::integration_id.eq(id.0),
             h::hook_id.eq(hook.0),
             h::secret_sha256.eq(secret.as_bytes()),
             h::version.eq(version),
             h::updated_by.eq(by),
+            (h::created_at.eq(tx.now), h::updated_at.eq(tx.now)),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     diesel::insert_into(hook_routes::table)
         .values((
             hook_routes::hook_id.eq(hook.0),
-            hook_routes::tenant_id.eq(tenant.as_str()),
+            hook_routes::tenant_id.eq(tx.tenant.as_str()),
             hook_routes::integration_id.eq(id.0),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }
 
 fn rotate(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     secret: &HookSecretDigest,
     (version, by): (i64, &str),
 ) -> Result<(), StoreError> {
     use event_hooks as h;
-    diesel::update(hook_row(tenant, id))
+    diesel::update(hook_row(tx.tenant, id))
         .set((
             h::previous_sha256.eq(h::secret_sha256.nullable()),
-            h::previous_valid_until.eq(Utc::now() + PREVIOUS_VALID_FOR),
+            h::previous_valid_until.eq(tx.now + PREVIOUS_VALID_FOR),
             h::secret_sha256.eq(secret.as_bytes()),
             h::version.eq(version),
-            h::updated_at.eq(diesel::dsl::now),
+            h::updated_at.eq(tx.now),
             h::updated_by.eq(by),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The client id and the sealed client secret of an integration.
 
-use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -15,7 +14,7 @@ use crate::store::record::{
     Change, load_record, next_secret_version, update_engine, upsert_findings,
 };
 use crate::store::schema::{credentials, prerequisite_findings};
-use crate::store::{Store, StoreError, jobs};
+use crate::store::{Store, StoreError, Tx, jobs};
 
 /// Credentials that Okta has accepted, with what the same exchange showed.
 #[derive(Debug, Clone)]
@@ -53,18 +52,19 @@ impl Store {
         change: CredentialsChange,
     ) -> Result<IntegrationRecord, StoreError> {
         let keys = std::sync::Arc::clone(&self.keys);
-        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
+        self.change(tenant, id, change.expected_version, move |tx, before| {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            lock_key(connection, keys.active_key_id())?;
-            let sealed = seal_client_secret(keys.as_ref(), owner, id, &change.new.client_secret)?;
+            lock_key(tx, keys.active_key_id())?;
+            let sealed =
+                seal_client_secret(keys.as_ref(), tx.tenant, id, &change.new.client_secret)?;
             let by = &change.event.actor.sub;
-            upsert(connection, owner, id, &change.new.client_id, &sealed, by)?;
-            update_engine(connection, owner, id, &change.engine)?;
-            upsert_findings(connection, owner, id, &change.findings)?;
-            insert_event(connection, owner, &change.event)?;
-            jobs::request_all(connection, owner, id)?;
+            upsert(tx, id, &change.new.client_id, &sealed, by)?;
+            update_engine(tx, id, &change.engine)?;
+            upsert_findings(tx, id, &change.findings)?;
+            insert_event(tx, &change.event)?;
+            jobs::enqueue_all(tx, id)?;
             Ok(Change::Configuration)
         })
         .await
@@ -79,16 +79,15 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<(IntegrationRecord, Option<StoredCredentials>), StoreError> {
-        let owner = tenant.clone();
         let keys = std::sync::Arc::clone(&self.keys);
-        self.in_tenant(tenant, move |connection| {
-            let record = load_record(connection, &owner, id, false)?;
-            let row: Option<(String, Vec<u8>, i64)> = credentials_row(&owner, id)
+        self.in_tenant(tenant, move |tx| {
+            let record = load_record(tx, id, false)?;
+            let row: Option<(String, Vec<u8>, i64)> = credentials_row(tx.tenant, id)
                 .select((credentials::client_id, credentials::client_secret, credentials::version))
-                .first(connection)
+                .first(tx.connection)
                 .optional()?;
             let Some((client_id, sealed, version)) = row else { return Ok((record, None)) };
-            let client_secret = open_client_secret(keys.as_ref(), &owner, id, &sealed)?;
+            let client_secret = open_client_secret(keys.as_ref(), tx.tenant, id, &sealed)?;
             Ok((record, Some(StoredCredentials { client_id, client_secret, version })))
         })
         .await
@@ -106,13 +105,13 @@ impl Store {
         expected_version: Option<i64>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, expected_version, move |connection, owner, _| {
-            if diesel::delete(credentials_row(owner, id)).execute(connection)? == 0 {
+        self.change(tenant, id, expected_version, move |tx, _| {
+            if diesel::delete(credentials_row(tx.tenant, id)).execute(tx.connection)? == 0 {
                 return Err(StoreError::NotFound);
             }
-            delete_proved_findings(connection, owner, id)?;
-            jobs::cancel_all(connection, owner, id)?;
-            insert_event(connection, owner, &event)?;
+            delete_proved_findings(tx, id)?;
+            jobs::delete_all(tx, id)?;
+            insert_event(tx, &event)?;
             Ok(Change::Configuration)
         })
         .await
@@ -120,45 +119,40 @@ impl Store {
 }
 
 fn upsert(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     client_id: &str,
     sealed: &[u8],
     updated_by: &str,
 ) -> Result<(), StoreError> {
     use credentials as c;
-    let version = next_secret_version(connection, tenant, id)?;
+    let version = next_secret_version(tx, id)?;
     let key_id = crypto::key_id_of(sealed)?;
     let values = (
         c::client_id.eq(client_id),
         c::client_secret.eq(sealed),
         c::key_id.eq(key_id),
-        c::updated_at.eq(diesel::dsl::now),
+        c::updated_at.eq(tx.now),
         c::version.eq(version),
         c::updated_by.eq(updated_by),
     );
     diesel::insert_into(c::table)
-        .values((c::tenant_id.eq(tenant.as_str()), c::integration_id.eq(id.0), values))
+        .values((c::tenant_id.eq(tx.tenant.as_str()), c::integration_id.eq(id.0), values))
         .on_conflict((c::tenant_id, c::integration_id))
         .do_update()
         .set(values)
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }
 
 /// What the well-known document shows needs no credentials; everything else does.
-fn delete_proved_findings(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
+fn delete_proved_findings(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     use prerequisite_findings as f;
     diesel::delete(
         f::table
-            .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)))
+            .filter(f::tenant_id.eq(tx.tenant.as_str()).and(f::integration_id.eq(id.0)))
             .filter(f::kind.eq_any(["super_admin_scopes", "fastpass"])),
     )
-    .execute(connection)?;
+    .execute(tx.connection)?;
     Ok(())
 }

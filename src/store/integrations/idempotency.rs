@@ -1,14 +1,13 @@
 //! `Idempotency-Key`: the first request claims the key, a repeated one gets what the first made.
 //! Keeps the hash of a body that holds no secret, and the id of what was created; nothing else.
 
-use chrono::{Duration, Utc};
-use diesel::PgConnection;
+use chrono::Duration;
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::model::{IntegrationId, TenantId};
 use crate::store::schema::idempotency_keys;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// A key with the body that it was sent with.
 #[derive(Debug, Clone)]
@@ -44,30 +43,30 @@ impl Store {
         tenant: &TenantId,
         key: IdempotencyKey,
     ) -> Result<IdempotencyClaim, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             use idempotency_keys as i;
-            let now = Utc::now();
-            let mine = i::table.filter(i::tenant_id.eq(owner.as_str()));
-            diesel::delete(mine.filter(i::claimed_at.lt(now - KEPT_FOR))).execute(connection)?;
-            let lapsed = i::integration_id.is_null().and(i::claimed_at.lt(now - IN_FLIGHT_FOR));
-            diesel::delete(mine.filter(i::key.eq(&key.key)).filter(lapsed)).execute(connection)?;
+            let mine = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()));
+            diesel::delete(mine.filter(i::claimed_at.lt(tx.now - KEPT_FOR)))
+                .execute(tx.connection)?;
+            let lapsed = i::integration_id.is_null().and(i::claimed_at.lt(tx.now - IN_FLIGHT_FOR));
+            diesel::delete(mine.filter(i::key.eq(&key.key)).filter(lapsed))
+                .execute(tx.connection)?;
             let inserted = diesel::insert_into(i::table)
                 .values((
-                    i::tenant_id.eq(owner.as_str()),
+                    i::tenant_id.eq(tx.tenant.as_str()),
                     i::key.eq(&key.key),
                     i::body_hash.eq(&key.body_hash),
-                    i::claimed_at.eq(now),
+                    i::claimed_at.eq(tx.now),
                 ))
                 .on_conflict_do_nothing()
-                .execute(connection)?;
+                .execute(tx.connection)?;
             if inserted == 1 {
                 return Ok(IdempotencyClaim::Claimed);
             }
             let found: Option<(Vec<u8>, Option<Uuid>)> = mine
                 .filter(i::key.eq(&key.key))
                 .select((i::body_hash, i::integration_id))
-                .first(connection)
+                .first(tx.connection)
                 .optional()?;
             // Given back at this very moment: the caller tries again and finds it free.
             let Some((body_hash, id)) = found else { return Ok(IdempotencyClaim::InFlight) };
@@ -89,11 +88,10 @@ impl Store {
         tenant: &TenantId,
         key: String,
     ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             use idempotency_keys as i;
-            let mine = i::table.filter(i::tenant_id.eq(owner.as_str()).and(i::key.eq(&key)));
-            diesel::delete(mine.filter(i::integration_id.is_null())).execute(connection)?;
+            let mine = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()).and(i::key.eq(&key)));
+            diesel::delete(mine.filter(i::integration_id.is_null())).execute(tx.connection)?;
             Ok(())
         })
         .await
@@ -102,13 +100,12 @@ impl Store {
 
 /// Notes what the request created, in the transaction that created it.
 pub(in crate::store) fn complete(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     key: &IdempotencyKey,
     id: IntegrationId,
 ) -> Result<(), StoreError> {
     use idempotency_keys as i;
-    let mine = i::table.filter(i::tenant_id.eq(tenant.as_str()).and(i::key.eq(&key.key)));
-    let updated = diesel::update(mine).set(i::integration_id.eq(id.0)).execute(connection)?;
+    let mine = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()).and(i::key.eq(&key.key)));
+    let updated = diesel::update(mine).set(i::integration_id.eq(id.0)).execute(tx.connection)?;
     if updated == 1 { Ok(()) } else { Err(StoreError::ChangedMeanwhile) }
 }

@@ -4,7 +4,6 @@ pub(in crate::store) mod credentials;
 pub(in crate::store) mod idempotency;
 pub(in crate::store) mod prerequisites;
 
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use uuid::Uuid;
@@ -24,7 +23,7 @@ use crate::store::record::{
     upsert_findings,
 };
 use crate::store::schema::integrations;
-use crate::store::{Store, StoreError, jobs};
+use crate::store::{Store, StoreError, Tx, jobs};
 
 /// An integration to be created.
 #[derive(Debug, Clone)]
@@ -60,15 +59,14 @@ impl Store {
         new: NewIntegration,
         key: Option<IdempotencyKey>,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            insert_integration(connection, &owner, &new)?;
-            upsert_findings(connection, &owner, new.id, &new.findings)?;
-            insert_event(connection, &owner, &new.event)?;
+        self.in_tenant(tenant, move |tx| {
+            insert_integration(tx, &new)?;
+            upsert_findings(tx, new.id, &new.findings)?;
+            insert_event(tx, &new.event)?;
             if let Some(key) = &key {
-                idempotency::complete(connection, &owner, key, new.id)?;
+                idempotency::complete(tx, key, new.id)?;
             }
-            load_record(connection, &owner, new.id, false)
+            load_record(tx, new.id, false)
         })
         .await
     }
@@ -80,8 +78,7 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| load_record(connection, &owner, id, false)).await
+        self.in_tenant(tenant, move |tx| load_record(tx, id, false)).await
     }
 
     /// # Errors
@@ -91,17 +88,16 @@ impl Store {
         tenant: &TenantId,
         page: PageRequest,
     ) -> Result<Page<IntegrationRecord>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             let rows: Vec<IntegrationRow> = integrations::table
-                .filter(integrations::tenant_id.eq(owner.as_str()))
+                .filter(integrations::tenant_id.eq(tx.tenant.as_str()))
                 .filter(integrations::id.gt(page.after.unwrap_or(Uuid::nil())))
                 .order(integrations::id)
                 .limit(page.limit + 1)
                 .select(IntegrationRow::as_select())
-                .load(connection)?;
+                .load(tx.connection)?;
             let rows = Page::from_rows(rows, page.limit, |row| row.id);
-            Ok(Page { items: load_records(connection, &owner, rows.items)?, next: rows.next })
+            Ok(Page { items: load_records(tx, rows.items)?, next: rows.next })
         })
         .await
     }
@@ -117,13 +113,13 @@ impl Store {
         id: IntegrationId,
         change: IntegrationChange,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
+        self.change(tenant, id, change.expected_version, move |tx, before| {
             if changes_nothing(before, &change) {
                 return Ok(Change::Nothing);
             }
-            apply_change(connection, owner, before, &change)?;
-            upsert_findings(connection, owner, id, &change.findings)?;
-            insert_event(connection, owner, &change.event)?;
+            apply_change(tx, before, &change)?;
+            upsert_findings(tx, id, &change.findings)?;
+            insert_event(tx, &change.event)?;
             Ok(Change::Configuration)
         })
         .await
@@ -144,49 +140,45 @@ impl Store {
         expected_version: Option<i64>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
+        self.in_tenant(tenant, move |tx| {
+            let before = load_record(tx, id, true)?;
             expect_version(&before, expected_version)?;
-            let devices = count_devices(connection, &owner, id, None)?;
+            let devices = count_devices(tx, id, None)?;
             if refuse_if_used && (devices > 0 || !before.platforms.is_empty()) {
                 let platforms = before.platforms.iter().map(|state| state.platform).collect();
                 return Err(StoreError::InUse { devices, platforms });
             }
-            jobs::cancel_all(connection, &owner, id)?;
-            delete_event_hook(connection, &owner, id)?;
-            diesel::delete(integration_row(&owner, id)).execute(connection)?;
-            insert_event(connection, &owner, &event)?;
+            jobs::delete_all(tx, id)?;
+            delete_event_hook(tx, id)?;
+            diesel::delete(integration_row(tx.tenant, id)).execute(tx.connection)?;
+            insert_event(tx, &event)?;
             Ok(before)
         })
         .await
     }
 }
 
-fn insert_integration(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    new: &NewIntegration,
-) -> Result<(), StoreError> {
-    jobs::know_tenant(connection, tenant)?;
+fn insert_integration(tx: &mut Tx<'_>, new: &NewIntegration) -> Result<(), StoreError> {
+    jobs::register_tenant(tx)?;
     // Asked first, because a violated constraint would end the transaction before we could say with
     // which integration it clashes; the constraint still decides when two requests race.
-    ensure_org_is_free(connection, tenant, &new.org.id)?;
+    ensure_org_is_free(tx, &new.org.id)?;
     let created_by = serde_json::to_value(&new.created_by)
         .map_err(|_| StoreError::Corrupt("integrations.created_by"))?;
     let inserted = diesel::insert_into(integrations::table)
         .values((
-            integrations::tenant_id.eq(tenant.as_str()),
+            integrations::tenant_id.eq(tx.tenant.as_str()),
             integrations::id.eq(new.id.0),
             org_values(&new.org),
             integrations::selected_platforms.eq(platforms_to_json(&new.selected_platforms)),
             integrations::created_by.eq(created_by),
+            (integrations::created_at.eq(tx.now), integrations::updated_at.eq(tx.now)),
         ))
         .on_conflict((integrations::tenant_id, integrations::org_id))
         .do_nothing()
-        .execute(connection)?;
+        .execute(tx.connection)?;
     if inserted == 0 {
-        ensure_org_is_free(connection, tenant, &new.org.id)?;
+        ensure_org_is_free(tx, &new.org.id)?;
         return Err(StoreError::ChangedMeanwhile);
     }
     Ok(())
@@ -200,15 +192,11 @@ fn changes_nothing(before: &IntegrationRecord, change: &IntegrationChange) -> bo
         && change.selected_platforms.as_ref().is_none_or(same_platforms)
 }
 
-fn ensure_org_is_free(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    org_id: &str,
-) -> Result<(), StoreError> {
+fn ensure_org_is_free(tx: &mut Tx<'_>, org_id: &str) -> Result<(), StoreError> {
     let existing: Option<Uuid> = integrations::table
-        .filter(integrations::tenant_id.eq(tenant.as_str()).and(integrations::org_id.eq(org_id)))
+        .filter(integrations::tenant_id.eq(tx.tenant.as_str()).and(integrations::org_id.eq(org_id)))
         .select(integrations::id)
-        .first(connection)
+        .first(tx.connection)
         .optional()?;
     match existing {
         Some(id) => Err(StoreError::OrgAlreadyConnected(IntegrationId(id))),
@@ -217,8 +205,7 @@ fn ensure_org_is_free(
 }
 
 fn apply_change(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     before: &IntegrationRecord,
     change: &IntegrationChange,
 ) -> Result<(), StoreError> {
@@ -229,13 +216,14 @@ fn apply_change(
             if before.credentials.is_some() || !before.platforms.is_empty() {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            ensure_org_is_free(connection, tenant, &org.id)?;
-            delete_all(connection, tenant, id)?;
-            delete_mirror(connection, tenant, id)?;
-            delete_event_hook(connection, tenant, id)?;
+            ensure_org_is_free(tx, &org.id)?;
+            delete_all(tx, id)?;
+            delete_mirror(tx, id)?;
+            delete_event_hook(tx, id)?;
         }
-        let updated =
-            diesel::update(integration_row(tenant, id)).set(org_values(org)).execute(connection);
+        let updated = diesel::update(integration_row(tx.tenant, id))
+            .set(org_values(org))
+            .execute(tx.connection);
         match updated {
             Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
                 return Err(StoreError::ChangedMeanwhile);
@@ -244,9 +232,9 @@ fn apply_change(
         };
     }
     if let Some(platforms) = &change.selected_platforms {
-        diesel::update(integration_row(tenant, id))
+        diesel::update(integration_row(tx.tenant, id))
             .set(integrations::selected_platforms.eq(platforms_to_json(platforms)))
-            .execute(connection)?;
+            .execute(tx.connection)?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! What checks found and what people confirmed.
 
-use diesel::PgConnection;
 use diesel::prelude::*;
 
 use crate::model::{
@@ -9,21 +8,17 @@ use crate::model::{
 use crate::store::events::insert_event;
 use crate::store::record::{Change, update_engine, upsert_findings};
 use crate::store::schema::{prerequisite_attestations, prerequisite_findings};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Forgets what was found and confirmed about an org that the integration no longer points at.
-pub(in crate::store) fn delete_all(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
+pub(in crate::store) fn delete_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     use {prerequisite_attestations as a, prerequisite_findings as f};
     let findings =
-        f::table.filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq(id.0)));
-    diesel::delete(findings).execute(connection)?;
+        f::table.filter(f::tenant_id.eq(tx.tenant.as_str()).and(f::integration_id.eq(id.0)));
+    diesel::delete(findings).execute(tx.connection)?;
     let attestations =
-        a::table.filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq(id.0)));
-    diesel::delete(attestations).execute(connection)?;
+        a::table.filter(a::tenant_id.eq(tx.tenant.as_str()).and(a::integration_id.eq(id.0)));
+    diesel::delete(attestations).execute(tx.connection)?;
     Ok(())
 }
 
@@ -62,15 +57,15 @@ impl Store {
         id: IntegrationId,
         checked: Checked,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |connection, owner, before| {
+        self.change(tenant, id, None, move |tx, before| {
             let stored = before.credentials.as_ref().map(|credentials| credentials.version);
             if stored != Some(checked.credentials_version) {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            update_engine(connection, owner, id, &checked.engine)?;
-            upsert_findings(connection, owner, id, &checked.findings)?;
+            update_engine(tx, id, &checked.engine)?;
+            upsert_findings(tx, id, &checked.findings)?;
             if checked.always_audited || says_anything_new(before, &checked.findings) {
-                insert_event(connection, owner, &checked.event)?;
+                insert_event(tx, &checked.event)?;
             }
             Ok(Change::Knowledge)
         })
@@ -88,9 +83,9 @@ impl Store {
         attestation: Attestation,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |connection, owner, _| {
-            upsert_attestation(connection, owner, id, &attestation)?;
-            insert_event(connection, owner, &event)?;
+        self.change(tenant, id, None, move |tx, _| {
+            upsert_attestation(tx, id, &attestation)?;
+            insert_event(tx, &event)?;
             Ok(Change::Knowledge)
         })
         .await
@@ -98,8 +93,7 @@ impl Store {
 }
 
 fn upsert_attestation(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     attestation: &Attestation,
 ) -> Result<(), StoreError> {
@@ -114,7 +108,7 @@ fn upsert_attestation(
     );
     diesel::insert_into(a::table)
         .values((
-            a::tenant_id.eq(tenant.as_str()),
+            a::tenant_id.eq(tx.tenant.as_str()),
             a::integration_id.eq(id.0),
             a::kind.eq(attestation.kind.as_str()),
             values.clone(),
@@ -122,6 +116,6 @@ fn upsert_attestation(
         .on_conflict((a::tenant_id, a::integration_id, a::kind))
         .do_update()
         .set(values)
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }

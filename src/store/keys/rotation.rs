@@ -15,7 +15,7 @@ use crate::store::keys::sealing::{
 use crate::store::record::platform_row;
 use crate::store::schema::{credentials, platforms, sealing_keys, tenants};
 use crate::store::session::set_config;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// What one batch of a rotation did.
 #[derive(Debug, Default)]
@@ -55,14 +55,13 @@ impl Store {
         limit: i64,
         passed_over: Vec<IntegrationId>,
     ) -> Result<Resealed, StoreError> {
-        let owner = tenant.clone();
         let keys = Arc::clone(&self.keys);
-        self.in_tenant(tenant, move |connection| {
-            lock_key(connection, keys.active_key_id())?;
+        self.in_tenant(tenant, move |tx| {
+            lock_key(tx, keys.active_key_id())?;
             let passed_over: Vec<Uuid> = passed_over.iter().map(|id| id.0).collect();
             let mut batch = Resealed::default();
-            reseal_credentials(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
-            reseal_platforms(connection, keys.as_ref(), &owner, limit, &passed_over, &mut batch)?;
+            reseal_credentials(tx, keys.as_ref(), limit, &passed_over, &mut batch)?;
+            reseal_platforms(tx, keys.as_ref(), limit, &passed_over, &mut batch)?;
             Ok(batch)
         })
         .await
@@ -75,20 +74,19 @@ impl Store {
     pub async fn count_secrets_by_key(&self) -> Result<BTreeMap<String, i64>, StoreError> {
         let mut counts = BTreeMap::new();
         for tenant in self.list_tenants().await? {
-            let owner = tenant.clone();
             let of_tenant: Vec<(String, i64)> = self
-                .in_tenant(&tenant, move |connection| {
+                .in_tenant(&tenant, move |tx| {
                     let mut counted: Vec<(String, i64)> = credentials::table
-                        .filter(credentials::tenant_id.eq(owner.as_str()))
+                        .filter(credentials::tenant_id.eq(tx.tenant.as_str()))
                         .group_by(credentials::key_id)
                         .select((credentials::key_id, diesel::dsl::count_star()))
-                        .load(connection)?;
+                        .load(tx.connection)?;
                     counted.extend(
                         platforms::table
-                            .filter(platforms::tenant_id.eq(owner.as_str()))
+                            .filter(platforms::tenant_id.eq(tx.tenant.as_str()))
                             .group_by(platforms::key_id)
                             .select((platforms::key_id, diesel::dsl::count_star()))
-                            .load::<(String, i64)>(connection)?,
+                            .load::<(String, i64)>(tx.connection)?,
                     );
                     Ok(counted)
                 })
@@ -148,64 +146,62 @@ fn release(
 }
 
 fn reseal_credentials(
-    connection: &mut PgConnection,
+    tx: &mut Tx<'_>,
     keys: &dyn KeyWrap,
-    tenant: &TenantId,
     limit: i64,
     passed_over: &[Uuid],
     batch: &mut Resealed,
 ) -> Result<(), StoreError> {
     let active = keys.active_key_id();
-    let mine = credentials::table.filter(credentials::tenant_id.eq(tenant.as_str()));
+    let mine = credentials::table.filter(credentials::tenant_id.eq(tx.tenant.as_str()));
     let rows: Vec<(Uuid, Vec<u8>)> = mine
         .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(passed_over)))
         .order(credentials::integration_id)
         .limit(limit)
         .select((credentials::integration_id, credentials::client_secret))
         .for_update()
-        .load(connection)?;
+        .load(tx.connection)?;
     for (id, sealed) in rows {
-        let Ok(secret) = open_client_secret(keys, tenant, IntegrationId(id), &sealed) else {
+        let Ok(secret) = open_client_secret(keys, tx.tenant, IntegrationId(id), &sealed) else {
             batch.unopened.push(IntegrationId(id));
             continue;
         };
-        let resealed = seal_client_secret(keys, tenant, IntegrationId(id), &secret)?;
+        let resealed = seal_client_secret(keys, tx.tenant, IntegrationId(id), &secret)?;
         diesel::update(mine.filter(credentials::integration_id.eq(id)))
             .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
-            .execute(connection)?;
+            .execute(tx.connection)?;
         batch.done += 1;
     }
     Ok(())
 }
 
 fn reseal_platforms(
-    connection: &mut PgConnection,
+    tx: &mut Tx<'_>,
     keys: &dyn KeyWrap,
-    tenant: &TenantId,
     limit: i64,
     passed_over: &[Uuid],
     batch: &mut Resealed,
 ) -> Result<(), StoreError> {
     let active = keys.active_key_id();
     let rows: Vec<(Uuid, String, Vec<u8>)> = platforms::table
-        .filter(platforms::tenant_id.eq(tenant.as_str()))
+        .filter(platforms::tenant_id.eq(tx.tenant.as_str()))
         .filter(platforms::key_id.ne(active).and(platforms::integration_id.ne_all(passed_over)))
         .order((platforms::integration_id, platforms::platform))
         .limit(limit)
         .select((platforms::integration_id, platforms::platform, platforms::secret))
         .for_update()
-        .load(connection)?;
+        .load(tx.connection)?;
     for (id, platform, sealed) in rows {
         let id = IntegrationId(id);
         let platform = platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?;
-        let Ok(secret) = open_platform_secret(keys, tenant, id, platform, &sealed) else {
+        let Ok(secret) = open_platform_secret(keys, tx.tenant, id, platform, &sealed) else {
             batch.unopened.push(id);
             continue;
         };
-        let resealed = seal_platform_secret(keys, tenant, id, platform, &secret)?;
-        diesel::update(platform_row(tenant, id, platform))
+        let resealed = seal_platform_secret(keys, tx.tenant, id, platform, &secret)?;
+        diesel::update(platform_row(tx.tenant, id, platform))
             .set((platforms::secret.eq(&resealed), platforms::key_id.eq(active)))
-            .execute(connection)?;
+            .execute(tx.connection)?;
         batch.done += 1;
     }
     Ok(())

@@ -1,32 +1,28 @@
 //! Every place in the database where a secret is sealed, and how it is sealed and opened there. The
 //! place is part of what is sealed, so a ciphertext opens only in its own row and column.
 
-use diesel::PgConnection;
 use diesel::prelude::*;
 use secrecy::SecretString;
 
 use crate::crypto::{self, KeyWrap, Place};
 use crate::model::{IntegrationId, Platform, TenantId};
-use crate::store::StoreError;
 use crate::store::schema::sealing_keys;
+use crate::store::{StoreError, Tx};
 
 /// Registers `key_id` as a key that seals secrets, and locks its row until the commit.
-pub(in crate::store) fn lock_key(
-    connection: &mut PgConnection,
-    key_id: &str,
-) -> Result<(), StoreError> {
+pub(in crate::store) fn lock_key(tx: &mut Tx<'_>, key_id: &str) -> Result<(), StoreError> {
     // Between the two statements rotate-keys may take the key off the list; it cannot do so twice,
     // for it waits until it has seen that the key seals nothing.
     for _ in 0..2 {
         diesel::insert_into(sealing_keys::table)
-            .values(sealing_keys::key_id.eq(key_id))
+            .values((sealing_keys::key_id.eq(key_id), sealing_keys::first_used_at.eq(tx.now)))
             .on_conflict_do_nothing()
-            .execute(connection)?;
+            .execute(tx.connection)?;
         let held: Option<String> = sealing_keys::table
             .find(key_id)
             .select(sealing_keys::key_id)
             .for_share()
-            .first(connection)
+            .first(tx.connection)
             .optional()?;
         if held.is_some() {
             return Ok(());

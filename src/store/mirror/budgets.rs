@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Double, Integer, Text, Timestamptz};
 
 use crate::model::{Budget, RateBucket, RateShare};
 use crate::store::schema::okta_budgets;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 #[derive(QueryableByName)]
 struct WaitRow {
@@ -34,12 +33,13 @@ fn amounts(limit: &str) -> (String, String) {
     (saved, per_second)
 }
 
-/// What is in the bucket now.
+/// What is in the bucket at `$7`. The row may have been changed by a transaction that began later: then
+/// nothing has flowed in since.
 fn tokens_now() -> String {
     let (saved, per_second) = amounts("b.limit_per_minute");
     format!(
         "least({saved}, b.tokens + {per_second} * \
-         greatest(0, extract(epoch FROM clock_timestamp() - b.updated_at)))"
+         greatest(0, extract(epoch FROM $7 - b.updated_at)))"
     )
 }
 
@@ -61,42 +61,44 @@ impl Store {
         // What another share has learned of the org's limit holds for a new one too.
         let take = format!(
             "INSERT INTO okta_budgets AS b (org_id, bucket, share, limit_per_minute, tokens, updated_at) \
-             SELECT $1, $2, $3, n.limit_per_minute, {saved} - $6, clock_timestamp() \
+             SELECT $1, $2, $3, n.limit_per_minute, {saved} - $6, $7 \
                FROM (SELECT coalesce((SELECT max(limit_per_minute) FROM okta_budgets \
                                        WHERE org_id = $1 AND bucket = $2), $5) AS limit_per_minute) AS n \
              ON CONFLICT (org_id, bucket, share) DO UPDATE \
-                SET tokens = {now} - $6, updated_at = clock_timestamp() WHERE {now} >= least($6, {most}) \
+                SET tokens = {now} - $6, updated_at = greatest(b.updated_at, $7) WHERE {now} >= least($6, {most}) \
           RETURNING updated_at"
         );
         let wait = format!(
-            "SELECT greatest(0, (least($5, {most}) - {now}) / {refill})::float8 AS seconds FROM okta_budgets AS b \
+            "SELECT greatest(0, (least($6, {most}) - {now}) / {refill})::float8 AS seconds FROM okta_budgets AS b \
               WHERE org_id = $1 AND bucket = $2 AND share = $3"
         );
-        self.pool
-            .transaction(move |connection| {
-                let taken: Option<TakenRow> = diesel::sql_query(&take)
-                    .bind::<Text, _>(&org_id)
-                    .bind::<Text, _>(bucket.as_str())
-                    .bind::<Text, _>(share.as_str())
-                    .bind::<Double, _>(share.part())
-                    .bind::<Integer, _>(bucket.default_limit())
-                    .bind::<Integer, _>(requests)
-                    .get_result(connection)
-                    .optional()?;
-                if let Some(TakenRow { updated_at }) = taken {
-                    return Ok(Budget::Taken(updated_at));
-                }
-                let row: WaitRow = diesel::sql_query(&wait)
-                    .bind::<Text, _>(&org_id)
-                    .bind::<Text, _>(bucket.as_str())
-                    .bind::<Text, _>(share.as_str())
-                    .bind::<Double, _>(share.part())
-                    .bind::<Integer, _>(requests)
-                    .get_result(connection)?;
-                let wait = Duration::try_from_secs_f64(row.seconds).unwrap_or(LONGEST_WAIT);
-                Ok(Budget::Spent(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)))
-            })
-            .await
+        self.in_no_tenant(move |connection, at| {
+            let taken: Option<TakenRow> = diesel::sql_query(&take)
+                .bind::<Text, _>(&org_id)
+                .bind::<Text, _>(bucket.as_str())
+                .bind::<Text, _>(share.as_str())
+                .bind::<Double, _>(share.part())
+                .bind::<Integer, _>(bucket.default_limit())
+                .bind::<Integer, _>(requests)
+                .bind::<Timestamptz, _>(at)
+                .get_result(connection)
+                .optional()?;
+            if let Some(TakenRow { updated_at }) = taken {
+                return Ok(Budget::Taken(updated_at));
+            }
+            let row: WaitRow = diesel::sql_query(&wait)
+                .bind::<Text, _>(&org_id)
+                .bind::<Text, _>(bucket.as_str())
+                .bind::<Text, _>(share.as_str())
+                .bind::<Double, _>(share.part())
+                .bind::<Integer, _>(bucket.default_limit())
+                .bind::<Integer, _>(requests)
+                .bind::<Timestamptz, _>(at)
+                .get_result(connection)?;
+            let wait = Duration::try_from_secs_f64(row.seconds).unwrap_or(LONGEST_WAIT);
+            Ok(Budget::Spent(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)))
+        })
+        .await
     }
 }
 
@@ -105,7 +107,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// Keeps what Okta said of the org's rate, if it is news, in the transaction that keeps what came with it.
 pub(in crate::store) fn learn(
-    connection: &mut PgConnection,
+    tx: &mut Tx<'_>,
     org_id: &str,
     bucket: RateBucket,
     limit: Option<u32>,
@@ -115,13 +117,13 @@ pub(in crate::store) fn learn(
     let others = b::table
         .filter(b::org_id.eq(org_id).and(b::bucket.eq(bucket.as_str())))
         .filter(b::limit_per_minute.ne(limit));
-    diesel::update(others).set(b::limit_per_minute.eq(limit)).execute(connection)?;
+    diesel::update(others).set(b::limit_per_minute.eq(limit)).execute(tx.connection)?;
     Ok(())
 }
 
 /// What the whole org may ask for in a minute, as far as it is known.
 pub(in crate::store) fn limit_of(
-    connection: &mut PgConnection,
+    tx: &mut Tx<'_>,
     org_id: &str,
     bucket: RateBucket,
 ) -> Result<i32, StoreError> {
@@ -129,6 +131,6 @@ pub(in crate::store) fn limit_of(
     let known: Option<i32> = b::table
         .filter(b::org_id.eq(org_id).and(b::bucket.eq(bucket.as_str())))
         .select(diesel::dsl::max(b::limit_per_minute))
-        .first(connection)?;
+        .first(tx.connection)?;
     Ok(known.unwrap_or_else(|| bucket.default_limit()))
 }

@@ -6,7 +6,7 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{IntegrationId, OktaDevice, TenantId};
 use crate::store::mirror::merge::{Source, merge};
-use crate::store::mirror::rereads::NOTE_GONE;
+use crate::store::mirror::rereads::MARK_NOT_FOUND;
 use crate::store::record::integration_row;
 use crate::store::schema::{integrations, okta_syncs};
 use crate::store::{Store, StoreError};
@@ -19,46 +19,54 @@ pub enum LiveFinding {
     Gone(String),
 }
 
+/// What one live read showed.
+#[derive(Debug, Clone)]
+pub struct LiveSearch {
+    pub org_id: String,
+    /// The records that a search of the org showed.
+    pub found: Vec<OktaDevice>,
+    /// The newest record, which was then read by its id.
+    pub newest: LiveFinding,
+    /// When the read began, by the clock of the store.
+    pub read_at: DateTime<Utc>,
+}
+
 impl Store {
-    /// Keeps the records that a search of org `org_id` showed, and the one that was then read by its id.
+    /// Saves what a live read showed.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the integration is gone or is of another org by now,
+    /// [`StoreError::NotFound`] when the integration was deleted or points at another org by now,
     /// [`StoreError::Unavailable`].
-    pub async fn keep_live_read(
+    pub async fn save_live_read(
         &self,
         tenant: &TenantId,
-        (id, org_id): (IntegrationId, &str),
-        found: Vec<OktaDevice>,
-        newest: LiveFinding,
-        read_at: DateTime<Utc>,
+        id: IntegrationId,
+        search: LiveSearch,
     ) -> Result<(), StoreError> {
-        let (owner, org_id) = (tenant.clone(), org_id.to_owned());
-        self.in_tenant(tenant, move |connection| {
-            // Held, so that it cannot become another org's until the commit.
-            let org: String = integration_row(&owner, id)
-                .select(integrations::org_id)
-                .for_share()
-                .first(connection)?;
-            if org != org_id {
+        self.in_tenant(tenant, move |tx| {
+            // Locked, so that it cannot be pointed at another org before the commit.
+            let row = integration_row(tx.tenant, id).select(integrations::org_id).for_share();
+            if row.first::<String>(tx.connection)? != search.org_id {
                 return Err(StoreError::NotFound);
             }
-            // Held before the devices, as by a sweep: neither then waits for the other in a circle.
-            let sync = okta_syncs::table.find((owner.as_str(), id.0)).select(okta_syncs::sweep_id);
-            sync.for_update().first::<i64>(connection).optional()?;
-            merge(connection, &owner, id, &found, Source::Changes, read_at)?;
-            match &newest {
+            // Same lock order as a sweep, so the two cannot deadlock: the sync before the devices.
+            let sync = okta_syncs::table.find((tx.tenant.as_str(), id.0));
+            let sync = sync.select(okta_syncs::sweep_id).for_update();
+            sync.first::<i64>(tx.connection).optional()?;
+            let LiveSearch { found, newest, read_at, .. } = &search;
+            merge(tx.connection, tx.tenant, id, found, Source::Changes, *read_at)?;
+            match newest {
                 LiveFinding::Device(device) => {
-                    let one = std::slice::from_ref(device.as_ref());
-                    merge(connection, &owner, id, one, Source::Id, read_at)
+                    let device = std::slice::from_ref(device.as_ref());
+                    merge(tx.connection, tx.tenant, id, device, Source::Id, *read_at)
                 }
                 LiveFinding::Gone(okta_device_id) => {
-                    diesel::sql_query(NOTE_GONE)
-                        .bind::<Text, _>(owner.as_str())
+                    diesel::sql_query(MARK_NOT_FOUND)
+                        .bind::<Text, _>(tx.tenant.as_str())
                         .bind::<SqlUuid, _>(id.0)
                         .bind::<Text, _>(okta_device_id)
-                        .bind::<Timestamptz, _>(read_at)
-                        .execute(connection)?;
+                        .bind::<Timestamptz, _>(*read_at)
+                        .execute(tx.connection)?;
                     Ok(())
                 }
             }

@@ -1,14 +1,13 @@
 //! The mirror as callers read it, beside the device of the inventory that each record is of.
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{IntegrationId, MirrorRow, Page, PageRequest, TenantId};
 use crate::store::record::load_record;
 use crate::store::schema::{okta_devices, okta_rereads, okta_sweep_pages, okta_syncs};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 #[derive(QueryableByName)]
 struct DeviceRow {
@@ -88,16 +87,15 @@ impl Store {
         matched: Option<bool>,
         page: PageRequest<String>,
     ) -> Result<Page<MirrorRow, String>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            load_record(connection, &owner, id, false)?;
+        self.in_tenant(tenant, move |tx| {
+            load_record(tx, id, false)?;
             let rows: Vec<DeviceRow> = diesel::sql_query(LIST)
-                .bind::<Text, _>(owner.as_str())
+                .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(id.0)
                 .bind::<Text, _>(page.after.as_deref().unwrap_or_default())
                 .bind::<Nullable<Bool>, _>(matched)
                 .bind::<BigInt, _>(page.limit + 1)
-                .load(connection)?;
+                .load(tx.connection)?;
             let rows = rows.into_iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_rows(rows, page.limit, |row| row.okta_device_id.clone()))
         })
@@ -124,44 +122,41 @@ fn to_row(row: DeviceRow) -> Result<MirrorRow, StoreError> {
 
 /// Whether Okta calls a user of any device managed.
 pub(in crate::store) fn has_managed_user(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<bool, StoreError> {
     use okta_devices as o;
     let managed = o::table
-        .filter(o::tenant_id.eq(tenant.as_str()).and(o::integration_id.eq(id.0)))
+        .filter(o::tenant_id.eq(tx.tenant.as_str()).and(o::integration_id.eq(id.0)))
         .filter(o::any_managed);
-    Ok(diesel::select(diesel::dsl::exists(managed)).get_result(connection)?)
+    Ok(diesel::select(diesel::dsl::exists(managed)).get_result(tx.connection)?)
 }
 
 /// All records of the mirror, and those that match no device of the inventory.
 pub(in crate::store) fn count(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<(i64, i64), StoreError> {
     let row: CountRow = diesel::sql_query(COUNT)
-        .bind::<Text, _>(tenant.as_str())
+        .bind::<Text, _>(tx.tenant.as_str())
         .bind::<SqlUuid, _>(id.0)
-        .get_result(connection)?;
+        .get_result(tx.connection)?;
     Ok((row.devices, row.unmatched))
 }
 
 /// Forgets all that was read of an org, and how far it was read.
 pub(in crate::store) fn delete_mirror(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<(), StoreError> {
     use {okta_devices as d, okta_rereads as r, okta_sweep_pages as p, okta_syncs as s};
-    let key = (tenant.as_str(), id.0);
-    diesel::delete(s::table.find(key)).execute(connection)?;
+    let key = (tx.tenant.as_str(), id.0);
+    diesel::delete(s::table.find(key)).execute(tx.connection)?;
     let pages = p::table.filter(p::tenant_id.eq(key.0).and(p::integration_id.eq(key.1)));
-    diesel::delete(pages).execute(connection)?;
+    diesel::delete(pages).execute(tx.connection)?;
     let rereads = r::table.filter(r::tenant_id.eq(key.0).and(r::integration_id.eq(key.1)));
-    diesel::delete(rereads).execute(connection)?;
+    diesel::delete(rereads).execute(tx.connection)?;
     let devices = d::table.filter(d::tenant_id.eq(key.0).and(d::integration_id.eq(key.1)));
-    diesel::delete(devices).execute(connection)?;
+    diesel::delete(devices).execute(tx.connection)?;
     Ok(())
 }

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{Job, OktaDevice, OktaDeviceUser, RateBucket};
 use crate::store::mirror::merge::{Source, merge, users_columns};
 use crate::store::schema::okta_rereads;
-use crate::store::{Store, StoreError, jobs, mirror::budgets};
+use crate::store::{Store, StoreError, Tx, mirror::budgets};
 
 /// A device that was asked for by id.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -46,11 +45,11 @@ const PENDING: &str = "\
           FROM okta_devices o \
          WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.not_found_at IS NULL \
            AND (NOT o.any_managed OR NOT o.users_known OR o.users_observed_at IS NOT NULL) \
-           AND (o.users_read_at IS NULL OR o.users_read_at < now() - $3 * interval '1 millisecond') \
-           AND (o.users_put_off_until IS NULL OR o.users_put_off_until < now()) \
+           AND (o.users_read_at IS NULL OR o.users_read_at < $5 - $3 * interval '1 millisecond') \
+           AND (o.users_put_off_until IS NULL OR o.users_put_off_until < $5) \
            AND (NOT o.users_known \
-                OR o.users_observed_at < now() - $3 * interval '1 millisecond' \
-                OR (o.observed_at < now() - $3 * interval '1 millisecond' AND o.status = 'ACTIVE' \
+                OR o.users_observed_at < $5 - $3 * interval '1 millisecond' \
+                OR (o.observed_at < $5 - $3 * interval '1 millisecond' AND o.status = 'ACTIVE' \
                     AND NOT o.any_managed \
                     AND EXISTS (SELECT 1 FROM devices d JOIN device_deliveries v USING (tenant_id, serial_number) \
                          WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
@@ -60,11 +59,11 @@ const PENDING: &str = "\
     SELECT okta_device_id FROM due ORDER BY place LIMIT $4";
 
 const NEXT: &str = "\
-    SELECT greatest(0, (extract(epoch FROM min(due_at) - now()) * 1000))::bigint AS millis \
+    SELECT greatest(0, (extract(epoch FROM min(due_at) - $3) * 1000))::bigint AS millis \
       FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2";
 
 /// The rest of the row is not fresher by that. One that was read since has told more.
-const KEEP_USERS: &str = "\
+const SAVE_USERS: &str = "\
     UPDATE okta_devices \
        SET users = $4::jsonb, users_known = $5, any_managed = $6, users_read_at = $7, \
            users_observed_at = $7 \
@@ -72,28 +71,39 @@ const KEEP_USERS: &str = "\
        AND (users_read_at IS NULL OR users_read_at <= $7)";
 
 /// What cannot be read lets the others go first.
-const PASS_USERS_BY: &str = "\
-    UPDATE okta_devices SET users_put_off_until = clock_timestamp() + $4 * interval '1 millisecond' \
+const POSTPONE_USERS: &str = "\
+    UPDATE okta_devices SET users_put_off_until = $5 + $4 * interval '1 millisecond' \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
-const PASS_DEVICE_BY: &str = "\
-    UPDATE okta_rereads SET due_at = clock_timestamp() + $4 * interval '1 millisecond' \
+const POSTPONE_DEVICE: &str = "\
+    UPDATE okta_rereads SET due_at = $5 + $4 * interval '1 millisecond' \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
 
 /// Only what no read has shown since it was asked for.
-const FORGET: &str = "\
+const DELETE_MISSING: &str = "\
     DELETE FROM okta_devices \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
 
 /// Not where a read by id that began later has found it.
-pub(in crate::store) const NOTE_GONE: &str = "\
+pub(in crate::store) const MARK_NOT_FOUND: &str = "\
     UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4, \
            users_observed_at = NULL \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
        AND (read_by_id_at IS NULL OR read_by_id_at <= $4)";
 
+/// What was read of a device by its id.
+#[derive(Debug, Clone)]
+pub struct Read<T> {
+    pub value: T,
+    /// When the read began, by the clock of the store.
+    pub read_at: DateTime<Utc>,
+    pub org_id: String,
+    /// The rate limit of the org as Okta's answer showed it.
+    pub limit: Option<u32>,
+}
+
 impl Store {
-    /// The devices that were asked for by id and are due: those of hooks first, as something happened to
-    /// them just now, and then the longest.
+    /// Returns devices that were requested by id and are due: those of hooks first, as something
+    /// happened to them just now, and then the longest.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -101,26 +111,25 @@ impl Store {
         &self,
         job: &Job,
         lease: Duration,
-        most: i64,
+        limit: i64,
     ) -> Result<Vec<DueReread>, StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
+        self.in_job(job, lease, move |tx, job| {
             use okta_rereads as r;
-            jobs::hold_lease(connection, &job, lease)?;
-            let mine = r::table.filter(r::tenant_id.eq(job.tenant.as_str()));
-            let due = mine
+            let due = r::table
+                .filter(r::tenant_id.eq(tx.tenant.as_str()))
                 .filter(r::integration_id.eq(job.integration.0))
-                .filter(r::due_at.le(diesel::dsl::now));
+                .filter(r::due_at.le(tx.now));
             Ok(due
                 .order((r::reason.ne("hook"), r::due_at, r::okta_device_id))
-                .limit(most)
+                .limit(limit)
                 .select(DueReread::as_select())
-                .load(connection)?)
+                .load(tx.connection)?)
         })
         .await
     }
 
-    /// The devices that wait for a sign-in, or whose users are not known, and were not read for so long.
+    /// Returns devices that wait for a sign-in, or whose users are not known, and that were not read
+    /// for `not_read_for`.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -129,141 +138,135 @@ impl Store {
         job: &Job,
         lease: Duration,
         not_read_for: Duration,
-        most: i64,
+        limit: i64,
     ) -> Result<Vec<String>, StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        let not_read_for = i64::try_from(not_read_for.as_millis()).unwrap_or(i64::MAX);
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
+        self.in_job(job, lease, move |tx, job| {
             let rows: Vec<IdRow> = diesel::sql_query(PENDING)
-                .bind::<Text, _>(job.tenant.as_str())
+                .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(job.integration.0)
-                .bind::<BigInt, _>(not_read_for)
-                .bind::<BigInt, _>(most)
-                .load(connection)?;
+                .bind::<BigInt, _>(millis(not_read_for))
+                .bind::<BigInt, _>(limit)
+                .bind::<Timestamptz, _>(tx.now)
+                .load(tx.connection)?;
             Ok(rows.into_iter().map(|row| row.okta_device_id).collect())
         })
         .await
     }
 
-    /// In what time the next device that was asked for by id is due; `None` when there is none.
+    /// Returns the time until the next device that was requested by id is due; `None` when there is
+    /// none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn next_reread(&self, job: &Job) -> Result<Option<Duration>, StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
+        let integration = job.integration;
+        self.in_tenant(&job.tenant, move |tx| {
             let row: NextRow = diesel::sql_query(NEXT)
-                .bind::<Text, _>(job.tenant.as_str())
-                .bind::<SqlUuid, _>(job.integration.0)
-                .get_result(connection)?;
+                .bind::<Text, _>(tx.tenant.as_str())
+                .bind::<SqlUuid, _>(integration.0)
+                .bind::<Timestamptz, _>(tx.now)
+                .get_result(tx.connection)?;
             Ok(row.millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis))
         })
         .await
     }
 
-    /// Keeps a device that was read by its id, which began at `read_at`, with what Okta said of its rate.
+    /// Saves a device that was read by its id.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn keep_reread(
+    pub async fn save_reread(
         &self,
         job: &Job,
         lease: Duration,
         asked: &DueReread,
-        (device, read_at): (OktaDevice, DateTime<Utc>),
-        learned: (String, Option<u32>),
+        read: Read<OktaDevice>,
     ) -> Result<(), StoreError> {
-        let (tenant, job, asked) = (job.tenant.clone(), job.clone(), asked.clone());
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
-            let one = std::slice::from_ref(&device);
-            merge(connection, &job.tenant, job.integration, one, Source::Id, read_at)?;
-            budgets::learn(connection, &learned.0, RateBucket::Devices, learned.1)?;
-            done_with(connection, &job, &asked)
+        let asked = asked.clone();
+        self.in_job(job, lease, move |tx, job| {
+            let device = std::slice::from_ref(&read.value);
+            let id = job.integration;
+            merge(tx.connection, tx.tenant, id, device, Source::Id, read.read_at)?;
+            budgets::learn(tx, &read.org_id, RateBucket::Devices, read.limit)?;
+            delete_handled(tx, job, &asked)
         })
         .await
     }
 
-    /// Keeps the users of a device, read by its id. The mirror's other words of it stay.
+    /// Saves the users of a device, read by its id. The rest of its row stays.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn keep_device_users(
+    pub async fn save_device_users(
         &self,
         job: &Job,
         lease: Duration,
         okta_device_id: &str,
-        (users, read_at): (Vec<OktaDeviceUser>, DateTime<Utc>),
-        learned: (String, Option<u32>),
+        read: Read<Vec<OktaDeviceUser>>,
     ) -> Result<(), StoreError> {
-        let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
-            budgets::learn(connection, &learned.0, RateBucket::DeviceUsers, learned.1)?;
-            let columns = users_columns(&users)?;
-            diesel::sql_query(KEEP_USERS)
-                .bind::<Text, _>(job.tenant.as_str())
+        let id = okta_device_id.to_owned();
+        self.in_job(job, lease, move |tx, job| {
+            budgets::learn(tx, &read.org_id, RateBucket::DeviceUsers, read.limit)?;
+            let columns = users_columns(&read.value)?;
+            diesel::sql_query(SAVE_USERS)
+                .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(job.integration.0)
                 .bind::<Text, _>(&id)
                 .bind::<Text, _>(&columns.json)
                 .bind::<Bool, _>(columns.known)
                 .bind::<Bool, _>(columns.managed)
-                .bind::<Timestamptz, _>(read_at)
-                .execute(connection)?;
+                .bind::<Timestamptz, _>(read.read_at)
+                .execute(tx.connection)?;
             Ok(())
         })
         .await
     }
 
-    /// Notes that Okta has no such device. It leaves the mirror only when a complete sweep did not
-    /// show it either.
+    /// Records that a read by id, begun at `read_at`, did not find the device. It leaves the mirror
+    /// only when a complete sweep did not show it either.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn keep_not_found(
+    pub async fn mark_not_found(
         &self,
         job: &Job,
         lease: Duration,
-        (okta_device_id, read_at): (&str, DateTime<Utc>),
+        okta_device_id: &str,
+        read_at: DateTime<Utc>,
         asked: Option<&DueReread>,
     ) -> Result<(), StoreError> {
-        let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
-        let asked = asked.cloned();
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
-            let mut of_device = |sql, at| {
+        let (id, asked) = (okta_device_id.to_owned(), asked.cloned());
+        self.in_job(job, lease, move |tx, job| {
+            let mut execute = |sql, at| {
                 diesel::sql_query(sql)
-                    .bind::<Text, _>(job.tenant.as_str())
+                    .bind::<Text, _>(tx.tenant.as_str())
                     .bind::<SqlUuid, _>(job.integration.0)
                     .bind::<Text, _>(&id)
                     .bind::<Timestamptz, _>(at)
-                    .execute(connection)
+                    .execute(tx.connection)
             };
             let missing = asked.as_ref().filter(|asked| asked.reason == "missing");
-            let forgotten = match missing {
-                Some(missing) => of_device(FORGET, missing.asked_at)?,
+            let deleted = match missing {
+                Some(missing) => execute(DELETE_MISSING, missing.asked_at)?,
                 None => 0,
             };
-            // A list has shown it since, or no sweep has missed it: then it is there, and gone.
-            if forgotten == 0 {
-                of_device(NOTE_GONE, read_at)?;
+            // A list has shown it since, or no sweep has missed it: then its row stays, marked.
+            if deleted == 0 {
+                execute(MARK_NOT_FOUND, read_at)?;
             }
             match &asked {
-                Some(asked) => done_with(connection, &job, asked),
+                Some(asked) => delete_handled(tx, job, asked),
                 None => Ok(()),
             }
         })
         .await
     }
-}
 
-impl Store {
-    /// Puts off a device that could not be read; `asked` for one that was asked for by id.
+    /// Postpones a device that could not be read; `asked` for one that was requested by id.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn pass_device_by(
+    pub async fn postpone(
         &self,
         job: &Job,
         lease: Duration,
@@ -271,31 +274,31 @@ impl Store {
         asked: bool,
         wait: Duration,
     ) -> Result<(), StoreError> {
-        let (tenant, job, id) = (job.tenant.clone(), job.clone(), okta_device_id.to_owned());
-        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
-            diesel::sql_query(if asked { PASS_DEVICE_BY } else { PASS_USERS_BY })
-                .bind::<Text, _>(job.tenant.as_str())
+        let id = okta_device_id.to_owned();
+        self.in_job(job, lease, move |tx, job| {
+            diesel::sql_query(if asked { POSTPONE_DEVICE } else { POSTPONE_USERS })
+                .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(job.integration.0)
                 .bind::<Text, _>(&id)
-                .bind::<BigInt, _>(wait)
-                .execute(connection)?;
+                .bind::<BigInt, _>(millis(wait))
+                .bind::<Timestamptz, _>(tx.now)
+                .execute(tx.connection)?;
             Ok(())
         })
         .await
     }
 }
 
-/// Unless it was asked for again in the meantime.
-fn done_with(
-    connection: &mut PgConnection,
-    job: &Job,
-    asked: &DueReread,
-) -> Result<(), StoreError> {
+/// Deletes a request that was handled, unless it was repeated in the meantime: each repetition moves
+/// its `asked_at`.
+fn delete_handled(tx: &mut Tx<'_>, job: &Job, asked: &DueReread) -> Result<(), StoreError> {
     use okta_rereads as r;
-    let key = (job.tenant.as_str(), job.integration.0, asked.okta_device_id.as_str());
+    let key = (tx.tenant.as_str(), job.integration.0, asked.okta_device_id.as_str());
     let handled = r::table.find(key).filter(r::asked_at.eq(asked.asked_at));
-    diesel::delete(handled).execute(connection)?;
+    diesel::delete(handled).execute(tx.connection)?;
     Ok(())
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,9 +5,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{
     Finding, IntegrationId, IntegrationRecord, Job, JobKind, RateBucket, ReadPage, TenantId,
@@ -17,11 +16,11 @@ use crate::store::mirror::okta_devices::has_managed_user;
 use crate::store::record::{Change, upsert_findings};
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::session::set_config;
-use crate::store::{Store, StoreError, jobs, mirror::budgets};
+use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
 
 /// Where a sweep goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SweepAt {
+pub struct SweepCursor {
     pub sweep_id: i64,
     /// Pages that are done.
     pub page: i32,
@@ -32,7 +31,7 @@ pub struct SweepAt {
 /// What a page of a sweep led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SweepStep {
-    GoOn(SweepAt),
+    GoOn(SweepCursor),
     /// It was the last page; how long the sweep took.
     Complete {
         took: Duration,
@@ -53,31 +52,29 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn begin_sweep(&self, job: &Job, lease: Duration) -> Result<SweepAt, StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
+    pub async fn begin_sweep(&self, job: &Job, lease: Duration) -> Result<SweepCursor, StoreError> {
+        self.in_job(job, lease, move |tx, job| {
             use okta_syncs as s;
-            jobs::hold_lease(connection, &job, lease)?;
             diesel::insert_into(s::table)
                 .values((
                     s::tenant_id.eq(job.tenant.as_str()),
                     s::integration_id.eq(job.integration.0),
                 ))
                 .on_conflict_do_nothing()
-                .execute(connection)?;
+                .execute(tx.connection)?;
             diesel::update(mine!(job).filter(s::sweep_started_at.is_null()))
                 .set((
                     s::sweep_id.eq(s::sweep_id + 1),
-                    s::sweep_started_at.eq(diesel::dsl::now),
+                    s::sweep_started_at.eq(tx.now),
                     s::sweep_cursor.eq(None::<String>),
                     s::sweep_page.eq(0),
                     s::sweep_done.eq(0),
                 ))
-                .execute(connection)?;
+                .execute(tx.connection)?;
             let row: (i64, i32, Option<String>) = mine!(job)
                 .select((s::sweep_id, s::sweep_page, s::sweep_cursor))
-                .first(connection)?;
-            Ok(SweepAt { sweep_id: row.0, page: row.1, cursor: row.2 })
+                .first(tx.connection)?;
+            Ok(SweepCursor { sweep_id: row.0, page: row.1, cursor: row.2 })
         })
         .await
     }
@@ -88,44 +85,43 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`], also when the sweep is no longer at this page;
     /// [`StoreError::Unavailable`].
-    pub async fn keep_sweep_page(
+    pub async fn save_sweep_page(
         &self,
         job: &Job,
         lease: Duration,
-        at: &SweepAt,
+        at: &SweepCursor,
         page: ReadPage,
     ) -> Result<SweepStep, StoreError> {
-        let (tenant, job, at) = (job.tenant.clone(), job.clone(), at.clone());
-        self.in_tenant(&tenant, move |connection| {
+        let at = at.clone();
+        self.in_job(job, lease, move |tx, job| {
             use okta_syncs as s;
-            jobs::hold_lease(connection, &job, lease)?;
             if page.next.is_none() {
                 // The last page asks for rereads: who does those holds their job before any device.
-                jobs::hold(connection, &job.tenant, job.integration, JobKind::Rereads)?;
+                jobs::lock(tx, job.integration, JobKind::Rereads)?;
             }
             let now: AtRow = mine!(job)
                 .select((s::sweep_id, s::sweep_page, s::sweep_cursor, s::sweep_started_at))
                 .for_update()
-                .first(connection)?;
+                .first(tx.connection)?;
             let (sweep_id, number, _, Some(_)) = now else { return Err(StoreError::LeaseLost) };
             if (sweep_id, number) != (at.sweep_id, at.page) {
                 return Err(StoreError::LeaseLost);
             }
             merge(
-                connection,
-                &job.tenant,
+                tx.connection,
+                tx.tenant,
                 job.integration,
                 &page.devices,
                 Source::Sweep,
                 page.read_at,
             )?;
-            budgets::learn(connection, &page.org_id, RateBucket::Devices, page.limit)?;
-            note_page(connection, &job, &at, &page)?;
+            budgets::learn(tx, &page.org_id, RateBucket::Devices, page.limit)?;
+            record_page(tx, job, &at, &page)?;
             if page.next.is_some() {
-                let at = SweepAt { sweep_id, page: number + 1, cursor: page.next.clone() };
+                let at = SweepCursor { sweep_id, page: number + 1, cursor: page.next.clone() };
                 return Ok(SweepStep::GoOn(at));
             }
-            complete(connection, &job, sweep_id)
+            complete(tx, job, sweep_id)
         })
         .await
     }
@@ -135,17 +131,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn restart_sweep(&self, job: &Job, lease: Duration) -> Result<(), StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
+        self.in_job(job, lease, move |tx, job| {
             use okta_syncs as s;
-            jobs::hold_lease(connection, &job, lease)?;
             diesel::update(mine!(job))
                 .set((
                     s::sweep_started_at.eq(None::<DateTime<Utc>>),
                     s::sweep_cursor.eq(None::<String>),
                 ))
-                .execute(connection)?;
-            forget_pages(connection, &job)
+                .execute(tx.connection)?;
+            forget_pages(tx, job)
         })
         .await
     }
@@ -155,19 +149,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn note_sweep(
+    pub async fn record_sweep_completion(
         &self,
         tenant: &TenantId,
         id: IntegrationId,
         if_managed: Finding,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |connection, owner, before| {
+        self.change(tenant, id, None, move |tx, before| {
             // What was shown once stays so; to look for it again after each sweep would be for nothing.
             let known = before.finding(if_managed.kind);
             if known.is_none_or(|known| known.outcome != if_managed.outcome)
-                && has_managed_user(connection, owner, id)?
+                && has_managed_user(tx, id)?
             {
-                upsert_findings(connection, owner, id, std::slice::from_ref(&if_managed))?;
+                upsert_findings(tx, id, std::slice::from_ref(&if_managed))?;
             }
             Ok(Change::Knowledge)
         })
@@ -175,10 +169,10 @@ impl Store {
     }
 }
 
-fn note_page(
-    connection: &mut PgConnection,
+fn record_page(
+    tx: &mut Tx<'_>,
     job: &Job,
-    at: &SweepAt,
+    at: &SweepCursor,
     page: &ReadPage,
 ) -> Result<(), StoreError> {
     use okta_sweep_pages as p;
@@ -191,7 +185,7 @@ fn note_page(
             p::page.eq(at.page),
             p::okta_device_ids.eq(page.devices.iter().map(|device| &device.id).collect::<Vec<_>>()),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     let rows = i64::try_from(page.devices.len()).unwrap_or(i64::MAX);
     diesel::update(mine!(job))
         .set((
@@ -200,11 +194,11 @@ fn note_page(
             s::sweep_done.eq(s::sweep_done + rows),
             s::waiting_until.eq(None::<DateTime<Utc>>),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     if at.page == 0 {
         // Where incremental reads begin, once the first sweep is complete.
         let first = mine!(job).filter(s::swept_at.is_null());
-        diesel::update(first).set(s::read_began_at.eq(page.at)).execute(connection)?;
+        diesel::update(first).set(s::read_began_at.eq(page.at)).execute(tx.connection)?;
     }
     Ok(())
 }
@@ -215,10 +209,12 @@ fn note_page(
 const NESTED_LOOPS: &str = "enable_nestloop";
 
 /// What was in no page is not gone yet: a page may have shifted while it was read, or its row could not
-/// be read. It is asked for by id, and only a 404 removes it.
+/// be read. It is asked for by id, and only a 404 removes it. A repeated request always moves `asked_at`, so
+/// that a worker which handles the earlier one does not delete it.
 const ASK_FOR_MISSING: &str = "\
-    INSERT INTO okta_rereads AS r (tenant_id, integration_id, okta_device_id, reason) \
-    SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'missing' \
+    INSERT INTO okta_rereads AS r \
+           (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) \
+    SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'missing', $4, $4 \
       FROM okta_devices d \
       JOIN okta_syncs s USING (tenant_id, integration_id) \
      WHERE d.tenant_id = $1 AND d.integration_id = $2 AND d.observed_at < s.sweep_started_at \
@@ -227,13 +223,15 @@ const ASK_FOR_MISSING: &str = "\
              WHERE seen.id = d.okta_device_id) \
      ORDER BY d.okta_device_id \
     ON CONFLICT (tenant_id, integration_id, okta_device_id) DO UPDATE \
-       SET reason = 'missing', due_at = least(r.due_at, now()), asked_at = clock_timestamp()";
+       SET reason = 'missing', due_at = least(r.due_at, excluded.due_at), \
+           asked_at = greatest(excluded.asked_at, r.asked_at + interval '1 microsecond')";
 
 /// A list shows what was gone when it was asked for by its id, or shows it otherwise: one of the two lags
 /// behind.
 const ASK_FOR_CONTRADICTED: &str = "\
-    INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-    SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'hook' \
+    INSERT INTO okta_rereads \
+           (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) \
+    SELECT d.tenant_id, d.integration_id, d.okta_device_id, 'hook', $4, $4 \
       FROM okta_devices d \
       JOIN (SELECT unnest(okta_device_ids) AS id FROM okta_sweep_pages \
              WHERE tenant_id = $1 AND integration_id = $2 AND sweep_id = $3) AS seen \
@@ -260,13 +258,13 @@ const COMPLETE: &str = "\
                 WHERE tenant_id = $1 AND integration_id = $2 HAVING max(last_updated_at) IS NOT NULL) END, \
            read_began_at = CASE WHEN s.swept_at IS NOT NULL THEN s.read_began_at END, \
            swept_at = s.sweep_started_at, sweep_started_at = NULL, sweep_cursor = NULL, \
-           sweep_completed_at = now(), last_success_at = now(), waiting_until = NULL, \
+           sweep_completed_at = $4, last_success_at = $4, waiting_until = NULL, \
            last_error_code = NULL, last_error_detail = NULL, last_error_at = NULL, \
            device_count = (SELECT count(DISTINCT id) FROM okta_sweep_pages p, \
                 unnest(p.okta_device_ids) AS id \
                 WHERE p.tenant_id = $1 AND p.integration_id = $2 AND p.sweep_id = $3) \
      WHERE s.tenant_id = $1 AND s.integration_id = $2 \
- RETURNING (extract(epoch FROM now() - s.swept_at) * 1000)::bigint AS took_ms";
+ RETURNING (extract(epoch FROM $4 - s.swept_at) * 1000)::bigint AS took_ms";
 
 #[derive(QueryableByName)]
 struct TookRow {
@@ -274,42 +272,36 @@ struct TookRow {
     took_ms: i64,
 }
 
-fn complete(
-    connection: &mut PgConnection,
-    job: &Job,
-    sweep_id: i64,
-) -> Result<SweepStep, StoreError> {
-    diesel::select(set_config(NESTED_LOOPS, "off", true)).execute(connection)?;
+fn complete(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepStep, StoreError> {
+    diesel::select(set_config(NESTED_LOOPS, "off", true)).execute(tx.connection)?;
+    let now = tx.now;
     let of_sweep = |sql: &'static str| {
         diesel::sql_query(sql)
             .bind::<Text, _>(job.tenant.as_str().to_owned())
             .bind::<SqlUuid, _>(job.integration.0)
             .bind::<BigInt, _>(sweep_id)
+            .bind::<Timestamptz, _>(now)
     };
-    let missing = of_sweep(ASK_FOR_MISSING).execute(connection)?;
+    let missing = of_sweep(ASK_FOR_MISSING).execute(tx.connection)?;
     if missing > 0 {
         diesel::sql_query(HOLD_BACK)
-            .bind::<Text, _>(job.tenant.as_str())
+            .bind::<Text, _>(tx.tenant.as_str())
             .bind::<SqlUuid, _>(job.integration.0)
-            .execute(connection)?;
+            .execute(tx.connection)?;
     }
-    if missing + of_sweep(ASK_FOR_CONTRADICTED).execute(connection)? > 0 {
-        jobs::request(connection, &job.tenant, job.integration, JobKind::Rereads)?;
+    if missing + of_sweep(ASK_FOR_CONTRADICTED).execute(tx.connection)? > 0 {
+        jobs::enqueue(tx, job.integration, JobKind::Rereads)?;
     }
-    let row: TookRow = diesel::sql_query(COMPLETE)
-        .bind::<Text, _>(job.tenant.as_str())
-        .bind::<SqlUuid, _>(job.integration.0)
-        .bind::<BigInt, _>(sweep_id)
-        .get_result(connection)?;
-    forget_pages(connection, job)?;
+    let row: TookRow = of_sweep(COMPLETE).get_result(tx.connection)?;
+    forget_pages(tx, job)?;
     let took = Duration::from_millis(u64::try_from(row.took_ms).unwrap_or(0));
     Ok(SweepStep::Complete { took })
 }
 
-fn forget_pages(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
+fn forget_pages(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
     use okta_sweep_pages as p;
     let all = p::table
         .filter(p::tenant_id.eq(job.tenant.as_str()).and(p::integration_id.eq(job.integration.0)));
-    diesel::delete(all).execute(connection)?;
+    diesel::delete(all).execute(tx.connection)?;
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
@@ -15,11 +14,11 @@ use crate::store::events::insert_event;
 use crate::store::mirror::merge::{Source, merge};
 use crate::store::record::load_record;
 use crate::store::schema::okta_syncs;
-use crate::store::{Store, StoreError, jobs, mirror::budgets};
+use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
 
 /// Why a step did not come about, as the overview tells it.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble {
+pub struct SyncFailure {
     /// A stable word, and what it means; `None` keeps what was told before.
     pub error: Option<(&'static str, String)>,
     /// Until when it is of no use to go on.
@@ -28,7 +27,7 @@ pub struct Trouble {
 
 /// Where an incremental read goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReadAt {
+pub(crate) struct ReadCursor {
     /// Up to which `lastUpdated` all changes are known; `None` when no device ever was.
     pub until: Option<DateTime<Utc>>,
     /// The address of the next page; `None` for the first.
@@ -38,7 +37,7 @@ pub(crate) struct ReadAt {
 /// What is left to be read of the changes goes on at the cursor. With the last page `read_until`
 /// moves: never past the largest `lastUpdated` that was seen, nor past the moment, by Okta's clock, at
 /// which the first page was read. Our own clock has no part in it: a wrong one would skip changes.
-const KEEP_READ: &str = "\
+const SAVE_READ: &str = "\
     UPDATE okta_syncs AS s \
        SET read_until = CASE WHEN $3::text IS NOT NULL OR n.latest IS NULL THEN s.read_until \
                              ELSE greatest(s.read_until, least(n.latest, n.began)) END, \
@@ -52,10 +51,10 @@ const KEEP_READ: &str = "\
 
 const NOTE: &str = "\
     UPDATE okta_syncs \
-       SET waiting_until = now() + $3 * interval '1 millisecond', \
+       SET waiting_until = $6 + $3 * interval '1 millisecond', \
            last_error_code = coalesce($4, last_error_code), \
            last_error_detail = coalesce($5, last_error_detail), \
-           last_error_at = CASE WHEN $4::text IS NULL THEN last_error_at ELSE now() END \
+           last_error_at = CASE WHEN $4::text IS NULL THEN last_error_at ELSE $6 END \
      WHERE tenant_id = $1 AND integration_id = $2";
 
 impl Store {
@@ -67,18 +66,16 @@ impl Store {
         &self,
         job: &Job,
         lease: Duration,
-    ) -> Result<Option<ReadAt>, StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
+    ) -> Result<Option<ReadCursor>, StoreError> {
+        self.in_job(job, lease, move |tx, job| {
             use okta_syncs as s;
-            jobs::hold_lease(connection, &job, lease)?;
             let row: Option<(Option<DateTime<Utc>>, Option<String>)> = s::table
                 .find((job.tenant.as_str(), job.integration.0))
                 .filter(s::swept_at.is_not_null())
                 .select((s::read_until, s::read_cursor))
-                .first(connection)
+                .first(tx.connection)
                 .optional()?;
-            Ok(row.map(|(until, cursor)| ReadAt { until, cursor }))
+            Ok(row.map(|(until, cursor)| ReadCursor { until, cursor }))
         })
         .await
     }
@@ -87,30 +84,28 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn keep_read_page(
+    pub async fn save_read_page(
         &self,
         job: &Job,
         lease: Duration,
         page: ReadPage,
     ) -> Result<(), StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
+        self.in_job(job, lease, move |tx, job| {
             // Held before the devices, as by a sweep: neither then waits for the other in a circle.
             let key = (job.tenant.as_str(), job.integration.0);
             let mine = okta_syncs::table.find(key).select(okta_syncs::sweep_id).for_update();
-            mine.first::<i64>(connection).optional()?.ok_or(StoreError::LeaseLost)?;
+            mine.first::<i64>(tx.connection).optional()?.ok_or(StoreError::LeaseLost)?;
             let (devices, read_at) = (&page.devices, page.read_at);
-            merge(connection, &job.tenant, job.integration, devices, Source::Changes, read_at)?;
-            budgets::learn(connection, &page.org_id, RateBucket::Devices, page.limit)?;
+            merge(tx.connection, tx.tenant, job.integration, devices, Source::Changes, read_at)?;
+            budgets::learn(tx, &page.org_id, RateBucket::Devices, page.limit)?;
             let latest = page.devices.iter().map(|device| device.last_updated).max();
-            diesel::sql_query(KEEP_READ)
+            diesel::sql_query(SAVE_READ)
                 .bind::<Text, _>(job.tenant.as_str())
                 .bind::<SqlUuid, _>(job.integration.0)
                 .bind::<Nullable<Text>, _>(&page.next)
                 .bind::<Nullable<Timestamptz>, _>(latest)
                 .bind::<Nullable<Timestamptz>, _>(page.at)
-                .execute(connection)?;
+                .execute(tx.connection)?;
             Ok(())
         })
         .await
@@ -121,13 +116,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn restart_read(&self, job: &Job, lease: Duration) -> Result<(), StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
+        self.in_job(job, lease, move |tx, job| {
             let mine = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
             diesel::update(mine)
                 .set(okta_syncs::read_cursor.eq(None::<String>))
-                .execute(connection)?;
+                .execute(tx.connection)?;
             Ok(())
         })
         .await
@@ -137,16 +130,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
-    pub async fn note_trouble(
+    pub async fn record_sync_error(
         &self,
         job: &Job,
         lease: Duration,
-        trouble: Trouble,
+        trouble: SyncFailure,
         ask_for: Option<JobKind>,
     ) -> Result<(), StoreError> {
-        let (tenant, job) = (job.tenant.clone(), job.clone());
-        self.in_tenant(&tenant, move |connection| {
-            jobs::hold_lease(connection, &job, lease)?;
+        self.in_job(job, lease, move |tx, job| {
             let waiting = trouble.waiting.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(0));
             let (code, detail) = match &trouble.error {
                 Some((code, detail)) => (Some(*code), Some(detail.as_str())),
@@ -158,9 +149,10 @@ impl Store {
                 .bind::<Nullable<BigInt>, _>(waiting)
                 .bind::<Nullable<Text>, _>(code)
                 .bind::<Nullable<Text>, _>(detail)
-                .execute(connection)?;
+                .bind::<Timestamptz, _>(tx.now)
+                .execute(tx.connection)?;
             match ask_for {
-                Some(kind) => jobs::request(connection, &job.tenant, job.integration, kind),
+                Some(kind) => jobs::enqueue(tx, job.integration, kind),
                 None => Ok(()),
             }
         })
@@ -176,10 +168,9 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<(IntegrationRecord, Sync), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let record = load_record(connection, &owner, id, false)?;
-            let sync = load_sync(connection, &record)?;
+        self.in_tenant(tenant, move |tx| {
+            let record = load_record(tx, id, false)?;
+            let sync = load_sync(tx, &record)?;
             Ok((record, sync))
         })
         .await
@@ -195,14 +186,13 @@ impl Store {
         id: IntegrationId,
         event: NewEvent,
     ) -> Result<(IntegrationRecord, Sync), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
-            let record = load_record(connection, &owner, id, true)?;
+        self.in_tenant(tenant, move |tx| {
+            let record = load_record(tx, id, true)?;
             if record.credentials.is_some() {
-                jobs::request(connection, &owner, id, JobKind::Sweep)?;
-                insert_event(connection, &owner, &event)?;
+                jobs::enqueue(tx, id, JobKind::Sweep)?;
+                insert_event(tx, &event)?;
             }
-            let sync = load_sync(connection, &record)?;
+            let sync = load_sync(tx, &record)?;
             Ok((record, sync))
         })
         .await
@@ -222,38 +212,29 @@ struct SyncRow {
     last_error_at: Option<DateTime<Utc>>,
 }
 
-fn load_sync(
-    connection: &mut PgConnection,
-    record: &IntegrationRecord,
-) -> Result<Sync, StoreError> {
+fn load_sync(tx: &mut Tx<'_>, record: &IntegrationRecord) -> Result<Sync, StoreError> {
     let (tenant, id) = (&record.integration.tenant, record.integration.id);
     let row: Option<SyncRow> = okta_syncs::table
         .find((tenant.as_str(), id.0))
         .select(SyncRow::as_select())
-        .first(connection)
+        .first(tx.connection)
         .optional()?;
     let row = row.unwrap_or_default();
-    let job = jobs::find_state(connection, tenant, id, JobKind::Sweep)?;
-    let now: DateTime<Utc> =
-        diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(connection)?;
-    let waits = row.sweep_started_at.is_some() || row.waiting_until.is_some_and(|end| end > now);
+    let job = jobs::find_state(tx, id, JobKind::Sweep)?;
+    let waits = row.sweep_started_at.is_some() || row.waiting_until.is_some_and(|end| end > tx.now);
     let state = match job {
         Some(job) if job.running => SyncState::Running,
         Some(_) if waits => SyncState::Waiting,
-        Some(job) if job.run_at <= now => SyncState::Queued,
+        Some(job) if job.run_at <= tx.now => SyncState::Queued,
         _ => SyncState::Idle,
     };
     let error = row.last_error_code.zip(row.last_error_at);
-    let (devices, unmatched) = crate::store::mirror::okta_devices::count(connection, tenant, id)?;
+    let (devices, unmatched) = crate::store::mirror::okta_devices::count(tx, id)?;
     Ok(Sync {
         state,
         done: row.sweep_done,
         expected: row.device_count,
-        limit_per_minute: budgets::limit_of(
-            connection,
-            &record.integration.org.id,
-            RateBucket::Devices,
-        )?,
+        limit_per_minute: budgets::limit_of(tx, &record.integration.org.id, RateBucket::Devices)?,
         last_success_at: row.last_success_at,
         last_error: error.map(|(code, at)| SyncError {
             code,

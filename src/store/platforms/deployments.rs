@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use uuid::Uuid;
 use crate::model::{IntegrationId, NewEvent, Platform, TenantId};
 use crate::store::events::insert_event;
 use crate::store::schema::{deployments, integrations, scep_challenges};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Challenges of one device in [`DEVICE_WINDOW`] (contract §4).
 const MOST_PER_DEVICE: i64 = 5;
@@ -51,22 +50,24 @@ impl Store {
         id: IntegrationId,
         serial_number: String,
     ) -> Result<ChallengeClaim, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             use scep_challenges as c;
-            let now = Utc::now();
-            let mine =
-                c::table.filter(c::tenant_id.eq(owner.as_str()).and(c::integration_id.eq(id.0)));
+            let now = tx.now;
+            let mine = c::table
+                .filter(c::tenant_id.eq(tx.tenant.as_str()).and(c::integration_id.eq(id.0)));
             integrations::table
-                .filter(integrations::tenant_id.eq(owner.as_str()).and(integrations::id.eq(id.0)))
+                .filter(
+                    integrations::tenant_id.eq(tx.tenant.as_str()).and(integrations::id.eq(id.0)),
+                )
                 .select(integrations::id)
                 .for_update()
-                .first::<Uuid>(connection)?;
-            diesel::delete(mine.filter(c::asked_at.lt(now - DEVICE_WINDOW))).execute(connection)?;
+                .first::<Uuid>(tx.connection)?;
+            diesel::delete(mine.filter(c::asked_at.lt(now - DEVICE_WINDOW)))
+                .execute(tx.connection)?;
             let of_device = mine.filter(c::serial_number.eq(&serial_number));
             let (count, oldest) = of_device
                 .select((diesel::dsl::count_star(), diesel::dsl::min(c::asked_at)))
-                .first::<(i64, Option<chrono::DateTime<Utc>>)>(connection)?;
+                .first::<(i64, Option<chrono::DateTime<Utc>>)>(tx.connection)?;
             if count >= MOST_PER_DEVICE {
                 let left = oldest.map_or(DEVICE_WINDOW, |oldest| oldest + DEVICE_WINDOW - now);
                 return Ok(ChallengeClaim::DeviceLimit {
@@ -76,11 +77,11 @@ impl Store {
             let in_flight: i64 = mine
                 .filter(c::ended_at.is_null().and(c::asked_at.gt(now - IN_FLIGHT_FOR)))
                 .count()
-                .get_result(connection)?;
+                .get_result(tx.connection)?;
             if in_flight >= MOST_IN_FLIGHT {
                 return Ok(ChallengeClaim::InFlightLimit);
             }
-            insert_claim(connection, &owner, id, &serial_number).map(ChallengeClaim::Claimed)
+            insert_claim(tx, id, &serial_number).map(ChallengeClaim::Claimed)
         })
         .await
     }
@@ -97,15 +98,14 @@ impl Store {
         claim: Uuid,
         event: Option<NewEvent>,
     ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             use scep_challenges as c;
-            let mine =
-                c::table.filter(c::tenant_id.eq(owner.as_str()).and(c::integration_id.eq(id.0)));
+            let mine = c::table
+                .filter(c::tenant_id.eq(tx.tenant.as_str()).and(c::integration_id.eq(id.0)));
             diesel::update(mine.filter(c::id.eq(claim)))
-                .set(c::ended_at.eq(Utc::now()))
-                .execute(connection)?;
-            event.as_ref().map_or(Ok(()), |event| insert_event(connection, &owner, event))
+                .set(c::ended_at.eq(tx.now))
+                .execute(tx.connection)?;
+            event.as_ref().map_or(Ok(()), |event| insert_event(tx, event))
         })
         .await
     }
@@ -121,14 +121,12 @@ impl Store {
         new: NewDeployment,
         event: NewEvent,
     ) -> Result<(), StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             use deployments as d;
-            let values =
-                (d::config_version.eq(new.config_version), d::deployed_at.eq(diesel::dsl::now));
+            let values = (d::config_version.eq(new.config_version), d::deployed_at.eq(tx.now));
             diesel::insert_into(d::table)
                 .values((
-                    d::tenant_id.eq(owner.as_str()),
+                    d::tenant_id.eq(tx.tenant.as_str()),
                     d::integration_id.eq(id.0),
                     d::platform.eq(new.platform.as_str()),
                     d::serial_number.eq(&new.serial_number),
@@ -137,8 +135,8 @@ impl Store {
                 .on_conflict((d::tenant_id, d::integration_id, d::platform, d::serial_number))
                 .do_update()
                 .set(values)
-                .execute(connection)?;
-            insert_event(connection, &owner, &event)
+                .execute(tx.connection)?;
+            insert_event(tx, &event)
         })
         .await
     }
@@ -153,8 +151,7 @@ struct CountRow {
 /// How many devices depend on the integration, or on one platform of it: each once, whether it was
 /// given something of it here or the MDM says that it has it.
 pub(in crate::store) fn count_devices(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     platform: Option<Platform>,
 ) -> Result<i64, StoreError> {
@@ -171,16 +168,15 @@ pub(in crate::store) fn count_devices(
                 AND d.enrollment_state IS NOT NULL \
                 AND ($3::text IS NULL OR d.platform = $3)) AS depending",
     )
-    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
     .bind::<Nullable<Text>, _>(platform.map(Platform::as_str))
-    .get_result(connection)?;
+    .get_result(tx.connection)?;
     Ok(counted.devices)
 }
 
 fn insert_claim(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     serial_number: &str,
 ) -> Result<Uuid, StoreError> {
@@ -188,11 +184,12 @@ fn insert_claim(
     let claim = Uuid::now_v7();
     diesel::insert_into(c::table)
         .values((
-            c::tenant_id.eq(tenant.as_str()),
+            c::tenant_id.eq(tx.tenant.as_str()),
             c::integration_id.eq(id.0),
             c::id.eq(claim),
             c::serial_number.eq(serial_number),
+            c::asked_at.eq(tx.now),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(claim)
 }

@@ -5,7 +5,6 @@ pub(in crate::store) mod deployments;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use secrecy::SecretString;
 
@@ -19,7 +18,7 @@ use crate::store::record::{
     Change, integration_row, load_record, next_secret_version, platform_row, upsert_findings,
 };
 use crate::store::schema::{integrations, platforms};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// A platform that Okta was asked about, to be stored.
 #[derive(Debug, Clone)]
@@ -47,18 +46,18 @@ impl Store {
         change: PlatformChange,
     ) -> Result<IntegrationRecord, StoreError> {
         let keys = Arc::clone(&self.keys);
-        self.change(tenant, id, change.expected_version, move |connection, owner, before| {
+        self.change(tenant, id, change.expected_version, move |tx, before| {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            lock_key(connection, keys.active_key_id())?;
+            lock_key(tx, keys.active_key_id())?;
             let platform = change.new.platform;
             let sealed =
-                seal_platform_secret(keys.as_ref(), owner, id, platform, &change.new.secret)?;
-            let versions = next_versions(connection, owner, id)?;
-            upsert(connection, owner, before, &change, &sealed, versions)?;
-            upsert_findings(connection, owner, id, &change.findings)?;
-            insert_event(connection, owner, &change.event)?;
+                seal_platform_secret(keys.as_ref(), tx.tenant, id, platform, &change.new.secret)?;
+            let versions = next_versions(tx, id)?;
+            upsert(tx, before, &change, &sealed, versions)?;
+            upsert_findings(tx, id, &change.findings)?;
+            insert_event(tx, &change.event)?;
             Ok(Change::Configuration)
         })
         .await
@@ -74,16 +73,15 @@ impl Store {
         id: IntegrationId,
         platform: Platform,
     ) -> Result<(IntegrationRecord, Option<SecretString>), StoreError> {
-        let owner = tenant.clone();
         let keys = Arc::clone(&self.keys);
-        self.in_tenant(tenant, move |connection| {
-            let record = load_record(connection, &owner, id, false)?;
-            let sealed: Option<Vec<u8>> = platform_row(&owner, id, platform)
+        self.in_tenant(tenant, move |tx| {
+            let record = load_record(tx, id, false)?;
+            let sealed: Option<Vec<u8>> = platform_row(tx.tenant, id, platform)
                 .select(platforms::secret)
-                .first(connection)
+                .first(tx.connection)
                 .optional()?;
             let secret = sealed
-                .map(|sealed| open_platform_secret(keys.as_ref(), &owner, id, platform, &sealed))
+                .map(|sealed| open_platform_secret(keys.as_ref(), tx.tenant, id, platform, &sealed))
                 .transpose()?;
             Ok((record, secret))
         })
@@ -101,9 +99,9 @@ impl Store {
         id: IntegrationId,
         trial: Trial,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |connection, owner, _| {
-            let row = platform_row(owner, id, trial.platform);
-            let tried: i64 = row.select(platforms::secret_version).first(connection)?;
+        self.change(tenant, id, None, move |tx, _| {
+            let row = platform_row(tx.tenant, id, trial.platform);
+            let tried: i64 = row.select(platforms::secret_version).first(tx.connection)?;
             if tried != trial.secret_version {
                 return Err(StoreError::ChangedMeanwhile);
             }
@@ -115,17 +113,17 @@ impl Store {
                             platforms::verified_at.eq(at),
                             platforms::refused_at.eq(None::<DateTime<Utc>>),
                         ))
-                        .execute(connection)?;
+                        .execute(tx.connection)?;
                     if ca.is_some() {
-                        diesel::update(row).set(platforms::ca.eq(ca)).execute(connection)?;
+                        diesel::update(row).set(platforms::ca.eq(ca)).execute(tx.connection)?;
                     }
                 }
                 TrialOutcome::Refused { at } => {
-                    diesel::update(row).set(platforms::refused_at.eq(at)).execute(connection)?;
+                    diesel::update(row).set(platforms::refused_at.eq(at)).execute(tx.connection)?;
                 }
             }
-            upsert_findings(connection, owner, id, &trial.findings)?;
-            insert_event(connection, owner, &trial.event)?;
+            upsert_findings(tx, id, &trial.findings)?;
+            insert_event(tx, &trial.event)?;
             Ok(Change::Knowledge)
         })
         .await
@@ -145,16 +143,16 @@ impl Store {
         expected_version: Option<i64>,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, expected_version, move |connection, owner, before| {
+        self.change(tenant, id, expected_version, move |tx, before| {
             if !before.platforms.iter().any(|state| state.platform == platform) {
                 return Err(StoreError::NotFound);
             }
-            let devices = count_devices(connection, owner, id, Some(platform))?;
+            let devices = count_devices(tx, id, Some(platform))?;
             if refuse_if_used && devices > 0 {
                 return Err(StoreError::InUse { devices, platforms: vec![platform] });
             }
-            diesel::delete(platform_row(owner, id, platform)).execute(connection)?;
-            insert_event(connection, owner, &event)?;
+            diesel::delete(platform_row(tx.tenant, id, platform)).execute(tx.connection)?;
+            insert_event(tx, &event)?;
             Ok(Change::Configuration)
         })
         .await
@@ -185,16 +183,12 @@ struct Versions {
     secret: i64,
 }
 
-fn next_versions(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<Versions, StoreError> {
-    let secret = next_secret_version(connection, tenant, id)?;
-    let config = diesel::update(integration_row(tenant, id))
+fn next_versions(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Versions, StoreError> {
+    let secret = next_secret_version(tx, id)?;
+    let config = diesel::update(integration_row(tx.tenant, id))
         .set(integrations::config_versions.eq(integrations::config_versions + 1))
         .returning(integrations::config_versions)
-        .get_result(connection)?;
+        .get_result(tx.connection)?;
     Ok(Versions { config, secret })
 }
 
@@ -208,7 +202,13 @@ struct Given {
 }
 
 impl Given {
-    fn after(stored: Option<&PlatformState>, new: &NewPlatform, next: Versions, by: &str) -> Self {
+    fn after(
+        stored: Option<&PlatformState>,
+        new: &NewPlatform,
+        next: Versions,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Self {
         let scep_url = |scep: &Option<ScepValues>| scep.as_ref().map(|scep| scep.scep_url.clone());
         let old_secret = stored.filter(|_| !new.secret_is_new);
         let old_url = stored.filter(|state| scep_url(&state.scep) == scep_url(&new.scep));
@@ -216,7 +216,7 @@ impl Given {
         let unchanged = old_url.filter(|_| new.platform == Platform::Macos || !new.secret_is_new);
         Self {
             secret_version: old_secret.map_or(next.secret, |state| state.secret_version),
-            secret_updated_at: old_secret.map_or_else(Utc::now, |state| state.secret_updated_at),
+            secret_updated_at: old_secret.map_or(now, |state| state.secret_updated_at),
             secret_updated_by: old_secret
                 .map_or_else(|| by.to_owned(), |state| state.secret_updated_by.clone()),
             config_version: unchanged.map_or(next.config, |state| state.config_version),
@@ -226,8 +226,7 @@ impl Given {
 }
 
 fn upsert(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     before: &IntegrationRecord,
     change: &PlatformChange,
     sealed: &[u8],
@@ -236,7 +235,7 @@ fn upsert(
     use platforms as p;
     let new = &change.new;
     let stored = before.platform(new.platform);
-    let given = Given::after(stored, new, versions, &change.event.actor.sub);
+    let given = Given::after(stored, new, versions, &change.event.actor.sub, tx.now);
     let values = (
         p::scep_url.eq(new.scep.as_ref().map(|scep| scep.scep_url.as_str())),
         p::challenge_url.eq(new.scep.as_ref().map(|scep| scep.challenge_url.as_str())),
@@ -251,21 +250,26 @@ fn upsert(
         p::refused_at.eq(None::<DateTime<Utc>>),
         p::config_version.eq(given.config_version),
         p::certificate_version.eq(given.certificate_version),
-        p::updated_at.eq(diesel::dsl::now),
+        p::updated_at.eq(tx.now),
     );
     let key = (
-        p::tenant_id.eq(tenant.as_str()),
+        p::tenant_id.eq(tx.tenant.as_str()),
         p::integration_id.eq(before.integration.id.0),
         p::platform.eq(new.platform.as_str()),
     );
     // Every rendering of a new platform carries them; a change of an old one does not move the value.
     let identifiers_since = (new.platform == Platform::Ios).then_some(given.config_version);
     diesel::insert_into(p::table)
-        .values((key, p::identifiers_since.eq(identifiers_since), values.clone()))
+        .values((
+            key,
+            p::created_at.eq(tx.now),
+            p::identifiers_since.eq(identifiers_since),
+            values.clone(),
+        ))
         .on_conflict((p::tenant_id, p::integration_id, p::platform))
         .do_update()
         .set(values)
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }
 

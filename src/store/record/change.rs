@@ -3,8 +3,6 @@
 //! commit. Reads never note anything: what has become of a status by time alone shows in them at
 //! once, and is noted by the next change or re-check.
 
-use chrono::Utc;
-use diesel::PgConnection;
 use diesel::prelude::*;
 use serde_json::json;
 
@@ -15,7 +13,7 @@ use crate::model::{
 };
 use crate::store::events::insert_event;
 use crate::store::schema::integrations;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::telemetry::metrics;
 
 /// What came of a change.
@@ -53,22 +51,21 @@ impl Store {
         work: F,
     ) -> Result<IntegrationRecord, StoreError>
     where
-        F: Fn(&mut PgConnection, &TenantId, &IntegrationRecord) -> Result<Change, StoreError>
+        F: Fn(&mut Tx<'_>, &IntegrationRecord) -> Result<Change, StoreError>
             + Send
             + Sync
             + 'static,
     {
-        let owner = tenant.clone();
-        let changed = self.in_tenant(tenant, move |connection| {
-            let before = load_record(connection, &owner, id, true)?;
+        let changed = self.in_tenant(tenant, move |tx| {
+            let before = load_record(tx, id, true)?;
             expect_version(&before, expected_version)?;
-            match work(connection, &owner, &before)? {
+            match work(tx, &before)? {
                 Change::Nothing => return Ok((before, None)),
                 Change::Knowledge => {}
-                Change::Configuration => bump_version(connection, &owner, id)?,
+                Change::Configuration => bump_version(tx, id)?,
             }
-            let after = load_record(connection, &owner, id, false)?;
-            let noted = note_status(connection, &owner, &after)?;
+            let after = load_record(tx, id, false)?;
+            let noted = record_status(tx, &after)?;
             Ok((after, noted))
         });
         let (record, noted) = changed.await?;
@@ -82,36 +79,36 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn note_status(
+    pub async fn record_status(
         &self,
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, |_, _, _| Ok(Change::Knowledge)).await
+        self.change(tenant, id, None, |_, _| Ok(Change::Knowledge)).await
     }
 }
 
 /// Compares the status with the noted one; the caller holds the integration's row, so of two that
 /// find the same change one notes it.
-fn note_status(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+fn record_status(
+    tx: &mut Tx<'_>,
     record: &IntegrationRecord,
 ) -> Result<Option<NotedStatus>, StoreError> {
     let id = record.integration.id;
-    let (to, reasons) = derive_status(record, Utc::now());
-    let from: String =
-        integration_row(tenant, id).select(integrations::noted_status).get_result(connection)?;
+    let (to, reasons) = derive_status(record, tx.now);
+    let from: String = integration_row(tx.tenant, id)
+        .select(integrations::noted_status)
+        .get_result(tx.connection)?;
     if from == to.as_str() {
         return Ok(None);
     }
-    diesel::update(integration_row(tenant, id))
+    diesel::update(integration_row(tx.tenant, id))
         .set(integrations::noted_status.eq(to.as_str()))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     let reasons: Vec<&'static str> = reasons.into_iter().map(StatusReason::as_str).collect();
     let event = NewEvent::by_actor(Actor::service(), id, EventKind::StatusChanged)
         .with(json!({ "from": from, "to": to, "reasons": reasons }));
-    insert_event(connection, tenant, &event)?;
+    insert_event(tx, &event)?;
     Ok(Some(NotedStatus { id, from, to, reasons }))
 }
 

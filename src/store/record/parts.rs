@@ -1,17 +1,16 @@
 //! The rows that a record is made of beside the integration's own.
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use uuid::Uuid;
 
 use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{Attestation, CredentialsState, Finding, IntegrationId, Platform, TenantId};
-use crate::store::StoreError;
 use crate::store::schema::{
     credentials, platforms, prerequisite_attestations, prerequisite_findings,
 };
+use crate::store::{StoreError, Tx};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = credentials)]
@@ -23,15 +22,14 @@ struct StateRow {
 }
 
 pub(in crate::store) fn load_credentials(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, CredentialsState)>, StoreError> {
     let rows: Vec<(Uuid, StateRow)> = credentials::table
-        .filter(credentials::tenant_id.eq(tenant.as_str()))
+        .filter(credentials::tenant_id.eq(tx.tenant.as_str()))
         .filter(credentials::integration_id.eq_any(ids))
         .select((credentials::integration_id, StateRow::as_select()))
-        .load(connection)?;
+        .load(tx.connection)?;
     let state = |row: StateRow| CredentialsState {
         client_id: row.client_id,
         version: row.version,
@@ -75,15 +73,16 @@ pub(in crate::store) fn platform_row<'a>(
 }
 
 pub(in crate::store) fn load_platforms(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, PlatformState)>, StoreError> {
     let rows: Vec<(Uuid, PlatformRow)> = platforms::table
-        .filter(platforms::tenant_id.eq(tenant.as_str()).and(platforms::integration_id.eq_any(ids)))
+        .filter(
+            platforms::tenant_id.eq(tx.tenant.as_str()).and(platforms::integration_id.eq_any(ids)),
+        )
         .order(platforms::platform.desc())
         .select((platforms::integration_id, PlatformRow::as_select()))
-        .load(connection)?;
+        .load(tx.connection)?;
     rows.into_iter().map(|(id, row)| Ok((id, to_platform(row)?))).collect()
 }
 
@@ -109,8 +108,7 @@ struct AttestationRow {
 
 /// Replaces the findings of the kinds that `findings` names; an older one never replaces a newer.
 pub(in crate::store) fn upsert_findings(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     findings: &[Finding],
 ) -> Result<(), StoreError> {
@@ -120,7 +118,7 @@ pub(in crate::store) fn upsert_findings(
     for finding in findings {
         diesel::insert_into(f::table)
             .values((
-                f::tenant_id.eq(tenant.as_str()),
+                f::tenant_id.eq(tx.tenant.as_str()),
                 f::integration_id.eq(id.0),
                 f::kind.eq(finding.kind.as_str()),
                 f::outcome.eq(finding.outcome.as_str()),
@@ -137,34 +135,32 @@ pub(in crate::store) fn upsert_findings(
                 f::checked_at.eq(excluded(f::checked_at)),
             ))
             .filter(f::checked_at.le(excluded(f::checked_at)))
-            .execute(connection)?;
+            .execute(tx.connection)?;
     }
     Ok(())
 }
 
 pub(in crate::store) fn load_findings(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, Finding)>, StoreError> {
     use prerequisite_findings as f;
     let rows: Vec<(Uuid, FindingRow)> = f::table
-        .filter(f::tenant_id.eq(tenant.as_str()).and(f::integration_id.eq_any(ids)))
+        .filter(f::tenant_id.eq(tx.tenant.as_str()).and(f::integration_id.eq_any(ids)))
         .select((f::integration_id, FindingRow::as_select()))
-        .load(connection)?;
+        .load(tx.connection)?;
     rows.into_iter().map(|(id, row)| Ok((id, to_finding(row)?))).collect()
 }
 
 pub(in crate::store) fn load_attestations(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, Attestation)>, StoreError> {
     use prerequisite_attestations as a;
     let rows: Vec<(Uuid, AttestationRow)> = a::table
-        .filter(a::tenant_id.eq(tenant.as_str()).and(a::integration_id.eq_any(ids)))
+        .filter(a::tenant_id.eq(tx.tenant.as_str()).and(a::integration_id.eq_any(ids)))
         .select((a::integration_id, AttestationRow::as_select()))
-        .load(connection)?;
+        .load(tx.connection)?;
     rows.into_iter().map(|(id, row)| Ok((id, to_attestation(row)?))).collect()
 }
 

@@ -2,14 +2,13 @@
 //! that the caller has seen.
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::parts::{load_attestations, load_credentials, load_findings, load_platforms};
 use crate::model::{Engine, Integration, IntegrationId, IntegrationRecord, Org, TenantId};
-use crate::store::StoreError;
 use crate::store::schema::{integrations, okta_syncs};
+use crate::store::{StoreError, Tx};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = integrations)]
@@ -48,48 +47,42 @@ pub(in crate::store) fn expect_version(
 }
 
 /// Counts the version of the configuration up.
-pub(in crate::store) fn bump_version(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    id: IntegrationId,
-) -> Result<(), StoreError> {
-    diesel::update(integration_row(tenant, id))
+pub(in crate::store) fn bump_version(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
+    diesel::update(integration_row(tx.tenant, id))
         .set((
             integrations::version.eq(integrations::version + 1),
-            integrations::updated_at.eq(diesel::dsl::now),
+            integrations::updated_at.eq(tx.now),
         ))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }
 
 /// Everything that is stored of one integration; `lock` holds others off until the commit.
 pub(in crate::store) fn load_record(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     lock: bool,
 ) -> Result<IntegrationRecord, StoreError> {
-    let query = integration_row(tenant, id).select(IntegrationRow::as_select());
+    let query = integration_row(tx.tenant, id).select(IntegrationRow::as_select());
     let row: IntegrationRow = if lock {
-        query.for_no_key_update().first(connection)?
+        query.for_no_key_update().first(tx.connection)?
     } else {
-        query.first(connection)?
+        query.first(tx.connection)?
     };
-    load_records(connection, tenant, vec![row])?.pop().ok_or(StoreError::NotFound)
+    load_records(tx, vec![row])?.pop().ok_or(StoreError::NotFound)
 }
 
 /// What belongs to the integrations of `rows`, one query for each table however many they are.
 pub(in crate::store) fn load_records(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     rows: Vec<IntegrationRow>,
 ) -> Result<Vec<IntegrationRecord>, StoreError> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let mut credentials = load_credentials(connection, tenant, &ids)?;
-    let mut findings = load_findings(connection, tenant, &ids)?;
-    let mut attestations = load_attestations(connection, tenant, &ids)?;
-    let mut platforms = load_platforms(connection, tenant, &ids)?;
-    let mut synced = load_synced(connection, tenant, &ids)?;
+    let mut credentials = load_credentials(tx, &ids)?;
+    let mut findings = load_findings(tx, &ids)?;
+    let mut attestations = load_attestations(tx, &ids)?;
+    let mut platforms = load_platforms(tx, &ids)?;
+    let mut synced = load_synced(tx, &ids)?;
     let record = |row: IntegrationRow| {
         let id = row.id;
         Ok(IntegrationRecord {
@@ -105,18 +98,14 @@ pub(in crate::store) fn load_records(
 }
 
 /// When the last complete sweep of each ended, of those that had one.
-fn load_synced(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, DateTime<Utc>)>, StoreError> {
+fn load_synced(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, DateTime<Utc>)>, StoreError> {
     let swept = okta_syncs::table
-        .filter(okta_syncs::tenant_id.eq(tenant.as_str()))
+        .filter(okta_syncs::tenant_id.eq(tx.tenant.as_str()))
         .filter(okta_syncs::integration_id.eq_any(ids))
         .filter(okta_syncs::sweep_completed_at.is_not_null());
     Ok(swept
         .select((okta_syncs::integration_id, okta_syncs::sweep_completed_at.assume_not_null()))
-        .load(connection)?)
+        .load(tx.connection)?)
 }
 
 /// Takes out what belongs to `id`.
@@ -126,39 +115,36 @@ fn drain<T>(all: &mut Vec<(Uuid, T)>, id: Uuid) -> Vec<T> {
 
 /// Keeps the engine that the org shows now; not a change of configuration, so no new version.
 pub(in crate::store) fn update_engine(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
     engine: &Engine,
 ) -> Result<(), StoreError> {
-    diesel::update(integration_row(tenant, id))
+    diesel::update(integration_row(tx.tenant, id))
         .set(integrations::engine.eq(engine.as_str()))
-        .execute(connection)?;
+        .execute(tx.connection)?;
     Ok(())
 }
 
 /// Counts the secrets ever entered for the integration, and returns the new count as the version of
 /// the next one.
 pub(in crate::store) fn next_secret_version(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<i64, StoreError> {
     use integrations as i;
-    Ok(diesel::update(integration_row(tenant, id))
+    Ok(diesel::update(integration_row(tx.tenant, id))
         .set(i::secrets_entered.eq(i::secrets_entered + 1))
         .returning(i::secrets_entered)
-        .get_result(connection)?)
+        .get_result(tx.connection)?)
 }
 
 /// Answers [`StoreError::NotFound`] for what is no integration of the tenant.
 pub(in crate::store) fn expect_integration(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
+    tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<(), StoreError> {
-    let row = diesel::dsl::exists(integration_row(tenant, id));
-    let known = diesel::select(row).get_result::<bool>(connection)?;
+    let row = diesel::dsl::exists(integration_row(tx.tenant, id));
+    let known = diesel::select(row).get_result::<bool>(tx.connection)?;
     if known { Ok(()) } else { Err(StoreError::NotFound) }
 }
 

@@ -119,10 +119,9 @@ impl Store {
         after: Option<String>,
         limit: i64,
     ) -> Result<Vec<String>, StoreError> {
-        let owner = tenant.clone();
-        self.in_tenant(tenant, move |connection| {
+        self.in_tenant(tenant, move |tx| {
             Ok(devices::table
-                .filter(devices::tenant_id.eq(owner.as_str()))
+                .filter(devices::tenant_id.eq(tx.tenant.as_str()))
                 .filter(devices::serial_number.gt(after.as_deref().unwrap_or_default()))
                 .filter(
                     devices::deleted_at
@@ -132,7 +131,7 @@ impl Store {
                 .order(devices::serial_number)
                 .limit(limit)
                 .select(devices::serial_number)
-                .load(connection)?)
+                .load(tx.connection)?)
         })
         .await
     }
