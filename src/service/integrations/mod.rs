@@ -8,11 +8,13 @@ mod org;
 pub(in crate::service) mod prerequisites;
 mod report;
 mod setup;
+mod setup_text;
 
 pub use checklist::ChecklistItem;
 pub use credentials::Connected;
 pub use report::{Prerequisite, Report};
-pub use setup::{CopyValue, Form, FormField, Link, Setup, Step, StepName, StepState};
+pub use setup::{Form, Setup, Step, StepState};
+pub use setup_text::{CopyValue, FormField, Link, StepName};
 
 pub(in crate::service) use attempts::Attempts;
 

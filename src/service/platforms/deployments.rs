@@ -20,7 +20,7 @@ use crate::service::platforms::deployment_plan::{
     DeploymentOptions, DeploymentPart, DeviceFields, Plan, choose_parts, parse_device, plan,
 };
 use crate::service::platforms::fields::hosts_of;
-use crate::service::platforms::source_of;
+use crate::service::platforms::trial::source_of;
 use crate::service::{DeviceError, Error, Service, within};
 use crate::store::{ChallengeClaim, NewDeployment};
 use crate::telemetry::chain_of;
@@ -28,6 +28,7 @@ use crate::telemetry::chain_of;
 /// Okta says 60 minutes; after this a challenge is treated as dead (facts §8).
 const CHALLENGE_USE: TimeDelta = TimeDelta::minutes(57);
 const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(60);
+
 /// A challenge for one device; the only answer beside a deployment that holds a secret.
 #[derive(Debug)]
 pub struct MintedChallenge {
@@ -58,6 +59,19 @@ pub struct DeploymentBundle {
     pub app_configuration: Option<ManagedAppConfiguration>,
 }
 
+/// A configured platform with its secret.
+struct Configured {
+    record: IntegrationRecord,
+    state: PlatformState,
+    secret: SecretString,
+}
+
+impl Configured {
+    fn scep(&self) -> Result<&ScepValues, Error> {
+        self.state.scep.as_ref().ok_or(Error::PlatformNotFound(Platform::Macos))
+    }
+}
+
 impl Service {
     /// Fetches a fresh one-time challenge for one Mac.
     ///
@@ -72,11 +86,11 @@ impl Service {
     ) -> Result<MintedChallenge, Error> {
         self.require(caller, Scope::OdtDeploy).await?;
         let device = parse_device(&device)?;
-        let (record, state, password) = self.open_configured(caller, id, Platform::Macos).await?;
+        let configured = self.open_configured(caller, id, Platform::Macos).await?;
         self.refuse_other_device(caller, Platform::Macos, &device).await?;
-        let scep = state.scep.clone().ok_or(Error::PlatformNotFound(Platform::Macos))?;
-        let challenge = self.mint(caller, &record, &state, &scep, &password, &device).await?;
-        Ok(minted(challenge, scep.scep_url))
+        let scep = configured.scep()?;
+        let challenge = self.mint(caller, &configured, scep, &device).await?;
+        Ok(minted(challenge, scep.scep_url.clone()))
     }
 
     /// Renders what one device must be given.
@@ -95,23 +109,21 @@ impl Service {
         self.require(caller, Scope::OdtDeploy).await?;
         let device = parse_device(&device)?;
         let parts = choose_parts(platform, parts)?;
-        let (record, state, secret) = self.open_configured(caller, id, platform).await?;
-        let plan = plan(&record, &device, platform, options)?;
+        let configured = self.open_configured(caller, id, platform).await?;
+        let plan = plan(&configured.record, &device, platform, options)?;
         self.refuse_other_device(caller, platform, &device).await?;
         let (profiles, app_configuration) = match platform {
             Platform::Macos => {
-                let profiles =
-                    self.render_mac(caller, &record, &state, &secret, &device, &parts, &plan);
-                (profiles.await?, None)
+                (self.render_mac(caller, &configured, &device, &parts, &plan).await?, None)
             }
-            Platform::Ios => render_ios(&record, &state, &secret, &device, &parts, &plan)?,
+            Platform::Ios => render_ios(&configured, &device, &parts, &plan)?,
         };
-        self.note_deployment(caller, &record, &state, &device, &parts).await?;
+        self.note_deployment(caller, &configured, &device, &parts).await?;
         Ok(DeploymentBundle {
             platform,
             device,
-            config_version: state.config_version,
-            certificate_version: state.certificate_version,
+            config_version: configured.state.config_version,
+            certificate_version: configured.state.certificate_version,
             profiles,
             app_configuration,
         })
@@ -122,11 +134,11 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
         platform: Platform,
-    ) -> Result<(IntegrationRecord, PlatformState, SecretString), Error> {
+    ) -> Result<Configured, Error> {
         let opened = self.store.open_platform(&caller.tenant, id, platform).await;
         let (record, secret) = opened.map_err(Error::of_integration(id))?;
         match (record.platform(platform).cloned(), secret) {
-            (Some(state), Some(secret)) => Ok((record, state, secret)),
+            (Some(state), Some(secret)) => Ok(Configured { record, state, secret }),
             _ => Err(Error::PlatformNotFound(platform)),
         }
     }
@@ -153,23 +165,21 @@ impl Service {
     async fn mint(
         &self,
         caller: &Caller,
-        record: &IntegrationRecord,
-        state: &PlatformState,
+        configured: &Configured,
         scep: &ScepValues,
-        password: &SecretString,
         device: &Device,
     ) -> Result<ScepChallenge, Error> {
-        let id = record.integration.id;
+        let id = configured.record.integration.id;
         let claim = self.claim(caller, id, device).await?;
-        let hosts = hosts_of(record);
+        let hosts = hosts_of(&configured.record);
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        let source = source_of(scep, password);
+        let source = source_of(scep, &configured.secret);
         let fetched =
             within(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) }).await;
         let challenge = match fetched {
             Ok(challenge) => challenge,
             Err(error) => {
-                self.note_refusal(caller, id, state, &error).await;
+                self.note_refusal(caller, id, &configured.state, &error).await;
                 if let Err(error) = self.store.end_challenge(&caller.tenant, id, claim, None).await
                 {
                     tracing::warn!(
@@ -204,21 +214,15 @@ impl Service {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one step of create_deployment, with what it has found"
-    )]
     async fn render_mac(
         &self,
         caller: &Caller,
-        record: &IntegrationRecord,
-        state: &PlatformState,
-        password: &SecretString,
+        configured: &Configured,
         device: &Device,
         parts: &[DeploymentPart],
         plan: &Plan,
     ) -> Result<Vec<DeployedProfile>, Error> {
-        let deployment = plan.deployment(record, state, device);
+        let deployment = plan.deployment(&configured.record, &configured.state, device);
         let mut profiles = Vec::new();
         // Settings first: what cannot be rendered must not cost a challenge.
         if parts.contains(&DeploymentPart::Settings) {
@@ -230,8 +234,8 @@ impl Service {
             });
         }
         if parts.contains(&DeploymentPart::Certificate) {
-            let scep = state.scep.clone().ok_or(Error::PlatformNotFound(Platform::Macos))?;
-            let challenge = self.mint(caller, record, state, &scep, password, device).await?;
+            let scep = configured.scep()?;
+            let challenge = self.mint(caller, configured, scep, device).await?;
             let values = Scep {
                 url: &scep.scep_url,
                 challenge: &challenge.value,
@@ -251,12 +255,11 @@ impl Service {
     async fn note_deployment(
         &self,
         caller: &Caller,
-        record: &IntegrationRecord,
-        state: &PlatformState,
+        configured: &Configured,
         device: &Device,
         parts: &[DeploymentPart],
     ) -> Result<(), Error> {
-        let id = record.integration.id;
+        let (id, state) = (configured.record.integration.id, &configured.state);
         let detail = json!({
             "platform": state.platform,
             "parts": parts,
@@ -278,17 +281,15 @@ impl Service {
 }
 
 fn render_ios(
-    record: &IntegrationRecord,
-    state: &PlatformState,
-    secret_key: &SecretString,
+    configured: &Configured,
     device: &Device,
     parts: &[DeploymentPart],
     plan: &Plan,
 ) -> Result<(Vec<DeployedProfile>, Option<ManagedAppConfiguration>), Error> {
-    let deployment = plan.deployment(record, state, device);
+    let deployment = plan.deployment(&configured.record, &configured.state, device);
     let mut profiles = Vec::new();
     if parts.contains(&DeploymentPart::Settings) {
-        let document = single_sign_on_profile(&deployment, &plan.hosts, secret_key)?;
+        let document = single_sign_on_profile(&deployment, &plan.hosts, &configured.secret)?;
         profiles.push(DeployedProfile {
             part: DeploymentPart::Settings,
             document,
@@ -297,7 +298,7 @@ fn render_ios(
     }
     let wanted = parts.contains(&DeploymentPart::AppConfiguration);
     let app_configuration = wanted
-        .then(|| managed_app_configuration(device, &plan.hosts, &plan.options, secret_key))
+        .then(|| managed_app_configuration(device, &plan.hosts, &plan.options, &configured.secret))
         .transpose()?;
     Ok((profiles, app_configuration))
 }

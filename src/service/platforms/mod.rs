@@ -5,37 +5,21 @@ mod catalogue;
 mod deployment_plan;
 mod deployments;
 mod fields;
+mod trial;
 
 pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
 pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
 pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
 pub use fields::PlatformFields;
+pub use trial::Verification;
 
-use chrono::{DateTime, Utc};
-use secrecy::SecretString;
-use serde_json::json;
-
-use self::fields::{Entered, check_fields, hosts_of, merge};
-use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
-use crate::model::{
-    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, Platform,
-    PrerequisiteKind, Scope,
-};
-use crate::okta::ScepChallengeSource;
+use self::fields::{Entered, check_fields, merge};
+use self::trial::platform_event;
+use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState};
+use crate::model::{Caller, EventKind, IntegrationId, IntegrationRecord, Platform, Scope};
 use crate::service::integrations::checklist::{self, ChecklistItem};
 use crate::service::{Error, Service};
 use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
-use crate::telemetry::chain_of;
-
-/// Whether what was entered could be tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verification {
-    /// A challenge and the certificate authority were fetched with these values.
-    Verified,
-    /// Okta has no way to try an iOS secret key: a wrong one shows on the devices only.
-    Unverifiable,
-}
 
 /// What a write brought about.
 #[derive(Debug)]
@@ -170,7 +154,7 @@ impl Service {
             ca: tried.ca.clone(),
             verified_at: tried.at,
         };
-        let event = event(caller, id, EventKind::PlatformStored, platform);
+        let event = platform_event(caller, id, EventKind::PlatformStored, platform);
         let change = PlatformChange {
             new,
             org_id: before.integration.org.id,
@@ -228,7 +212,7 @@ impl Service {
             secret_version: state.secret_version,
             outcome: TrialOutcome::Worked { ca: tried.ca, at },
             findings: tried.findings,
-            event: event(caller, id, EventKind::PlatformVerified, platform),
+            event: platform_event(caller, id, EventKind::PlatformVerified, platform),
         };
         let noted = self.store.update_verification(&caller.tenant, id, trial).await;
         let record = noted.map_err(Error::of_integration(id))?;
@@ -250,7 +234,7 @@ impl Service {
     ) -> Result<(IntegrationRecord, Vec<ChecklistItem>), Error> {
         self.require(caller, Scope::OdtWrite).await?;
         self.load(caller, id).await?;
-        let event = event(caller, id, EventKind::PlatformDeleted, platform);
+        let event = platform_event(caller, id, EventKind::PlatformDeleted, platform);
         let deleted = self.store.delete_platform(
             &caller.tenant,
             id,
@@ -270,89 +254,6 @@ impl Service {
         })?;
         Ok((record, checklist::of_platform(platform)))
     }
-
-    /// One real challenge and the certificate authority. A challenge that is issued shows that the
-    /// org has Adaptive MFA: device integrations cannot be added without it (facts §4).
-    async fn try_values(
-        &self,
-        caller: &Caller,
-        before: &IntegrationRecord,
-        entered: &Entered,
-    ) -> Result<Tried, Error> {
-        let Some(scep) = &entered.scep else { return Ok(Tried::impossible()) };
-        let hosts = hosts_of(before);
-        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        let source = source_of(scep, &entered.secret);
-        // Dropped at once: it was fetched to see that it can be.
-        let minted = self.okta.fetch_scep_challenge(&hosts, &source).await?;
-        tracing::debug!(tenant = %caller.tenant, "a challenge was fetched to verify a platform");
-        drop(minted);
-        let found = self.okta.fetch_ca_certificate(&hosts, &scep.scep_url).await?;
-        let now = Utc::now();
-        if found.not_after <= now {
-            return Err(Error::CertificateAuthorityExpired { not_after: found.not_after });
-        }
-        let ca = CertificateAuthority {
-            subject: found.subject.clone(),
-            sha256_fingerprint: found.sha256_hex(),
-            not_after: found.not_after,
-        };
-        let mfa = Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
-            .because("scep_challenge_issued")
-            .seen(json!({ "scep_challenge_issued_at": now }));
-        Ok(Tried {
-            verification: Verification::Verified,
-            ca: Some(ca),
-            at: Some(now),
-            findings: vec![mfa],
-        })
-    }
-
-    /// Values that were entered and refused: audited, and nothing else changes.
-    async fn audit_scep_refusal(
-        &self,
-        caller: &Caller,
-        id: IntegrationId,
-        platform: Platform,
-        error: &Error,
-    ) {
-        if !error.is_scep_refusal() {
-            return;
-        }
-        let event = event(caller, id, EventKind::ScepCredentialsRefused, platform);
-        if let Err(error) = self.store.create_event(&caller.tenant, event).await {
-            tracing::warn!(
-                error = chain_of(&error),
-                "refused SCEP credentials could not be audited"
-            );
-        }
-    }
-
-    /// A refusal of the stored user name and password degrades the integration until they work again.
-    pub(super) async fn note_refusal(
-        &self,
-        caller: &Caller,
-        id: IntegrationId,
-        state: &PlatformState,
-        error: &Error,
-    ) {
-        if !error.is_scep_refusal() {
-            return;
-        }
-        let trial = Trial {
-            platform: state.platform,
-            secret_version: state.secret_version,
-            outcome: TrialOutcome::Refused { at: Utc::now() },
-            findings: Vec::new(),
-            event: event(caller, id, EventKind::ScepCredentialsRefused, state.platform),
-        };
-        if let Err(error) = self.store.update_verification(&caller.tenant, id, trial).await {
-            tracing::warn!(
-                error = chain_of(&error),
-                "a refusal of SCEP credentials could not be noted"
-            );
-        }
-    }
 }
 
 /// How a platform is to be written.
@@ -367,30 +268,4 @@ impl Write {
     fn is_stale(self, record: &IntegrationRecord) -> bool {
         self.expected_version.is_some_and(|expected| expected != record.integration.version)
     }
-}
-
-struct Tried {
-    verification: Verification,
-    ca: Option<CertificateAuthority>,
-    at: Option<DateTime<Utc>>,
-    findings: Vec<Finding>,
-}
-
-impl Tried {
-    fn impossible() -> Self {
-        Self { verification: Verification::Unverifiable, ca: None, at: None, findings: Vec::new() }
-    }
-}
-
-pub(super) fn source_of(scep: &ScepValues, password: &SecretString) -> ScepChallengeSource {
-    ScepChallengeSource {
-        challenge_url: scep.challenge_url.clone(),
-        username: scep.username.clone(),
-        password: password.clone(),
-    }
-}
-
-fn event(caller: &Caller, id: IntegrationId, kind: EventKind, platform: Platform) -> NewEvent {
-    let detail = json!({ "platform": platform });
-    NewEvent::by(caller, id, kind).with(detail)
 }
