@@ -5,9 +5,17 @@ use super::{all_sources, code, top_module};
 /// The modules that handlers may import.
 const HANDLERS_MAY_IMPORT: [&str; 5] = ["model", "service", "auth", "telemetry", "handlers"];
 
-/// Types of lower layers that the service shows as its own: values of requests and answers.
-const SERVICE_RE_EXPORTS: [&str; 4] =
-    ["ManagedAppConfiguration", "PROFILE_CONTENT_TYPE", "PayloadScope", "ReportOutcome"];
+/// Types and constants of lower layers that requests and answers of the service are made of.
+const SERVICE_RE_EXPORTS: [&str; 8] = [
+    "APP_DOMAIN",
+    "EXTENSION_DATA",
+    "EXTENSION_DOMAIN",
+    "ManagedAppConfiguration",
+    "PROFILE_CONTENT_TYPE",
+    "PayloadScope",
+    "ReportOutcome",
+    "SINGLE_SIGN_ON_TYPE",
+];
 
 #[test]
 fn handlers_import_the_service_and_not_what_lies_below_it() {
@@ -25,7 +33,7 @@ fn handlers_import_the_service_and_not_what_lies_below_it() {
 }
 
 #[test]
-fn the_service_re_exports_only_listed_types_of_lower_layers() {
+fn the_service_re_exports_only_listed_names_of_lower_layers() {
     for (name, source) in all_sources() {
         if top_module(&name) != "service" {
             continue;
