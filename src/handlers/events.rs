@@ -10,7 +10,7 @@ use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{PageParams, Query};
 use crate::handlers::{PageResponse, State};
-use crate::model::{Actor, Event, EventKind, IntegrationId};
+use crate::model::{Actor, Event, EventKind};
 
 /// Something that happened to an integration.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -35,7 +35,7 @@ impl From<Event> for EventResponse {
 ///
 /// Oldest first. The events of a deleted integration can still be read.
 #[utoipa::path(
-    operation_id = "list_events", tag = "Audit", params(("integration_id" = IntegrationId, Path), PageParams),
+    operation_id = "list_events", tag = "Audit", params(IntegrationPath, PageParams),
     responses((status = 200, description = "A page of events", body = PageResponse<EventResponse>)),
     security(("bearer" = ["odt:read"])),
 )]

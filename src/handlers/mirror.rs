@@ -13,7 +13,7 @@ use crate::handlers::http::query::{Query, QueryParams, page_of};
 use crate::handlers::{PageResponse, State};
 use crate::model::mirror::budgets::{devices_per_minute, full_sweep_minutes};
 use crate::model::pages::decode_text_cursor;
-use crate::model::{IntegrationId, MirrorRow, OktaDeviceUser, Sync, SyncError, SyncState};
+use crate::model::{MirrorRow, OktaDeviceUser, Sync, SyncError, SyncState};
 
 /// How the mirror of an org stands.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -134,7 +134,7 @@ impl QueryParams for OktaDevicesParams {
 
 /// Read how the mirror stands
 #[utoipa::path(
-    operation_id = "get_sync", tag = "Mirror", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "get_sync", tag = "Mirror", params(IntegrationPath),
     responses((status = 200, description = "How the mirror stands", body = SyncResponse)),
     security(("bearer" = ["odt:read"])),
 )]
@@ -153,7 +153,7 @@ pub async fn get_sync(
 /// All devices of the org are read, within our half of its rate. A sweep that goes on is not begun
 /// anew.
 #[utoipa::path(
-    operation_id = "create_sync", tag = "Mirror", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "create_sync", tag = "Mirror", params(IntegrationPath),
     responses(
         (status = 202, description = "Asked for", body = SyncResponse),
         (status = 409, description = "credentials_needed"),
@@ -175,7 +175,7 @@ pub async fn create_sync(
 /// As the mirror has them, in the order of Okta's ids.
 #[utoipa::path(
     operation_id = "list_okta_devices", tag = "Mirror",
-    params(("integration_id" = IntegrationId, Path), OktaDevicesParams),
+    params(IntegrationPath, OktaDevicesParams),
     responses((status = 200, description = "A page of records", body = PageResponse<OktaDeviceResponse>)),
     security(("bearer" = ["odt:read"])),
 )]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{KnownFormat, Object, Ref};
 
 use crate::handlers::http::body::{invalid_field, not_null, pointer_of};
@@ -14,7 +16,9 @@ use crate::model::devices::records::ListedDevice;
 use crate::model::devices::reports::{
     Certificate, Configuration, Delivery, Enrollment, GroupResult, OktaVerify,
 };
-use crate::model::{DeviceRecord, IntegrationId, Platform, ReportResults, SerialNumber};
+use crate::model::{
+    DeviceRecord, IntegrationId, OktaDeviceId, Platform, ReportResults, SerialNumber, Udid,
+};
 use crate::service::{Error, FieldError, MOST_REPORTS, ReportFields, ReportOutcome};
 
 /// For fields where `null` says something else than a field that is not there.
@@ -44,32 +48,15 @@ where
     "okta_verify": { "installed_at": "2025-01-15T09:20:00Z", "reported_at": "2025-01-15T09:30:00Z" },
 }))]
 pub struct DeviceReportRequest {
-    /// Needed in a batch; elsewhere it may repeat that of the path.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(
-        nullable = false,
-        example = "C02ABC123DEF",
-        min_length = 8,
-        max_length = 14,
-        pattern = "^[A-Za-z0-9]+$"
-    )]
+    #[schema(schema_with = serial_number_schema)]
     serial_number: Option<String>,
     platform: Platform,
     #[serde(default, deserialize_with = "null_or")]
-    #[schema(
-        value_type = Option<String>,
-        pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
-    )]
+    #[schema(schema_with = udid_schema)]
     udid: Option<Option<String>>,
-    /// Okta's own id of the device, where the MDM knows it.
     #[serde(default, deserialize_with = "null_or")]
-    #[schema(
-        value_type = Option<String>,
-        example = "guo1a2b3c4d5e6f7g8h9",
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[!-~]+$"
-    )]
+    #[schema(schema_with = okta_device_id_schema)]
     okta_device_id: Option<Option<String>>,
     /// The time of the identifiers and of what is `null`; the newest of the groups, or now, when it is
     /// left out.
@@ -147,6 +134,24 @@ fn reports<'de, D: serde::Deserializer<'de>>(
         }
     }
     deserializer.deserialize_seq(Reports)
+}
+
+fn serial_number_schema() -> Object {
+    let about = "Needed in a batch; elsewhere it may repeat that of the path.";
+    ObjectBuilder::from(SerialNumber::schema_with_example()).description(Some(about)).build()
+}
+
+fn udid_schema() -> Object {
+    or_null(Udid::schema()).build()
+}
+
+fn okta_device_id_schema() -> Object {
+    let about = "Okta's own id of the device, where the MDM knows it.";
+    or_null(OktaDeviceId::schema_with_example()).description(Some(about)).build()
+}
+
+fn or_null(text: Object) -> ObjectBuilder {
+    ObjectBuilder::from(text).schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
 fn deliveries_schema() -> Object {

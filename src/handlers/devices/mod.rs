@@ -121,7 +121,7 @@ pub async fn update_devices(
 
 /// Read a device
 #[utoipa::path(
-    operation_id = "get_device", tag = "Devices", params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$")),
+    operation_id = "get_device", tag = "Devices", params(SerialNumberPath),
     responses(
         (status = 200, description = "The device", body = DeviceResponse),
         (status = 422, description = "invalid_request"),
@@ -143,7 +143,7 @@ pub async fn get_device(
 /// Merged group by group: what is absent stays, `null` clears, and what is older than what is known
 /// is ignored, so that reports may come late, twice and in any order.
 #[utoipa::path(
-    operation_id = "update_device", tag = "Devices", params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$")),
+    operation_id = "update_device", tag = "Devices", params(SerialNumberPath),
     request_body = DeviceReportRequest,
     responses(
         (status = 200, description = "Merged", body = DeviceReportResponse),
@@ -170,7 +170,7 @@ pub async fn update_device(
 /// reported later brings the device back. An unknown device can be deleted too.
 #[utoipa::path(
     operation_id = "delete_device", tag = "Devices",
-    params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$"), DeleteDeviceParams),
+    params(SerialNumberPath, DeleteDeviceParams),
     responses((status = 200, description = "Whether it is gone", body = DeviceDeletedResponse)),
     security(("bearer" = ["odt:inventory"])),
 )]

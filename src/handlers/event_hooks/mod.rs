@@ -14,7 +14,6 @@ use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::integrations::SecretState;
-use crate::model::IntegrationId;
 use crate::model::event_hooks::EVENT_TYPES;
 use crate::service::{EventHookAtAddress, FieldError, IssuedEventHook};
 
@@ -89,7 +88,7 @@ impl From<&IssuedEventHook> for EventHookResponse {
 
 /// Read the event hook
 #[utoipa::path(
-    operation_id = "get_event_hook", tag = "Event hook", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "get_event_hook", tag = "Event hook", params(IntegrationPath),
     responses((status = 200, description = "The hook, without its secret", body = EventHookResponse)),
     security(("bearer" = ["odt:read"])),
 )]
@@ -108,7 +107,7 @@ pub async fn get_event_hook(
 /// The answer shows the secret, and no later one does. After a rotation the address stays, and the
 /// secret before is accepted for 24 hours more. Send no body, or `{}`.
 #[utoipa::path(
-    operation_id = "update_event_hook", tag = "Event hook", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "update_event_hook", tag = "Event hook", params(IntegrationPath),
     request_body = Option<UpdateEventHookRequest>,
     responses(
         (status = 200, description = "Rotated; with the new secret", body = EventHookResponse),
@@ -149,7 +148,7 @@ fn refuse_choices(body: &[u8]) -> Result<(), Problem> {
 ///
 /// Its address answers no more. Delete it in Okta as well, which would go on calling it.
 #[utoipa::path(
-    operation_id = "delete_event_hook", tag = "Event hook", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "delete_event_hook", tag = "Event hook", params(IntegrationPath),
     responses((status = 204, description = "Deleted")),
     security(("bearer" = ["odt:write"])),
 )]

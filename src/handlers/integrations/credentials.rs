@@ -12,7 +12,7 @@ use crate::handlers::http::responses::AsksOkta;
 use crate::handlers::integrations::IntegrationResponse;
 use crate::handlers::integrations::prerequisites::ReportResponse;
 use crate::handlers::{State, with_etag};
-use crate::model::{IntegrationId, NewCredentials};
+use crate::model::NewCredentials;
 
 /// The client of the API service integration in Okta.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -39,7 +39,7 @@ pub struct ConnectedResponse {
 /// keeps what was stored before.
 #[utoipa::path(
     operation_id = "update_credentials", tag = "Credentials", request_body = UpdateCredentialsRequest,
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Replaced", body = ConnectedResponse, headers(("ETag" = String))),
         (status = 201, description = "Stored", body = ConnectedResponse, headers(("ETag" = String))),
@@ -74,7 +74,7 @@ pub async fn update_credentials(
 /// Okta is no longer asked; what is on the devices stays there.
 #[utoipa::path(
     operation_id = "delete_credentials", tag = "Credentials",
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses((status = 200, description = "Deleted; the integration as it is now", body = IntegrationResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:write"])),
 )]

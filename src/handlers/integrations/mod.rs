@@ -224,7 +224,7 @@ pub async fn list_integrations(
 /// Read an integration
 #[utoipa::path(
     operation_id = "get_integration", tag = "Integration",
-    params(("integration_id" = IntegrationId, Path)),
+    params(IntegrationPath),
     responses((status = 200, description = "The integration", body = IntegrationResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:read"])),
 )]
@@ -243,7 +243,7 @@ pub async fn get_integration(
 /// A merge patch. Once credentials are stored, the domain may only change to one of the same org.
 #[utoipa::path(
     operation_id = "update_integration", tag = "Integration", request_body(content((UpdateIntegrationRequest = "application/json"), (UpdateIntegrationRequest = "application/merge-patch+json"))),
-    params(("integration_id" = IntegrationId, Path), ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Changed", body = IntegrationResponse, headers(("ETag" = String))),
         (status = 409, description = "other_org, org_already_connected, changed_meanwhile"),
@@ -272,7 +272,7 @@ pub async fn update_integration(
 /// on it, `confirm=true` is needed. Nothing is called in Okta: the answer lists what is left to do.
 #[utoipa::path(
     operation_id = "delete_integration", tag = "Integration",
-    params(("integration_id" = IntegrationId, Path), ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    params(IntegrationPath, ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted", body = DeletedResponse),
         (status = 409, description = "confirmation_required"),

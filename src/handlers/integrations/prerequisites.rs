@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::handlers::State;
 use crate::handlers::http::body::Body;
 use crate::handlers::http::headers::Verified;
-use crate::handlers::http::path::IntegrationPath;
+use crate::handlers::http::path::{IntegrationPath, PrerequisitePath};
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::responses::AsksOkta;
 use crate::model::integrations::prerequisites::Blocks;
-use crate::model::{Actor, IntegrationId, Outcome, PrerequisiteKind};
+use crate::model::{Actor, Outcome, PrerequisiteKind};
 use crate::service::{Prerequisite, Report};
 
 /// The report on an org.
@@ -112,7 +112,7 @@ impl From<Prerequisite> for PrerequisiteResponse {
 ///
 /// As of the last check; asks Okta nothing.
 #[utoipa::path(
-    operation_id = "list_prerequisites", tag = "Prerequisites", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "list_prerequisites", tag = "Prerequisites", params(IntegrationPath),
     responses((status = 200, description = "The report", body = ReportResponse)),
     security(("bearer" = ["odt:read"])),
 )]
@@ -130,7 +130,7 @@ pub async fn list_prerequisites(
 ///
 /// What Okta refuses stands in the report. When Okta cannot be asked, nothing is overwritten.
 #[utoipa::path(
-    operation_id = "check_prerequisites", tag = "Prerequisites", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "check_prerequisites", tag = "Prerequisites", params(IntegrationPath),
     responses(
         (status = 200, description = "The report as it is now", body = ReportResponse),
         (status = 409, description = "credentials_needed, other_org, changed_meanwhile"),
@@ -155,7 +155,7 @@ pub async fn check_prerequisites(
 /// `adaptive_mfa` by an admin; `okta_verify_distribution` also by the MDM, with `odt:inventory`.
 #[utoipa::path(
     operation_id = "attest_prerequisite", tag = "Prerequisites", request_body = AttestationRequest,
-    params(("integration_id" = IntegrationId, Path), ("kind" = PrerequisiteKind, Path)),
+    params(IntegrationPath, PrerequisitePath),
     responses(
         (status = 200, description = "The report as it is now", body = ReportResponse),
         (status = 409, description = "cannot_be_attested"),
@@ -167,11 +167,11 @@ pub async fn attest_prerequisite(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
-    path: web::Path<(String, String)>,
+    kind: PrerequisitePath,
     body: Body<AttestationRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let (_, kind) = path.into_inner();
     let AttestationRequest { attested, note } = body.0;
-    let report = state.service.attest_prerequisite(&caller.0, id.0, &kind, attested, note).await?;
+    let report =
+        state.service.attest_prerequisite(&caller.0, id.0, &kind.0, attested, note).await?;
     Ok(HttpResponse::Ok().json(ReportResponse::from(report)))
 }

@@ -53,7 +53,7 @@ impl SetupResponse {
 
 /// Read where the wizard stands
 #[utoipa::path(
-    operation_id = "get_setup", tag = "Integration", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "get_setup", tag = "Integration", params(IntegrationPath),
     responses((status = 200, description = "The steps, in order", body = SetupResponse)),
     security(("bearer" = ["odt:read"])),
 )]

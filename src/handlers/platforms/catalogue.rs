@@ -11,7 +11,6 @@ use crate::handlers::State;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::PlatformPath;
 use crate::handlers::http::problem::Problem;
-use crate::model::Platform;
 use crate::service::CataloguePlatform;
 
 /// The catalogue.
@@ -47,7 +46,7 @@ pub async fn list_catalogue(
 /// Read what a platform asks for
 #[utoipa::path(
     operation_id = "get_catalogue_platform", tag = "Platforms",
-    params(("platform" = Platform, Path), ("If-None-Match" = Option<String>, Header, description = "ETag of an earlier answer")),
+    params(PlatformPath, ("If-None-Match" = Option<String>, Header, description = "ETag of an earlier answer")),
     responses(
         (status = 200, description = "Fields, and how to add, rotate and delete it in Okta", body = CataloguePlatform, headers(("ETag" = String))),
         (status = 304, description = "Unchanged"),

@@ -17,7 +17,7 @@ use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::responses::AsksOkta;
-use crate::model::{IntegrationId, Platform};
+use crate::model::{Platform, SerialNumber, Udid};
 use crate::service::{
     APP_DOMAIN, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, EXTENSION_DATA,
     EXTENSION_DOMAIN, FieldError, ManagedAppConfiguration, MintedChallenge, PROFILE_CONTENT_TYPE,
@@ -28,17 +28,9 @@ use crate::service::{
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRequest {
-    #[schema(
-        example = "C02ABC123DEF",
-        min_length = 8,
-        max_length = 14,
-        pattern = "^[A-Za-z0-9]+$"
-    )]
+    #[schema(schema_with = SerialNumber::schema_with_example)]
     serial_number: String,
-    #[schema(
-        example = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D",
-        pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
-    )]
+    #[schema(schema_with = Udid::schema_with_example)]
     udid: String,
     /// Macs: the user's name in Okta, so that Okta Verify need not ask for it. Not sent to iPhones.
     #[serde(default)]
@@ -276,7 +268,7 @@ fn dictionaries(bundle: &DeploymentBundle) -> Vec<DictionaryResponse> {
 /// eight at once are the most.
 #[utoipa::path(
     operation_id = "create_scep_challenge", tag = "Deployments", request_body = ScepChallengeRequest,
-    params(("integration_id" = IntegrationId, Path)),
+    params(IntegrationPath),
     responses(
         (status = 201, description = "The challenge; never cached", body = ScepChallengeResponse),
         (status = 409, description = "device_mismatch"),
@@ -315,7 +307,7 @@ pub async fn create_scep_challenge(
             "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" },
         }))),
     )),
-    params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
+    params(IntegrationPath, PlatformPath),
     responses(
         (status = 201, description = "What the MDM installs; never cached", content(
             (DeploymentResponse = "application/json", examples(("iphone" = (summary = "All that an iPhone needs", value = json!({

@@ -18,7 +18,7 @@ use crate::handlers::http::responses::AsksOkta;
 use crate::handlers::integrations::SecretState;
 use crate::handlers::{State, with_etag};
 use crate::model::platforms::{CertificateAuthority, PlatformState};
-use crate::model::{IntegrationId, IntegrationRecord, Platform};
+use crate::model::{IntegrationRecord, Platform};
 use crate::service::{ChecklistItem, PlatformFields, PlatformOutcome, Verification, Write};
 
 /// macOS takes `scep_url`, `challenge_url`, `username` and `password`; iOS takes `secret_key`.
@@ -198,7 +198,7 @@ fn trial(outcome: &PlatformOutcome, stored: bool) -> TrialResponse {
 
 /// List the configured platforms
 #[utoipa::path(
-    operation_id = "list_platforms", tag = "Platforms", params(("integration_id" = IntegrationId, Path)),
+    operation_id = "list_platforms", tag = "Platforms", params(IntegrationPath),
     responses((status = 200, description = "The configured platforms", body = PlatformsResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:read"])),
 )]
@@ -216,7 +216,7 @@ pub async fn list_platforms(
 /// Read a configured platform
 #[utoipa::path(
     operation_id = "get_platform", tag = "Platforms",
-    params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
+    params(IntegrationPath, PlatformPath),
     responses((status = 200, description = "The platform", body = PlatformResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:read"])),
 )]
@@ -237,7 +237,7 @@ pub async fn get_platform(
 /// certificate authority are fetched. iOS cannot be tried, and the answer says so.
 #[utoipa::path(
     operation_id = "update_platform", tag = "Platforms", request_body = PlatformRequest,
-    params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path), DryRunParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(IntegrationPath, PlatformPath, DryRunParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
     responses(
         (status = 200, description = "Replaced; or, with `dry_run`, tried", body = PlatformWritten, headers(("ETag" = String))),
         (status = 201, description = "Stored", body = PlatformResponse, headers(("ETag" = String))),
@@ -276,7 +276,7 @@ pub enum PlatformWritten {
 /// rotation.
 #[utoipa::path(
     operation_id = "patch_platform", tag = "Platforms", request_body = PlatformRequest,
-    params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path), ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(IntegrationPath, PlatformPath, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
     responses(
         (status = 200, description = "Changed", body = PlatformResponse, headers(("ETag" = String))),
         (status = 409, description = "changed_meanwhile"),
@@ -304,7 +304,7 @@ pub async fn patch_platform(
 /// While devices have been given something of it, `confirm=true` is needed. Nothing is called in Okta.
 #[utoipa::path(
     operation_id = "delete_platform", tag = "Platforms",
-    params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path), ConfirmParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(IntegrationPath, PlatformPath, ConfirmParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
     responses(
         (status = 200, description = "Deleted", body = PlatformDeletedResponse, headers(("ETag" = String))),
         (status = 409, description = "confirmation_required"),
@@ -332,7 +332,7 @@ pub async fn delete_platform(
 /// Try the stored values
 #[utoipa::path(
     operation_id = "verify_platform", tag = "Platforms",
-    params(("integration_id" = IntegrationId, Path), ("platform" = Platform, Path)),
+    params(IntegrationPath, PlatformPath),
     responses(
         (status = 200, description = "What the trial showed", body = TrialResponse),
         (status = 409, description = "changed_meanwhile"),

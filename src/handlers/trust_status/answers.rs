@@ -9,7 +9,7 @@ use crate::model::trust_status::{
     AskedDevice, CountingCertificate, DeviceFacts, LastKnown, OktaRecord, Reason,
     ReasonRemediation, Trust,
 };
-use crate::model::{IntegrationId, OktaDeviceUser, Platform};
+use crate::model::{IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid};
 use crate::service::{CertificateCounts, IdentifierFields, TrustStatus, TrustSummary};
 
 /// Whether a device is trusted, and what that rests on.
@@ -107,29 +107,13 @@ pub struct OktaRecordResponse {
 #[schema(min_properties = 1)]
 pub struct AskedDeviceFields {
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[schema(
-        nullable = false,
-        example = "C02ABC123DEF",
-        min_length = 8,
-        max_length = 14,
-        pattern = "^[A-Za-z0-9]+$"
-    )]
+    #[schema(schema_with = SerialNumber::schema_with_example)]
     pub serial_number: Option<String>,
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[schema(
-        nullable = false,
-        example = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D",
-        pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
-    )]
+    #[schema(schema_with = Udid::schema_with_example)]
     pub udid: Option<String>,
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[schema(
-        nullable = false,
-        example = "guo1a2b3c4d5e6f7g8h9",
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[!-~]+$"
-    )]
+    #[schema(schema_with = OktaDeviceId::schema_with_example)]
     pub okta_device_id: Option<String>,
 }
 

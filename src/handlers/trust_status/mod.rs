@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::handlers::http::body::{BATCH_LIMIT, Body, not_null};
 use crate::handlers::http::headers::Verified;
+use crate::handlers::http::path::SerialNumberPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{Query, QueryParams, integration_of, page_of};
 use crate::handlers::http::responses::NamesIntegration;
@@ -16,6 +17,7 @@ use crate::handlers::{PageResponse, State};
 use crate::model::numbers::optional_whole_number;
 use crate::model::pages::decode_text_cursor;
 use crate::model::trust_status::{Reason, Trust};
+use crate::model::{OktaDeviceId, Udid};
 use crate::service::{FieldError, TrustFilter, TrustQuestion};
 use answers::{
     AskedDeviceFields, QueriedDeviceResponse, TrustQueryResponse, TrustStatusResponse,
@@ -75,12 +77,9 @@ pub struct TrustListParams {
     /// Also a note.
     #[param(value_type = Option<Reason>, nullable = false)]
     reason: Option<String>,
-    #[param(
-        nullable = false,
-        pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})$"
-    )]
+    #[param(schema_with = Udid::schema)]
     udid: Option<String>,
-    #[param(min_length = 1, max_length = 64, pattern = "^[!-~]+$", nullable = false)]
+    #[param(schema_with = OktaDeviceId::schema)]
     okta_device_id: Option<String>,
     /// Needed where the tenant has several.
     #[param(value_type = Option<Uuid>, nullable = false)]
@@ -134,7 +133,7 @@ fn question_of(
 /// after the question. May be kept until `fresh_until`: see `Cache-Control`. The `ETag` changes with what the answer says, not when the same is merely seen again.
 #[utoipa::path(
     operation_id = "get_trust_status", tag = "Trust status",
-    params(("serial_number" = String, Path, description = "8 to 14 letters and digits", example = "C02ABC123DEF", min_length = 8, max_length = 14, pattern = "^[A-Za-z0-9]+$"), TrustParams, ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer that is there", nullable = false)),
+    params(SerialNumberPath, TrustParams, ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer that is there", nullable = false)),
     responses(
         (status = 200, description = "The verdict", body = TrustStatusResponse, headers(("ETag" = String, description = "Of what the answer says, without observed_at and fresh_until"), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String, description = "private, with the seconds until fresh_until"))),
         (status = 304, description = "The caller has this answer", headers(("ETag" = String), ("Last-Modified" = String, description = "observed_at, where there is one"), ("Cache-Control" = String))),
@@ -147,12 +146,12 @@ pub async fn get_trust_status(
     request: HttpRequest,
     state: web::Data<State>,
     caller: Verified,
+    serial_number: SerialNumberPath,
     params: Query<TrustParams>,
 ) -> Result<HttpResponse, Problem> {
     let TrustParams { integration_id, max_age } = params.0;
     let question = question_of(integration_id.as_deref(), max_age, "/query/max_age")?;
-    let serial_number = request.match_info().get("serial_number").unwrap_or_default();
-    let status = state.service.get_trust_status(&caller.0, serial_number, question).await?;
+    let status = state.service.get_trust_status(&caller.0, &serial_number.0, question).await?;
     let keep_for = status.fresh_for();
     caching::answer(&request, &TrustStatusResponse::from(status), keep_for)
 }
