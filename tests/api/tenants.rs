@@ -3,7 +3,6 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::postgres::POSTGRES;
 use crate::support::world::{EVERY_SCOPE, INTEGRATIONS, World};
 
 #[tokio::test]
@@ -116,28 +115,18 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
     let put = world.ask(Method::PUT, "/devices/C02ABC123DEF").scopes(&["odt:inventory"]);
     put.json(&report).send().await.expect(201);
     fill_inventory_and_mirror(&world);
-    let as_service = |tenant: Option<&str>, sql: &str| {
-        let set = tenant.map_or_else(String::new, |tenant| {
-            format!("SELECT set_config('odt.tenant', '{tenant}', true);")
-        });
-        let script = format!("BEGIN; SET LOCAL ROLE odt_service; {set} {sql}; ROLLBACK;");
-        POSTGRES.lock().expect("postgres").execute(&world.database, &script)
-    };
+    let as_service = |tenant, sql: &str| world.sql_as_service(tenant, sql, "ROLLBACK");
     let tables: Vec<String> = world.sql(CUSTOMERS_TABLES).lines().map(str::to_owned).collect();
     assert!(tables.len() >= 17, "{tables:?}");
     for table in &tables {
-        let all = world.sql(&format!("SELECT count(*) FROM {table}"));
-        assert_ne!(all, "0", "{table} is empty: the test would show nothing");
+        let all = world.count(table);
+        assert_ne!(all, 0, "{table} is empty: the test would show nothing");
         let mine = as_service(Some(&world.tenant), &format!("SELECT count(*) FROM {table}"))
             .expect("own rows");
-        assert_eq!(
-            mine.lines().last(),
-            Some(all.as_str()),
-            "{table}: the tenant sees its own rows"
-        );
+        assert_eq!(mine, all.to_string(), "{table}: the tenant sees its own rows");
         for tenant in [None, Some("stranger")] {
             let seen = as_service(tenant, &format!("SELECT count(*) FROM {table}")).expect("count");
-            assert_eq!(seen.lines().last(), Some("0"), "{table} as {tenant:?}");
+            assert_eq!(seen, "0", "{table} as {tenant:?}");
             for change in [
                 format!("UPDATE {table} SET tenant_id = tenant_id"),
                 format!("DELETE FROM {table}"),
@@ -147,21 +136,18 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
                 // The audit refuses by its rights, every other table by finding no row.
                 match as_service(tenant, &counted) {
                     Ok(answer) => {
-                        assert_eq!(answer.lines().last(), Some("0"), "{change} as {tenant:?}");
+                        assert_eq!(answer, "0", "{change} as {tenant:?}");
                     }
-                    Err(error) => assert!(
-                        error.to_string().contains("permission denied"),
-                        "{change}: {error}"
-                    ),
+                    Err(error) => assert!(error.contains("permission denied"), "{change}: {error}"),
                 }
             }
             let smuggle = format!("INSERT INTO {table} SELECT * FROM {table}");
             let _ = as_service(tenant, &smuggle);
-            assert_eq!(world.sql(&format!("SELECT count(*) FROM {table}")), all, "{table}");
+            assert_eq!(world.count(table), all, "{table}");
         }
         let forged = format!("INSERT INTO {table} (tenant_id) VALUES ('{}')", world.tenant);
         let refused = as_service(Some("stranger"), &forged).expect_err("a row for another tenant");
-        assert!(refused.to_string().contains("row-level security"), "{table}: {refused}");
+        assert!(refused.contains("row-level security"), "{table}: {refused}");
     }
 }
 

@@ -47,7 +47,7 @@ async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
         (&results[0]["status"], &results[999]["status"]),
         (&json!("created"), &json!("merged"))
     );
-    assert_eq!(world.sql("SELECT count(*) FROM devices"), "992");
+    assert_eq!(world.count("devices"), 992);
     let twice = world.read_device("C02BATCH0000").await.expect(200);
     assert_eq!(
         twice["deliveries"][id]["config_version"], 2,
@@ -118,5 +118,5 @@ async fn batches_over_the_same_devices_in_opposite_order_wait_for_each_other() {
             assert!(!results.contains("refused"), "{results}");
         }
     }
-    assert_eq!(world.sql("SELECT count(*) FROM devices"), "300");
+    assert_eq!(world.count("devices"), 300);
 }

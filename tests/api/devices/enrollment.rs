@@ -50,7 +50,7 @@ async fn a_platform_change_is_a_new_enrolment() {
     let first = world.report_device("C02NEW123DEF", &json!({ "platform": "macos" })).await;
     let problem = first.expect_problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/enrollment");
-    assert_eq!(world.sql("SELECT count(*) FROM devices"), "1", "what is refused leaves no row");
+    assert_eq!(world.count("devices"), 1, "what is refused leaves no row");
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn a_device_is_given_only_what_is_meant_for_the_one_that_was_reported() {
     world.report_device(MAC, &with(enrolled(1), "udid", json!(UDID))).await.expect(200);
     ask_for("macos/deployments", UDID).await.expect(201);
     world.acme.journal().clear();
-    let claims = world.sql("SELECT count(*) FROM scep_challenges");
+    let claims = world.count("scep_challenges");
     for (what, udid) in [
         ("macos/scep-challenges", OTHER_UDID),
         ("macos/deployments", OTHER_UDID),
@@ -94,7 +94,7 @@ async fn a_device_is_given_only_what_is_meant_for_the_one_that_was_reported() {
         ask_for(what, udid).await.expect_problem(409, "device_mismatch");
     }
     assert_eq!(world.acme.journal().entries().len(), 0, "Okta was not asked");
-    assert_eq!(world.sql("SELECT count(*) FROM scep_challenges"), claims, "no challenge was spent");
+    assert_eq!(world.count("scep_challenges"), claims, "no challenge was spent");
     world.delete_device(MAC, 2).await;
     ask_for("ios/deployments", OTHER_UDID).await.expect(201);
 }

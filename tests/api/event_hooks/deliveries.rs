@@ -4,6 +4,7 @@ use serde_json::json;
 use testkit::okta::event;
 
 use crate::support::event_hooks::{Hooked, NOTHING, deliver, devices, status};
+use crate::support::inventory::id_of;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -13,13 +14,10 @@ async fn a_delivery_lets_its_devices_wait_to_be_read_again() {
     world.postpone_jobs();
     okta.deliver("device.lifecycle.suspend", &["guo2", "guo1", "guo2"]).await.expect("taken");
     assert_eq!(world.hook_rereads(), ["guo1", "guo2"]);
-    assert_eq!(
-        (world.due_jobs("rereads"), world.due_jobs("sweep")),
-        ("1".to_owned(), "0".to_owned())
-    );
+    assert_eq!((world.due_jobs("rereads"), world.due_jobs("sweep")), (1, 0));
     let read = world.get(&format!("{path}/event-hook")).await.expect(200);
     assert!(read["last_delivery_at"].is_string(), "{read}");
-    assert_eq!(world.sql("SELECT count(*) FROM okta_devices"), "0", "a hook has written a fact");
+    assert_eq!(world.count("okta_devices"), 0, "a hook has written a fact");
     let metrics = world.metrics().await;
     assert!(
         metrics.contains(r#"odt_event_hook_deliveries_total{outcome="accepted"}"#),
@@ -44,7 +42,7 @@ async fn what_concerns_no_device_asks_for_nothing() {
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""), "{body}");
     }
     assert_eq!(world.hook_rereads(), [""; 0]);
-    assert_eq!(world.due_jobs("sweep"), "0");
+    assert_eq!(world.due_jobs("sweep"), 0);
 }
 
 #[tokio::test]
@@ -92,38 +90,27 @@ async fn the_same_delivery_again_and_deliveries_out_of_order_change_nothing() {
 async fn a_device_is_read_once_in_a_minute_and_the_earlier_time_counts() {
     let world = World::start().await;
     let Hooked { path, okta, .. } = Hooked::new(&world).await;
-    let id = path.rsplit('/').next().expect("id");
-    let tenant = &world.tenant;
-    world.sql(&format!(
-        "INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, created_at, \
-         last_updated_at, users, users_known, any_managed, observed_at, read_by_id_at) \
-         SELECT '{tenant}', '{id}', name, 'MACOS', 'ACTIVE', now(), now(), '[]', true, false, now(), at \
-           FROM (VALUES ('guoLately', now() - interval '20 seconds'), ('guoLong', now() - interval '2 hours'), \
-                ('guoNever', NULL), ('odd1', NULL)) AS d (name, at); \
-         INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) VALUES \
-         ('{tenant}', '{id}', 'guoLong', 'missing', now() + interval '5 minutes', now() - interval '1 hour'), \
-         ('{tenant}', '{id}', 'guoEarly', 'missing', now() - interval '9 minutes', now() - interval '1 hour')"
-    ));
+    let id = id_of(&path);
+    for device in ["guoLately", "guoLong", "guoNever", "odd1"] {
+        world.insert_okta_device(id, device, None, &json!([]));
+    }
+    world.read_record_by_id("guoLately", "20 seconds");
+    world.read_record_by_id("guoLong", "2 hours");
+    for (device, due) in [("guoLong", "-5 minutes"), ("guoEarly", "9 minutes")] {
+        world.insert_reread(device, "missing", "1 hour");
+        world.set_reread_due(device, due);
+    }
     let devices = ["guoLately", "guoLong", "guoNever", "guoNew", "guoEarly"];
     okta.deliver("device.user.add", &devices).await.expect("taken");
-    let in_seconds = |device: &str| -> f64 {
-        let sql =
-            "SELECT extract(epoch FROM due_at - now()) FROM okta_rereads WHERE okta_device_id";
-        world.sql(&format!("{sql} = '{device}'")).parse().expect("seconds")
-    };
+    let in_seconds = |device: &str| world.seconds_until_reread(device);
     assert!((1.0..=40.0).contains(&in_seconds("guoLately")), "{}", in_seconds("guoLately"));
     for now in ["guoLong", "guoNever", "guoNew"] {
         assert!((-30.0..=0.0).contains(&in_seconds(now)), "{now}: {}", in_seconds(now));
     }
     assert!(in_seconds("guoEarly") < -500.0, "{}", in_seconds("guoEarly"));
-    let asked_lately =
-        "SELECT count(*) FROM okta_rereads WHERE asked_at > now() - interval '30 seconds'";
-    assert_eq!(world.sql(asked_lately), "5");
+    assert_eq!(world.rereads_requested_within("30 seconds"), 5);
     // What a hook named is read before what a sweep has missed.
-    assert_eq!(
-        world.sql("SELECT reason FROM okta_rereads WHERE okta_device_id = 'guoEarly'"),
-        "hook"
-    );
+    assert!(world.hook_rereads().contains(&"guoEarly".to_owned()));
     // An id of no device's shape counts when the mirror knows it.
     let target = json!([{ "id": "odd1", "type": "Thing" }, { "id": "odd2", "type": "Thing" }]);
     let odd = json!({ "eventType": "device.user.add", "target": target });
@@ -139,7 +126,7 @@ async fn without_credentials_nobody_would_read_so_nothing_waits() {
     let hooked = Hooked::of(&world, path).await;
     deliver(&hooked.okta, &devices(0, 3)).await;
     assert_eq!(world.hook_rereads(), [""; 0]);
-    assert_eq!(world.sql("SELECT count(*) FROM jobs WHERE kind <> 'housekeeping'"), "0");
+    assert_eq!(world.count_mirror_jobs(), 0);
 }
 
 #[tokio::test]
@@ -148,12 +135,7 @@ async fn a_hook_of_one_tenant_never_touches_the_devices_of_another() {
     let mine = Hooked::new(&world).await;
     let first = std::mem::replace(&mut world.tenant, "another-tenant".to_owned());
     let theirs = Hooked::new(&world).await;
-    world.sql(
-        "INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, created_at, \
-         last_updated_at, users, users_known, any_managed, observed_at) SELECT tenant_id, id, 'odd1', \
-         'MACOS', 'ACTIVE', now(), now(), '[]', true, false, now() FROM integrations \
-         WHERE tenant_id = 'another-tenant'",
-    );
+    world.insert_okta_device(id_of(&theirs.path), "odd1", None, &json!([]));
     let target = json!([{ "id": "odd1", "type": "Thing" }, { "id": "guo1" }]);
     let delivery =
         mine.okta.delivery(&[json!({ "eventType": "device.user.add", "target": target })]);

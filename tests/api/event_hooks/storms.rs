@@ -13,24 +13,19 @@ use crate::support::world::World;
 #[tokio::test]
 async fn more_than_five_hundred_devices_become_one_sweep() {
     let world = World::start().await;
-    let Hooked { path, okta, .. } = Hooked::new(&world).await;
+    let Hooked { okta, .. } = Hooked::new(&world).await;
     world.postpone_jobs();
     deliver(&okta, &devices(0, 300)).await;
     deliver(&okta, &devices(200, 500)).await;
     assert_eq!(world.hook_rereads().len(), 500);
-    assert_eq!(
-        (world.due_jobs("rereads"), world.due_jobs("sweep")),
-        ("1".to_owned(), "0".to_owned())
-    );
-    let id = path.rsplit('/').next().expect("id");
-    world.sql(&format!(
-        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-         VALUES ('{}', '{id}', 'guoMissing', 'missing')",
-        world.tenant
-    ));
+    assert_eq!((world.due_jobs("rereads"), world.due_jobs("sweep")), (1, 0));
+    world.insert_reread("guoMissing", "missing", "0");
     deliver(&okta, &devices(500, 501)).await;
-    assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, "1".to_owned()));
-    assert_eq!(world.sql("SELECT okta_device_id FROM okta_rereads"), "guoMissing");
+    assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, 1));
+    assert_eq!(
+        (world.rereads("missing"), world.count("okta_rereads")),
+        (vec!["guoMissing".to_owned()], 1)
+    );
     deliver(&okta, &devices(7, 8)).await;
     assert_eq!(world.hook_rereads(), ["guo000007"]);
 }
@@ -38,22 +33,18 @@ async fn more_than_five_hundred_devices_become_one_sweep() {
 #[tokio::test]
 async fn a_sweep_under_way_has_perhaps_passed_them_so_they_go_on_waiting() {
     let world = World::start().await;
-    let Hooked { path, okta, .. } = Hooked::new(&world).await;
-    let id = path.rsplit('/').next().expect("id");
-    world.sql("UPDATE jobs SET run_at = now() + interval '1 hour', lease_until = now() + interval '1 minute'");
+    let Hooked { okta, .. } = Hooked::new(&world).await;
+    world.lease_jobs();
     deliver(&okta, &devices(0, 501)).await;
     assert_eq!(world.hook_rereads().len(), 501, "somebody is at the sweep");
-    world.sql(&format!(
-        "UPDATE jobs SET lease_until = NULL; \
-         INSERT INTO okta_syncs (tenant_id, integration_id, sweep_completed_at, sweep_started_at) \
-         VALUES ('{}', '{id}', now() - interval '1 hour', now())",
-        world.tenant
-    ));
+    world.end_leases();
+    world.set_sweep_completed("1 hour");
+    world.begin_sweep();
     deliver(&okta, &devices(501, 502)).await;
     assert_eq!(world.hook_rereads().len(), 502, "the sweep goes on in a moment");
-    world.sql("UPDATE okta_syncs SET sweep_completed_at = now()");
+    world.set_sweep_completed("0");
     deliver(&okta, &devices(502, 503)).await;
-    assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, "1".to_owned()));
+    assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,10 +67,7 @@ async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
     took.sort_unstable();
     eprintln!("10,000 in {:?}: p50 {:?}, p99 {:?}", started.elapsed(), took[5_000], took[9_900]);
     assert_eq!(&world.hook_rereads(), all);
-    assert_eq!(
-        (world.due_jobs("rereads"), world.due_jobs("sweep")),
-        ("1".to_owned(), "0".to_owned())
-    );
+    assert_eq!((world.due_jobs("rereads"), world.due_jobs("sweep")), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,17 +77,16 @@ async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
     world.postpone_jobs();
     let all = devices(0, 3_000);
     let okta = &okta;
-    let start = world.sql("SELECT clock_timestamp()");
+    let start = world.now();
     let taken = futures_util::stream::iter(all.chunks(3))
         .map(|some| async move { deliver(okta, some).await })
         .buffer_unordered(64)
         .count()
         .await;
-    assert_eq!((taken, world.due_jobs("sweep")), (1_000, "1".to_owned()));
+    assert_eq!((taken, world.due_jobs("sweep")), (1_000, 1));
     let left = world.hook_rereads().len();
     assert!(left <= 500, "{left}");
-    let asked = format!("SELECT requested_at > '{start}' FROM jobs WHERE kind = 'sweep'");
-    assert_eq!(world.sql(&asked), "t");
+    assert!(world.job("sweep").requested_at > start);
 }
 
 #[tokio::test]

@@ -78,11 +78,7 @@ async fn each_operation_asks_for_its_own_scope_and_the_denial_is_audited_once() 
         let problem = answer.expect_problem(403, "scope_missing");
         assert!(problem["detail"].as_str().expect("detail").contains(needed), "{method} {path}");
     }
-    assert_eq!(
-        world.sql("SELECT count(*) FROM events WHERE kind = 'scope_denied'"),
-        "2",
-        "once for each scope"
-    );
+    assert_eq!(world.count_events("scope_denied"), 2, "once for each scope");
 }
 
 #[tokio::test]

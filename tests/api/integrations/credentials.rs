@@ -79,8 +79,7 @@ async fn every_refusal_by_okta_has_its_own_code_and_keeps_what_was_stored() {
         world.acme.change(|now| *now = knobs);
         assert_eq!(world.get(&path).await.expect(200), before, "{code}");
     }
-    let refused = world.sql("SELECT count(*) FROM events WHERE kind = 'credentials_refused'");
-    assert_eq!(refused, "6", "each refusal is audited");
+    assert_eq!(world.count_events("credentials_refused"), 6, "each refusal is audited");
 }
 
 #[tokio::test]
@@ -96,7 +95,7 @@ async fn missing_scopes_are_listed_by_name() {
         problem["missing_scopes"],
         json!(["okta.devices.manage", "okta.authenticators.read"])
     );
-    assert_eq!(world.sql("SELECT count(*) FROM credentials"), "0");
+    assert_eq!(world.count("credentials"), 0);
 }
 
 #[tokio::test]
@@ -120,8 +119,8 @@ async fn okta_on_a_bad_day_is_told_apart_from_a_refusal_and_stores_nothing() {
         assert_eq!(problem["transient"], status == 504, "{fault:?}");
         world.acme.recover();
     }
-    assert_eq!(world.sql("SELECT count(*) FROM credentials"), "0");
-    assert_eq!(world.sql("SELECT count(*) FROM events WHERE kind = 'credentials_refused'"), "0");
+    assert_eq!(world.count("credentials"), 0);
+    assert_eq!(world.count_events("credentials_refused"), 0);
     world.put(&path, &world.credentials()).await.expect(201);
 }
 
@@ -132,11 +131,7 @@ async fn a_foreign_certificate_is_never_given_a_secret() {
     let globex = world.okta.org("globex").expect("globex");
     let path = format!("{}/credentials", world.integration().await);
     // A host that was never reached before: no connection and no TLS session of it is kept.
-    world.sql(&format!(
-        "UPDATE integrations SET canonical_host = '{}', org_id = '{}'",
-        globex.host(),
-        globex.id()
-    ));
+    world.move_integration(&globex);
     let body = json!({ "client_id": globex.client_id(), "client_secret": globex.client_secret() });
     let problem = world.put(&path, &body).await.expect_problem(504, "okta_unreachable");
     assert_eq!(problem["transient"], false, "trying again does not help: {problem}");

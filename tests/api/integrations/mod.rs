@@ -290,7 +290,7 @@ async fn deleting_takes_the_secret_away_keeps_the_audit_and_lists_what_is_left_t
     assert_eq!(world.acme.journal().entries().len(), asked_before, "nothing is called in Okta");
     world.get(&path).await.expect_problem(404, "not_found");
     world.delete(&path).await.expect_problem(404, "not_found");
-    assert_eq!(world.sql("SELECT count(*) FROM credentials"), "0");
+    assert_eq!(world.count("credentials"), 0);
     let events = world.get(&format!("{path}/events")).await.expect(200);
     let kinds: Vec<_> = events["items"]
         .as_array()

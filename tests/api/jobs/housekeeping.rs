@@ -1,26 +1,16 @@
 //! What has had its time is forgotten, what has not stays, and the audit loses nothing otherwise.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 
-use crate::support::postgres::POSTGRES;
+use crate::support::wait::until;
 use crate::support::world::World;
 
 /// Lets a worker do the tenant's housekeeping, and waits until it is done.
 async fn keep_house(world: &World) {
-    let done = || {
-        world.sql(
-            "SELECT run_at > now() + interval '50 minutes' FROM jobs WHERE kind = 'housekeeping'",
-        )
-    };
-    world.sql("UPDATE jobs SET run_at = now() WHERE kind = 'housekeeping'");
+    world.make_job_due("housekeeping");
     let _replica = world.replica(&[]).await;
-    let until = Instant::now() + Duration::from_secs(30);
-    while done() != "t" {
-        assert!(Instant::now() < until, "the housekeeping is not done");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the housekeeping is done", async || world.job("housekeeping").seconds_left > 3_000.0)
+        .await;
 }
 
 /// A world with one integration and no work but the housekeeping; the integration's id.
@@ -34,33 +24,19 @@ async fn house() -> (World, String) {
 #[tokio::test]
 async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() {
     let (world, id) = house().await;
-    let tenant = &world.tenant;
     let device = |serial: &str, deleted: &str, reported: &str| {
-        world.sql(&format!(
-            "INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at, updated_at) VALUES \
-             ('{tenant}', '{serial}', now() - interval '{deleted}', now() - interval '{reported}', \
-              now() - interval '{deleted}');
-             INSERT INTO device_deliveries (tenant_id, serial_number, integration_id, reported_at) \
-             VALUES ('{tenant}', '{serial}', '{id}', now())"
-        ));
+        world.insert_deleted_device(serial, deleted, reported);
+        world.insert_delivery(&id, serial);
     };
     device("AGED29", "29 days", "29 days");
     device("AGED31", "31 days", "31 days");
     device("CAMEBACK", "31 days", "30 days");
-    world.sql(&format!(
-        "INSERT INTO devices (tenant_id, serial_number, reported_at) \
-         VALUES ('{tenant}', 'NEVERDELETED', now() - interval '90 days'); \
-         INSERT INTO devices (tenant_id, serial_number, deleted_at, reported_at) \
-         VALUES ('{tenant}', 'TOLDLATE', now() - interval '40 days', now() - interval '40 days')"
-    ));
-    // A deletion that was told late keeps late reports out for as long as any other.
+    world.insert_device("NEVERDELETED", "macos");
+    // A deletion that was reported late keeps late reports out for as long as any other.
+    world.report_deletion_late("TOLDLATE", "40 days");
     keep_house(&world).await;
-    let left = world.sql("SELECT serial_number FROM devices ORDER BY 1");
-    assert_eq!(
-        left.lines().collect::<Vec<_>>(),
-        ["AGED29", "CAMEBACK", "NEVERDELETED", "TOLDLATE"]
-    );
-    assert_eq!(world.sql("SELECT count(*) FROM device_deliveries"), "2");
+    assert_eq!(world.device_rows(), ["AGED29", "CAMEBACK", "NEVERDELETED", "TOLDLATE"]);
+    assert_eq!(world.count("device_deliveries"), 2);
 }
 
 #[tokio::test]
@@ -68,77 +44,53 @@ async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too
     let world = World::start().await;
     let delete = world.ask(Method::DELETE, "/devices/C02ABC123DEF");
     delete.scopes(&["odt:inventory"]).send().await.expect(200);
-    let jobs = format!("SELECT kind FROM jobs WHERE tenant_id = '{}'", world.tenant);
-    assert_eq!(world.sql(&jobs), "housekeeping");
-}
-
-/// Events of `tenant` that are so old.
-fn age_events(world: &World, tenant: &str, age: &str, count: u32) {
-    world.sql(&format!(
-        "INSERT INTO events (tenant_id, id, kind, actor, detail, at) \
-         SELECT '{tenant}', gen_random_uuid(), 'scope_denied', '{{}}', '{{}}', \
-                now() - interval '{age}' FROM generate_series(1, {count})"
-    ));
-}
-
-fn count_events(world: &World, tenant: &str) -> String {
-    world.sql(&format!(
-        "SELECT coalesce(string_agg(days || ' days: ' || events, ', ' ORDER BY days), 'none') FROM (\
-         SELECT extract(day FROM now() - at) AS days, count(*) AS events FROM events \
-          WHERE tenant_id = '{tenant}' AND kind = 'scope_denied' GROUP BY 1) AS counted"
-    ))
+    assert_eq!((world.count_jobs("housekeeping"), world.count("jobs")), (1, 1));
 }
 
 #[tokio::test]
 async fn events_are_kept_for_four_hundred_days_and_more_than_a_batch_goes_at_once() {
     let (world, _) = house().await;
-    age_events(&world, &world.tenant, "399 days", 3);
-    age_events(&world, &world.tenant, "401 days", 2500);
-    age_events(&world, "stranger", "401 days", 2);
+    world.insert_events(&world.tenant, "399 days", 3);
+    world.insert_events(&world.tenant, "401 days", 2500);
+    world.insert_events("stranger", "401 days", 2);
     keep_house(&world).await;
-    assert_eq!(count_events(&world, &world.tenant), "399 days: 3");
-    assert_eq!(count_events(&world, "stranger"), "401 days: 2", "another tenant's go with its own");
+    assert_eq!(world.event_ages(&world.tenant), "399 days: 3");
+    assert_eq!(world.event_ages("stranger"), "401 days: 2", "another tenant's go with its own");
 }
 
-/// A script as the service's role, with the tenant that its transaction is of; committed.
+/// A statement as the service's role, committed.
 fn as_service(world: &World, tenant: Option<&str>, sql: &str) -> Result<String, String> {
-    let set = tenant.map_or_else(String::new, |tenant| {
-        format!("SELECT set_config('odt.tenant', '{tenant}', true);")
-    });
-    let script = format!("BEGIN; SET LOCAL ROLE odt_service; {set} {sql}; COMMIT;");
-    let done = POSTGRES.lock().expect("postgres").execute(&world.database, &script);
-    done.map(|text| text.lines().last().unwrap_or_default().to_owned())
-        .map_err(|error| error.to_string())
+    world.sql_as_service(tenant, sql, "COMMIT")
 }
 
 #[tokio::test]
 async fn the_function_for_old_events_touches_neither_another_tenant_nor_younger_events() {
     let (world, _) = house().await;
     for tenant in [world.tenant.as_str(), "stranger"] {
-        age_events(&world, tenant, "399 days", 1);
-        age_events(&world, tenant, "401 days", 1);
+        world.insert_events(tenant, "399 days", 1);
+        world.insert_events(tenant, "401 days", 1);
     }
     let both = "399 days: 1, 401 days: 1";
     let delete = |tenant: &str| format!("SELECT delete_old_events('{tenant}')");
 
     let refused = as_service(&world, Some(&world.tenant), &delete("stranger"));
     assert!(refused.is_err_and(|error| error.contains("not of this tenant")));
-    assert_eq!(count_events(&world, "stranger"), both);
+    assert_eq!(world.event_ages("stranger"), both);
     assert_eq!(as_service(&world, Some(&world.tenant), &delete(&world.tenant)), Ok("1".into()));
     assert_eq!(as_service(&world, Some(&world.tenant), &delete(&world.tenant)), Ok("0".into()));
-    assert_eq!(count_events(&world, &world.tenant), "399 days: 1");
-    assert_eq!(count_events(&world, "stranger"), both);
+    assert_eq!(world.event_ages(&world.tenant), "399 days: 1");
+    assert_eq!(world.event_ages("stranger"), both);
 
     // It leaves the transaction with the tenant that it found.
     let after = "SELECT delete_old_events('stranger'); SELECT count(*) FROM events";
     assert_eq!(as_service(&world, None, after), Ok("0".into()));
-    assert_eq!(count_events(&world, "stranger"), "399 days: 1");
+    assert_eq!(world.event_ages("stranger"), "399 days: 1");
 }
 
 #[tokio::test]
 async fn the_services_role_can_neither_delete_nor_change_events_and_nobody_else_has_the_function() {
     let (world, _) = house().await;
-    age_events(&world, &world.tenant, "401 days", 1);
+    world.insert_events(&world.tenant, "401 days", 1);
     for sql in ["DELETE FROM events", "UPDATE events SET at = now()", "TRUNCATE events"] {
         let refused = as_service(&world, Some(&world.tenant), sql);
         assert!(refused.is_err_and(|error| error.contains("permission denied")), "{sql}");
@@ -181,7 +133,7 @@ async fn what_expired_is_forgotten_and_what_has_not_stays() {
     assert_eq!(world.sql("SELECT org_id FROM okta_budgets"), "00oYOUNG");
     let previous = "SELECT encode(secret_sha256, 'hex'), previous_sha256 IS NULL FROM event_hooks";
     assert_eq!(world.sql(previous), "01|f", "the secret before is valid for another hour");
-    world.sql("UPDATE event_hooks SET previous_valid_until = now() - interval '1 second'");
+    world.expire_previous_hook_secret();
     keep_house(&world).await;
     assert_eq!(world.sql(previous), "01|t");
 }
@@ -191,6 +143,5 @@ async fn a_tenant_with_nothing_left_is_looked_at_once_a_day() {
     let (world, _) = house().await;
     world.sql("DELETE FROM integrations; DELETE FROM events");
     keep_house(&world).await;
-    let wait = "SELECT run_at > now() + interval '23 hours' FROM jobs WHERE kind = 'housekeeping'";
-    assert_eq!(world.sql(wait), "t");
+    assert!(world.job("housekeeping").seconds_left > 23.0 * 3600.0);
 }

@@ -1,12 +1,11 @@
 //! The service checks its integrations again by itself: what was lost in Okta degrades them, what came
 //! back mends them, an outage does neither. Callers are limited in how often they may ask for it.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{Fault, Knobs};
 
+use crate::support::wait::until;
 use crate::support::world::World;
 
 const EVERY_SECOND: [(&str, &str); 1] = [("ODT_RECHECK_EVERY_SECONDS", "1")];
@@ -15,17 +14,9 @@ const EVERY_SECOND: [(&str, &str); 1] = [("ODT_RECHECK_EVERY_SECONDS", "1")];
 async fn active() -> (World, String) {
     let world = World::start().await;
     let path = world.configured().await;
-    world.sql("DELETE FROM jobs WHERE kind IN ('sweep', 'incremental', 'rereads')");
+    world.delete_mirror_jobs();
     assert_eq!(world.get(&path).await.expect(200)["status"], "active");
     (world, path)
-}
-
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 /// The events of a kind, oldest first.
@@ -44,7 +35,7 @@ async fn changes(world: &World, path: &str) -> Vec<(String, String)> {
 
 /// Waits until the prerequisites were checked `times` more.
 async fn checks(world: &World, times: u32) {
-    let last = || world.sql("SELECT max(checked_at) FROM prerequisite_findings");
+    let last = || world.last_check();
     for _ in 0..times {
         let before = last();
         until("another check", async || last() != before).await;
@@ -147,10 +138,10 @@ async fn an_outage_changes_nothing_and_is_tried_again_until_it_is_over() {
         (world.get(&path).await.expect(200), world.get(&report).await.expect(200), events)
     };
     let before = read().await;
-    let failures = || world.sql("SELECT attempts >= 2 FROM jobs WHERE kind = 'recheck'");
+
     world.acme.fail(Fault::status(503));
     let _replica = world.replica(&EVERY_SECOND).await;
-    until("two failures", async || failures() == "t").await;
+    until("two failures", async || world.job("recheck").attempts >= 2).await;
     assert_eq!(read().await, before);
     world.acme.recover();
     checks(&world, 1).await;
@@ -158,18 +149,13 @@ async fn an_outage_changes_nothing_and_is_tried_again_until_it_is_over() {
     assert_eq!(changes(&world, &path).await.len(), 1);
 }
 
-/// Puts the time since which the org was not wholly read back.
-fn unread_for(world: &World, age: &str) {
-    world.sql(&format!("UPDATE credentials SET updated_at = now() - interval '{age}'"));
-}
-
 #[tokio::test]
 async fn an_org_that_was_not_read_for_a_day_is_overdue_until_a_sweep_is_through() {
     let (world, path) = active().await;
     let reasons = async || world.get(&path).await.expect(200)["status_reasons"].clone();
-    unread_for(&world, "23 hours 59 minutes");
+    world.age_credentials("23 hours 59 minutes");
     assert_eq!(reasons().await, json!([]));
-    unread_for(&world, "24 hours 1 minute");
+    world.age_credentials("24 hours 1 minute");
     assert_eq!(reasons().await, json!(["sync_overdue"]));
     assert_eq!(changes(&world, &path).await.len(), 1, "reading notes nothing");
 
@@ -178,25 +164,17 @@ async fn an_org_that_was_not_read_for_a_day_is_overdue_until_a_sweep_is_through(
     let event = events(&world, &path, "status_changed").await.pop().expect("an event");
     assert_eq!(event["detail"]["reasons"], json!(["sync_overdue"]));
 
-    let swept = |age: &str| {
-        world.sql(&format!(
-            "INSERT INTO okta_syncs (tenant_id, integration_id, sweep_completed_at) \
-             SELECT tenant_id, id, now() - interval '{age}' FROM integrations \
-             ON CONFLICT (tenant_id, integration_id) \
-             DO UPDATE SET sweep_completed_at = excluded.sweep_completed_at"
-        ));
-    };
-    swept("23 hours");
+    world.set_sweep_completed("23 hours");
     until("noted again", async || changes(&world, &path).await.len() == 3).await;
     assert_eq!(world.get(&path).await.expect(200)["status"], "active");
-    swept("25 hours");
+    world.set_sweep_completed("25 hours");
     assert_eq!(reasons().await, json!(["sync_overdue"]));
 }
 
 #[tokio::test]
 async fn an_outage_of_a_day_is_noted_although_okta_cannot_be_asked() {
     let (world, path) = active().await;
-    unread_for(&world, "25 hours");
+    world.age_credentials("25 hours");
     world.acme.fail(Fault::status(503));
     let _replica = world.replica(&EVERY_SECOND).await;
     until("noted", async || changes(&world, &path).await.len() == 2).await;
@@ -225,15 +203,11 @@ async fn of_two_replicas_and_callers_that_see_the_same_change_one_notes_it() {
 #[tokio::test]
 async fn a_check_of_what_is_gone_ends_quietly() {
     let (world, _) = active().await;
-    world.sql(&format!(
-        "INSERT INTO jobs (tenant_id, integration_id, kind, run_at) \
-         VALUES ('{}', '0193d2a4-5b1c-7c43-8b5e-2f8d1c0a9e77', 'recheck', now())",
-        world.tenant
-    ));
-    let rechecks = || world.sql("SELECT count(*) FROM jobs WHERE kind = 'recheck'");
-    assert_eq!(rechecks(), "2");
+    world.insert_orphaned_job("recheck");
+    let rechecks = || world.count_jobs("recheck");
+    assert_eq!(rechecks(), 2);
     let _replica = world.replica(&[]).await;
-    until("gone", async || rechecks() == "1").await;
+    until("gone", async || rechecks() == 1).await;
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Devices that are read by their id: what lists leave out, lag behind with or contradict.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use testkit::okta::Fault;
 
-use crate::support::fleet::{DEVICES, PATIENCE, mirroring};
+use crate::support::fleet::{DEVICES, mirroring, udid};
+use crate::support::inventory::id_of;
+use crate::support::wait::until;
 
 #[tokio::test]
 async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id() {
@@ -17,26 +17,19 @@ async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id
     // A 404 alone, as a hook leads to it: the record stays.
     world.acme.delete_device(&ids[1]).expect("device");
     world.enqueue_reread(&ids[1]);
-    let until = Instant::now() + PATIENCE;
-    while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "1" {
-        assert!(Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the records that are gone are marked", async || world.records_not_found() == 1).await;
     // A sweep alone: Okta does not answer for the id, and the record stays.
     world.acme.fail(Fault::status(503).on(by_id.clone()));
     let asked = world.acme.journal().count(&by_id);
     let sync = world.sweep_again(&path).await;
     assert_eq!(sync["devices"], 3);
-    while world.acme.journal().count(&by_id) == asked {
-        assert!(Instant::now() < until + PATIENCE);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(world.sql("SELECT count(*) FROM okta_devices"), "3");
+    until("Okta is asked by id", async || world.acme.journal().count(&by_id) > asked).await;
+    assert_eq!(world.count("okta_devices"), 3);
     world.acme.recover();
     world.make_job_due("rereads");
     world.until_record(&path, &ids[1], Value::is_null).await;
-    assert_eq!(world.sql("SELECT count(*) FROM okta_devices"), "2");
-    assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
+    assert_eq!(world.count("okta_devices"), 2);
+    assert_eq!(world.count("okta_rereads"), 0);
 }
 
 #[tokio::test]
@@ -51,12 +44,7 @@ async fn a_list_that_lags_does_not_undo_what_was_read_by_id() {
     let ada = world.acme.add_user("ada@acme.example");
     // The same `lastUpdated`, and yet more in it than the list shows.
     world.acme.sign_in_with_fastpass(&ids[1], &ada).expect("device");
-    let frozen = world.sql(&format!(
-        "SELECT to_char(last_updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') \
-           FROM okta_devices WHERE okta_device_id = '{}'",
-        ids[1]
-    ));
-    let same = frozen.parse().expect("a time");
+    let same = world.last_updated(&ids[1]);
     world.acme.change_device(&ids[1], |device| device.last_updated = same).expect("device");
     world.enqueue_reread(&ids[0]);
     world.enqueue_reread(&ids[1]);
@@ -121,11 +109,9 @@ async fn a_list_that_contradicts_a_newer_read_does_not_make_it_fresher() {
     let path = world.connected().await;
     world.until_swept(&path, None).await;
     // Read by id a minute ago; since then Okta has another status for it, and the same lastUpdated.
-    world.sql(
-        "UPDATE okta_devices SET read_by_id_at = now() - interval '1 minute', \
-                observed_at = now() - interval '1 minute'; \
-         UPDATE okta_syncs SET swept_at = now() - interval '10 minutes'",
-    );
+    world.read_records_by_id("1 minute");
+    world.observe_records("1 minute");
+    world.set_swept("10 minutes");
     let read = world.find_record(&path, &ids[0]).await;
     world.acme.change_device(&ids[0], |device| device.status = "SUSPENDED".into()).expect("device");
     world.sweep_again(&path).await;
@@ -162,16 +148,9 @@ async fn a_device_that_was_gone_only_for_a_moment_is_found_by_the_next_sweep() {
     let ids = world.add_fleet(2);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
-    world.sql(&format!(
-        "UPDATE okta_devices SET not_found_at = now() WHERE okta_device_id = '{}'",
-        ids[0]
-    ));
+    world.mark_record_not_found(&ids[0]);
     world.sweep_again(&path).await;
-    let until = Instant::now() + PATIENCE;
-    while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "0" {
-        assert!(Instant::now() < until, "Okta has it, and it stays gone");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the records that are gone are marked", async || world.records_not_found() == 0).await;
 }
 
 #[tokio::test]
@@ -182,42 +161,26 @@ async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since
     world.until_swept(&path, None).await;
     world.acme.delete_device(&ids[0]).expect("device");
     // Missed by a sweep, and then shown by a search.
-    world.sql(&format!(
-        "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason, asked_at) \
-         SELECT tenant_id, id, '{0}', 'missing', now() - interval '1 minute' FROM integrations; \
-         UPDATE okta_devices SET observed_at = now() WHERE okta_device_id = '{0}'",
-        ids[0]
-    ));
+    world.insert_reread(&ids[0], "missing", "1 minute");
+    world.observe_records("0");
     world.make_job_due("rereads");
-    let until = Instant::now() + PATIENCE;
-    while world.sql("SELECT count(*) FROM okta_devices WHERE not_found_at IS NOT NULL") != "1" {
-        assert!(Instant::now() < until, "Okta does not have it, and nobody knows");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the records that are gone are marked", async || world.records_not_found() == 1).await;
 }
 
 #[tokio::test]
 async fn a_budget_that_is_spent_on_devices_leaves_the_sign_ins_theirs() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
-    let ids = world.add_fleet(1);
+    world.add_fleet(1);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
     // Nobody knows how its users are managed, and of many devices others want to know whether they are there.
-    world.sql(&format!(
-        "UPDATE okta_devices SET users_known = false; \
-         INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-         SELECT tenant_id, id, 'guoGone' || n, 'missing' FROM integrations, generate_series(1, 60) AS n; \
-         INSERT INTO okta_budgets (org_id, bucket, share, limit_per_minute, tokens) \
-         VALUES ('{}', 'devices', 'pending', 10, -1000) \
-         ON CONFLICT (org_id, bucket, share) DO UPDATE SET tokens = -1000, limit_per_minute = 10",
-        world.acme.id()
-    ));
-    world.make_job_due("rereads");
-    let until = Instant::now() + PATIENCE;
-    while world.sql("SELECT users_known FROM okta_devices") != "t" {
-        assert!(Instant::now() < until, "its users are never read: {}", ids[0]);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    world.set_record_users(None);
+    for n in 0..60 {
+        world.insert_reread(&format!("guoGone{n}"), "missing", "0");
     }
+    world.spend_budget("devices", "pending");
+    world.make_job_due("rereads");
+    until("its users are read", async || world.all_users_are_known()).await;
 }
 
 #[tokio::test]
@@ -230,14 +193,9 @@ async fn a_sign_in_that_moves_nothing_is_found_where_something_was_delivered() {
     let ids = world.add_fleet(2);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
-    world.sql(
-        "INSERT INTO devices (tenant_id, serial_number, platform, udid, reported_at) \
-             SELECT tenant_id, 'C02OTHER0001', 'macos', udid, now() FROM okta_devices \
-              WHERE serial_number = 'C02SYNC00000'; \
-         INSERT INTO device_deliveries (tenant_id, serial_number, integration_id, config_version, \
-                                        delivered_at, reported_at) \
-             SELECT i.tenant_id, 'C02OTHER0001', i.id, 1, now(), now() FROM integrations i",
-    );
+    world.insert_device("C02OTHER0001", "macos");
+    world.set_udid("C02OTHER0001", &udid(0));
+    world.insert_delivery(id_of(&path), "C02OTHER0001");
     let ada = world.acme.add_user("ada@acme.example");
     for id in &ids {
         world.acme.enroll(id, &ada).expect("device");

@@ -1,16 +1,14 @@
 //! The mirror on bad days: pages that fail, cursors that die, rates that are spent, replicas that are
 //! killed. Nothing is lost, nothing is removed, nothing is asked twice that need not be.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{Fault, FaultKind, NewDevice};
-use testkit::postgres::Postgres;
 
 use crate::support::fleet::{DEVICES, mirroring, udid};
-use crate::support::postgres::{database_on, prepare};
+use crate::support::postgres::own_postgres;
 use crate::support::process::Process;
+use crate::support::wait::until;
 use crate::support::world::World;
 
 /// The pages that were asked for, by their cursor, with the status of each answer.
@@ -48,7 +46,7 @@ async fn a_page_that_fails_removes_nothing_and_the_sweep_goes_on_at_it() {
         assert_eq!(asked.len(), 4, "{kind:?} {asked:?}");
         assert_eq!(asked[1].0, asked[2].0, "the page that failed, once more");
         assert_eq!(asked.iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
-        assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
+        assert_eq!(world.count("okta_rereads"), 0);
     }
 }
 
@@ -76,7 +74,7 @@ async fn a_next_page_on_another_host_is_not_followed_and_removes_nothing() {
         (&sync["devices"], &sync["last_success_at"]),
         (&json!(450), &first["last_success_at"])
     );
-    assert_eq!(world.sql("SELECT count(*) FROM okta_rereads"), "0");
+    assert_eq!(world.count("okta_rereads"), 0);
     world.acme.recover();
     let after = world.until_swept(&path, Some(&first)).await;
     assert_eq!(after["devices"], 450);
@@ -100,13 +98,17 @@ async fn an_outage_is_told_of_and_ends_by_itself() {
 #[tokio::test]
 async fn a_client_that_is_refused_is_told_of_and_looked_at_again() {
     let (world, path, _) = swept_world().await;
-    let rechecked = "SELECT requested_at::text FROM jobs WHERE kind = 'recheck'";
-    let before = world.sql(rechecked);
+
+    let before = world.job("recheck").requested_at;
     world.acme.change(|knobs| knobs.client_active = false);
     world.acme.kill_tokens();
     ask(&world, &path).await;
     world.until_sync(&path, |sync| sync["last_error"]["code"] == "invalid_client").await;
-    assert_ne!(world.sql(rechecked), before, "a check of the credentials was asked for");
+    assert_ne!(
+        world.job("recheck").requested_at,
+        before,
+        "a check of the credentials was requested"
+    );
 }
 
 #[tokio::test]
@@ -150,8 +152,7 @@ async fn our_share_of_the_rate_is_never_passed() {
             );
         }
     }
-    let budget = world.sql("SELECT limit_per_minute FROM okta_budgets WHERE share = 'sweep'");
-    assert_eq!(budget, "120");
+    assert_eq!(world.budget_limit("sweep"), 120);
 }
 
 #[tokio::test]
@@ -178,13 +179,9 @@ async fn what_a_killed_service_had_begun_another_one_ends() {
     let mut first = Process::serve(&world.environment).await;
     world.base.clone_from(&first.base);
     let path = world.connected().await;
-    let until = Instant::now() + Duration::from_secs(20);
-    while world.sql("SELECT count(*) >= 2 FROM okta_sweep_pages") != "t" {
-        assert!(Instant::now() < until, "it does not sweep: {}", first.said());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("two pages are read", async || world.count("okta_sweep_pages") >= 2).await;
     first.kill();
-    assert_eq!(world.sql("SELECT count(*) FROM okta_syncs WHERE swept_at IS NULL"), "1");
+    assert!(!world.is_swept());
     world.acme.recover();
     let second = Process::serve(&world.environment).await;
     world.base.clone_from(&second.base);
@@ -197,24 +194,15 @@ async fn what_a_killed_service_had_begun_another_one_ends() {
 
 #[tokio::test]
 async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
-    let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
-    prepare(&postgres);
-    let (database, url) = database_on(&postgres);
-    let durable = format!("ALTER DATABASE \"{database}\" SET synchronous_commit = on");
-    postgres.execute("postgres", &durable).expect("SQL");
+    let (mut postgres, database, url) = own_postgres();
     let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2").database_url(url);
     let world = builder.start().await;
     world.add_fleet(800);
     world.acme.fail(Fault::delay_ms(300).on(DEVICES));
     let path = world.connected().await;
-    let pages_kept = |postgres: &Postgres| {
-        postgres.execute(&database, "SELECT count(*) FROM okta_sweep_pages").expect("SQL")
-    };
-    let until = Instant::now() + Duration::from_secs(20);
-    while pages_kept(&postgres) == "0" {
-        assert!(Instant::now() < until, "it does not sweep");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let pages_stored =
+        || postgres.execute(&database, "SELECT count(*) FROM okta_sweep_pages").expect("SQL");
+    until("a page is read", async || pages_stored() != "0").await;
     postgres.crash().expect("crash");
     postgres.restart().expect("restart");
     world.acme.recover();
@@ -235,8 +223,8 @@ async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_r
     let first = world.until_swept(&path, None).await;
     world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
     world.until_swept(&path, Some(&first)).await;
-    assert_eq!(world.sql("SELECT attempts FROM jobs WHERE kind = 'sweep'"), "0");
-    assert_eq!(world.sql("SELECT count(*) FROM okta_devices WHERE follows_sweeps"), "16000");
+    assert_eq!(world.job("sweep").attempts, 0);
+    assert_eq!(world.records_that_follow_sweeps(), 16_000);
 }
 
 #[tokio::test]
@@ -252,6 +240,5 @@ async fn devices_that_are_added_while_a_sweep_runs_harm_nothing() {
     world
         .until_sync(&path, |sync| sync["devices"] == 450 && !sync["last_success_at"].is_null())
         .await;
-    let shown = world.sql("SELECT count(*) FROM okta_devices WHERE serial_number LIKE 'C02LATE%'");
-    assert_eq!(shown, "20");
+    assert_eq!(world.count_records_like("C02LATE%"), 20);
 }

@@ -1,13 +1,12 @@
 //! The mirror on good days: what a sweep stores, what is read again, and what callers see of it.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{NewDevice, OrgSetup};
 
 use crate::support::answer::item;
-use crate::support::fleet::{DEVICES, PATIENCE, mirroring};
+use crate::support::fleet::{DEVICES, mirroring};
+use crate::support::wait::until;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -52,11 +51,7 @@ async fn adaptive_mfa_is_inferred_from_a_managed_user_and_from_nothing_less() {
     assert_eq!(outcome().await["outcome"], "unknown");
     world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
     world.sweep_again(&path).await;
-    let until = Instant::now() + PATIENCE;
-    while outcome().await["outcome"] != "inferred" {
-        assert!(Instant::now() < until, "{}", outcome().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("adaptive MFA is inferred", async || outcome().await["outcome"] == "inferred").await;
     assert_eq!(outcome().await["reason"], "managed_user_seen");
 }
 
@@ -66,13 +61,13 @@ async fn a_second_sweep_writes_no_row_that_is_as_it_was() {
     let ids = world.add_fleet(3);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
-    let versions = "SELECT string_agg(xmin::text, ',' ORDER BY okta_device_id) FROM okta_devices";
-    let before = world.sql(versions);
+
+    let before = world.record_versions();
     world.sweep_again(&path).await;
-    assert_eq!(world.sql(versions), before);
+    assert_eq!(world.record_versions(), before);
     world.acme.set_device_status(&ids[1], "SUSPENDED").expect("device");
     world.sweep_again(&path).await;
-    assert_ne!(world.sql(versions), before);
+    assert_ne!(world.record_versions(), before);
 }
 
 #[tokio::test]
@@ -109,7 +104,7 @@ async fn an_integration_that_moves_to_another_org_takes_nothing_of_the_mirror_al
         "event_hooks",
         "hook_routes",
     ] {
-        assert_eq!(world.sql(&format!("SELECT count(*) FROM {table}")), "0", "{table}");
+        assert_eq!(world.count(table), 0, "{table}");
     }
 }
 
@@ -150,13 +145,11 @@ async fn records_are_listed_by_pages_and_by_whether_the_inventory_knows_them() {
     let ids = world.add_fleet(5);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
-    world.sql(&format!(
-        "INSERT INTO devices (tenant_id, serial_number, platform, okta_device_id, reported_at, deleted_at) \
-         SELECT tenant_id, v.serial, 'macos', v.okta_id, now(), v.gone FROM integrations, (VALUES \
-             ('C02SYNC00000', NULL, NULL), ('C02OTHER0001', '{}', NULL), \
-             ('C02SYNC00002', NULL, now())) AS v (serial, okta_id, gone)",
-        ids[1]
-    ));
+    world.insert_device("C02SYNC00000", "macos");
+    world.insert_device("C02OTHER0001", "macos");
+    world.set_okta_device_id("C02OTHER0001", &ids[1]);
+    world.insert_device("C02SYNC00002", "macos");
+    world.tombstone_device("C02SYNC00002");
     let list = |query: &str| {
         let ask = world.ask(Method::GET, &format!("{path}/okta-devices{query}")).admin();
         async move { ask.send().await }
@@ -215,10 +208,7 @@ async fn without_credentials_the_mirror_stays_and_nothing_is_asked_any_more() {
     let path = world.connected().await;
     world.until_swept(&path, None).await;
     world.delete(&format!("{path}/credentials")).await.expect(200);
-    assert_eq!(
-        world.sql("SELECT count(*) FROM jobs WHERE kind IN ('sweep', 'incremental', 'rereads')"),
-        "0"
-    );
+    assert_eq!(world.count_mirror_jobs(), 0);
     let sync = world.get(&format!("{path}/sync")).await.expect(200);
     assert_eq!((&sync["state"], &sync["devices"]), (&json!("idle"), &json!(3)));
 }

@@ -84,11 +84,6 @@ async fn expect_all_open(world: &World, base: &str, tenants: &[(String, String)]
     join_all(tenants.iter().map(check)).await;
 }
 
-fn sealed_under(world: &World, key: &str) -> usize {
-    let sql = format!("SELECT count(*) FROM credentials WHERE key_id = '{key}'");
-    world.sql(&sql).parse().expect("number")
-}
-
 /// A start without the old key says which key it needs.
 #[track_caller]
 fn expect_start_refused_without_the_old_key(world: &World) {
@@ -118,7 +113,7 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
     );
     assert!(rotated.stderr.contains("do not open with the keyring"), "{rotated:?}");
     expect_no_key_in(&format!("{rotated:?}"));
-    assert_eq!(sealed_under(&world, "test-key"), TENANTS);
+    assert_eq!(world.secrets_sealed_with("test-key"), TENANTS);
 
     // The replica was restarted with the new key in front, and goes on taking credentials.
     let both = with_keys(&world, &[NEW_KEY, KEYRING]);
@@ -152,7 +147,7 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     rotation.kill();
     holder.batch_execute("ROLLBACK").expect("SQL");
-    let (new, old) = (sealed_under(&world, "new-key"), sealed_under(&world, "test-key"));
+    let (new, old) = (world.secrets_sealed_with("new-key"), world.secrets_sealed_with("test-key"));
     assert!(new >= 20 && old >= 10 && new + old == TENANTS, "{new} new, {old} old");
     expect_start_refused_without_the_old_key(&world);
     expect_all_open(&world, &service.base, &tenants).await;
@@ -167,7 +162,7 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
         writer.await.expect("a writer");
     }
     assert!(before >= 8, "the load was none: {before}");
-    assert_eq!(sealed_under(&world, "new-key"), TENANTS);
+    assert_eq!(world.secrets_sealed_with("new-key"), TENANTS);
 
     let alone = Process::serve(&with_keys(&world, &[NEW_KEY])).await;
     expect_all_open(&world, &alone.base, &tenants).await;
@@ -196,7 +191,7 @@ async fn an_old_key_that_a_replica_still_seals_with_must_stay_in_the_keyring() {
     let (status, stored) =
         ask(&world, &world.base, tenant, Method::PUT, &credentials, &world.credentials()).await;
     assert_eq!(status, 200, "{stored}");
-    assert_eq!(sealed_under(&world, "test-key"), 1);
+    assert_eq!(world.secrets_sealed_with("test-key"), 1);
     expect_start_refused_without_the_old_key(&world);
 
     let told = run(&both, &["rotate-keys"]).expect_success();
@@ -233,23 +228,21 @@ async fn credentials_entered_while_a_rotation_ends_are_stored() {
     let mut ending = diesel::PgConnection::establish(&url).expect("connection");
     // What rotate-keys does last: it holds the list of keys, sees that the old one seals nothing,
     // and takes it off.
-    world.sql("DELETE FROM credentials");
+    world.forget_credentials();
     ending.batch_execute("BEGIN; SELECT * FROM sealing_keys FOR UPDATE").expect("SQL");
     let (tenant, path) = &tenants[0];
     let path = format!("{path}/credentials");
     let credentials = world.credentials();
     let entered = ask(&world, &world.base, tenant, Method::PUT, &path, &credentials);
     let release = async {
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-                     AND datname = current_database()";
-        while world.sql(waits) == "0" {
+        while !world.a_session_waits_for_a_lock() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         ending.batch_execute("DELETE FROM sealing_keys; COMMIT").expect("SQL");
     };
     let ((status, stored), ()) = tokio::join!(entered, release);
     assert_eq!(status, 201, "{stored}");
-    assert_eq!(world.sql("SELECT key_id FROM sealing_keys"), "test-key");
+    assert_eq!(world.sealing_keys(), "test-key");
     expect_all_open(&world, &world.base, &tenants).await;
 }
 
@@ -264,9 +257,7 @@ async fn a_key_that_another_rotation_took_off_the_list_first_is_no_error() {
     other.batch_execute(hold).expect("SQL");
     let mut rotation = Process::spawn(&both, &["rotate-keys"]);
     rotation.until_it_says("1 sealed anew (tenant tenant-00)").await;
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-                 AND datname = current_database()";
-    while world.sql(waits) == "0" {
+    while !world.a_session_waits_for_a_lock() {
         assert!(rotation.is_running(), "{}", rotation.said());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

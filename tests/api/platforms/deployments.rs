@@ -314,7 +314,7 @@ async fn okta_failing_between_request_and_answer_hands_out_nothing_and_is_told_a
     world.acme.reset_scep_password();
     deploy(&world, &mint, &device(3)).await.expect_problem(422, "scep_credentials_refused");
     assert_eq!(world.get(&path).await.expect(200)["status"], "degraded");
-    assert_eq!(world.sql("SELECT count(*) FROM events WHERE kind = 'scep_challenge_minted'"), "0");
+    assert_eq!(world.count_events("scep_challenge_minted"), 0);
 }
 
 #[tokio::test]

@@ -269,7 +269,7 @@ async fn deleting_asks_for_confirmation_once_devices_depend_on_it() {
     assert_eq!(deleted["deleted"], "ios");
     world.get(&platform).await.expect_problem(404, "not_found");
     world.delete(&format!("{path}?confirm=true")).await.expect(200);
-    assert_eq!(world.sql("SELECT count(*) FROM platforms"), "0");
+    assert_eq!(world.count("platforms"), 0);
 }
 
 #[tokio::test]

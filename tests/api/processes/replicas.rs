@@ -71,6 +71,6 @@ async fn the_same_idempotency_key_sent_to_two_replicas_at_once_creates_one_integ
     assert!(statuses.iter().all(|status| [201, 409].contains(status)), "{statuses:?}");
     let again = send(&other.base).await.expect("an answer");
     assert_eq!(again.headers()["idempotent-replayed"], "true");
-    assert_eq!(world.sql("SELECT count(*) FROM integrations"), "1");
-    assert_eq!(world.sql("SELECT count(*) FROM events WHERE kind = 'integration_created'"), "1");
+    assert_eq!(world.count("integrations"), 1);
+    assert_eq!(world.count_events("integration_created"), 1);
 }

@@ -38,7 +38,7 @@ async fn a_request_in_flight_is_finished_when_the_service_is_told_to_stop() {
     let patience = Duration::from_secs(6).saturating_sub(told.elapsed());
     assert_eq!(service.exit_code(patience).await, Some(0), "{}", service.said());
     assert!(service.said().contains("\"stopped\""));
-    assert_eq!(world.sql("SELECT count(*) FROM credentials"), "1");
+    assert_eq!(world.count("credentials"), 1);
 }
 
 #[tokio::test]

@@ -54,22 +54,6 @@ pub async fn deliver(okta: &EventHook, devices: &[String]) {
 pub const NOTHING: &str = r#"{"data":{"events":[]}}"#;
 
 impl World {
-    /// Devices that wait because of a hook, in order.
-    pub fn hook_rereads(&self) -> Vec<String> {
-        let ids =
-            self.sql("SELECT okta_device_id FROM okta_rereads WHERE reason = 'hook' ORDER BY 1");
-        ids.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    }
-
-    /// The jobs of a kind that are due, after all were put off.
-    pub fn due_jobs(&self, kind: &str) -> String {
-        self.sql(&format!("SELECT count(*) FROM jobs WHERE kind = '{kind}' AND run_at <= now()"))
-    }
-
-    pub fn postpone_jobs(&self) {
-        self.sql("UPDATE jobs SET run_at = now() + interval '1 hour'");
-    }
-
     pub async fn post_hook(&self, path: &str, secret: Option<&str>, body: &str) -> Answer {
         let mut ask = self.ask(Method::POST, path).body("application/json", body.to_owned());
         if let Some(secret) = secret {

@@ -7,11 +7,10 @@ use serde_json::Value;
 use testkit::okta::NewDevice;
 
 use crate::support::builder::Builder;
+use crate::support::wait::WAIT_LIMIT;
 use crate::support::world::World;
 
 pub const DEVICES: &str = "/api/v1/devices";
-
-pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A service that mirrors; each of its jobs runs once, unless it is asked for.
 pub fn mirroring() -> Builder {
@@ -39,7 +38,7 @@ impl World {
 
     /// What `…/sync` says, once it is as expected.
     pub async fn until_sync(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_LIMIT;
         loop {
             let sync = self.get(&format!("{path}/sync")).await.expect(200);
             if is(&sync) {
@@ -68,7 +67,7 @@ impl World {
 
     /// The record of the mirror, once it is as expected.
     pub async fn until_record(&self, path: &str, id: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_LIMIT;
         loop {
             let found = self.find_record(path, id).await;
             if is(&found) {
@@ -91,21 +90,5 @@ impl World {
             let Some(next) = page["next_cursor"].as_str() else { return Value::Null };
             query = format!("limit=200&cursor={next}");
         }
-    }
-
-    /// As a hook does: the device is to be read again by its id.
-    pub fn enqueue_reread(&self, id: &str) {
-        self.sql(&format!(
-            "INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
-             SELECT tenant_id, id, '{id}', 'hook' FROM integrations"
-        ));
-        self.make_job_due("rereads");
-    }
-
-    pub fn make_job_due(&self, kind: &str) {
-        self.sql("UPDATE okta_rereads SET due_at = least(due_at, now())");
-        self.sql(&format!(
-            "UPDATE jobs SET run_at = now(), requested_at = clock_timestamp() WHERE kind = '{kind}'"
-        ));
     }
 }

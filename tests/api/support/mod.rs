@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod builder;
 pub mod canary_search;
+pub mod database;
 pub mod event_hooks;
 pub mod fleet;
 pub mod inventory;
@@ -13,4 +14,5 @@ pub mod process;
 pub mod proxy;
 pub mod replica;
 pub mod trust;
+pub mod wait;
 pub mod world;

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use okta_device_trust::config::{Environment, SETTINGS};
 
-/// How long anything may take that is expected to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::wait::WAIT_LIMIT;
 
 /// The program with these settings and no others; what else is in the test's environment stays.
 pub fn command(environment: &Environment, arguments: &[&str]) -> Command {
@@ -36,7 +35,7 @@ pub fn command(environment: &Environment, arguments: &[&str]) -> Command {
 }
 
 /// No command but `serve` has reason to take long.
-const PATIENCE_WITH_COMMANDS: Duration = Duration::from_secs(10);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a command that came to its end left behind.
 #[derive(Debug)]
@@ -76,7 +75,7 @@ pub fn run(environment: &Environment, arguments: &[&str]) -> Outcome {
         keep(child.stdout.take().expect("stdout is piped"), &stdout),
         keep(child.stderr.take().expect("stderr is piped"), &stderr),
     ];
-    let until = Instant::now() + PATIENCE_WITH_COMMANDS;
+    let until = Instant::now() + COMMAND_TIMEOUT;
     let code = loop {
         match child.try_wait().expect("a child of ours") {
             Some(status) => break status.code(),
@@ -141,7 +140,7 @@ impl Process {
 
     /// Waits for a line with these words.
     pub async fn until_it_says(&self, words: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_LIMIT;
         loop {
             let said = self.said();
             if let Some(line) = said.lines().find(|line| line.contains(words)) {

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::support::answer::{Answer, Ask};
 use crate::support::builder::Builder;
-use crate::support::postgres::POSTGRES;
 
 pub const INTEGRATIONS: &str = "/integrations/okta-device-trust";
 
@@ -117,10 +116,5 @@ impl World {
         let base = self.metrics.as_deref().expect("metrics are on");
         let page = self.http.get(format!("{base}/metrics")).send().await.expect("an answer");
         page.text().await.expect("a body")
-    }
-
-    /// What a superuser sees in this test's database.
-    pub fn sql(&self, sql: &str) -> String {
-        POSTGRES.lock().expect("postgres").execute(&self.database, sql).expect("SQL")
     }
 }

@@ -10,13 +10,12 @@ use testkit::okta::{Fault, NewDevice};
 
 use crate::support::answer::Answer;
 use crate::support::builder::Builder;
+use crate::support::wait;
 use crate::support::world::World;
 
 const MAC: &str = "C02TRUST0MAC";
 
 const UDID: &str = "5D1C8A34-2B7E-4F60-9A13-C0FFEE7A0B5E";
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A service that mirrors, and soon; sweeps every second unless a test wants them rare.
 fn mirroring() -> Builder {
@@ -57,7 +56,7 @@ async fn trust(world: &World, query: &str) -> Value {
 }
 
 async fn until(world: &World, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + wait::WAIT_LIMIT;
     loop {
         let status = trust(world, "").await;
         if holds(&status) {
@@ -100,29 +99,9 @@ async fn trusted(world: &World) -> (String, String) {
 /// there is no more.
 async fn trusted_and_left_alone(world: &World) -> (String, String) {
     let of_okta = trusted(world).await;
-    let deadline = Instant::now() + PATIENCE;
-    while world.sql("SELECT count(*) FROM jobs WHERE run_at <= now() OR lease_id IS NOT NULL")
-        != "0"
-    {
-        assert!(Instant::now() < deadline, "the work does not end");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    world.sql("DELETE FROM jobs");
+    wait::until("all work is done", async || world.unfinished_jobs() == 0).await;
+    world.delete_jobs();
     of_okta
-}
-
-/// As if so much time had passed since Okta was last heard of.
-fn pass(world: &World, time: &str) {
-    world.sql(&format!(
-        "UPDATE okta_syncs SET swept_at = swept_at - interval '{time}', \
-                sweep_completed_at = sweep_completed_at - interval '{time}', \
-                last_success_at = last_success_at - interval '{time}'; \
-         UPDATE okta_devices SET observed_at = observed_at - interval '{time}', \
-                users_observed_at = users_observed_at - interval '{time}', \
-                users_read_at = users_read_at - interval '{time}', \
-                read_by_id_at = read_by_id_at - interval '{time}'; \
-         UPDATE credentials SET updated_at = updated_at - interval '{time}'"
-    ));
 }
 
 #[tokio::test]
@@ -192,13 +171,13 @@ async fn an_outage_of_an_hour_is_stale_and_one_of_two_days_unknown_and_both_pass
     let world = mirroring().start().await;
     let (path, _) = trusted(&world).await;
     world.acme.fail(Fault::status(503));
-    pass(&world, "1 hour");
+    world.age_mirror("1 hour");
     let status = trust(&world, "").await;
     assert_eq!((&status["trust"], &status["stale"]), (&json!("trusted"), &json!(true)));
     let integration = world.get(&path).await.expect(200);
     assert_eq!(integration["status"], "active", "an outage degrades nothing: {integration}");
 
-    pass(&world, "47 hours");
+    world.age_mirror("47 hours");
     let status = trust(&world, "").await;
     assert_eq!(
         (&status["trust"], &status["reasons"][0]),
@@ -212,11 +191,10 @@ async fn an_outage_of_an_hour_is_stale_and_one_of_two_days_unknown_and_both_pass
     let status = until(&world, "fresh", |status| status["stale"] == false).await;
     assert_eq!(status["trust"], "trusted");
     // A single read may come first: with the next complete sweep all is well again, and it is noted.
-    let deadline = Instant::now() + PATIENCE;
-    while world.get(&path).await.expect(200)["status"] != "active" {
-        assert!(Instant::now() < deadline, "the integration stayed degraded");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait::until("the integration is active", async || {
+        world.get(&path).await.expect(200)["status"] == "active"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -225,19 +203,14 @@ async fn a_rate_that_is_spent_for_an_hour_makes_verdicts_stale_and_costs_nothing
     world.acme.change(|knobs| knobs.rate_limits.window_seconds = 3600);
     let (path, _) = trusted(&world).await;
     world.acme.leave_requests("devices", 0);
-    let told = "SELECT count(*) FROM okta_syncs WHERE waiting_until > now() + interval '4 minutes'";
-    let deadline = Instant::now() + PATIENCE;
-    while world.sql(told) != "1" {
-        assert!(Instant::now() < deadline, "it does not wait");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let due = "SELECT run_at BETWEEN now() AND now() + interval '6 minutes' FROM jobs WHERE kind = 'sweep'";
-    assert_eq!(
-        world.sql(due),
-        "t",
-        "Okta is left alone, and asked again long before the hour is over"
-    );
-    pass(&world, "1 hour");
+    // Okta is left alone, and asked again long before the hour is over. The worker writes down that
+    // it waits before it postpones the job.
+    wait::until("the sweep waits for minutes", async || {
+        let due = world.job("sweep").seconds_left;
+        world.seconds_of_waiting() > 240.0 && (0.0..=360.0).contains(&due)
+    })
+    .await;
+    world.age_mirror("1 hour");
     let status = trust(&world, "").await;
     assert_eq!((&status["trust"], &status["stale"]), (&json!("trusted"), &json!(true)));
     assert_eq!(world.get(&path).await.expect(200)["status"], "active", "it degrades nothing");
@@ -260,7 +233,7 @@ async fn a_caller_who_needs_it_newer_makes_us_ask_okta_about_this_one_device() {
     let world = mirroring_once().start().await;
     let (_, device) = trusted_and_left_alone(&world).await;
     world.acme.set_device_status(&device, "SUSPENDED").expect("device");
-    pass(&world, "5 minutes");
+    world.age_mirror("5 minutes");
     world.acme.journal().clear();
     assert_eq!(trust(&world, "?max_age=600").await["trust"], "trusted", "new enough as it is");
     assert_eq!(asked_of_devices(&world), 0);
@@ -278,7 +251,7 @@ async fn a_caller_who_needs_it_newer_makes_us_ask_okta_about_this_one_device() {
 async fn a_bulk_query_never_asks_okta() {
     let world = mirroring_once().start().await;
     trusted_and_left_alone(&world).await;
-    pass(&world, "5 minutes");
+    world.age_mirror("5 minutes");
     world.acme.journal().clear();
     let ask = world.ask(Method::POST, "/trust-status/devices/query").scopes(&["trust:read"]);
     let body = json!({ "devices": [{ "serial_number": MAC }], "max_age": 60 });
@@ -292,7 +265,7 @@ async fn a_bulk_query_never_asks_okta() {
 async fn ten_callers_at_once_make_one_live_read_and_none_within_half_a_minute() {
     let world = mirroring_once().start().await;
     trusted_and_left_alone(&world).await;
-    pass(&world, "5 minutes");
+    world.age_mirror("5 minutes");
     world.acme.journal().clear();
     let all = futures_util::future::join_all((0..10).map(|_| trust(&world, "?max_age=60"))).await;
     assert!(all.iter().all(|status| status["trust"] == "trusted"), "{all:?}");
@@ -309,21 +282,16 @@ async fn ten_callers_at_once_make_one_live_read_and_none_within_half_a_minute() 
 async fn a_live_read_without_budget_or_without_okta_is_unknown_and_tells_the_last_known() {
     let world = mirroring_once().start().await;
     let (path, _) = trusted_and_left_alone(&world).await;
-    pass(&world, "5 minutes");
-    world.sql("UPDATE okta_budgets SET tokens = -10000 WHERE share = 'live'");
-    world.sql(&format!(
-        "INSERT INTO okta_budgets (org_id, bucket, share, limit_per_minute, tokens) \
-         SELECT '{0}', bucket, 'live', 50, -10000 FROM unnest(ARRAY['devices', 'device_users']) AS bucket \
-         ON CONFLICT DO NOTHING",
-        world.acme.id()
-    ));
+    world.age_mirror("5 minutes");
+    world.spend_budget("devices", "live");
+    world.spend_budget("device_users", "live");
     let status = trust(&world, "?max_age=60").await;
     assert_eq!(
         (&status["trust"], &status["reasons"][0]),
         (&json!("unknown"), &json!("okta_budget_exhausted"))
     );
     assert_eq!(status["last_known"]["trust"], "trusted");
-    world.sql("DELETE FROM okta_budgets");
+    world.forget_budgets();
     world.acme.fail(Fault::status(503));
     let status = trust(&world, "?max_age=60").await;
     assert_eq!(

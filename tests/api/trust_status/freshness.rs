@@ -13,9 +13,8 @@ async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
     let age = |minutes: i32| {
-        world
-            .sql(&format!("UPDATE okta_syncs SET swept_at = now() - interval '{minutes} minutes'"));
-        world.sql("UPDATE okta_devices SET observed_at = now() - interval '9 days'");
+        world.set_swept(&format!("{minutes} minutes"));
+        world.observe_records("9 days");
     };
     age(16);
     let answer = world.ask_trust(&format!("/trust-status/devices/{MAC}")).await;
@@ -24,7 +23,7 @@ async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
     expect_verdict(&status, "trusted", "managed_and_active");
     assert_eq!(status["stale"], true);
     // A row that was read by itself is as fresh as that read.
-    world.sql("UPDATE okta_devices SET observed_at = now()");
+    world.observe_records("0");
     assert_eq!(world.trust_status(MAC).await["stale"], false);
     age(1439);
     expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
@@ -41,7 +40,7 @@ async fn a_record_that_the_last_sweep_did_not_confirm_is_shown_as_old_as_it_is()
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
-    world.sql("UPDATE okta_devices SET follows_sweeps = false");
+    world.unfollow_sweeps();
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "trusted", "managed_and_active");
     assert_eq!(status["stale"], true);
@@ -53,7 +52,7 @@ async fn a_callers_max_age_lowers_the_bound() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
-    world.sql("UPDATE okta_syncs SET swept_at = now() - interval '5 minutes'");
+    world.set_swept("5 minutes");
     let path = |max_age: &str| format!("/trust-status/devices/{MAC}?max_age={max_age}");
     let status = world.ask_trust(&path("3600")).await.expect(200);
     expect_verdict(&status, "trusted", "managed_and_active");
@@ -85,8 +84,8 @@ async fn the_etag_changes_with_the_answer_and_not_when_the_same_is_seen_again() 
     let cache = first.header("cache-control");
     let seconds = cache.strip_prefix("private, max-age=").and_then(|text| text.parse::<u64>().ok());
     assert!(seconds.is_some_and(|seconds| (600..=900).contains(&seconds)), "{cache}");
-    world.sql("UPDATE okta_syncs SET swept_at = now() + interval '1 second'");
-    world.sql("UPDATE okta_devices SET observed_at = now() + interval '2 seconds'");
+    world.set_swept("-1 second");
+    world.observe_records("-2 seconds");
     let again = world.ask_trust(&path).await;
     assert_eq!(again.etag(), first.etag());
     assert_ne!(again.text, first.text, "it was seen later");
@@ -100,7 +99,7 @@ async fn the_etag_changes_with_the_answer_and_not_when_the_same_is_seen_again() 
         assert_eq!(known.etag(), first.etag());
         assert!(known.header("cache-control").starts_with("private"));
     }
-    world.sql("UPDATE okta_devices SET status = 'SUSPENDED'");
+    world.set_record_status("SUSPENDED");
     let changed = conditional(first.etag()).await;
     assert_ne!(changed.etag(), first.etag());
     expect_verdict(&changed.expect(200), "untrusted", "okta_device_suspended");

@@ -90,11 +90,9 @@ async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifie
         world.insert_trusted_mac(&id, &format!("TRUSTED{n:05}"));
         world.insert_device(&format!("BARE{n:08}"), "macos");
     }
-    world.sql("UPDATE devices SET deleted_at = now() WHERE serial_number = 'BARE00000003'");
-    world.sql(
-        "UPDATE devices SET enrollment_state = 'unenrolled' WHERE serial_number = 'BARE00000004'",
-    );
-    world.sql(&format!("UPDATE devices SET udid = '{UDID}' WHERE serial_number = 'TRUSTED00002'"));
+    world.tombstone_device("BARE00000003");
+    world.set_enrollment_state("BARE00000004", "unenrolled");
+    world.set_udid("TRUSTED00002", UDID);
     let list =
         async |filter: &str| {
             let (mut found, mut cursor) = (Vec::new(), String::new());
@@ -142,7 +140,7 @@ async fn the_summary_counts_verdicts_reasons_notes_and_ending_certificates() {
     for (n, days) in [5, 20, 60, 200, 0].into_iter().enumerate() {
         let serial = format!("TRUSTED{n:05}");
         world.insert_trusted_mac(&id, &serial);
-        world.sql(&format!("DELETE FROM device_certificates WHERE serial_number = '{serial}'"));
+        world.delete_certificates(&serial);
         world.insert_certificate(&id, &serial, days);
     }
     world.insert_device("BARE00000001", "macos");
@@ -170,6 +168,6 @@ async fn the_summary_counts_verdicts_reasons_notes_and_ending_certificates() {
         json!({ "ended": 1, "ending_in_7_days": 1, "ending_in_30_days": 2, "ending_in_90_days": 3 })
     );
     assert_eq!(summary["stale"], false);
-    world.sql("UPDATE okta_syncs SET swept_at = now() - interval '20 minutes'");
+    world.set_swept("20 minutes");
     assert_eq!(world.ask_trust("/trust-status").await.expect(200)["stale"], true);
 }

@@ -31,9 +31,9 @@ async fn each_state_of_a_device_is_told_with_its_reason() {
     let world = World::start().await;
     expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
     let id = world.swept_integration().await;
-    world.sql("UPDATE okta_syncs SET swept_at = NULL");
+    world.forget_sweeps();
     expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
-    world.sql("UPDATE okta_syncs SET swept_at = now()");
+    world.set_swept("0");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "not_known_to_mdm");
     world.insert_device(MAC, "macos");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "config_not_delivered");
@@ -44,9 +44,9 @@ async fn each_state_of_a_device_is_told_with_its_reason() {
     let user = json!([{ "id": "00u1", "login": "ada", "management_status": "NOT_MANAGED" }]);
     world.insert_okta_device(&id, "guo1", Some(MAC), &user);
     expect_verdict(&world.trust_status(MAC).await, "pending", "awaiting_fastpass_sign_in");
-    world.sql("UPDATE okta_devices SET users_known = false");
+    world.set_record_users(None);
     expect_verdict(&world.trust_status(MAC).await, "unknown", "management_status_unknown");
-    world.sql(&format!("UPDATE okta_devices SET users_known = true, users = '{}'", managed()));
+    world.set_record_users(Some(&managed()));
     expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
     world.insert_certificate(&id, MAC, 0);
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "certificate_expired");
@@ -59,16 +59,17 @@ async fn each_state_of_a_device_is_told_with_its_reason() {
         ("DEACTIVATED", "okta_device_deactivated"),
         ("SOMETHING_NEW", "okta_device_inactive"),
     ] {
-        world.sql(&format!("UPDATE okta_devices SET status = '{word}'"));
+        world.set_record_status(word);
         expect_verdict(&world.trust_status(MAC).await, "untrusted", reason);
     }
-    world.sql("UPDATE okta_devices SET status = 'ACTIVE', not_found_at = now()");
+    world.set_record_status("ACTIVE");
+    world.mark_record_not_found("guo1");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "okta_device_inactive");
-    world.sql("DELETE FROM platforms WHERE platform = 'macos'");
+    world.forget_platform("macos");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "platform_not_configured");
-    world.sql("UPDATE devices SET enrollment_state = 'wiped'");
+    world.set_enrollment_state(MAC, "wiped");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "mdm_unenrolled");
-    world.sql("DELETE FROM credentials");
+    world.forget_credentials();
     expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
 }
 
@@ -78,17 +79,12 @@ async fn certificates_of_an_earlier_enrolment_and_those_taken_away_do_not_count(
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
     world.insert_certificate(&id, MAC, 0);
-    world.sql(
-        "UPDATE device_certificates SET not_before = now() WHERE certificate_serial_number = 'c0'",
-    );
+    world.issue_certificate_now("c0");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "certificate_expired");
-    world.sql("UPDATE device_certificates SET reported_at = now() - interval '2 hours' WHERE certificate_serial_number = 'c0'");
-    world.sql("UPDATE devices SET counts_from = now() - interval '1 hour'");
+    world.age_certificate_report("c0", "2 hours");
+    world.begin_enrollment("1 hour");
     assert_eq!(world.trust_status(MAC).await["certificate"]["serial_number"], "c300");
-    world.sql(&format!(
-        "INSERT INTO device_certificates VALUES ('{}', '{MAC}', '{id}', '', NULL, NULL, now())",
-        world.tenant
-    ));
+    world.insert_removed_certificate(&id, MAC);
     let status = world.trust_status(MAC).await;
     assert_eq!(
         (&status["certificate"], &status["reasons"][1]),
@@ -105,21 +101,16 @@ async fn an_iphone_without_a_record_is_unknown_while_a_record_of_the_org_names_n
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
     // A record that names another device cannot be this one.
     world.insert_okta_device(&id, "guo1", Some("C02OTHER1DEF"), &managed());
-    world.sql("UPDATE okta_devices SET platform = 'IOS'");
+    world.set_record_platform("IOS");
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
     world.insert_okta_device(&id, "guo2", None, &managed());
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "unknown", "okta_record_unmatched");
     // Claimed by another device, it cannot be this one; claimed by this one, it is.
     world.insert_device("FVFXC2HJQ06N", "ios");
-    let claim = |serial: &str| {
-        world.sql("UPDATE devices SET okta_device_id = NULL");
-        world.sql(&format!(
-            "UPDATE devices SET okta_device_id = 'guo2' WHERE serial_number = '{serial}'"
-        ));
-    };
-    claim("FVFXC2HJQ06N");
+
+    world.set_okta_device_id("FVFXC2HJQ06N", "guo2");
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
-    claim("FVFXC2HJQ05N");
+    world.set_okta_device_id("FVFXC2HJQ05N", "guo2");
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "trusted", "managed_and_active");
 }
 
@@ -129,7 +120,7 @@ async fn after_a_wipe_the_second_record_decides() {
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
     world.insert_okta_device(&id, "guo2", Some(MAC), &json!([]));
-    world.sql("UPDATE okta_devices SET created_at = now() WHERE okta_device_id = 'guo2'");
+    world.recreate_record("guo2");
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "pending", "awaiting_fastpass_sign_in");
     assert_eq!(status["reasons"][1], "duplicate_okta_records");
@@ -143,7 +134,7 @@ async fn identifiers_of_different_devices_are_not_trusted() {
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
     world.insert_trusted_mac(&id, "C02OTHER1DEF");
-    world.sql(&format!("UPDATE devices SET udid = '{UDID}' WHERE serial_number = '{MAC}'"));
+    world.set_udid(MAC, UDID);
     let devices = json!({ "devices": [
         { "serial_number": "C02OTHER1DEF", "udid": UDID },
         { "serial_number": "C02OTHER1DEF", "okta_device_id": format!("guo{MAC}") },
@@ -159,9 +150,7 @@ async fn identifiers_of_different_devices_are_not_trusted() {
     expect_verdict(&found["items"][1], "untrusted", "conflicting_identity");
     expect_verdict(&found["items"][2], "trusted", "managed_and_active");
     expect_verdict(&found["items"][3], "trusted", "managed_and_active");
-    world.sql(&format!(
-        "UPDATE okta_devices SET udid = '00008030-001C45A83C98802E' WHERE serial_number = '{MAC}'"
-    ));
+    world.set_record_udid(MAC, "00008030-001C45A83C98802E");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "conflicting_identity");
 }
 
@@ -173,13 +162,10 @@ async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
     // A record that names no device, and one of the devices of which another is wiped.
     world.insert_okta_device(&id, "guoNameless", None, &managed());
     world.insert_trusted_mac(&id, "TRUSTED00001");
-    world.sql(&format!(
-        "UPDATE devices SET okta_device_id = 'guoTRUSTED00001' WHERE serial_number = 'TRUSTED00001'; \
-         INSERT INTO devices (tenant_id, serial_number, platform, udid, enrollment_state, \
-            enrollment_reported_at, reported_at) \
-         VALUES ('{}', 'WIPED0000001', 'macos', '{UDID}', 'wiped', now(), now())",
-        world.tenant
-    ));
+    world.set_okta_device_id("TRUSTED00001", "guoTRUSTED00001");
+    world.insert_device("WIPED0000001", "macos");
+    world.set_udid("WIPED0000001", UDID);
+    world.set_enrollment_state("WIPED0000001", "wiped");
     let asked = [
         json!({ "serial_number": MAC, "okta_device_id": format!("guo{MAC}") }),
         json!({ "serial_number": MAC, "okta_device_id": "guoNobody" }),
@@ -200,11 +186,10 @@ async fn what_was_installed_before_a_wipe_is_not_told_after_it() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
-    let install =
-        "UPDATE devices SET okta_verify_installed_at = now(), okta_verify_reported_at = now()";
-    world.sql(install);
+
+    world.install_okta_verify();
     assert!(world.trust_status(MAC).await["device"]["okta_verify_installed_at"].is_string());
-    world.sql("UPDATE devices SET counts_from = now() + interval '1 second'");
+    world.begin_enrollment("-1 second");
     let status = world.trust_status(MAC).await;
     assert_eq!(status["device"]["okta_verify_installed_at"], json!(null), "{status}");
 }
