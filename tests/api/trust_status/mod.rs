@@ -3,6 +3,7 @@
 
 mod days;
 mod freshness;
+mod iphones;
 mod queries;
 mod tenants;
 mod verdicts;

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Client, Method};
 use serde_json::Value;
+use testkit::phone::Phone;
 
 use super::answer::{Answer, Broken, Outcome};
 use super::files::Files;
@@ -40,6 +41,8 @@ pub struct Tour {
     pub etag: String,
     /// The Mac whose trust comes and goes.
     pub mac: Mac,
+    /// The iPhone that becomes trusted.
+    pub iphone: Iphone,
     /// The address of the event hook and its secret; empty until it is made.
     pub hook_path: String,
     pub hook_secret: String,
@@ -59,6 +62,29 @@ impl Mac {
         let udid = uuid::Uuid::new_v4().to_string().to_uppercase();
         let serial_number = format!("TOUR{}", &udid[..8]);
         Self { serial_number, udid, okta_id: String::new(), user_id: String::new() }
+    }
+}
+
+/// An iPhone of this tour alone, with what is installed on it.
+pub struct Iphone {
+    pub serial_number: String,
+    pub udid: String,
+    /// Its id in Okta, and that of its user; empty until Okta Verify registers it.
+    pub okta_id: String,
+    pub user_id: String,
+    pub phone: Phone,
+}
+
+impl Iphone {
+    pub fn new() -> Self {
+        let random = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
+        Self {
+            serial_number: format!("TOUR{}", &random[..8]),
+            udid: format!("00008110-{}", &random[8..24]),
+            okta_id: String::new(),
+            user_id: String::new(),
+            phone: Phone::default(),
+        }
     }
 }
 

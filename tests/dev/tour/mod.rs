@@ -22,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::stack::{Kind, Stack};
 use crate::{Failure, http, say, tokens};
 
-use client::{Api, Mac, Tour};
+use client::{Api, Iphone, Mac, Tour};
 use files::Files;
 use org::ControlledOrg;
 use screen::Screen;
@@ -122,6 +122,7 @@ async fn prepare(facts: &Facts, folder: &Folder, files: Files) -> Result<Tour, F
         integration: String::new(),
         etag: String::new(),
         mac: Mac::new(),
+        iphone: Iphone::new(),
         hook_path: String::new(),
         hook_secret: String::new(),
     })

@@ -4,7 +4,7 @@
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use testkit::okta::Knobs;
+use testkit::okta::{Knobs, NewDevice};
 
 use super::answer::Broken;
 use crate::Failure;
@@ -14,6 +14,7 @@ pub struct ControlledOrg {
     http: Client,
     url: String,
     before: Value,
+    host: String,
     scep_url: String,
     challenge_url: String,
 }
@@ -27,7 +28,8 @@ impl ControlledOrg {
             state.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let (scep_url, challenge_url) = (text("/scep/scep_url"), text("/scep/challenge_url"));
-        let org = Self { http, url, before: state["knobs"].clone(), scep_url, challenge_url };
+        let (before, host) = (state["knobs"].clone(), text("/host"));
+        let org = Self { http, url, before, host, scep_url, challenge_url };
         let mut healthy = json!(Knobs::default());
         for kept in ["client_id", "client_secrets", "custom_domains", "rate_limits"] {
             healthy[kept] = org.before[kept].clone();
@@ -46,6 +48,12 @@ impl ControlledOrg {
 
     pub async fn give_back(&self) {
         let _ = self.turn(self.before.clone()).await;
+    }
+
+    /// The hosts where the org's users sign in.
+    pub fn hosts(&self) -> Vec<&str> {
+        let custom = self.before["custom_domains"].as_array().into_iter().flatten();
+        std::iter::once(&*self.host).chain(custom.filter_map(Value::as_str)).collect()
     }
 
     pub fn client_id(&self) -> &str {
@@ -117,6 +125,11 @@ impl ControlledOrg {
             "display_name": "Ada's Mac",
         });
         self.make("devices", &mac).await
+    }
+
+    /// Okta Verify registers a device as it knows it: its id in Okta.
+    pub async fn add_device(&self, device: &NewDevice) -> Result<String, Broken> {
+        self.make("devices", &json!(device)).await
     }
 
     /// A user of the org: his id in Okta.

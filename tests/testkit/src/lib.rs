@@ -7,6 +7,7 @@
 mod background;
 mod loopback_http;
 pub mod okta;
+pub mod phone;
 pub mod postgres;
 pub mod private_file;
 pub mod scep;

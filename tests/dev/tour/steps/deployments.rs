@@ -42,7 +42,7 @@ fn challenge(tour: &Tour) -> Ask {
     Ask::post(path).token(&tour.mdm).body(json!({ "device": mac() }))
 }
 
-fn deployment(tour: &Tour, platform: &str, body: Value) -> Ask {
+pub(super) fn deployment(tour: &Tour, platform: &str, body: Value) -> Ask {
     let path = tour.path(&format!("/platforms/{platform}/deployments"));
     Ask::post(path).token(&tour.mdm).body(body)
 }
@@ -164,13 +164,13 @@ pub async fn too_often(tour: &mut Tour) -> Outcome {
 }
 
 /// Created, and for nobody to keep: not in a cache, and not compressed beside a text of the caller's.
-fn expect_handed_out(answer: &Answer) -> Result<&Answer, Broken> {
+pub(super) fn expect_handed_out(answer: &Answer) -> Result<&Answer, Broken> {
     answer.expect_status(201)?.expect_header("cache-control", "no-store")?;
     answer.expect_header("content-encoding", "")
 }
 
 /// Writes a profile of the answer to its file, and shows it in short.
-fn write(tour: &mut Tour, answer: &Answer, part: &str) -> Result<PathBuf, Broken> {
+pub(super) fn write(tour: &mut Tour, answer: &Answer, part: &str) -> Result<PathBuf, Broken> {
     let entry = answer.entry("/profiles", "part", part)?;
     let word = |name: &str| entry[name].as_str().unwrap_or("-");
     answer.expect_that(word("content_type") == PROFILE_TYPE, "the profile says its media type")?;

@@ -1,9 +1,11 @@
-//! iOS: a secret key that Okta has no way to try.
+//! iOS: a secret key that Okta has no way to try, and an iPhone that becomes trusted by it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::tour::answer::Outcome;
+use crate::tour::answer::{Answer, Broken, Outcome};
 use crate::tour::client::{Ask, Tour};
+use crate::tour::steps::deployments::{deployment, expect_handed_out, write};
+use crate::tour::steps::trust::{LOGIN, is, now, show, until};
 
 /// One character less than Okta's own have at least.
 const SHORT_KEY: &str = "T0ur-k!";
@@ -42,4 +44,87 @@ pub async fn configured(tour: &mut Tour) -> Outcome {
     let reason = answer.text_at("/verification/reason");
     answer.expect_that(!reason.is_empty(), "the answer says why it cannot be tried")?;
     Ok(format!("stored, unverifiable: {reason}"))
+}
+
+pub async fn delivered(tour: &mut Tour) -> Outcome {
+    let (serial_number, udid) = (tour.iphone.serial_number.clone(), tour.iphone.udid.clone());
+    let device = json!({ "serial_number": serial_number, "udid": udid });
+    let answer = tour.ask(deployment(tour, "ios", json!({ "device": device }))).await?;
+    expect_handed_out(&answer)?;
+    install(tour, &answer)?;
+    let body = json!({
+        "platform": "ios", "udid": udid,
+        "enrollment": { "state": "enrolled", "enrolled_at": now(), "reported_at": now() },
+        "deliveries": { (&*tour.integration): {
+            "config_version": answer.json["config_version"],
+            "delivered_at": now(), "reported_at": now(),
+        } },
+    });
+    let report = Ask::put(format!("/devices/{serial_number}")).token(&tour.mdm).body(body);
+    tour.ask(report).await?.expect_status(201)?;
+    until_trust(tour, "pending", "not_registered_in_okta").await?;
+    Ok("pending: Okta Verify has yet to register it".to_owned())
+}
+
+/// Writes each dictionary to a file, and installs it from there where the answer says that it goes.
+fn install(tour: &mut Tour, answer: &Answer) -> Result<(), Broken> {
+    for dictionary in answer.list_at("/dictionaries") {
+        let word = |name: &str| dictionary[name].as_str().unwrap_or("?");
+        let (domain, target) = (word("domain"), word("target"));
+        tour.screen.row(&format!("{:<55} → {target} of {domain}", word("pointer")));
+        if target == "profile" {
+            let file = std::fs::read(write(tour, answer, "settings")?)?;
+            let installed = tour.iphone.phone.install_profile(&file);
+            installed.map_err(|error| answer.broken(error.to_string()))?;
+            continue;
+        }
+        let settings = answer.json.pointer(word("pointer")).unwrap_or(&Value::Null);
+        let name = format!("{domain}-{}.json", tour.iphone.serial_number);
+        let file = tour.files.write(&name, &settings.to_string())?;
+        let read = serde_json::from_slice(&std::fs::read(file)?);
+        let settings = read.map_err(|error| answer.broken(error.to_string()))?;
+        tour.iphone.phone.configure_app(domain, settings);
+    }
+    Ok(())
+}
+
+pub async fn registered(tour: &mut Tour) -> Outcome {
+    let okta_verify = tour.iphone.phone.open_okta_verify();
+    let registration = okta_verify.registration();
+    let read = (registration.serial_number.as_deref(), registration.udid.as_deref());
+    let given = (Some(&*tour.iphone.serial_number), Some(&*tour.iphone.udid));
+    if read != given {
+        let what = format!("Okta Verify reads {read:?} in its files, and the iPhone is {given:?}");
+        return Err(Broken { what, answer: None });
+    }
+    tour.iphone.okta_id = tour.org.add_device(&registration).await?;
+    tour.iphone.user_id = tour.org.add_user(LOGIN).await?;
+    tour.org.enroll(&tour.iphone.okta_id, &tour.iphone.user_id).await?;
+    let answer = until_trust(tour, "pending", "awaiting_fastpass_sign_in").await?;
+    answer.entry("/okta_devices", "okta_device_id", &tour.iphone.okta_id)?;
+    Ok("the record names the iPhone; its user has yet to sign in".to_owned())
+}
+
+pub async fn signed_in(tour: &mut Tour) -> Outcome {
+    let okta_verify = tour.iphone.phone.open_okta_verify();
+    let proves = |host: &&str| okta_verify.proves_management(host, &tour.secret_key);
+    if !tour.org.hosts().iter().any(proves) {
+        let what = format!("no secret key for the org at {:?}", okta_verify.org_host);
+        return Err(Broken { what, answer: None });
+    }
+    tour.org.sign_in_with_fastpass(&tour.iphone.okta_id, &tour.iphone.user_id).await?;
+    let answer = until_trust(tour, "trusted", "managed_and_active").await?;
+    answer.expect("/users/0/login", LOGIN)?.expect("/users/0/management_status", "MANAGED")?;
+    Ok("trusted".to_owned())
+}
+
+async fn until_trust(tour: &mut Tour, trust: &str, reason: &str) -> Result<Answer, Broken> {
+    let status = |tour: &Tour| {
+        let path = format!("/trust-status/devices/{}", tour.iphone.serial_number);
+        Ask::get(path).token(&tour.reader)
+    };
+    let what = format!("{trust} because of {reason}");
+    let answer = until(tour, status, &what, |answer| is(answer, trust, reason)).await?;
+    show(tour, &answer);
+    Ok(answer)
 }

@@ -51,7 +51,7 @@ pub async fn delete_credentials(tour: &mut Tour) -> Outcome {
 
 pub async fn unconfirmed(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::delete(tour.path(""))).await?;
-    answer.expect_problem(409, "confirmation_required")?.expect("/devices", 2)?;
+    answer.expect_problem(409, "confirmation_required")?.expect("/devices", 3)?;
     answer.expect("/platforms", json!(["macos", "ios"]))?;
     show_checklist(tour, &answer)?;
     tour.ask(Ask::get(tour.path(""))).await?.expect_status(200)?;

@@ -83,5 +83,8 @@ async fn trust(tour: &mut Tour) -> Result<(), Broken> {
     tour.step("The Mac is suspended in Okta, and the hook tells", trust::suspended).await?;
     tour.step("The Mac is active in Okta again", trust::unsuspended).await?;
     tour.step("The MDM reports it wiped", trust::wiped).await?;
+    tour.step("An iPhone is enrolled, and what it needs delivered", ios::delivered).await?;
+    tour.step("Okta Verify reads its settings, and registers it", ios::registered).await?;
+    tour.step("Its user signs in with FastPass, and it is trusted", ios::signed_in).await?;
     tour.step("The tenant's summary", trust::summary).await
 }

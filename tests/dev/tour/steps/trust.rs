@@ -13,9 +13,9 @@ use crate::tour::client::{Ask, Tour};
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
-const LOGIN: &str = "ada@acme.example";
+pub(super) const LOGIN: &str = "ada@acme.example";
 
-fn now() -> String {
+pub(super) fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
@@ -30,7 +30,7 @@ fn report(tour: &Tour, mut body: Value) -> Ask {
 }
 
 /// Asks again until it is as wanted; the last answer of those that came.
-async fn until(
+pub(super) async fn until(
     tour: &mut Tour,
     ask: impl Fn(&Tour) -> Ask,
     what: &str,
@@ -57,11 +57,11 @@ async fn until_trust(tour: &mut Tour, trust: &str, reason: &str) -> Result<Answe
     Ok(answer)
 }
 
-fn is(answer: &Answer, trust: &str, reason: &str) -> bool {
+pub(super) fn is(answer: &Answer, trust: &str, reason: &str) -> bool {
     answer.text_at("/trust") == trust && answer.text_at("/reasons/0") == reason
 }
 
-fn show(tour: &Tour, answer: &Answer) {
+pub(super) fn show(tour: &Tour, answer: &Answer) {
     let (trust, reason) = (answer.text_at("/trust"), answer.text_at("/reasons/0"));
     let stale = if answer.json["stale"] == true { "  stale" } else { "" };
     let (seen, until) = (answer.text_at("/observed_at"), answer.text_at("/fresh_until"));

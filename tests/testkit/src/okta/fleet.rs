@@ -34,7 +34,7 @@ pub struct DeviceUser {
 }
 
 /// A device as Okta Verify registers it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
     /// `MACOS`, `IOS`, `WINDOWS` or `ANDROID`.
