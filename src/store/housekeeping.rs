@@ -16,7 +16,8 @@ const BATCH: usize = 1000;
 /// What is forgotten, of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 pub enum Expired {
-    /// Deleted devices, 30 days after: until then a late report does not bring them back.
+    /// Deleted devices after 30 days, unless the mirror has a record with one of their identifiers. When
+    /// they left stays in `device_departures`.
     Tombstones,
     /// Events of the audit after 400 days.
     Events,
@@ -36,11 +37,30 @@ impl Expired {
     fn sql(self) -> Option<&'static str> {
         Some(match self {
             Self::Tombstones => {
-                "DELETE FROM devices WHERE tenant_id = $1 AND serial_number IN ( \
-                 SELECT serial_number FROM devices WHERE tenant_id = $1 \
-                    AND deleted_at < $3 - interval '30 days' AND deleted_at >= reported_at \
-                    AND updated_at < $3 - interval '30 days' \
-                  LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                "WITH expired AS ( \
+                 SELECT d.serial_number FROM devices d WHERE d.tenant_id = $1 \
+                    AND d.deleted_at < $3 - interval '30 days' AND d.deleted_at >= d.reported_at \
+                    AND d.updated_at < $3 - interval '30 days' \
+                    AND NOT EXISTS (SELECT FROM okta_devices o WHERE o.tenant_id = $1 \
+                        AND o.serial_number = d.serial_number) \
+                    AND NOT EXISTS (SELECT FROM okta_devices o WHERE o.tenant_id = $1 \
+                        AND o.udid = d.udid) \
+                    AND NOT EXISTS (SELECT FROM okta_devices o WHERE o.tenant_id = $1 \
+                        AND o.integration_id IN (SELECT id FROM integrations WHERE tenant_id = $1) \
+                        AND o.okta_device_id = d.okta_device_id) \
+                  LIMIT $2 FOR UPDATE OF d SKIP LOCKED), \
+                 departed AS ( \
+                 INSERT INTO device_departures AS known \
+                     (tenant_id, serial_number, left_at, deleted_at, last_enrolled_at) \
+                 SELECT d.tenant_id, d.serial_number, d.left_at, d.deleted_at, d.last_enrolled_at \
+                   FROM devices d JOIN expired USING (serial_number) WHERE d.tenant_id = $1 \
+                     ON CONFLICT (tenant_id, serial_number) DO UPDATE SET \
+                 (left_at, deleted_at, last_enrolled_at) = ( \
+                     greatest(known.left_at, excluded.left_at), \
+                     greatest(known.deleted_at, excluded.deleted_at), \
+                     greatest(known.last_enrolled_at, excluded.last_enrolled_at))) \
+                 DELETE FROM devices WHERE tenant_id = $1 \
+                    AND serial_number IN (SELECT serial_number FROM expired)"
             }
             Self::Events => return None,
             Self::IdempotencyKeys => {

@@ -1,6 +1,6 @@
 //! Migrations, embedded in the binary; they run as the owner's role, never as the service's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
@@ -22,7 +22,7 @@ pub enum MigrateError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Runs what is pending, and says which. Several replicas may call it at once: they take turns.
+/// Runs what is pending, and returns which, with what was changed in existing rows. Several replicas may call it at once: they take turns.
 ///
 /// # Errors
 /// [`MigrateError`].
@@ -32,9 +32,22 @@ pub fn migrate(url: &SecretString) -> Result<Vec<String>, MigrateError> {
         .map_err(|error| MigrateError::Connect(NotConnected::of(&error.to_string())))?;
     take_turns(&mut connection).map_err(|error| MigrateError::Failed(error.into()))?;
     let ran = connection.run_pending_migrations(MIGRATIONS).map_err(MigrateError::Failed)?;
-    let ran = ran.iter().map(ToString::to_string).collect();
+    let ran: Vec<String> = ran.iter().map(ToString::to_string).collect();
     show_what_ran(&mut connection).map_err(|error| MigrateError::Failed(error.into()))?;
-    Ok(ran)
+    let notes = load_notes(&mut connection).map_err(|error| MigrateError::Failed(error.into()))?;
+    let with_note = |version: String| match notes.get(&version) {
+        Some(note) => format!("{version}: {note}"),
+        None => version,
+    };
+    Ok(ran.into_iter().map(with_note).collect())
+}
+
+/// What migrations changed in existing rows, by version.
+fn load_notes(connection: &mut PgConnection) -> QueryResult<BTreeMap<String, String>> {
+    use crate::store::schema::migration_notes as notes;
+    let rows: Vec<(String, String)> =
+        notes::table.select((notes::version, notes::note)).load(connection)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The service may see which migrations ran, so that it can refuse a schema that is behind.

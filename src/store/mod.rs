@@ -30,7 +30,7 @@ use crate::crypto::KeyWrap;
 use crate::model::TenantId;
 
 pub use devices::work_list::DeviceFilter;
-pub use devices::{ReportOutcome, Reported};
+pub use devices::{ReportOutcome, ReportResult};
 pub use error::StoreError;
 pub use event_hooks::StoredEventHook;
 pub use event_hooks::deliveries::HookCall;

@@ -48,6 +48,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    device_departures (tenant_id, serial_number) {
+        tenant_id -> Text,
+        serial_number -> Text,
+        left_at -> Nullable<Timestamptz>,
+        deleted_at -> Timestamptz,
+        last_enrolled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    device_snapshot_serials (tenant_id, snapshot_id, serial_number) {
+        tenant_id -> Text,
+        snapshot_id -> Text,
+        serial_number -> Text,
+    }
+}
+
+diesel::table! {
+    device_snapshots (tenant_id, snapshot_id) {
+        tenant_id -> Text,
+        snapshot_id -> Text,
+        began_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+        unenrolled -> Int8,
+    }
+}
+
+diesel::table! {
     devices (tenant_id, serial_number) {
         tenant_id -> Text,
         serial_number -> Text,
@@ -70,6 +98,15 @@ diesel::table! {
         enrollment_ended_at -> Nullable<Timestamptz>,
         macos_reported_at -> Nullable<Timestamptz>,
         ios_reported_at -> Nullable<Timestamptz>,
+        living -> Bool,
+        left_at -> Nullable<Timestamptz>,
+        enrolled_since -> Nullable<Timestamptz>,
+        last_enrolled_at -> Nullable<Timestamptz>,
+        check_in_last_seen_at -> Nullable<Timestamptz>,
+        check_in_reported_at -> Nullable<Timestamptz>,
+        lost_mode_enabled -> Nullable<Bool>,
+        lost_mode_reported_at -> Nullable<Timestamptz>,
+        merge_state -> Nullable<Jsonb>,
     }
 }
 
@@ -150,6 +187,13 @@ diesel::table! {
         lease_id -> Nullable<Uuid>,
         lease_until -> Nullable<Timestamptz>,
         attempts -> Int4,
+    }
+}
+
+diesel::table! {
+    migration_notes (version) {
+        version -> Text,
+        note -> Text,
     }
 }
 
@@ -312,6 +356,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     deployments,
     device_certificates,
     device_deliveries,
+    device_departures,
+    device_snapshot_serials,
+    device_snapshots,
     devices,
     event_hooks,
     events,
@@ -319,6 +366,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     integrations,
     jobs,
+    migration_notes,
     okta_budgets,
     okta_devices,
     okta_rereads,

@@ -12,9 +12,10 @@ use utoipa::openapi::{KnownFormat, Object, Ref};
 
 use crate::handlers::http::body::{invalid_field, not_null, pointer_of};
 use crate::handlers::http::problem::Problem;
+use crate::model::devices::merge::DeletionResult;
 use crate::model::devices::records::ListedDevice;
 use crate::model::devices::reports::{
-    Certificate, Configuration, Delivery, Enrollment, GroupResult, OktaVerify,
+    Certificate, CheckIn, Configuration, Delivery, Enrollment, LostMode, OktaVerify,
 };
 use crate::model::{
     DeviceRecord, IntegrationId, OktaDeviceId, Platform, ReportResults, SerialNumber, Udid,
@@ -34,10 +35,12 @@ where
     <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
 }
 
-/// What the MDM says of a device. A group that is absent is left as it is; `null` clears `udid`,
-/// `okta_device_id`, `okta_verify`, and what is said of one integration in `deliveries` and
-/// `certificates`. An enrolment is not cleared: it ends as `unenrolled` or `wiped`, or with the device's
-/// deletion.
+/// What the MDM reports about a device. A group that is absent stays as it is; `null` clears `udid`,
+/// `okta_device_id`, `okta_verify`, `check_in`, `lost_mode`, and the entry of one integration in
+/// `deliveries` and `certificates`. An enrolment is not cleared: it ends as `unenrolled` or `wiped`, or
+/// with the device's deletion. All times are between 1970-01-01 and 9999-12-31. A time up to 5 minutes
+/// ahead of our clock is stored as the time of receipt; one further ahead is refused, unless it says
+/// that the device left or was lost.
 #[expect(clippy::option_option, reason = "the outer is an absent field, the inner one null")]
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +49,7 @@ where
     "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D",
     "enrollment": { "state": "enrolled", "enrolled_at": "2025-01-15T09:00:00Z", "reported_at": "2025-01-15T09:30:00Z" },
     "okta_verify": { "installed_at": "2025-01-15T09:20:00Z", "reported_at": "2025-01-15T09:30:00Z" },
+    "check_in": { "last_seen_at": "2025-01-15T09:30:00Z", "reported_at": "2025-01-15T09:30:00Z" },
 }))]
 pub struct DeviceReportRequest {
     #[serde(default, deserialize_with = "not_null")]
@@ -70,6 +74,14 @@ pub struct DeviceReportRequest {
     #[serde(default, deserialize_with = "null_or")]
     #[schema(value_type = Option<OktaVerify>)]
     okta_verify: Option<Option<OktaVerify>>,
+    /// When the device last reached the MDM.
+    #[serde(default, deserialize_with = "null_or")]
+    #[schema(value_type = Option<CheckIn>)]
+    check_in: Option<Option<CheckIn>>,
+    /// Whether the device is in lost mode.
+    #[serde(default, deserialize_with = "null_or")]
+    #[schema(value_type = Option<LostMode>)]
+    lost_mode: Option<Option<LostMode>>,
     #[serde(default)]
     #[schema(schema_with = deliveries_schema)]
     deliveries: BTreeMap<IntegrationId, Option<Delivery>>,
@@ -206,9 +218,21 @@ pub struct DeviceResponse {
     enrollment: Option<Enrollment>,
     #[schema(required)]
     okta_verify: Option<OktaVerify>,
+    #[schema(required)]
+    check_in: Option<CheckIn>,
+    #[schema(required)]
+    lost_mode: Option<LostMode>,
     deliveries: BTreeMap<IntegrationId, Delivery>,
     /// For each integration the one that counts.
     certificates: BTreeMap<IntegrationId, Certificate>,
+    /// The latest time at which the device left the MDM: unenrolled, wiped, deleted and enrolled again,
+    /// or another platform. What was reported for it up to then is not shown and does not count.
+    #[schema(required)]
+    left_at: Option<DateTime<Utc>>,
+    /// The beginning of the device's present life: trust needs a sign-in since then. `null`: it never
+    /// left, and no `enrolled_at` was reported.
+    #[schema(required)]
+    present_since: Option<DateTime<Utc>>,
     /// The newest that was reported.
     #[schema(required)]
     reported_at: Option<DateTime<Utc>>,
@@ -273,14 +297,22 @@ pub enum BatchStatus {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceDeletedResponse {
     serial_number: SerialText,
-    result: DeletionResult,
+    result: DeletionOutcome,
+    /// True if `reported_at` was ahead of our clock: the time of receipt was stored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stored_as_of_receipt: bool,
 }
 
-/// `ignored_stale`: something newer is known, an enrolment or a deletion.
+/// What became of a deletion.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum DeletionResult {
+pub enum DeletionOutcome {
+    /// The device is gone.
     Deleted,
+    /// The device was enrolled again since. It stays, and what was reported for it before the deletion
+    /// no longer counts.
+    Applied,
+    /// The device was enrolled again since, and nothing changes.
     IgnoredStale,
 }
 
@@ -294,6 +326,8 @@ impl From<DeviceReportRequest> for ReportFields {
             reported_at,
             enrollment,
             okta_verify,
+            check_in,
+            lost_mode,
             deliveries,
             certificates,
         } = request;
@@ -305,6 +339,8 @@ impl From<DeviceReportRequest> for ReportFields {
             reported_at,
             enrollment,
             okta_verify,
+            check_in,
+            lost_mode,
             deliveries,
             certificates,
         }
@@ -317,9 +353,11 @@ impl From<&DeviceRecord> for DeviceResponse {
             serial_number: SerialText(record.serial_number.clone()),
             platform: record.platform,
             udid: record.known_udid().map(ToString::to_string),
-            okta_device_id: record.known_okta_device_id().map(ToString::to_string),
+            okta_device_id: record.counting_okta_device_id().map(ToString::to_string),
             enrollment: record.enrollment.clone(),
             okta_verify: record.counting_okta_verify().cloned(),
+            check_in: record.counting_check_in().cloned(),
+            lost_mode: record.counting_lost_mode(),
             deliveries: record
                 .counting_deliveries()
                 .map(|(id, delivery)| (id, delivery.clone()))
@@ -328,6 +366,8 @@ impl From<&DeviceRecord> for DeviceResponse {
                 .counting_certificates()
                 .map(|(id, certificate)| (id, certificate.clone()))
                 .collect(),
+            left_at: record.left_at(),
+            present_since: record.present_since(),
             reported_at: record.reported_at(),
             updated_at: record.updated_at,
             configuration: None,
@@ -349,13 +389,16 @@ impl From<ReportOutcome> for DeviceReportResponse {
     }
 }
 
-impl From<(SerialNumber, GroupResult)> for DeviceDeletedResponse {
-    fn from((serial_number, result): (SerialNumber, GroupResult)) -> Self {
+impl From<(SerialNumber, DeletionResult, bool)> for DeviceDeletedResponse {
+    fn from(
+        (serial_number, result, stored_as_of_receipt): (SerialNumber, DeletionResult, bool),
+    ) -> Self {
         let result = match result {
-            GroupResult::Applied | GroupResult::Unchanged => DeletionResult::Deleted,
-            GroupResult::IgnoredStale => DeletionResult::IgnoredStale,
+            DeletionResult::Deleted => DeletionOutcome::Deleted,
+            DeletionResult::Applied => DeletionOutcome::Applied,
+            DeletionResult::IgnoredStale => DeletionOutcome::IgnoredStale,
         };
-        Self { serial_number: SerialText(serial_number), result }
+        Self { serial_number: SerialText(serial_number), result, stored_as_of_receipt }
     }
 }
 

@@ -54,7 +54,8 @@ impl QueryParams for ListDevicesParams {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeleteDeviceParams {
-    /// When the device left, by the MDM's clock; now when it is left out.
+    /// When the device left, by the MDM's clock; by default newer than everything that is known. A time
+    /// ahead of our clock is stored as the time of receipt.
     #[param(format = DateTime, nullable = false)]
     reported_at: Option<String>,
 }
@@ -140,15 +141,17 @@ pub async fn get_device(
 
 /// Report a device
 ///
-/// Merged group by group: what is absent stays, `null` clears, and what is older than what is known
-/// is ignored, so that reports may come late, twice and in any order.
+/// Merged group by group: what is absent stays, `null` clears, and what is older than what is known is
+/// ignored, so that reports may come late, twice and in any order. A leave (`unenrolled`, `wiped`,
+/// `ended_at`) counts whenever its report arrives. An identifier that another living device has is
+/// refused (`identifier_taken`), and the other groups are merged all the same.
 #[utoipa::path(
     operation_id = "update_device", tag = "Devices", params(SerialNumberPath),
     request_body = DeviceReportRequest,
     responses(
         (status = 200, description = "Merged", body = DeviceReportResponse),
         (status = 201, description = "Not known before, or deleted", body = DeviceReportResponse),
-        (status = 409, description = "platform_mismatch, identifier_taken, changed_meanwhile"),
+        (status = 409, description = "platform_mismatch, changed_meanwhile"),
     ),
     security(("bearer" = ["odt:inventory"])),
 )]
@@ -166,8 +169,10 @@ pub async fn update_device(
 
 /// Delete a device
 ///
-/// What was reported up to `reported_at` is forgotten, and stays so when it is reported late; what is
-/// reported later brings the device back. An unknown device can be deleted too.
+/// Up to `reported_at` nothing brings the device back, also when it is reported late; a later enrolment
+/// does. Unless that enrolment says `continues`, what was reported before the deletion no longer
+/// counts. The tombstone keeps the identifiers for 30 days, and longer while an Okta org has a record
+/// with one of them. An unknown device can be deleted too.
 #[utoipa::path(
     operation_id = "delete_device", tag = "Devices",
     params(SerialNumberPath, DeleteDeviceParams),

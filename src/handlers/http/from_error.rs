@@ -150,12 +150,6 @@ fn of_device(error: &DeviceError) -> Problem {
                 known.as_str()
             ),
         ),
-        DeviceError::IdentifierTaken { identifier, holder } => Problem::new(
-            kinds::IDENTIFIER_TAKEN,
-            format!(
-                "Device {holder} has this {identifier}. Correct it, or clear or delete it there first."
-            ),
-        ),
         DeviceError::Mismatch { serial_number, field } => Problem::new(
             kinds::DEVICE_MISMATCH,
             format!(

@@ -52,7 +52,6 @@ kinds! {
     IDEMPOTENCY_IN_FLIGHT 409 All "idempotency_in_flight" "Request still in flight" "An earlier request with this Idempotency-Key has not ended.";
     IDEMPOTENT_RESULT_GONE 409 All "idempotent_result_gone" "Result is gone" "What this Idempotency-Key created has been deleted since.";
     PLATFORM_MISMATCH 409 All "platform_mismatch" "Another platform" "A report for another platform than the device is enrolled with, without `enrollment`.";
-    IDENTIFIER_TAKEN 409 All "identifier_taken" "Identifier of another device" "The UDID or Okta device id is that of another living device; `detail` names it.";
     DEVICE_MISMATCH 409 All "device_mismatch" "Not the device that was reported" "The inventory knows the device with another UDID or platform.";
     STALE_VERSION 412 All "stale_version" "Stale version" "`If-Match` names another version than the current one.";
     BODY_TOO_LARGE 413 All "body_too_large" "Body too large" "The body has more bytes than the operation takes: 64 KiB, 256 KiB for event hooks, 2 MiB for up to 1,000 devices.";

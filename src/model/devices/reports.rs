@@ -1,5 +1,5 @@
-//! What the MDM says of a device: a report in groups, each with the time at which it was true, and how
-//! each group was taken. What a report does to a device is in `device_records`.
+//! What the MDM reports about a device: groups, each with the time at which it was true, and the result
+//! of merging each group. How a report changes a device is in `merge`.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::numbers::whole_number;
 use crate::model::{IntegrationId, OktaDeviceId, Platform, SerialNumber, Udid};
 
-/// How far ahead of our clock a report may be (contract §5).
-pub const CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
-
-/// How a device stands with the MDM. In the order in which one wins over another of the same time:
-/// a device is never trusted for the sake of a tie.
+/// The state of a device in the MDM. Of two states with the same time, the later one in this order
+/// stands, so that a tie never makes a device trusted.
 #[derive(
     Debug,
     Clone,
@@ -52,7 +49,7 @@ impl TryFrom<String> for EnrollmentState {
     }
 }
 
-/// Whether the device is enrolled with the MDM.
+/// Whether the device is enrolled in the MDM.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
@@ -61,6 +58,40 @@ pub struct Enrollment {
     pub state: EnrollmentState,
     #[serde(default)]
     pub enrolled_at: Option<DateTime<Utc>>,
+    /// When an enrolment ended, if the MDM knows it better than by `reported_at`. What was reported for
+    /// the device up to then no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// With `enrolled`, after the device was deleted: true if the device itself was enrolled all along,
+    /// as when an MDM imports its devices again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(default = false)]
+    pub continues: bool,
+    /// When this was true, by the MDM's clock.
+    pub reported_at: DateTime<Utc>,
+    /// The time as it was sent, where it was ahead of our clock and `reported_at` is that of receipt.
+    #[serde(skip)]
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// When the device last reached the MDM.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct CheckIn {
+    pub last_seen_at: DateTime<Utc>,
+    /// When this was true, by the MDM's clock.
+    pub reported_at: DateTime<Utc>,
+}
+
+/// Whether the device is in lost mode. A device in lost mode is not trusted.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct LostMode {
+    pub enabled: bool,
     /// When this was true, by the MDM's clock.
     pub reported_at: DateTime<Utc>,
 }
@@ -111,17 +142,20 @@ pub struct Certificate {
     pub reported_at: DateTime<Utc>,
 }
 
-/// A report, checked. In each group the outer `None` leaves it untouched, the inner one clears it.
-#[derive(Debug, Clone)]
+/// A valid report. In each group the outer `None` leaves it untouched, the inner one clears it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceReport {
     pub serial_number: SerialNumber,
     pub platform: Platform,
-    /// The time of the identifiers and of what is cleared.
-    pub reported_at: DateTime<Utc>,
+    /// The time of the identifiers and of cleared groups; by default the newest of the groups, or the
+    /// time of receipt.
+    pub reported_at: Option<DateTime<Utc>>,
     pub udid: Option<Option<Udid>>,
     pub okta_device_id: Option<Option<OktaDeviceId>>,
     pub enrollment: Option<Enrollment>,
     pub okta_verify: Option<Option<OktaVerify>>,
+    pub check_in: Option<Option<CheckIn>>,
+    pub lost_mode: Option<Option<LostMode>>,
     pub deliveries: BTreeMap<IntegrationId, Option<Delivery>>,
     pub certificates: BTreeMap<IntegrationId, Option<Certificate>>,
 }
@@ -164,7 +198,7 @@ impl Configuration {
     }
 }
 
-/// How a group of a report was taken.
+/// The result of merging one group of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupResult {
@@ -172,45 +206,62 @@ pub enum GroupResult {
     Unchanged,
     /// It is older than what is known, or belongs to an earlier enrolment.
     IgnoredStale,
+    /// Its time is more than 5 minutes ahead of our clock. Other groups of the report were applied.
+    IgnoredAhead,
     Applied,
+    /// Only of `identity`: another device has the identifier, see `identifiers_taken`.
+    IdentifierTaken,
 }
 
-/// How the groups of a report were taken: those that were in it.
+/// An identifier of a report that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct IdentifierTaken {
+    /// `udid` or `okta_device_id`.
+    #[schema(example = "udid")]
+    pub identifier: &'static str,
+    /// The serial number of the device that has it.
+    #[schema(value_type = String, example = "C02ABC123DEF")]
+    pub holder: SerialNumber,
+}
+
+/// The results for the groups that were in a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ReportResults {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub identity: Option<GroupResult>,
+    /// Which identifiers another device has, and which device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identifiers_taken: Vec<IdentifierTaken>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub enrollment: Option<GroupResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub okta_verify: Option<GroupResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub check_in: Option<GroupResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub lost_mode: Option<GroupResult>,
     pub deliveries: BTreeMap<IntegrationId, GroupResult>,
     pub certificates: BTreeMap<IntegrationId, GroupResult>,
+    /// JSON pointers of the times that were ahead of our clock. They were stored as the time of receipt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["/enrollment/reported_at"]))]
+    pub stored_as_of_receipt: Vec<String>,
 }
 
-impl ReportResults {
-    /// Whether any group changed what is known.
-    pub fn any_applied(&self) -> bool {
-        let single = [self.identity, self.enrollment, self.okta_verify];
-        let mut all = single.iter().flatten();
-        let mut listed = self.deliveries.values().chain(self.certificates.values());
-        all.any(|result| *result == GroupResult::Applied)
-            || listed.any(|result| *result == GroupResult::Applied)
-    }
-}
-
-/// Why a whole report is refused; nothing of it is kept.
+/// Why a whole report is refused; nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportRefusal {
-    /// Nobody has said whether this device is enrolled.
+    /// The report says nothing about the enrolment of a device that is unknown or deleted.
     EnrollmentNeeded,
-    /// It is known as one of another platform, and a change of platform is a new enrolment.
+    /// The device is known with another platform, and the report does not say that it was enrolled.
     PlatformMismatch { known: Platform },
-    /// Another living device has this identifier.
-    IdentifierTaken { identifier: &'static str, holder: SerialNumber },
     /// No integration of this tenant; `group` is `deliveries` or `certificates`.
     UnknownIntegration { group: &'static str, id: IntegrationId },
+    /// JSON pointers of times that are too far ahead of our clock.
+    Ahead(Vec<String>),
 }

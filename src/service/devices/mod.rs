@@ -7,9 +7,10 @@ pub use report_fields::ReportFields;
 
 use chrono::{DateTime, Utc};
 
-use self::report_fields::{Checking, stored};
+use self::report_fields::Checking;
+use crate::model::devices::merge::DeletionResult;
 use crate::model::devices::records::ListedDevice;
-use crate::model::devices::reports::{Configuration, GroupResult};
+use crate::model::devices::reports::Configuration;
 use crate::model::{
     Caller, DeviceRecord, DeviceReport, IntegrationId, Page, PageRequest, ReportRefusal, Scope,
     SerialNumber,
@@ -41,7 +42,7 @@ impl Service {
     ) -> Result<ReportOutcome, Error> {
         self.require(caller, Scope::OdtInventory).await?;
         let serial_number = parse_serial(serial_number)?;
-        let report = fields.check(Some(&serial_number), "", Utc::now()).map_err(Error::Invalid)?;
+        let report = fields.check(Some(&serial_number), "").map_err(Error::Invalid)?;
         let outcomes = self.store.update_devices(&caller.tenant, vec![report]).await?;
         // One report has one outcome.
         let outcome = outcomes.into_iter().next().ok_or(DeviceError::NotFound(serial_number))?;
@@ -67,10 +68,9 @@ impl Service {
         if let Some((code, detail)) = refusal {
             return Err(Error::Invalid(vec![FieldError::new("/devices", code, detail)]));
         }
-        let now = Utc::now();
         let checked = sent.into_iter().enumerate().map(|(place, fields)| {
             let fields = fields.map_err(|error| vec![error])?;
-            fields.check(None, &root_of(place), now)
+            fields.check(None, &root_of(place))
         });
         let checked: Vec<Result<DeviceReport, Vec<FieldError>>> = checked.collect();
         let reports: Vec<DeviceReport> =
@@ -104,8 +104,8 @@ impl Service {
         })
     }
 
-    /// Deletes a device; its tombstone keeps late reports from bringing it back. Answers the serial
-    /// number in its one spelling, and whether the device is gone.
+    /// Deletes a device; its tombstone keeps late reports from bringing it back. Returns the normalized
+    /// serial number, whether the device is gone, and whether the time was ahead of the clock.
     ///
     /// # Errors
     /// `Invalid`.
@@ -114,16 +114,15 @@ impl Service {
         caller: &Caller,
         serial_number: &str,
         reported_at: Option<&str>,
-    ) -> Result<(SerialNumber, GroupResult), Error> {
+    ) -> Result<(SerialNumber, DeletionResult, bool), Error> {
         self.require(caller, Scope::OdtInventory).await?;
         let serial_number = parse_serial(serial_number)?;
-        let mut checking = Checking::new("/query", Utc::now());
-        let at = reported_at
-            .and_then(|text| parse_time(&mut checking, "/reported_at", text))
-            .map(|at| checking.reported_at("/reported_at", at));
+        let mut checking = Checking::new("/query");
+        let at = reported_at.and_then(|text| parse_time(&mut checking, "/reported_at", text));
         checking.done(Some(())).map_err(Error::Invalid)?;
-        let result = self.store.delete_device(&caller.tenant, serial_number.clone(), at).await?;
-        Ok((serial_number, result))
+        let (result, was_ahead) =
+            self.store.delete_device(&caller.tenant, serial_number.clone(), at).await?;
+        Ok((serial_number, result, was_ahead))
     }
 
     /// Living devices; with an integration, the enrolled ones that it is meant for.
@@ -152,7 +151,7 @@ fn root_of(place: usize) -> String {
 }
 
 fn parse_serial(text: &str) -> Result<SerialNumber, Error> {
-    let mut checking = Checking::new("/path", Utc::now());
+    let mut checking = Checking::new("/path");
     let parsed =
         checking.identifier("/serial_number", SerialNumber::parse(text), SerialNumber::FORM);
     checking.done(parsed).map_err(Error::Invalid)
@@ -164,11 +163,11 @@ fn parse_time(checking: &mut Checking, pointer: &str, text: &str) -> Option<Date
     if parsed.is_err() {
         checking.refuse(pointer, "invalid", "Send a time such as 2026-01-31T12:00:00Z.");
     }
-    parsed.ok().map(stored)
+    parsed.ok().map(|at| checking.time(pointer, at))
 }
 
 fn check_query(query: &DeviceQuery) -> Result<DeviceFilter, Vec<FieldError>> {
-    let mut checking = Checking::new("/query", Utc::now());
+    let mut checking = Checking::new("/query");
     let (configuration, ends) = (&query.configuration, &query.certificate_expires_before);
     if query.integration_id.is_none() && (configuration.is_some() || ends.is_some()) {
         let detail = "Name the integration that configuration and certificate_expires_before are asked about.";
@@ -205,8 +204,12 @@ fn of_refusal(refusal: ReportRefusal, root: &str) -> Error {
             "No such integration in this tenant. List them with GET /integrations/okta-device-trust.",
         ),
         ReportRefusal::PlatformMismatch { known } => DeviceError::PlatformMismatch { known }.into(),
-        ReportRefusal::IdentifierTaken { identifier, holder } => {
-            DeviceError::IdentifierTaken { identifier, holder }.into()
+        ReportRefusal::Ahead(pointers) => {
+            let detail = "This is more than 5 minutes ahead of our clock. Set the clock of the sender right.";
+            let error = |pointer: &String| {
+                FieldError::new(&format!("{root}{pointer}"), "reported_in_the_future", detail)
+            };
+            Error::Invalid(pointers.iter().map(error).collect())
         }
     }
 }

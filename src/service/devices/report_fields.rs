@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::model::devices::reports::{CLOCK_SKEW, Certificate, Delivery, Enrollment, OktaVerify};
+use crate::model::devices::reports::{
+    Certificate, CheckIn, Delivery, Enrollment, EnrollmentState, LostMode, OktaVerify,
+};
 use crate::model::{
     DeviceIdentifierError, DeviceReport, IntegrationId, OktaDeviceId, Platform, SerialNumber, Udid,
 };
@@ -27,26 +29,26 @@ pub struct ReportFields {
     pub reported_at: Option<DateTime<Utc>>,
     pub enrollment: Option<Enrollment>,
     pub okta_verify: Option<Option<OktaVerify>>,
+    pub check_in: Option<Option<CheckIn>>,
+    pub lost_mode: Option<Option<LostMode>>,
     pub deliveries: BTreeMap<IntegrationId, Option<Delivery>>,
     pub certificates: BTreeMap<IntegrationId, Option<Certificate>>,
 }
 
-/// To the microsecond, as PostgreSQL keeps it: what is equal stays equal.
-pub(in crate::service) fn stored(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.trunc_subsecs(6)
-}
+/// The first and the last time that can be stored, in seconds: the years 1970 to 9999. PostgreSQL and
+/// the JSON of other systems read no others.
+const TIMES: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
 
 /// Collects what is wrong, each with its place below `root`.
 pub(in crate::service) struct Checking {
     root: String,
-    now: DateTime<Utc>,
     errors: Vec<FieldError>,
 }
 
 impl Checking {
     /// `root` is the JSON pointer of the report in the body.
-    pub(in crate::service) fn new(root: &str, now: DateTime<Utc>) -> Self {
-        Self { root: root.to_owned(), now, errors: Vec::new() }
+    pub(in crate::service) fn new(root: &str) -> Self {
+        Self { root: root.to_owned(), errors: Vec::new() }
     }
 
     pub(in crate::service) fn refuse(
@@ -67,17 +69,15 @@ impl Checking {
         parsed.map_err(|error| self.refuse(pointer, error.code(), form)).ok()
     }
 
-    /// A time of the MDM's clock, which may be ahead of ours by no more than the skew.
-    pub(in crate::service) fn reported_at(
-        &mut self,
-        pointer: &str,
-        at: DateTime<Utc>,
-    ) -> DateTime<Utc> {
-        if at > self.now + CLOCK_SKEW {
-            let detail = "This is more than 5 minutes ahead of our clock. Set the clock of the sender right.";
-            self.refuse(pointer, "reported_in_the_future", detail);
+    /// The time as PostgreSQL stores it, to the microsecond, so that equal times stay equal. A leap second
+    /// is the first second of the next minute.
+    pub(in crate::service) fn time(&mut self, pointer: &str, time: DateTime<Utc>) -> DateTime<Utc> {
+        let stored = DateTime::from_timestamp_micros(time.timestamp_micros()).unwrap_or_default();
+        if !TIMES.contains(&time.timestamp()) || !TIMES.contains(&stored.timestamp()) {
+            let detail = "Send a time between 1970-01-01T00:00:00Z and 9999-12-31T23:59:59Z.";
+            self.refuse(pointer, "out_of_range", detail);
         }
-        stored(at)
+        stored
     }
 
     /// # Errors
@@ -90,17 +90,39 @@ impl Checking {
     }
 
     fn enrollment(&mut self, sent: &Enrollment) -> Enrollment {
+        if sent.continues && sent.state != EnrollmentState::Enrolled {
+            let detail =
+                "Only an enrolled device can continue its enrolment. Leave this field out.";
+            self.refuse("/enrollment/continues", "invalid", detail);
+        }
         Enrollment {
             state: sent.state,
-            enrolled_at: sent.enrolled_at.map(stored),
-            reported_at: self.reported_at("/enrollment/reported_at", sent.reported_at),
+            enrolled_at: sent.enrolled_at.map(|at| self.time("/enrollment/enrolled_at", at)),
+            ended_at: sent.ended_at.map(|at| self.time("/enrollment/ended_at", at)),
+            continues: sent.continues,
+            reported_at: self.time("/enrollment/reported_at", sent.reported_at),
+            sent_at: None,
         }
     }
 
     fn okta_verify(&mut self, sent: &OktaVerify) -> OktaVerify {
         OktaVerify {
-            installed_at: stored(sent.installed_at),
-            reported_at: self.reported_at("/okta_verify/reported_at", sent.reported_at),
+            installed_at: self.time("/okta_verify/installed_at", sent.installed_at),
+            reported_at: self.time("/okta_verify/reported_at", sent.reported_at),
+        }
+    }
+
+    fn check_in(&mut self, sent: &CheckIn) -> CheckIn {
+        CheckIn {
+            last_seen_at: self.time("/check_in/last_seen_at", sent.last_seen_at),
+            reported_at: self.time("/check_in/reported_at", sent.reported_at),
+        }
+    }
+
+    fn lost_mode(&mut self, sent: &LostMode) -> LostMode {
+        LostMode {
+            enabled: sent.enabled,
+            reported_at: self.time("/lost_mode/reported_at", sent.reported_at),
         }
     }
 
@@ -112,8 +134,8 @@ impl Checking {
         }
         Delivery {
             config_version: sent.config_version,
-            delivered_at: stored(sent.delivered_at),
-            reported_at: self.reported_at(&format!("{place}/reported_at"), sent.reported_at),
+            delivered_at: self.time(&format!("{place}/delivered_at"), sent.delivered_at),
+            reported_at: self.time(&format!("{place}/reported_at"), sent.reported_at),
         }
     }
 
@@ -133,12 +155,13 @@ impl Checking {
             let detail = "Send the serial number of the certificate as 1 to 64 hexadecimal digits.";
             self.refuse(&format!("{place}/serial_number"), code, detail);
         }
-        let (not_before, not_after) = (stored(sent.not_before), stored(sent.not_after));
+        let not_before = self.time(&format!("{place}/not_before"), sent.not_before);
+        let not_after = self.time(&format!("{place}/not_after"), sent.not_after);
         if not_after <= not_before {
             let detail = "A certificate ends after it begins.";
             self.refuse(&format!("{place}/not_after"), "out_of_range", detail);
         }
-        let reported_at = self.reported_at(&format!("{place}/reported_at"), sent.reported_at);
+        let reported_at = self.time(&format!("{place}/reported_at"), sent.reported_at);
         Certificate { serial_number, not_before, not_after, reported_at }
     }
 }
@@ -152,9 +175,8 @@ impl ReportFields {
         self,
         serial_number: Option<&SerialNumber>,
         root: &str,
-        now: DateTime<Utc>,
     ) -> Result<DeviceReport, Vec<FieldError>> {
-        let mut checking = Checking::new(root, now);
+        let mut checking = Checking::new(root);
         let serial_number = checking_serial(&mut checking, serial_number, self.serial_number);
         for (group, named) in
             [("/deliveries", self.deliveries.len()), ("/certificates", self.certificates.len())]
@@ -176,6 +198,9 @@ impl ReportFields {
         let enrollment = self.enrollment.as_ref().map(|sent| checking.enrollment(sent));
         let okta_verify =
             self.okta_verify.map(|sent| sent.as_ref().map(|sent| checking.okta_verify(sent)));
+        let check_in = self.check_in.map(|sent| sent.as_ref().map(|sent| checking.check_in(sent)));
+        let lost_mode =
+            self.lost_mode.map(|sent| sent.as_ref().map(|sent| checking.lost_mode(sent)));
         let deliveries: BTreeMap<_, _> = self
             .deliveries
             .iter()
@@ -186,21 +211,18 @@ impl ReportFields {
             .iter()
             .map(|(id, sent)| (*id, sent.as_ref().map(|sent| checking.certificate(*id, sent))))
             .collect();
-        let newest = (enrollment.iter().map(|group| group.reported_at))
-            .chain(okta_verify.iter().flatten().map(|group| group.reported_at))
-            .chain(deliveries.values().flatten().map(|group| group.reported_at))
-            .chain(certificates.values().flatten().map(|group| group.reported_at))
-            .max();
-        let told = self.reported_at.map(|at| checking.reported_at("/reported_at", at));
+        let reported_at = self.reported_at.map(|at| checking.time("/reported_at", at));
         let report = serial_number.map(|serial_number| DeviceReport {
             serial_number,
             platform: self.platform,
-            reported_at: told.or(newest).unwrap_or_else(|| stored(now)),
+            reported_at,
             // What could not be read is in the errors, so that this is never used with a gap.
             udid: udid.flatten(),
             okta_device_id: okta.flatten(),
             enrollment,
             okta_verify,
+            check_in,
+            lost_mode,
             deliveries,
             certificates,
         });

@@ -42,9 +42,6 @@ pub enum DeviceError {
     /// A report for another platform than the known one, which does not say that it is enrolled anew.
     #[error("the device is known as one of {}", .known.as_str())]
     PlatformMismatch { known: Platform },
-    /// `identifier` is the field of the report.
-    #[error("the {identifier} is that of device {holder}")]
-    IdentifierTaken { identifier: &'static str, holder: SerialNumber },
     /// What a device is to be given is asked for with another identity than the MDM reported.
     #[error("the {field} is not that of device {serial_number}")]
     Mismatch { serial_number: SerialNumber, field: &'static str },

@@ -1,22 +1,23 @@
-//! The inventory: reports are merged in memory over rows that are held, and written set by set, so
-//! that a thousand reports cost the round trips of one. What may not be is refused before anything is
-//! written; no report spoils another.
+//! The inventory: reports are merged in memory over locked rows, and written set by set, so that a
+//! thousand reports cost the round trips of one. A refused report affects no other.
 
 pub(in crate::store) mod rows;
 pub(in crate::store) mod work_list;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::sql_types::{Array, Text};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz};
 use uuid::Uuid;
 
-use crate::model::devices::reports::GroupResult;
+use crate::model::devices::merge::DeletionResult;
+use crate::model::devices::receipt::Stamp;
 use crate::model::{
-    DeviceRecord, DeviceReport, IntegrationId, ReportRefusal, ReportResults, SerialNumber, TenantId,
+    DeviceRecord, DeviceReport, IntegrationId, OktaDeviceId, ReportRefusal, ReportResults,
+    SerialNumber, TenantId, Udid,
 };
 use crate::store::devices::rows::{
     delete_placeholders, load_records, lock_or_insert, write_records,
@@ -38,7 +39,7 @@ pub struct ReportOutcome {
 }
 
 /// What became of one report.
-pub type Reported = Result<ReportOutcome, ReportRefusal>;
+pub type ReportResult = Result<ReportOutcome, ReportRefusal>;
 
 impl Store {
     /// Merges reports, in their order, all in one transaction; one result for each.
@@ -50,7 +51,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         reports: Vec<DeviceReport>,
-    ) -> Result<Vec<Reported>, StoreError> {
+    ) -> Result<Vec<ReportResult>, StoreError> {
         let reports = Arc::new(reports);
         for _ in 0..ATTEMPTS {
             let reports = Arc::clone(&reports);
@@ -64,8 +65,9 @@ impl Store {
         Err(StoreError::ChangedMeanwhile)
     }
 
-    /// Deletes what is known of a device up to `at`, by default all of it. Its tombstone stays, also of
-    /// a device that nobody had reported.
+    /// Deletes a device, unless it was enrolled after `at`; by default whatever is known. Its tombstone
+    /// stays, also of a device that was never reported. Also answers whether `at` was ahead of the clock,
+    /// so that the time of receipt took its place.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -74,21 +76,25 @@ impl Store {
         tenant: &TenantId,
         serial_number: SerialNumber,
         at: Option<DateTime<Utc>>,
-    ) -> Result<GroupResult, StoreError> {
+    ) -> Result<(DeletionResult, bool), StoreError> {
         self.in_tenant(tenant, move |tx| {
             let now = tx.now;
             let serials = [serial_number.as_str()];
             jobs::register_tenant(tx)?;
-            lock_or_insert(tx, &serials)?;
-            let known = load_records(tx, &serials)?.remove(&serial_number);
-            let before = known.unwrap_or_else(|| DeviceRecord::new(serial_number.clone(), now));
+            let fresh = lock_or_insert(tx, &serials)?;
+            let before = load_records(tx, &serials)?.remove(&serial_number);
+            let before = before.unwrap_or_else(|| DeviceRecord::new(serial_number.clone(), now));
             let mut after = before.clone();
-            let result = after.delete(at, now);
+            if !fresh.is_empty() {
+                load_departures(tx, &serials)?.apply(&mut after);
+            }
+            let stamp = at.map(|at| Stamp::received(at, now));
+            let result = after.delete(stamp, now);
             if after != before {
                 after.updated_at = now;
                 write_records(tx, &[(&before, &after)])?;
             }
-            Ok(result)
+            Ok((result, stamp.is_some_and(Stamp::was_ahead)))
         })
         .await
     }
@@ -124,25 +130,30 @@ fn is_retryable_conflict(error: &StoreError) -> bool {
     }
 }
 
-fn merge_reports(tx: &mut Tx<'_>, reports: &[DeviceReport]) -> Result<Vec<Reported>, StoreError> {
-    // Each once and in order: two batches then wait for each other, and never in a circle.
+fn merge_reports(
+    tx: &mut Tx<'_>,
+    reports: &[DeviceReport],
+) -> Result<Vec<ReportResult>, StoreError> {
+    // Each once and in order, so that two batches cannot deadlock.
     let serials: BTreeSet<&str> = reports.iter().map(|r| r.serial_number.as_str()).collect();
     let serials: Vec<&str> = serials.into_iter().collect();
-    // A tenant may report devices before it has connected an org, and their tombstones are forgotten too.
+    // A tenant may report devices before it has connected an org, and their tombstones expire too.
     jobs::register_tenant(tx)?;
     let fresh = lock_or_insert(tx, &serials)?;
     let before = load_records(tx, &serials)?;
+    let records: BTreeMap<_, _> = before
+        .iter()
+        .filter(|(serial, _)| !fresh.contains(serial.as_str()))
+        .map(|(serial, record)| (serial.clone(), record.clone()))
+        .collect();
     let mut batch = Batch {
         integrations: load_integrations(tx, reports)?,
-        holders: load_holders(tx, reports)?,
-        records: before
-            .iter()
-            .filter(|(serial, _)| !fresh.contains(serial.as_str()))
-            .map(|(serial, record)| (serial.clone(), record.clone()))
-            .collect(),
+        holders: load_holders(tx, reports, &records)?,
+        departures: load_departures(tx, &to_strs(&fresh))?,
+        records,
         now: tx.now,
     };
-    let outcomes: Vec<Reported> = reports.iter().map(|report| batch.merge(report)).collect();
+    let outcomes: Vec<ReportResult> = reports.iter().map(|report| batch.merge(report)).collect();
     let after = batch.records;
     let changed: Vec<_> = before
         .iter()
@@ -150,7 +161,7 @@ fn merge_reports(tx: &mut Tx<'_>, reports: &[DeviceReport]) -> Result<Vec<Report
         .filter(|(before, after)| before != after)
         .collect();
     write_records(tx, &changed)?;
-    // What was held for devices whose reports were all refused must not stay.
+    // Rows that were inserted for devices whose reports were all refused must not stay.
     let refused: Vec<&str> = fresh
         .iter()
         .map(String::as_str)
@@ -160,31 +171,36 @@ fn merge_reports(tx: &mut Tx<'_>, reports: &[DeviceReport]) -> Result<Vec<Report
     Ok(outcomes)
 }
 
+fn to_strs(serials: &HashSet<String>) -> Vec<&str> {
+    serials.iter().map(String::as_str).collect()
+}
+
 /// One batch in memory: each report sees what the ones before it left.
 struct Batch {
     integrations: BTreeSet<IntegrationId>,
-    /// Who has which identifier, by its kind and text.
+    /// Which living device has which identifier, by its kind and text.
     holders: HashMap<(&'static str, String), SerialNumber>,
+    departures: Departures,
     records: BTreeMap<SerialNumber, DeviceRecord>,
     now: DateTime<Utc>,
 }
 
 impl Batch {
-    fn merge(&mut self, report: &DeviceReport) -> Reported {
+    fn merge(&mut self, report: &DeviceReport) -> ReportResult {
         self.refuse_unknown_integrations(report)?;
+        let received = report.receive(self.now)?;
         let known = self.records.get(&report.serial_number);
         let created = !known.is_some_and(DeviceRecord::is_living);
-        let fresh = || DeviceRecord::new(report.serial_number.clone(), self.now);
+        let fresh = || {
+            let mut record = DeviceRecord::new(report.serial_number.clone(), self.now);
+            self.departures.apply(&mut record);
+            record
+        };
         let before = known.cloned().unwrap_or_else(fresh);
         let mut record = before.clone();
-        let results = record.apply(report)?;
-        for claimed in identifiers_of(&record) {
-            let holder = self.holders.get(&claimed);
-            if let Some(holder) = holder.filter(|holder| **holder != report.serial_number) {
-                let holder = holder.clone();
-                return Err(ReportRefusal::IdentifierTaken { identifier: claimed.0, holder });
-            }
-        }
+        let results = record.apply(&received, &|kind, value| {
+            self.holders.get(&(kind, value.to_owned())).cloned()
+        })?;
         for released in identifiers_of(&before) {
             self.holders.remove(&released);
         }
@@ -210,11 +226,55 @@ impl Batch {
     }
 }
 
-/// The identifiers that no other device of the tenant may have.
+/// The identifiers that no other living device of the tenant may have; a deleted device has none of
+/// these.
 fn identifiers_of(record: &DeviceRecord) -> impl Iterator<Item = (&'static str, String)> {
-    let udid = record.known_udid().map(|udid| ("udid", udid.to_string()));
-    let okta = record.known_okta_device_id().map(|id| ("okta_device_id", id.to_string()));
-    udid.into_iter().chain(okta)
+    let living = Some(record).filter(|record| record.is_living());
+    let udid = living.and_then(DeviceRecord::known_udid);
+    let okta = living.and_then(DeviceRecord::known_okta_device_id);
+    let udid = udid.map(|udid| ("udid", udid.to_string()));
+    udid.into_iter().chain(okta.map(|id| ("okta_device_id", id.to_string())))
+}
+
+#[derive(QueryableByName)]
+struct DepartureRow {
+    #[diesel(sql_type = Text)]
+    serial_number: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    left_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamptz)]
+    deleted_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_enrolled_at: Option<DateTime<Utc>>,
+}
+
+/// What is left of devices whose tombstones expired, by serial number.
+#[derive(Default)]
+struct Departures(HashMap<String, DepartureRow>);
+
+impl Departures {
+    /// The device comes back as if its tombstone were still there.
+    fn apply(&self, record: &mut DeviceRecord) {
+        let Some(departure) = self.0.get(record.serial_number.as_str()) else { return };
+        record.lives.left_at = departure.left_at;
+        record.lives.last_enrolled_at = departure.last_enrolled_at;
+        record.deleted = Some(Stamp::exact(departure.deleted_at));
+    }
+}
+
+fn load_departures(tx: &mut Tx<'_>, serials: &[&str]) -> Result<Departures, StoreError> {
+    if serials.is_empty() {
+        return Ok(Departures::default());
+    }
+    let rows: Vec<DepartureRow> = diesel::sql_query(
+        "SELECT d.serial_number, d.left_at, d.deleted_at, d.last_enrolled_at \
+           FROM unnest($2) AS asked (serial_number) JOIN device_departures d USING (serial_number) \
+          WHERE d.tenant_id = $1",
+    )
+    .bind::<Text, _>(tx.tenant.as_str())
+    .bind::<Array<Text>, _>(serials)
+    .load(tx.connection)?;
+    Ok(Departures(rows.into_iter().map(|row| (row.serial_number.clone(), row)).collect()))
 }
 
 fn load_integrations(
@@ -244,33 +304,41 @@ struct HolderRow {
     serial_number: String,
 }
 
-/// Who has the identifiers that are claimed.
+/// Which living devices have the identifiers that are claimed: by the reports, and by deleted devices
+/// that may come back with those they had.
 fn load_holders(
     tx: &mut Tx<'_>,
     reports: &[DeviceReport],
+    records: &BTreeMap<SerialNumber, DeviceRecord>,
 ) -> Result<HashMap<(&'static str, String), SerialNumber>, StoreError> {
-    let udids: Vec<&str> = reports
+    let deleted = || records.values().filter(|record| !record.is_living());
+    let udids: BTreeSet<&str> = reports
         .iter()
-        .filter_map(|report| Some(report.udid.as_ref()?.as_ref()?.as_str()))
+        .filter_map(|report| report.udid.as_ref()?.as_ref())
+        .chain(deleted().filter_map(DeviceRecord::known_udid))
+        .map(Udid::as_str)
         .collect();
-    let okta_ids: Vec<&str> = reports
+    let okta_ids: BTreeSet<&str> = reports
         .iter()
-        .filter_map(|report| Some(report.okta_device_id.as_ref()?.as_ref()?.as_str()))
+        .filter_map(|report| report.okta_device_id.as_ref()?.as_ref())
+        .chain(deleted().filter_map(DeviceRecord::known_okta_device_id))
+        .map(OktaDeviceId::as_str)
         .collect();
     if udids.is_empty() && okta_ids.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<HolderRow> = diesel::sql_query(
         "SELECT 'udid' AS kind, d.udid AS identifier, d.serial_number \
-           FROM unnest($2) AS claimed (udid) JOIN devices d USING (udid) WHERE d.tenant_id = $1 \
+           FROM unnest($2) AS claimed (udid) JOIN devices d USING (udid) \
+          WHERE d.tenant_id = $1 AND d.living \
           UNION ALL \
          SELECT 'okta_device_id', d.okta_device_id, d.serial_number \
            FROM unnest($3) AS claimed (okta_device_id) JOIN devices d USING (okta_device_id) \
-          WHERE d.tenant_id = $1",
+          WHERE d.tenant_id = $1 AND d.living",
     )
     .bind::<Text, _>(tx.tenant.as_str())
-    .bind::<Array<Text>, _>(udids)
-    .bind::<Array<Text>, _>(okta_ids)
+    .bind::<Array<Text>, _>(udids.into_iter().collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(okta_ids.into_iter().collect::<Vec<_>>())
     .load(tx.connection)?;
     rows.into_iter()
         .map(|row| {

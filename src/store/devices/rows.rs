@@ -3,15 +3,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Jsonb, Text, Timestamptz};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::devices::records::{Certificates, Told};
+use crate::model::devices::leaving::Lives;
+use crate::model::devices::receipt::Stamp;
+use crate::model::devices::records::{Certificates, LostModeState, Reported};
 use crate::model::devices::reports::{
-    Certificate, Delivery, Enrollment, EnrollmentState, OktaVerify,
+    Certificate, CheckIn, Delivery, Enrollment, EnrollmentState, OktaVerify,
 };
 use crate::model::{
     DeviceRecord, IntegrationId, OktaDeviceId, Platform, SerialNumber, TenantId, Udid,
@@ -34,6 +36,7 @@ struct DeviceRow {
     enrollment_reported_at: Option<DateTime<Utc>>,
     okta_verify_installed_at: Option<DateTime<Utc>>,
     okta_verify_reported_at: Option<DateTime<Utc>>,
+    /// For the release before: the same as `left_at`, and the smallest difference of two times.
     counts_from: Option<DateTime<Utc>>,
     reported_at: DateTime<Utc>,
     deleted_at: Option<DateTime<Utc>>,
@@ -41,9 +44,18 @@ struct DeviceRow {
     updated_at: DateTime<Utc>,
     udid_reported_at: Option<DateTime<Utc>>,
     okta_device_id_reported_at: Option<DateTime<Utc>>,
+    /// For the release before: `left_at`.
     enrollment_ended_at: Option<DateTime<Utc>>,
     macos_reported_at: Option<DateTime<Utc>>,
     ios_reported_at: Option<DateTime<Utc>>,
+    left_at: Option<DateTime<Utc>>,
+    enrolled_since: Option<DateTime<Utc>>,
+    last_enrolled_at: Option<DateTime<Utc>>,
+    check_in_last_seen_at: Option<DateTime<Utc>>,
+    check_in_reported_at: Option<DateTime<Utc>>,
+    lost_mode_enabled: Option<bool>,
+    lost_mode_reported_at: Option<DateTime<Utc>>,
+    merge_state: Option<serde_json::Value>,
 }
 
 #[derive(QueryableByName, Serialize)]
@@ -154,14 +166,14 @@ fn serial_of(text: &str) -> Result<SerialNumber, StoreError> {
     SerialNumber::parse(text).map_err(|_| StoreError::Corrupt("devices.serial_number"))
 }
 
-fn to_delivery(row: &DeliveryRow) -> Told<Delivery> {
+fn to_delivery(row: &DeliveryRow) -> Reported<Delivery> {
     let value = row.config_version.zip(row.delivered_at);
     let value = value.map(|(config_version, delivered_at)| Delivery {
         config_version,
         delivered_at,
         reported_at: row.reported_at,
     });
-    Told { at: row.reported_at, value }
+    Reported { at: row.reported_at, value }
 }
 
 fn add_certificate(of_one: &mut Certificates, row: CertificateRow) -> Result<(), StoreError> {
@@ -173,47 +185,137 @@ fn add_certificate(of_one: &mut Certificates, row: CertificateRow) -> Result<(),
     let (not_before, not_after) = row.not_before.zip(row.not_after).ok_or(corrupt)?;
     let serial_number = row.certificate_serial_number;
     let reported_at = row.reported_at;
-    let held = Certificate { serial_number, not_before, not_after, reported_at };
-    of_one.held.insert(held.serial_number.clone(), held);
+    let known = Certificate { serial_number, not_before, not_after, reported_at };
+    of_one.known.insert(known.serial_number.clone(), known);
     Ok(())
+}
+
+/// A time of the store with the time as it was sent; rows of the release before have only the first.
+fn to_stamp(at: Option<DateTime<Utc>>, sent_at: Option<DateTime<Utc>>) -> Option<Stamp> {
+    at.map(|at| Stamp { at, sent_at: sent_at.map_or(at, |sent| sent.max(at)) })
+}
+
+/// What the merge of later reports depends on, and no query does.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct MergeState {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    enrolled: Vec<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    continued: Vec<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrollment_sent_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_sent_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_mode_sent_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrolled_ahead: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_mode_off_ahead: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+impl From<&DeviceRecord> for MergeState {
+    fn from(record: &DeviceRecord) -> Self {
+        let sent = |stamp: Stamp| stamp.was_ahead().then_some(stamp.sent_at);
+        let pair = |stamp: Stamp| (stamp.at, stamp.sent_at);
+        let enrolled = &record.lives.enrolled;
+        let continued = enrolled.iter().filter(|(_, continues)| **continues);
+        let enrollment = record.enrollment.as_ref();
+        Self {
+            enrolled: enrolled.keys().copied().collect(),
+            continued: continued.map(|(at, _)| *at).collect(),
+            ended_at: enrollment.and_then(|enrollment| enrollment.ended_at),
+            enrollment_sent_at: enrollment.and_then(|enrollment| enrollment.sent_at),
+            deleted_sent_at: record.deleted.and_then(sent),
+            lost_mode_sent_at: record.lost_mode.and_then(|lost| sent(lost.stamp)),
+            enrolled_ahead: record.enrolled_ahead.map(pair),
+            lost_mode_off_ahead: record.lost_mode_off_ahead.map(pair),
+        }
+    }
+}
+
+fn to_lives(row: &DeviceRow, state: &MergeState) -> Lives {
+    let enrolled = state.enrolled.iter();
+    Lives {
+        left_at: row.left_at,
+        enrolled_since: row.enrolled_since,
+        last_enrolled_at: row.last_enrolled_at,
+        enrolled: enrolled.map(|at| (*at, state.continued.contains(at))).collect(),
+        macos_reported_at: row.macos_reported_at,
+        ios_reported_at: row.ios_reported_at,
+    }
+}
+
+fn to_enrollment(row: &DeviceRow, state: &MergeState) -> Result<Option<Enrollment>, StoreError> {
+    let Some((word, reported_at)) = row.enrollment_state.as_deref().zip(row.enrollment_reported_at)
+    else {
+        return Ok(None);
+    };
+    let parsed = word
+        .parse::<EnrollmentState>()
+        .map_err(|_| StoreError::Corrupt("devices.enrollment_state"))?;
+    let enrolled = parsed == EnrollmentState::Enrolled;
+    Ok(Some(Enrollment {
+        state: parsed,
+        enrolled_at: row.enrolled_at,
+        ended_at: state.ended_at,
+        continues: enrolled && state.continued.contains(&reported_at),
+        reported_at,
+        // The release before may have stored a newer report since.
+        sent_at: state.enrollment_sent_at.filter(|sent| *sent > reported_at),
+    }))
 }
 
 fn to_record(row: &DeviceRow) -> Result<DeviceRecord, StoreError> {
     let platform = row.platform.as_deref().map(|word| word.parse::<Platform>().ok());
-    let state = row.enrollment_state.as_deref().map(|word| word.parse::<EnrollmentState>().ok());
     let udid = row.udid.as_deref().map(Udid::parse).transpose();
     let okta_device_id = row.okta_device_id.as_deref().map(OktaDeviceId::parse).transpose();
     let (udid, okta_device_id) = (
         udid.map_err(|_| StoreError::Corrupt("devices.udid"))?,
         okta_device_id.map_err(|_| StoreError::Corrupt("devices.okta_device_id"))?,
     );
-    let enrolled_at = row.enrolled_at;
-    let enrollment = state
-        .map(|state| state.ok_or(StoreError::Corrupt("devices.enrollment_state")))
-        .transpose()?
-        .zip(row.enrollment_reported_at)
-        .map(|(state, reported_at)| Enrollment { state, enrolled_at, reported_at });
-    let okta_verify = row.okta_verify_reported_at.map(|at| Told {
+    let okta_verify = row.okta_verify_reported_at.map(|at| Reported {
         at,
         value: row
             .okta_verify_installed_at
             .map(|installed_at| OktaVerify { installed_at, reported_at: at }),
     });
+    let check_in = row.check_in_reported_at.map(|at| Reported {
+        at,
+        value: row
+            .check_in_last_seen_at
+            .map(|last_seen_at| CheckIn { last_seen_at, reported_at: at }),
+    });
+    let state: MergeState = match row.merge_state.clone() {
+        Some(state) => {
+            serde_json::from_value(state).map_err(|_| StoreError::Corrupt("devices.merge_state"))?
+        }
+        None => MergeState::default(),
+    };
+    let lost_mode = to_stamp(row.lost_mode_reported_at, state.lost_mode_sent_at)
+        .map(|stamp| LostModeState { enabled: row.lost_mode_enabled, stamp });
     Ok(DeviceRecord {
         serial_number: serial_of(&row.serial_number)?,
         platform: platform
             .map(|platform| platform.ok_or(StoreError::Corrupt("devices.platform")))
             .transpose()?,
-        udid: row.udid_reported_at.map(|at| Told { at, value: udid }),
-        okta_device_id: row.okta_device_id_reported_at.map(|at| Told { at, value: okta_device_id }),
-        enrollment,
+        udid: row.udid_reported_at.map(|at| Reported { at, value: udid }),
+        okta_device_id: row
+            .okta_device_id_reported_at
+            .map(|at| Reported { at, value: okta_device_id }),
+        enrollment: to_enrollment(row, &state)?,
         okta_verify,
+        check_in,
+        lost_mode,
         deliveries: BTreeMap::new(),
         certificates: BTreeMap::new(),
-        ended_at: row.enrollment_ended_at,
-        macos_reported_at: row.macos_reported_at,
-        ios_reported_at: row.ios_reported_at,
-        deleted_at: row.deleted_at,
+        lives: to_lives(row, &state),
+        deleted: to_stamp(row.deleted_at, state.deleted_sent_at),
+        enrolled_ahead: state.enrolled_ahead.map(|(at, sent_at)| Stamp { at, sent_at }),
+        lost_mode_off_ahead: state.lost_mode_off_ahead.map(|(at, sent_at)| Stamp { at, sent_at }),
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
@@ -222,6 +324,8 @@ fn to_record(row: &DeviceRow) -> Result<DeviceRecord, StoreError> {
 fn to_row(tenant: &TenantId, record: &DeviceRecord) -> DeviceRow {
     let enrollment = record.enrollment.as_ref();
     let verify = record.okta_verify.as_ref();
+    let check_in = record.check_in.as_ref();
+    let lives = &record.lives;
     DeviceRow {
         tenant_id: tenant.as_str().to_owned(),
         serial_number: record.serial_number.to_string(),
@@ -233,19 +337,29 @@ fn to_row(tenant: &TenantId, record: &DeviceRecord) -> DeviceRow {
         enrolled_at: enrollment.and_then(|enrollment| enrollment.enrolled_at),
         enrollment_reported_at: enrollment.map(|enrollment| enrollment.reported_at),
         okta_verify_installed_at: verify
-            .and_then(|told| told.value.as_ref())
+            .and_then(|reported| reported.value.as_ref())
             .map(|verify| verify.installed_at),
-        okta_verify_reported_at: verify.map(|told| told.at),
-        counts_from: record.counts_from(),
+        okta_verify_reported_at: verify.map(|reported| reported.at),
+        counts_from: lives.left_at.map(|left| left + TimeDelta::microseconds(1)),
         reported_at: record.reported_at().unwrap_or(record.created_at),
-        deleted_at: record.deleted_at,
+        deleted_at: record.deleted.map(|deleted| deleted.at),
         created_at: record.created_at,
         updated_at: record.updated_at,
-        udid_reported_at: record.udid.as_ref().map(|told| told.at),
-        okta_device_id_reported_at: record.okta_device_id.as_ref().map(|told| told.at),
-        enrollment_ended_at: record.ended_at,
-        macos_reported_at: record.macos_reported_at,
-        ios_reported_at: record.ios_reported_at,
+        udid_reported_at: record.udid.as_ref().map(|reported| reported.at),
+        okta_device_id_reported_at: record.okta_device_id.as_ref().map(|reported| reported.at),
+        enrollment_ended_at: lives.left_at,
+        macos_reported_at: lives.macos_reported_at,
+        ios_reported_at: lives.ios_reported_at,
+        left_at: lives.left_at,
+        enrolled_since: lives.enrolled_since,
+        last_enrolled_at: lives.last_enrolled_at,
+        check_in_last_seen_at: check_in
+            .and_then(|reported| reported.value.as_ref())
+            .map(|check_in| check_in.last_seen_at),
+        check_in_reported_at: check_in.map(|reported| reported.at),
+        lost_mode_enabled: record.lost_mode.and_then(|lost| lost.enabled),
+        lost_mode_reported_at: record.lost_mode.map(|lost| lost.stamp.at),
+        merge_state: serde_json::to_value(MergeState::from(record)).ok(),
     }
 }
 
@@ -255,13 +369,19 @@ const DEVICES: &str = "INSERT INTO devices SELECT * FROM jsonb_populate_recordse
     (platform, udid, okta_device_id, identity_reported_at, enrollment_state, enrolled_at, \
      enrollment_reported_at, okta_verify_installed_at, okta_verify_reported_at, counts_from, \
      reported_at, deleted_at, updated_at, udid_reported_at, okta_device_id_reported_at, \
-     enrollment_ended_at, macos_reported_at, ios_reported_at) = \
-    (excluded.platform, excluded.udid, excluded.okta_device_id, excluded.identity_reported_at, \
-     excluded.enrollment_state, excluded.enrolled_at, excluded.enrollment_reported_at, \
-     excluded.okta_verify_installed_at, excluded.okta_verify_reported_at, excluded.counts_from, \
-     excluded.reported_at, excluded.deleted_at, excluded.updated_at, excluded.udid_reported_at, \
+     enrollment_ended_at, macos_reported_at, ios_reported_at, left_at, enrolled_since, \
+     last_enrolled_at, check_in_last_seen_at, check_in_reported_at, lost_mode_enabled, \
+     lost_mode_reported_at, merge_state) = \
+    (excluded.platform, excluded.udid, excluded.okta_device_id, \
+     excluded.identity_reported_at, excluded.enrollment_state, excluded.enrolled_at, \
+     excluded.enrollment_reported_at, excluded.okta_verify_installed_at, \
+     excluded.okta_verify_reported_at, excluded.counts_from, excluded.reported_at, \
+     excluded.deleted_at, excluded.updated_at, excluded.udid_reported_at, \
      excluded.okta_device_id_reported_at, excluded.enrollment_ended_at, \
-     excluded.macos_reported_at, excluded.ios_reported_at)";
+     excluded.macos_reported_at, excluded.ios_reported_at, excluded.left_at, \
+     excluded.enrolled_since, excluded.last_enrolled_at, excluded.check_in_last_seen_at, \
+     excluded.check_in_reported_at, excluded.lost_mode_enabled, \
+     excluded.lost_mode_reported_at, excluded.merge_state)";
 const DELIVERIES: &str = "INSERT INTO device_deliveries \
     SELECT * FROM jsonb_populate_recordset(NULL::device_deliveries, $1) \
     ON CONFLICT (tenant_id, serial_number, integration_id) DO UPDATE SET \
@@ -285,7 +405,7 @@ const CERTIFICATES_GONE: &str = "DELETE FROM device_certificates c \
     WHERE (c.tenant_id, c.serial_number, c.integration_id, c.certificate_serial_number) \
         = (gone.tenant_id, gone.serial_number, gone.integration_id, gone.certificate_serial_number)";
 
-/// Writes what differs between the records before and after; their rows are held.
+/// Writes what differs between the records before and after; the caller holds their row locks.
 pub(in crate::store) fn write_records(
     tx: &mut Tx<'_>,
     changed: &[(&DeviceRecord, &DeviceRecord)],
@@ -334,19 +454,19 @@ struct Differences {
 
 impl Differences {
     fn add(&mut self, tenant: &TenantId, before: &DeviceRecord, after: &DeviceRecord) {
-        let row = |id: &IntegrationId, told: &Told<Delivery>| DeliveryRow {
+        let row = |id: &IntegrationId, reported: &Reported<Delivery>| DeliveryRow {
             tenant_id: tenant.as_str().to_owned(),
             serial_number: after.serial_number.to_string(),
             integration_id: id.0,
-            config_version: told.value.as_ref().map(|delivery| delivery.config_version),
-            delivered_at: told.value.as_ref().map(|delivery| delivery.delivered_at),
-            reported_at: told.at,
+            config_version: reported.value.as_ref().map(|delivery| delivery.config_version),
+            delivered_at: reported.value.as_ref().map(|delivery| delivery.delivered_at),
+            reported_at: reported.at,
         };
         let (old, new) = (&before.deliveries, &after.deliveries);
-        let changed = new.iter().filter(|(id, told)| old.get(id) != Some(*told));
-        self.deliveries.extend(changed.map(|(id, told)| row(id, told)));
+        let changed = new.iter().filter(|(id, reported)| old.get(id) != Some(*reported));
+        self.deliveries.extend(changed.map(|(id, reported)| row(id, reported)));
         let gone = old.iter().filter(|(id, _)| !new.contains_key(id));
-        self.deliveries_gone.extend(gone.map(|(id, told)| row(id, told)));
+        self.deliveries_gone.extend(gone.map(|(id, reported)| row(id, reported)));
 
         let (old, new) = (certificate_rows(tenant, before), certificate_rows(tenant, after));
         let same = |a: &CertificateRow, b: &CertificateRow| {
@@ -386,9 +506,9 @@ fn certificate_rows(
         if let Some(cleared_at) = of_one.cleared_at {
             add("", None, cleared_at);
         }
-        for held in of_one.held.values() {
-            let dates = Some((held.not_before, held.not_after));
-            add(&held.serial_number, dates, held.reported_at);
+        for known in of_one.known.values() {
+            let dates = Some((known.not_before, known.not_after));
+            add(&known.serial_number, dates, known.reported_at);
         }
     }
     rows

@@ -33,12 +33,12 @@ struct ListedRow {
 
 /// The primary key gives the order, so that a page reads no further than its end.
 const LIVING: &str = "SELECT d.serial_number, NULL AS configuration FROM devices d \
-    WHERE d.tenant_id = $1 AND d.serial_number > $2 AND d.enrollment_state IS NOT NULL \
+    WHERE d.tenant_id = $1 AND d.serial_number > $2 AND d.living \
     ORDER BY d.serial_number LIMIT $3";
 
 const WORK_LIST: &str = "\
     SELECT serial_number, configuration FROM ( \
-      SELECT d.tenant_id, d.serial_number, d.platform, d.counts_from, \
+      SELECT d.tenant_id, d.serial_number, d.platform, d.left_at, \
              CASE WHEN given.config_version IS NULL THEN 'none' \
                   WHEN given.config_version < p.config_version THEN 'outdated' \
                   ELSE 'current' END AS configuration \
@@ -46,7 +46,7 @@ const WORK_LIST: &str = "\
         JOIN platforms p ON p.tenant_id = $1 AND p.integration_id = $4 AND p.platform = d.platform \
         LEFT JOIN device_deliveries given ON given.tenant_id = $1 \
              AND given.serial_number = d.serial_number AND given.integration_id = $4 \
-             AND (d.counts_from IS NULL OR given.reported_at >= d.counts_from) \
+             AND (d.left_at IS NULL OR given.delivered_at > d.left_at) \
        WHERE d.tenant_id = $1 AND d.serial_number > $2 AND d.enrollment_state = 'enrolled') d \
      WHERE ($5::text IS NULL OR configuration = $5) \
        AND ($6::timestamptz IS NULL OR (d.platform = 'macos' \
@@ -56,7 +56,7 @@ const WORK_LIST: &str = "\
             AND (SELECT c.not_after FROM device_certificates c \
                   WHERE c.tenant_id = $1 AND c.serial_number = d.serial_number \
                     AND c.integration_id = $4 AND c.not_before IS NOT NULL \
-                    AND (d.counts_from IS NULL OR c.reported_at >= d.counts_from) \
+                    AND (d.left_at IS NULL OR c.reported_at > d.left_at) \
                   ORDER BY c.not_before DESC, c.certificate_serial_number COLLATE \"C\" DESC \
                   LIMIT 1) < $6)) \
      ORDER BY serial_number LIMIT $3";
@@ -122,7 +122,7 @@ impl Store {
             let known: Option<(Option<String>, Option<String>)> = devices::table
                 .filter(devices::tenant_id.eq(tx.tenant.as_str()))
                 .filter(devices::serial_number.eq(serial_number.as_str()))
-                .filter(devices::enrollment_state.is_not_null())
+                .filter(devices::living)
                 .select((devices::platform, devices::udid))
                 .first(tx.connection)
                 .optional()?;

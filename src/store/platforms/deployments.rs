@@ -164,8 +164,7 @@ pub(in crate::store) fn count_devices(
                JOIN devices d USING (tenant_id, serial_number) \
               WHERE given.tenant_id = $1 AND given.integration_id = $2 \
                 AND given.config_version IS NOT NULL \
-                AND (d.counts_from IS NULL OR given.reported_at >= d.counts_from) \
-                AND d.enrollment_state IS NOT NULL \
+                AND (d.left_at IS NULL OR given.delivered_at > d.left_at) AND d.living \
                 AND ($3::text IS NULL OR d.platform = $3)) AS depending",
     )
     .bind::<Text, _>(tx.tenant.as_str())

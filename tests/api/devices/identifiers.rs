@@ -14,11 +14,24 @@ async fn an_identifier_belongs_to_one_living_device() {
     let (one, two) = ("C02ONE12345", "C02TWO12345");
     let body = |udid: &str| with(enrolled(0), "udid", json!(udid));
     world.report_device(one, &with(body(UDID), "okta_device_id", json!("guo1"))).await.expect(201);
-    let taken = world.report_device(two, &body(UDID)).await.expect_problem(409, "identifier_taken");
-    assert!(taken["detail"].as_str().expect("detail").contains(one), "{taken}");
-    let id = with(enrolled(0), "okta_device_id", json!("guo1"));
-    world.report_device(two, &id).await.expect_problem(409, "identifier_taken");
-    world.report_device(two, &body(OTHER_UDID)).await.expect(201);
+    let taken = world.report_device(two, &body(UDID)).await.expect(201);
+    let holder = json!([{ "identifier": "udid", "holder": one }]);
+    assert_eq!(taken["results"]["identity"], "identifier_taken");
+    assert_eq!(taken["results"]["identifiers_taken"], holder);
+    assert_eq!(taken["results"]["enrollment"], "applied");
+    assert_eq!(taken["device"]["udid"], json!(null));
+    let both = with(body(OTHER_UDID), "okta_device_id", json!("guo1"));
+    let taken = world.report_device(two, &both).await.expect(200);
+    assert_eq!(taken["results"]["identity"], "identifier_taken");
+    assert_eq!(taken["results"]["identifiers_taken"][0]["identifier"], "okta_device_id");
+    assert_eq!(taken["device"]["udid"], OTHER_UDID, "the other identifier is its own");
+    // What takes trust away is not lost with an identifier.
+    let mut wiped = with(body(UDID), "reported_at", json!(at(2)));
+    wiped["serial_number"] = json!("C02WIPED1234");
+    wiped["enrollment"] = json!({ "state": "wiped", "reported_at": at(2) });
+    let wiped = world.report_device("C02WIPED1234", &wiped).await.expect(201);
+    assert_eq!(wiped["device"]["enrollment"]["state"], "wiped");
+    assert_eq!(wiped["results"]["identity"], "identifier_taken");
     // An older identity is ignored, and so claims nothing.
     let older = json!({ "platform": "macos", "reported_at": at(-1), "udid": UDID });
     assert_eq!(
@@ -34,7 +47,7 @@ async fn an_identifier_belongs_to_one_living_device() {
     ];
     let results = world.report_batch(&swap).await.expect(200)["results"].clone();
     assert_eq!(results[2]["status"], "merged", "{results}");
-    assert_eq!(results[3]["problem"]["code"], "identifier_taken");
+    assert_eq!(results[3]["results"]["identity"], "identifier_taken");
     assert_eq!(world.read_device(one).await.expect(200)["udid"], OTHER_UDID);
     assert_eq!(world.read_device(two).await.expect(200)["udid"], UDID);
 }
@@ -46,11 +59,12 @@ async fn of_many_devices_that_claim_one_identifier_at_once_one_gets_it() {
     let names: Vec<String> = (0..8).map(|n| format!("C02RACE{n:04}")).collect();
     let claims = names.iter().map(|name| world.report_device(name, &body));
     let answers = futures_util::future::join_all(claims).await;
-    let won = answers.iter().filter(|answer| answer.status == 201).count();
-    assert_eq!(won, 1);
-    for answer in answers.into_iter().filter(|answer| answer.status != 201) {
-        answer.expect_problem(409, "identifier_taken");
-    }
+    let results: Vec<Value> = answers
+        .into_iter()
+        .map(|answer| answer.expect(201)["results"]["identity"].clone())
+        .collect();
+    assert_eq!(results.iter().filter(|result| **result == "applied").count(), 1);
+    assert_eq!(results.iter().filter(|result| **result == "identifier_taken").count(), 7);
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! The inventory: reports of the MDM arrive late, twice, out of order and with mistakes.
 
 mod batches;
+mod clocks;
 mod enrollment;
 mod identifiers;
 mod work_list;
 
-use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::json;
 
@@ -65,29 +65,6 @@ async fn what_is_absent_stays_null_clears_and_older_is_ignored() {
     let late = world.report_device(MAC, &body).await.expect(200);
     assert_eq!(late["results"]["okta_verify"], "ignored_stale");
     assert_eq!(late["device"], cleared);
-}
-
-#[tokio::test]
-async fn what_is_more_than_five_minutes_ahead_is_refused() {
-    let world = World::start().await;
-    let ahead = |seconds| (Utc::now() + TimeDelta::seconds(seconds)).to_rfc3339();
-    let body = |time: String| json!({ "platform": "macos", "enrollment": { "state": "enrolled", "reported_at": time } });
-    let refused = world.report_device(MAC, &body(ahead(400))).await;
-    let problem = refused.expect_problem(422, "invalid_request");
-    assert_eq!(problem["errors"][0]["code"], "reported_in_the_future");
-    assert_eq!(problem["errors"][0]["pointer"], "/enrollment/reported_at");
-    world.report_device(MAC, &body(ahead(200))).await.expect(201);
-    let path = format!("/devices/{MAC}?reported_at={}", ahead(400).replace('+', "%2B"));
-    let late = world
-        .ask_inventory(Method::DELETE, &path, None)
-        .await
-        .expect_problem(422, "invalid_request");
-    assert_eq!(late["errors"][0]["pointer"], "/query/reported_at");
-    // A deletion without a time is newer than all that is known, also of a clock that is ahead.
-    let gone =
-        world.ask_inventory(Method::DELETE, &format!("/devices/{MAC}"), None).await.expect(200);
-    assert_eq!(gone["result"], "deleted");
-    world.read_device(MAC).await.expect_problem(404, "not_found");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! What has had its time is forgotten, what has not stays, and the audit loses nothing otherwise.
 
 use reqwest::Method;
+use serde_json::json;
 
+use crate::support::inventory::{MAC, UDID, at, enrolled, with};
 use crate::support::wait::until;
 use crate::support::world::World;
 
@@ -37,6 +39,40 @@ async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() 
     keep_house(&world).await;
     assert_eq!(world.device_rows(), ["AGED29", "CAMEBACK", "NEVERDELETED", "TOLDLATE"]);
     assert_eq!(world.count("device_deliveries"), 2);
+}
+
+#[tokio::test]
+async fn a_tombstone_stays_while_okta_has_a_record_and_leaves_its_leaving_time() {
+    let (world, id) = house().await;
+    let report = |minute| with(enrolled(minute), "udid", json!(UDID));
+    for serial in ["C02SERIAL123", MAC] {
+        let mut body = report(0);
+        body["udid"] = if serial == MAC { json!(UDID) } else { json!(null) };
+        world.report_device(serial, &body).await.expect(201);
+        world.delete_device(serial, 5).await;
+    }
+    assert_eq!(
+        world.sql(&format!("SELECT udid FROM devices WHERE serial_number = '{MAC}'")),
+        UDID,
+        "a tombstone keeps its identifiers"
+    );
+    world.sql("UPDATE devices SET updated_at = now() - interval '31 days'");
+    world.sql(&format!(
+        "INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, udid, \
+             created_at, last_updated_at, users, users_known, any_managed, observed_at) \
+         VALUES ('{}', '{id}', 'guo1', 'MACOS', 'ACTIVE', '{UDID}', now(), now(), '[]', true, false, now())",
+        world.tenant
+    ));
+    keep_house(&world).await;
+    assert_eq!(world.sql("SELECT serial_number FROM devices"), MAC);
+    world.sql("DELETE FROM okta_devices");
+    keep_house(&world).await;
+    assert_eq!(world.sql("SELECT count(*) FROM devices"), "0");
+    // What the device left stays known: it counts when the device comes back.
+    let stale = world.report_device(MAC, &report(5)).await.expect(200);
+    assert_eq!(stale["results"]["enrollment"], "ignored_stale");
+    let back = world.report_device(MAC, &report(6)).await.expect(201);
+    assert_eq!(back["device"]["left_at"], json!(at(5)));
 }
 
 #[tokio::test]

@@ -173,6 +173,45 @@ fn migrate_needs_one_setting_and_does_nothing_the_second_time() {
 }
 
 #[test]
+fn migrate_says_how_many_existing_devices_left_some_day() {
+    let (name, url) = empty_database();
+    let only: Environment = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
+    run(&only, &["migrate"]).expect_success();
+    let sql = |sql: &str| {
+        let postgres = POSTGRES.lock().expect("postgres");
+        postgres.execute(&name, sql).expect("SQL")
+    };
+    // Back to the release before, with rows as it wrote them.
+    sql(include_str!("../../../migrations/2026-11-26-000000_device_lives/down.sql"));
+    sql("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000000'");
+    sql("INSERT INTO devices (tenant_id, serial_number, platform, enrollment_state, enrolled_at, \
+             enrollment_reported_at, reported_at, enrollment_ended_at, counts_from, deleted_at) VALUES \
+         ('t', 'NEVERLEFT', 'macos', 'enrolled', '2026-01-01', '2026-01-02', '2026-01-02', NULL, NULL, NULL), \
+         ('t', 'CAMEBACK', 'macos', 'enrolled', NULL, '2026-01-05', '2026-01-05', '2026-01-03', \
+             '2026-01-03 00:00:00.000001', NULL), \
+         ('t', 'WIPED', 'macos', 'wiped', NULL, '2026-01-05', '2026-01-05', '2026-01-05', \
+             '2026-01-05 00:00:00.000001', NULL), \
+         ('t', 'WASPHONE', 'macos', 'enrolled', NULL, '2026-01-05', '2026-01-05', NULL, \
+             '2026-01-04 00:00:00.000001', NULL), \
+         ('t', 'DELETED', 'macos', NULL, NULL, NULL, '2026-01-06', '2026-01-06', \
+             '2026-01-06 00:00:00.000001', '2026-01-06')");
+    let printed = run(&only, &["migrate"]).expect_success();
+    assert!(printed.starts_with("ran 20261126000000: 4 device(s)"), "{printed}");
+    let lives = sql("SELECT serial_number, living, left_at::date, enrolled_since::date, \
+             last_enrolled_at::date FROM devices ORDER BY 1");
+    assert_eq!(
+        lives.lines().collect::<Vec<_>>(),
+        [
+            "CAMEBACK|t|2026-01-03|2026-01-05|",
+            "DELETED|f|2026-01-06||",
+            "NEVERLEFT|t|||2026-01-01",
+            "WASPHONE|t|2026-01-04|2026-01-05|",
+            "WIPED|t|2026-01-05||",
+        ]
+    );
+}
+
+#[test]
 fn replicas_that_migrate_at_once_take_turns() {
     let (name, url) = empty_database();
     let only: Environment = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
