@@ -28,6 +28,7 @@ pub use integrations::{Engine, Integration, IntegrationRecord, Org, Status, Stat
 pub use jobs::{Job, JobKind};
 pub use mirror::budgets::{Budget, RateBucket, RateShare};
 pub use mirror::okta_devices::{OktaDevice, OktaDeviceUser};
+pub use mirror::records::{MirrorRecord, Reading, Source};
 pub use mirror::syncs::{MirrorRow, ReadPage, Sync, SyncError, SyncState};
 pub use pages::{Page, PageRequest};
 pub use platforms::{Platform, PlatformState};

@@ -24,8 +24,17 @@ pub(super) fn read_device(row: &Value) -> Option<OktaDevice> {
         display_name: word(profile, "displayName"),
         created: created.or(last_updated)?,
         last_updated: last_updated.or(created)?,
-        users: row.pointer("/_embedded/users").and_then(Value::as_array).map(|all| read_users(all)),
+        users: row.pointer("/_embedded/users").and_then(embedded_users),
     })
+}
+
+/// The users of a row of a list. Okta writes null or an empty list for a device without users.
+fn embedded_users(users: &Value) -> Option<Vec<OktaDeviceUser>> {
+    match users {
+        Value::Null => Some(Vec::new()),
+        Value::Array(rows) => Some(read_users(rows)),
+        _ => None,
+    }
 }
 
 /// The id of a row, if it is one that Okta can have given.
@@ -45,6 +54,8 @@ pub(super) fn read_users(rows: &[Value]) -> Vec<OktaDeviceUser> {
             id: word(user, "id").unwrap_or_default(),
             login: word(profile, "login").unwrap_or_default(),
             management_status: word(row, "managementStatus"),
+            status: word(user, "status"),
+            created: time(row, "created"),
         }
     };
     let mut users: Vec<OktaDeviceUser> = rows.iter().map(read).collect();
@@ -115,6 +126,9 @@ mod tests {
         let row =
             json!({"id": "guo1", "created": "2026-01-02T03:04:05Z", "_embedded": {"users": []}});
         assert_eq!(read_device(&row).unwrap().users, Some(Vec::new()));
+        let row =
+            json!({"id": "guo1", "created": "2026-01-02T03:04:05Z", "_embedded": {"users": null}});
+        assert_eq!(read_device(&row).unwrap().users, Some(Vec::new()), "null is no users");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The mirror of Okta's device records.
 
 pub mod budgets;
+pub mod identity;
 pub mod okta_devices;
+pub mod records;
 pub mod syncs;
+pub mod uses;

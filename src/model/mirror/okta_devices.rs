@@ -1,5 +1,5 @@
 //! What the mirror keeps of an org's devices: enough for a verdict, and of the users no more than
-//! their id, their login and how they are managed (contract §6).
+//! their id, their login, their status, when they were added and how they are managed.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct OktaDevice {
 }
 
 /// A user of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OktaDeviceUser {
     /// Okta's id of the user.
     #[schema(example = "00u1a2b3c4d5e6f7g8h9")]
@@ -35,6 +35,14 @@ pub struct OktaDeviceUser {
     /// `MANAGED`, `NOT_MANAGED` or a word that we do not know; `null` until Okta has told it.
     #[schema(example = "MANAGED")]
     pub management_status: Option<String>,
+    /// Okta's status of the user, such as `ACTIVE`, `SUSPENDED` or `DEPROVISIONED`; `null` until Okta
+    /// has told it.
+    #[serde(default)]
+    #[schema(example = "ACTIVE")]
+    pub status: Option<String>,
+    /// When the user was added to the device; `null` until Okta has told it.
+    #[serde(default)]
+    pub created: Option<DateTime<Utc>>,
 }
 
 impl OktaDevice {

@@ -30,6 +30,7 @@ fn user(id: &str, status: Option<&str>) -> OktaDeviceUser {
         id: id.to_owned(),
         login: format!("{id}@acme.example"),
         management_status: status.map(str::to_owned),
+        ..OktaDeviceUser::default()
     }
 }
 
