@@ -19,12 +19,14 @@ const PATH: &str = "/api/v1/devices";
 /// Okta's largest page.
 const PAGE_SIZE: &str = "200";
 
-/// 200 devices with their users have some 600 kB; ten users on each device make it several times
-/// that.
-const LIST_LIMIT: usize = 8 * 1024 * 1024;
+/// A user has some 3 kB and a device of a list at most 20 of them: 200 devices are 12 MB then.
+const LIST_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Lists show the users of each device with their status; `userSummary` would leave it out.
+const EXPAND: (&str, &str) = ("expand", "user");
 
 /// The most pages of one device's users that are read.
-const MOST_USER_PAGES: usize = 5;
+const MOST_USER_PAGES: usize = 50;
 
 /// Which page of the org's devices.
 #[derive(Debug, Clone)]
@@ -80,7 +82,8 @@ impl OktaClient {
         let url = page_url(org, page)?;
         let answered = self.get_listed(org, token, url.clone()).await?;
         let mut list = read_list(rows(&answered, &url)?);
-        list.next = paging::next_page(&answered.headers, &url)?.map(|next| path_and_query(&next));
+        let next = paging::next_page(&answered.headers, &url)?;
+        list.next = next.map(|next| path_and_query(&expanded(next)));
         if list.unreadable > 0 {
             tracing::warn!(rows = list.unreadable, "rows of a list of devices could not be read");
         }
@@ -192,7 +195,7 @@ fn page_url(org: &OrgAddress, page: &DevicesPage) -> Result<Url, OktaError> {
 
 fn list_url(org: &OrgAddress, search: Option<&str>) -> Result<Url, OktaError> {
     let mut url = url_of(org.host(), PATH)?;
-    url.query_pairs_mut().append_pair("limit", PAGE_SIZE).append_pair("expand", "userSummary");
+    url.query_pairs_mut().append_pair("limit", PAGE_SIZE).append_pair(EXPAND.0, EXPAND.1);
     if let Some(search) = search {
         url.query_pairs_mut().append_pair("search", search);
     }
@@ -213,6 +216,14 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
+/// Links to the next page have lost `expand`: without it the page would tell nothing of users.
+fn expanded(mut url: Url) -> Url {
+    if url.query_pairs().all(|(name, _)| name != EXPAND.0) {
+        url.query_pairs_mut().append_pair(EXPAND.0, EXPAND.1);
+    }
+    url
+}
+
 fn path_and_query(url: &Url) -> String {
     url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }
@@ -229,7 +240,7 @@ mod tests {
     #[test]
     fn a_stored_page_leads_to_the_same_list_of_the_same_org_only() {
         let at = |cursor: &str| page_url(&acme(), &DevicesPage::At(cursor.to_owned()));
-        let next = "/api/v1/devices?after=guo1&limit=200&expand=userSummary";
+        let next = "/api/v1/devices?after=guo1&limit=200&expand=user";
         let url = at(next).unwrap();
         assert_eq!(url.as_str(), format!("https://acme.okta.com{next}"));
         assert_eq!(path_and_query(&url), next);
@@ -245,6 +256,19 @@ mod tests {
         ] {
             assert!(at(foreign).is_err(), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_next_page_that_lost_expand_gets_it_again_and_keeps_the_rest_as_it_is() {
+        let get = |query: &str| {
+            let url = format!("https://acme.okta.com/api/v1/devices?{query}");
+            path_and_query(&expanded(Url::parse(&url).unwrap()))
+        };
+        assert_eq!(
+            get("after=a%20b&limit=200"),
+            "/api/v1/devices?after=a%20b&limit=200&expand=user"
+        );
+        assert_eq!(get("after=a&expand=user"), "/api/v1/devices?after=a&expand=user");
     }
 
     #[test]

@@ -26,14 +26,15 @@ async fn a_sweep_keeps_every_device_once_and_of_its_users_no_more_than_is_needed
     let record = world.until_record(&path, &ids[7], |record| !record.is_null()).await;
     assert_eq!(
         record["users"],
-        json!([{ "id": ada, "login": "ada@acme.example", "management_status": "MANAGED" }])
+        json!([{ "id": ada, "login": "ada@acme.example", "management_status": "MANAGED",
+                "status": "ACTIVE", "created": record["users"][0]["created"] }])
     );
     assert_eq!(record["serial_number"], "C02SYNC00007");
     let kept = world.sql(
         "SELECT string_agg(DISTINCT key, ',' ORDER BY key) FROM okta_devices, \
                           jsonb_array_elements(users) u, jsonb_object_keys(u) key",
     );
-    assert_eq!(kept, "id,login,management_status");
+    assert_eq!(kept, "created,id,login,management_status,status");
 }
 
 #[tokio::test]

@@ -71,6 +71,17 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
         ("POST", ["devices", device, "users", user, "sign-in"]) => {
             org.sign_in_with_fastpass(device, user).map_err(|error| (404, error.to_string()))?;
         }
+        ("DELETE", ["devices", device, "users", user]) => {
+            org.remove_user(device, user).map_err(|error| (404, error.to_string()))?;
+        }
+        ("POST", ["devices", device, "wipe"]) => {
+            org.wipe(device).map_err(|error| (404, error.to_string()))?;
+        }
+        ("POST", ["users", user, "status"]) => {
+            let body: Value = body(request)?;
+            let status = body["status"].as_str().ok_or((400, "give a `status`".to_string()))?;
+            org.set_user_status(user, status).map_err(|error| (404, error.to_string()))?;
+        }
         ("POST", ["devices", device, "status"]) => {
             let body: Value = body(request)?;
             let status = body["status"].as_str().ok_or((400, "give a `status`".to_string()))?;
@@ -146,8 +157,10 @@ fn help() -> Value {
             "POST /_sim/orgs/{name}/kill-tokens": "every issued token is dead",
             "GET /_sim/orgs/{name}/devices": "its devices; POST adds one: {\"platform\": \"MACOS\", \"serial_number\": \"C02…\", \"udid\": \"…\"}",
             "POST /_sim/orgs/{name}/users": "a new user: {\"login\": \"ada@example.com\"}",
-            "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed",
+            "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed; DELETE unlinks him",
             "POST /_sim/orgs/{name}/devices/{device}/users/{user}/sign-in": "a FastPass sign-in: managed from now on",
+            "POST /_sim/orgs/{name}/devices/{device}/wipe": "the machine is erased; its record stays",
+            "POST /_sim/orgs/{name}/users/{user}/status": "{\"status\": \"DEPROVISIONED\"}",
             "POST /_sim/orgs/{name}/devices/{device}/status": "what an admin does: {\"status\": \"SUSPENDED\"}",
             "GET /_sim/orgs/{name}/scep/challenges": "the SCEP challenges that were handed out",
             "POST /_sim/orgs/{name}/scep/reset-password": "a new SCEP password in place of the old",

@@ -2,11 +2,13 @@
 //!
 //! Shows and changes what [`fleet`](super::fleet) holds, by Okta's rules.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::authenticators::link;
 use super::errors;
-use super::fleet::{Device, DeviceUser, written};
+use super::fleet::{Device, DeviceUser, Fleet, written};
+use super::knobs::{EndlessList, Knobs};
 use super::message::{Reply, Request};
 use super::org::{Org, State};
 use super::search::Filter;
@@ -18,11 +20,10 @@ pub(super) fn answer(org: &Org, state: &mut State, request: &Request, segments: 
     match (request.method.as_str(), segments) {
         ("GET", []) => list(org, state, request).unwrap_or_else(|refusal| refusal),
         ("GET", [id]) => with_device(state, id, |device| Reply::json(200, shown(org, device))),
-        ("GET", [id, "users"]) => with_device(state, id, |device| {
-            let users: Vec<Value> =
-                device.users.iter().map(|user| linked_user(org, user, true)).collect();
-            Reply::json(200, json!(users))
-        }),
+        ("GET", [id, "users"]) => match state.fleet.find_mut(id).cloned() {
+            Some(device) => users(org, state, request, &device),
+            None => errors::not_found("Resource not found", id, "UDDevice"),
+        },
         ("DELETE", [id]) => with_device(state, id, |device| {
             if device.status != "DEACTIVATED" {
                 return illegal_status();
@@ -31,7 +32,8 @@ pub(super) fn answer(org: &Org, state: &mut State, request: &Request, segments: 
             Reply::empty(204)
         }),
         ("POST", [id, "lifecycle", change]) => {
-            with_device(state, id, |device| lifecycle(device, change))
+            let now = state.fleet.now();
+            with_device(state, id, |device| lifecycle(device, change, now))
         }
         _ => errors::path_not_found(),
     }
@@ -44,14 +46,28 @@ fn with_device(state: &mut State, id: &str, work: impl FnOnce(&mut Device) -> Re
     }
 }
 
-fn lifecycle(device: &mut Device, change: &str) -> Reply {
+/// Pages of users; the cursor is the number of those before.
+fn users(org: &Org, state: &State, request: &Request, device: &Device) -> Reply {
+    let after = request.query_pairs().into_iter().find(|(name, _)| name == "after");
+    let start = after.and_then(|(_, cursor)| cursor.parse().ok()).unwrap_or(0);
+    let size = state.knobs.device_users_page;
+    let page = device.users.iter().skip(start).take(size);
+    let rows: Vec<Value> = page.map(|user| linked_user(org, &state.fleet, user, true)).collect();
+    let reply = Reply::json(200, json!(rows)).with("Link", link_header(org, request, None));
+    if start + size >= device.users.len() {
+        return reply;
+    }
+    reply.with("Link", link_header(org, request, Some(&(start + size).to_string())))
+}
+
+fn lifecycle(device: &mut Device, change: &str, now: DateTime<Utc>) -> Reply {
     let status = match (change, device.status.as_str()) {
         ("activate", "DEACTIVATED" | "CREATED") | ("unsuspend", "SUSPENDED") => "ACTIVE",
         ("suspend", "ACTIVE" | "UNSUSPENDED") => "SUSPENDED",
         ("deactivate", "ACTIVE" | "SUSPENDED" | "UNSUSPENDED" | "CREATED") => "DEACTIVATED",
         _ => return illegal_status(),
     };
-    device.set_status(status);
+    device.set_status(status, now);
     Reply::empty(204)
 }
 
@@ -103,11 +119,17 @@ impl Query {
     }
 }
 
+/// What stands in the cursor of an empty page of [`EndlessList::EmptyPages`].
+const EMPTY_PAGE: &str = "empty";
+
 fn list(org: &Org, state: &State, request: &Request) -> Result<Reply, Reply> {
     let query = Query::read(request)?;
-    let all = state.fleet.searchable();
+    let knobs = &state.knobs;
+    let all = listed(state.fleet.searchable(), knobs);
+    let empty_page = query.after.as_ref().and_then(|cursor| cursor.strip_prefix(EMPTY_PAGE));
     let start = match &query.after {
         None => 0,
+        Some(_) if empty_page.is_some() => all.len(),
         Some(cursor) => match all.iter().position(|device| device.id == *cursor) {
             Some(position) => position + 1,
             None => return Err(errors::api(400, "E0000031", "Invalid search criteria.")),
@@ -117,14 +139,32 @@ fn list(org: &Org, state: &State, request: &Request) -> Result<Reply, Reply> {
         !device.deleted && query.filter.as_ref().is_none_or(|filter| filter.admits(device))
     });
     let page: Vec<&Device> = rest.by_ref().take(query.limit).collect();
-    let more = rest.next().is_some();
+    let next = match (rest.next(), page.last(), knobs.endless_list) {
+        (Some(_), Some(last), _) => Some(last.id.clone()),
+        (_, _, EndlessList::No) => None,
+        (_, _, EndlessList::Loop) => all.get(query.limit - 1).or(all.first()).map(|d| d.id.clone()),
+        (_, _, EndlessList::EmptyPages) => {
+            let number: u32 = empty_page.and_then(|text| text.parse().ok()).unwrap_or(0);
+            Some(format!("{EMPTY_PAGE}{}", number + 1))
+        }
+    };
     let rows: Vec<Value> =
         page.iter().map(|device| row(org, state, device, query.expand)).collect();
     let mut reply = Reply::json(200, json!(rows)).with("Link", link_header(org, request, None));
-    if let (true, Some(last)) = (more, page.last()) {
-        reply = reply.with("Link", link_header(org, request, Some(&last.id)));
+    if let Some(next) = next {
+        let mut link = link_header(org, request, Some(&next));
+        if knobs.next_drops_expand {
+            link = link.replace("&expand=userSummary", "").replace("&expand=user", "");
+        }
+        reply = reply.with("Link", link);
     }
     Ok(reply)
+}
+
+/// The devices that lists know of.
+fn listed<'a>(all: &'a [Device], knobs: &Knobs) -> &'a [Device] {
+    let percent = usize::try_from(knobs.percent_of_devices_listed).unwrap_or(100).min(100);
+    &all[..all.len() * percent / 100]
 }
 
 /// Okta sends each relation as a header of its own.
@@ -151,22 +191,38 @@ fn link_header(org: &Org, request: &Request, next: Option<&str>) -> String {
 
 fn row(org: &Org, state: &State, device: &Device, expand: Expand) -> Value {
     let mut row = shown(org, device);
-    let left_out = expand == Expand::UserSummary && state.knobs.summary_without_users;
-    if expand != Expand::Nothing && !left_out {
-        let users: Vec<Value> = device
-            .users
-            .iter()
-            .map(|user| {
-                let mut shown = linked_user(org, user, expand == Expand::User);
-                if expand == Expand::UserSummary && state.knobs.summary_without_management_status {
-                    shown.as_object_mut().expect("made as an object").remove("managementStatus");
-                }
-                shown
-            })
-            .collect();
-        row["_embedded"] = json!({"users": users});
+    if expand == Expand::Nothing || state.knobs.summary_without_users {
+        return row;
     }
+    let (knobs, whole) = (&state.knobs, expand == Expand::User);
+    let none = if knobs.no_users_are_null { Value::Null } else { json!([]) };
+    let users = if device.users.is_empty() {
+        none
+    } else if hides_users(&state.fleet, device, knobs) {
+        Value::Null
+    } else {
+        let shown = device.users.iter().take(knobs.list_users_limit).map(|user| {
+            let mut shown = linked_user(org, &state.fleet, user, whole);
+            if knobs.summary_without_management_status {
+                shown.as_object_mut().expect("made as an object").remove("managementStatus");
+            }
+            shown
+        });
+        shown.collect()
+    };
+    row["_embedded"] = json!({"users": users});
     row
+}
+
+/// The first so many percent of the devices that have users.
+fn hides_users(fleet: &Fleet, device: &Device, knobs: &Knobs) -> bool {
+    let percent = usize::try_from(knobs.percent_of_users_hidden).unwrap_or(100);
+    if percent == 0 {
+        return false;
+    }
+    let with_users = fleet.searchable().iter().filter(|other| !other.users.is_empty());
+    let hidden = with_users.clone().count() * percent / 100;
+    with_users.take(hidden).any(|other| other.id == device.id)
 }
 
 fn shown(org: &Org, device: &Device) -> Value {
@@ -198,7 +254,7 @@ fn shown(org: &Org, device: &Device) -> Value {
     })
 }
 
-fn linked_user(org: &Org, link: &DeviceUser, whole: bool) -> Value {
+fn linked_user(org: &Org, fleet: &Fleet, link: &DeviceUser, whole: bool) -> Value {
     let address = format!("{}/api/v1/users/{}", org.url(), link.user_id);
     let mut user = json!({
         "id": link.user_id,
@@ -206,7 +262,7 @@ fn linked_user(org: &Org, link: &DeviceUser, whole: bool) -> Value {
         "_links": {"self": {"href": address}},
     });
     if whole {
-        user["status"] = json!("ACTIVE");
+        user["status"] = json!(fleet.user_status(&link.user_id));
         user["created"] = json!(written(link.created));
         user["lastUpdated"] = json!(written(link.created));
     }

@@ -19,6 +19,9 @@ pub struct Device {
     /// As Okta shows it: `displayName`, `platform`, `registered`, and what else is known.
     pub profile: Map<String, Value>,
     pub users: Vec<DeviceUser>,
+    /// Whether Okta Verify on the machine still has an account of this record: not after a wipe.
+    #[serde(skip)]
+    pub(super) installed: bool,
     /// Deleted records stay as places in the list, so that a cursor that points at one goes on working.
     #[serde(skip)]
     pub(super) deleted: bool,
@@ -72,6 +75,16 @@ impl NewDevice {
         }
     }
 
+    /// A record with an identifier that a stranger's machine claims, and nothing else to tell it by.
+    pub fn claiming(platform: impl Into<String>, serial_number: impl Into<String>) -> Self {
+        Self { platform: platform.into(), ..Self::iphone() }.serial_number(serial_number)
+    }
+
+    /// An iPhone whose MDM did not fill in the macros of its app configuration.
+    pub fn iphone_with_unfilled_macros() -> Self {
+        Self { udid: Some("$UDID".into()), ..Self::iphone() }.serial_number("$SERIALNUMBER")
+    }
+
     pub fn serial_number(mut self, serial_number: impl Into<String>) -> Self {
         self.serial_number = Some(serial_number.into());
         self
@@ -123,15 +136,30 @@ pub struct NoSuch {
 pub(super) struct Fleet {
     host: String,
     devices: Vec<Device>,
-    /// (id, login)
-    users: Vec<(String, String)>,
+    users: Vec<User>,
     /// What a list shows while the search lags behind.
     frozen: Option<Vec<Device>>,
+    /// Okta's time, where it is given.
+    clock: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct User {
+    id: String,
+    login: String,
+    /// `ACTIVE`, `SUSPENDED`, `DEPROVISIONED`.
+    status: String,
 }
 
 impl Fleet {
     pub fn of(host: &str) -> Self {
-        Self { host: host.to_string(), devices: Vec::new(), users: Vec::new(), frozen: None }
+        Self {
+            host: host.to_string(),
+            devices: Vec::new(),
+            users: Vec::new(),
+            frozen: None,
+            clock: None,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -151,13 +179,57 @@ impl Fleet {
         self.frozen = frozen.then(|| self.devices.clone());
     }
 
+    /// Okta's status of a user.
+    pub fn user_status(&self, id: &str) -> &str {
+        self.users.iter().find(|user| user.id == id).map_or("ACTIVE", |user| &user.status)
+    }
+
+    pub fn set_user_status(&mut self, id: &str, status: &str) -> Result<(), NoSuch> {
+        let user = self.users.iter_mut().find(|user| user.id == id);
+        let user = user.ok_or_else(|| NoSuch { kind: "user", id: id.to_string() })?;
+        user.status = status.to_string();
+        Ok(())
+    }
+
+    pub fn set_clock(&mut self, now: Option<DateTime<Utc>>) {
+        self.clock = now;
+    }
+
+    /// Okta's times have milliseconds; finer ones would compare differently after a round trip.
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.unwrap_or_else(Utc::now);
+        DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
+    }
+
+    /// Links a user to a record, unless he is already.
+    fn link(&mut self, device: &str, user: &str, moves: bool) -> Result<(), NoSuch> {
+        let now = self.now();
+        let found = self.users.iter().find(|known| known.id == user);
+        let login = found.map(|known| known.login.clone());
+        let login = login.ok_or_else(|| NoSuch { kind: "user", id: user.to_string() })?;
+        let device = self.require(device)?;
+        if device.users.iter().all(|link| link.user_id != user) {
+            device.users.push(DeviceUser {
+                user_id: user.to_string(),
+                login,
+                created: now,
+                managed: false,
+                screen_lock: "BIOMETRIC".into(),
+            });
+            if moves {
+                device.last_updated = now;
+            }
+        }
+        Ok(())
+    }
+
     fn require(&mut self, id: &str) -> Result<&mut Device, NoSuch> {
         self.find_mut(id).ok_or_else(|| NoSuch { kind: "device", id: id.to_string() })
     }
 
     fn add(&mut self, new: NewDevice) -> String {
         let id = okta_id("guo", &format!("{} {}", self.host, self.devices.len()));
-        let now = now();
+        let now = self.now();
         self.devices.push(Device {
             id: id.clone(),
             status: "ACTIVE".into(),
@@ -165,6 +237,7 @@ impl Fleet {
             last_updated: now,
             profile: new.into_profile(),
             users: Vec::new(),
+            installed: true,
             deleted: false,
         });
         id
@@ -191,7 +264,7 @@ impl Org {
             let link = DeviceUser {
                 user_id: user_id.clone(),
                 login: login.clone(),
-                created: now(),
+                created: state.fleet.now(),
                 managed: true,
                 screen_lock: "BIOMETRIC".into(),
             };
@@ -200,7 +273,7 @@ impl Org {
                 device.last_updated = device.created;
                 device.users.push(link);
             }
-            state.fleet.users.push((user_id, login));
+            state.fleet.users.push(User { id: user_id, login, status: "ACTIVE".into() });
         }
     }
 
@@ -208,8 +281,9 @@ impl Org {
     pub fn add_user(&self, login: &str) -> String {
         let mut state = self.state();
         let id = okta_id("00u", &format!("{} {login}", self.host()));
-        if !state.fleet.users.iter().any(|(other, _)| *other == id) {
-            state.fleet.users.push((id.clone(), login.to_string()));
+        if !state.fleet.users.iter().any(|other| other.id == id) {
+            let (id, login) = (id.clone(), login.to_string());
+            state.fleet.users.push(User { id, login, status: "ACTIVE".into() });
         }
         id
     }
@@ -217,25 +291,8 @@ impl Org {
     /// The user sets up Okta Verify on the device: linked, `NOT_MANAGED`.
     pub fn enroll(&self, device: &str, user: &str) -> Result<(), NoSuch> {
         let mut state = self.state();
-        let login = state
-            .fleet
-            .users
-            .iter()
-            .find(|(id, _)| id == user)
-            .map(|(_, login)| login.clone())
-            .ok_or_else(|| NoSuch { kind: "user", id: user.to_string() })?;
-        let device = state.fleet.require(device)?;
-        if !device.users.iter().any(|link| link.user_id == user) {
-            device.users.push(DeviceUser {
-                user_id: user.to_string(),
-                login,
-                created: now(),
-                managed: false,
-                screen_lock: "BIOMETRIC".into(),
-            });
-            device.last_updated = now();
-        }
-        Ok(())
+        let moves = state.knobs.registration_moves_last_updated;
+        state.fleet.link(device, user, moves)
     }
 
     /// The user signs in with FastPass on a device that has its certificate or secret: `MANAGED` from now on.
@@ -243,13 +300,13 @@ impl Org {
     pub fn sign_in_with_fastpass(&self, device: &str, user: &str) -> Result<(), NoSuch> {
         self.enroll(device, user)?;
         let mut state = self.state();
-        let moves = state.knobs.sign_in_moves_last_updated;
+        let (moves, now) = (state.knobs.sign_in_moves_last_updated, state.fleet.now());
         let device = state.fleet.require(device)?;
         for link in device.users.iter_mut().filter(|link| link.user_id == user) {
             link.managed = true;
         }
         if moves {
-            device.last_updated = now();
+            device.last_updated = now;
         }
         Ok(())
     }
@@ -266,7 +323,8 @@ impl Org {
 
     /// As an admin does in the console.
     pub fn set_device_status(&self, device: &str, status: &str) -> Result<(), NoSuch> {
-        self.change_device(device, |device| device.set_status(status))
+        let now = self.state().fleet.now();
+        self.change_device(device, |device| device.set_status(status, now))
     }
 
     pub fn delete_device(&self, device: &str) -> Result<(), NoSuch> {
@@ -279,19 +337,13 @@ impl Org {
 }
 
 impl Device {
-    pub(super) fn set_status(&mut self, status: &str) {
+    pub(super) fn set_status(&mut self, status: &str, now: DateTime<Utc>) {
         self.status = status.to_string();
-        self.last_updated = now();
+        self.last_updated = now;
         if status == "DEACTIVATED" {
             self.users.clear();
         }
     }
-}
-
-/// Okta's times have milliseconds; finer ones would compare differently after a round trip.
-fn now() -> DateTime<Utc> {
-    let now = Utc::now();
-    DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
 }
 
 pub(super) fn written(time: DateTime<Utc>) -> String {

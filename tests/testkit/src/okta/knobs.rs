@@ -51,14 +51,46 @@ pub struct Knobs {
     pub clock_skew_seconds: i64,
     /// Whether a FastPass sign-in moves the device's `lastUpdated`.
     pub sign_in_moves_last_updated: bool,
-    /// Leaves `managementStatus` out of `expand=userSummary`.
+    /// Whether adding a user to a record that exists moves its `lastUpdated`.
+    pub registration_moves_last_updated: bool,
+    /// Whether unlinking a user moves the device's `lastUpdated`.
+    pub unlinking_moves_last_updated: bool,
+    /// Whether a wiped Mac that is registered again gets its old record back. Not known of Okta.
+    pub wiped_mac_keeps_its_record: bool,
+    /// Whether a second user of the same machine is a record of its own. Not known of Okta.
+    pub second_user_is_second_record: bool,
+    /// Leaves `managementStatus` out of lists.
     pub summary_without_management_status: bool,
-    /// Leaves the users of a device out of `expand=userSummary` altogether.
+    /// Leaves the users of a device out of lists altogether.
     pub summary_without_users: bool,
+    /// Lists show `"users": null` for a device without users, and not an empty list.
+    pub no_users_are_null: bool,
+    /// Lists show `"users": null` for so many percent of the devices that have users.
+    pub percent_of_users_hidden: u32,
+    /// The most users of a device that a list shows.
+    pub list_users_limit: usize,
+    /// Users in one page of `/devices/{id}/users`.
+    pub device_users_page: usize,
+    /// Lists show so many percent of the devices, and then end as if that were all.
+    pub percent_of_devices_listed: u32,
+    /// Links to the next page lose `expand`.
+    pub next_drops_expand: bool,
+    /// How a list fails to end.
+    pub endless_list: EndlessList,
     /// Lists and searches keep showing what they showed when this was turned on; reads by id are true.
     pub stale_search: bool,
     /// Device trust for macOS: the challenge page and the CA.
     pub scep: ScepKnobs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndlessList {
+    No,
+    /// The last page leads back to the second one.
+    Loop,
+    /// After the last page come empty ones, each with a cursor of its own.
+    EmptyPages,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,8 +201,19 @@ impl Default for Knobs {
             foreign_certificate: false,
             clock_skew_seconds: 0,
             sign_in_moves_last_updated: false,
+            registration_moves_last_updated: true,
+            unlinking_moves_last_updated: true,
+            wiped_mac_keeps_its_record: false,
+            second_user_is_second_record: false,
             summary_without_management_status: false,
             summary_without_users: false,
+            no_users_are_null: false,
+            percent_of_users_hidden: 0,
+            list_users_limit: 20,
+            device_users_page: 200,
+            percent_of_devices_listed: 100,
+            next_drops_expand: false,
+            endless_list: EndlessList::No,
             stale_search: false,
             scep: ScepKnobs::default(),
         }

@@ -30,6 +30,7 @@ mod front;
 mod ids;
 mod journal;
 mod knobs;
+mod lives;
 mod message;
 mod org;
 mod rate;
@@ -45,9 +46,10 @@ pub use fault::{Fault, FaultKind};
 pub use fleet::{Device, DeviceUser, NewDevice, NoSuch};
 pub use journal::{Entry, Journal};
 pub use knobs::{
-    AUTHENTICATORS_READ, CustomDomain, DEVICES_MANAGE, DEVICES_READ, Dpop, Knobs, Pipeline,
-    Presence, RateLimits,
+    AUTHENTICATORS_READ, CustomDomain, DEVICES_MANAGE, DEVICES_READ, Dpop, EndlessList, Knobs,
+    Pipeline, Presence, RateLimits,
 };
+pub use lives::Refused;
 pub use org::{Org, OrgSetup};
 pub use scep::{
     CaAnswer, ChallengePage, ChallengeRefusal, MintedChallenge, PageEncoding, ScepKnobs,

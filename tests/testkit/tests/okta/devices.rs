@@ -2,7 +2,7 @@
 
 use reqwest::Response;
 use serde_json::{Value, json};
-use testkit::okta::{DEVICES_MANAGE, DEVICES_READ, NewDevice};
+use testkit::okta::{DEVICES_MANAGE, DEVICES_READ, NewDevice, Refused};
 
 use crate::client::{World, json, world};
 
@@ -151,4 +151,53 @@ async fn a_stale_search_shows_the_past_while_a_read_by_id_is_true() {
     );
     world.acme.change(|knobs| knobs.stale_search = false);
     assert_eq!(listed(json(world.get(&token, "/api/v1/devices").await).await), "SUSPENDED");
+}
+
+#[tokio::test]
+async fn a_wiped_mac_gets_a_new_record_or_its_old_one_as_the_knob_says() {
+    let world = world().await;
+    let mac = NewDevice::mac("C02XL0GTJGH5", "55900BDC-347C-58B1-D249-F32244B11D30");
+    let (ada, bob) =
+        (world.acme.add_user("ada@example.com"), world.acme.add_user("bob@example.com"));
+    let first = world.acme.register(&mac, &ada).unwrap();
+    assert_eq!(world.acme.register(&mac, &bob).unwrap(), first, "a second user of the same record");
+    world.acme.wipe(&first).unwrap();
+    assert_eq!(world.acme.sign_in(&first, &ada), Err(Refused::NotInstalled));
+    let second = world.acme.register(&mac, &bob).unwrap();
+    assert_ne!(second, first);
+    world.acme.change(|knobs| knobs.wiped_mac_keeps_its_record = true);
+    world.acme.wipe(&second).unwrap();
+    assert_eq!(world.acme.register(&mac, &ada).unwrap(), second);
+    world.acme.sign_in(&second, &ada).unwrap();
+    world.acme.change(|knobs| knobs.second_user_is_second_record = true);
+    let carol = world.acme.add_user("carol@example.com");
+    assert_ne!(world.acme.register(&mac, &carol).unwrap(), second);
+}
+
+#[tokio::test]
+async fn lists_cut_hide_and_drop_users_as_the_knobs_say() {
+    let world = world().await;
+    let token = world.token(DEVICES_READ).await;
+    let device = world.acme.add_device(NewDevice::mac("C02XK1", "UDID-1"));
+    for n in 0..25 {
+        let user = world.acme.add_user(&format!("user{n}@example.com"));
+        world.acme.enroll(&device, &user).unwrap();
+    }
+    let list = "/api/v1/devices?expand=user";
+    let users = async || json(world.get(&token, list).await).await[0]["_embedded"]["users"].clone();
+    assert_eq!(users().await.as_array().unwrap().len(), 20);
+    let first = users().await[0]["user"].clone();
+    assert_eq!(first["status"], "ACTIVE");
+    world.acme.deprovision_user(first["id"].as_str().unwrap()).unwrap();
+    assert_eq!(users().await[0]["user"]["status"], "DEPROVISIONED");
+    world.acme.change(|knobs| knobs.percent_of_users_hidden = 100);
+    assert_eq!(users().await, Value::Null);
+    world.acme.change(|knobs| knobs.device_users_page = 20);
+    let page = world.get(&token, &format!("/api/v1/devices/{device}/users")).await;
+    assert_eq!(next(&page).as_deref(), Some("20"));
+    let rest = world.get(&token, &format!("/api/v1/devices/{device}/users?after=20")).await;
+    assert_eq!(next(&rest), None);
+    assert_eq!(json(rest).await.as_array().unwrap().len(), 5);
+    world.acme.change(|knobs| knobs.percent_of_devices_listed = 0);
+    assert_eq!(json(world.get(&token, list).await).await, json!([]));
 }
