@@ -9,7 +9,10 @@ use crate::support::inventory::id_of;
 use crate::support::world::World;
 
 pub fn managed() -> Value {
-    json!([{ "id": "00u1", "login": "ada@acme.example", "management_status": "MANAGED" }])
+    json!([{
+        "id": "00u1", "login": "ada@acme.example", "management_status": "MANAGED", "status": null,
+        "created": null
+    }])
 }
 
 #[track_caller]
