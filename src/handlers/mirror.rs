@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::handlers::http::body::OptionalBody;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
@@ -132,6 +133,16 @@ impl QueryParams for OktaDevicesParams {
     }
 }
 
+/// `{"accept_shrunk": true}`, or nothing.
+#[derive(Deserialize, Default, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSyncRequest {
+    /// Accept the sweep also if it shows less than half of the records of the last one: the others are
+    /// then removed once Okta does not find them by their id.
+    #[serde(default)]
+    accept_shrunk: bool,
+}
+
 /// Read how the mirror stands
 #[utoipa::path(
     operation_id = "get_sync", tag = "Mirror", params(IntegrationPath),
@@ -154,6 +165,7 @@ pub async fn get_sync(
 /// anew.
 #[utoipa::path(
     operation_id = "create_sync", tag = "Mirror", params(IntegrationPath),
+    request_body = inline(Option<CreateSyncRequest>),
     responses(
         (status = 202, description = "Asked for", body = SyncResponse),
         (status = 409, description = "credentials_needed"),
@@ -165,8 +177,9 @@ pub async fn create_sync(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
+    body: OptionalBody<CreateSyncRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let sync = state.service.create_sync(&caller.0, id.0).await?;
+    let sync = state.service.create_sync(&caller.0, id.0, body.0.accept_shrunk).await?;
     Ok(HttpResponse::Accepted().json(SyncResponse::from(sync)))
 }
 

@@ -61,4 +61,6 @@ pub struct DeviceMention {
     /// The delivery says that it is a device. Otherwise it counts only where the mirror has a device
     /// of this id.
     pub is_device: bool,
+    /// When the newest lifecycle event for it was published, by Okta's clock.
+    pub lifecycle_at: Option<DateTime<Utc>>,
 }

@@ -139,7 +139,7 @@ impl std::fmt::Display for UnreachableReason {
 }
 
 impl OktaError {
-    pub(super) fn bad_answer(what: impl Into<String>) -> Self {
+    pub fn bad_answer(what: impl Into<String>) -> Self {
         Self::BadAnswer { what: what.into() }
     }
 

@@ -1,8 +1,9 @@
-//! What Okta delivers to an event hook (facts §7): read for the ids of devices and nothing else. A
-//! delivery is a hint where to look again; no fact is ever taken from it.
+//! What Okta delivers to an event hook: read for the ids of devices and the times of lifecycle events. A
+//! delivery is a hint where to look again; it never makes a device trusted.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::model::DeviceMention;
@@ -10,6 +11,8 @@ use crate::model::event_hooks::EVENT_TYPES;
 
 /// The longest id that is looked at, in bytes; Okta's have 20.
 const LONGEST_ID: usize = 64;
+/// How the types of lifecycle events begin.
+const LIFECYCLE: &str = "device.lifecycle.";
 /// How the ids of devices begin.
 const DEVICE_ID: &str = "guo";
 
@@ -27,20 +30,28 @@ pub struct NotADelivery;
 pub fn find_mentions(body: &[u8]) -> Result<Vec<DeviceMention>, NotADelivery> {
     let delivery: Value = serde_json::from_slice(body).map_err(|_| NotADelivery)?;
     let events = delivery.pointer("/data/events").and_then(Value::as_array).ok_or(NotADelivery)?;
-    let targets = events
-        .iter()
-        .filter(|event| is_of_interest(event))
-        .filter_map(|event| event.get("target")?.as_array())
-        .flatten();
-    let mut found: BTreeMap<&str, bool> = BTreeMap::new();
-    for target in targets {
-        let Some(id) = target.get("id").and_then(Value::as_str).filter(|id| may_be_id(id)) else {
-            continue;
-        };
-        *found.entry(id).or_default() |= says_device(id, target.get("type"));
+    let mut found: BTreeMap<&str, (bool, Option<DateTime<Utc>>)> = BTreeMap::new();
+    for event in events.iter().filter(|event| is_of_interest(event)) {
+        let lifecycle_at = lifecycle_at(event);
+        for target in event.get("target").and_then(Value::as_array).into_iter().flatten() {
+            let id = target.get("id").and_then(Value::as_str).filter(|id| may_be_id(id));
+            let Some(id) = id else { continue };
+            let (is_device, latest) = found.entry(id).or_default();
+            *is_device |= says_device(id, target.get("type"));
+            *latest = lifecycle_at.max(*latest);
+        }
     }
-    let mention = |(id, is_device): (&str, bool)| DeviceMention { id: id.to_owned(), is_device };
+    let mention = |(id, (is_device, lifecycle_at)): (&str, (bool, Option<DateTime<Utc>>))| {
+        DeviceMention { id: id.to_owned(), is_device, lifecycle_at }
+    };
     Ok(found.into_iter().map(mention).collect())
+}
+
+/// When a lifecycle event was published.
+fn lifecycle_at(event: &Value) -> Option<DateTime<Utc>> {
+    let kind = event.get("eventType")?.as_str()?;
+    let published = event.get("published").filter(|_| kind.starts_with(LIFECYCLE))?.as_str()?;
+    Some(DateTime::parse_from_rfc3339(published).ok()?.to_utc())
 }
 
 fn is_of_interest(event: &Value) -> bool {
@@ -72,6 +83,21 @@ mod tests {
 
     fn event(kind: &str, targets: &Value) -> Value {
         json!({ "uuid": "u", "eventType": kind, "target": targets })
+    }
+
+    #[test]
+    fn a_lifecycle_event_is_told_with_the_time_at_which_it_was_published() {
+        let at = |kind: &str, published: &str| json!({ "eventType": kind, "published": published, "target": [{ "id": "guo1" }] });
+        let latest = |events: Value| {
+            let body = json!({ "data": { "events": events } }).to_string();
+            find_mentions(body.as_bytes()).unwrap()[0].lifecycle_at
+        };
+        let (earlier, later) = ("2026-01-02T03:04:05.006Z", "2026-01-02T04:04:05.006Z");
+        let suspend = "device.lifecycle.suspend";
+        assert_eq!(latest(json!([at("device.user.add", earlier)])), None);
+        assert_eq!(latest(json!([at(suspend, "today")])), None);
+        let both = latest(json!([at(suspend, later), at(suspend, earlier)]));
+        assert_eq!(both, Some(later.parse().unwrap()));
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub enum Expired {
     Challenges,
     /// What sweeps had seen that run no more.
     SweepPages,
+    /// Records that were removed from the mirror 30 days ago, but for those that are newer than another
+    /// record of the same device: that they superseded it must be remembered.
+    RemovedRecords,
     /// The secrets that event hooks had before their last rotation, at the end of their time.
     HookSecrets,
 }
@@ -79,7 +82,21 @@ impl Expired {
                  SELECT p.integration_id, p.sweep_id, p.page FROM okta_sweep_pages p \
                    JOIN okta_syncs s USING (tenant_id, integration_id) \
                   WHERE p.tenant_id = $1 AND p.sweep_id <> s.sweep_id \
+                    AND p.sweep_id IS DISTINCT FROM s.shrunk_sweep_id \
                   LIMIT $2 FOR UPDATE OF p SKIP LOCKED)"
+            }
+            Self::RemovedRecords => {
+                "DELETE FROM okta_devices \
+                  WHERE tenant_id = $1 AND (integration_id, okta_device_id) IN ( \
+                 SELECT o.integration_id, o.okta_device_id FROM okta_devices o \
+                  WHERE o.tenant_id = $1 AND o.removed_at < $3 - interval '30 days' \
+                    AND NOT EXISTS (SELECT FROM okta_devices e WHERE e.tenant_id = $1 \
+                        AND e.integration_id = o.integration_id \
+                        AND e.udid = o.udid AND e.created_at < o.created_at) \
+                    AND NOT EXISTS (SELECT FROM okta_devices e WHERE e.tenant_id = $1 \
+                        AND e.integration_id = o.integration_id \
+                        AND e.serial_number = o.serial_number AND e.created_at < o.created_at) \
+                  LIMIT $2 FOR UPDATE OF o SKIP LOCKED)"
             }
             Self::HookSecrets => {
                 "UPDATE event_hooks SET previous_sha256 = NULL, previous_valid_until = NULL \

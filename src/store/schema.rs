@@ -230,6 +230,17 @@ diesel::table! {
         users_read_at -> Nullable<Timestamptz>,
         users_put_off_until -> Nullable<Timestamptz>,
         not_found_at -> Nullable<Timestamptz>,
+        removed_at -> Nullable<Timestamptz>,
+        used_at -> Nullable<Timestamptz>,
+        use_seen_at -> Nullable<Timestamptz>,
+        use_base_updated_at -> Nullable<Timestamptz>,
+        use_base_user_ids -> Nullable<Array<Nullable<Text>>>,
+        users_added_at -> Nullable<Timestamptz>,
+        lifecycle_at -> Nullable<Timestamptz>,
+        identity_changed_at -> Nullable<Timestamptz>,
+        previous_serial_number -> Nullable<Text>,
+        previous_udid -> Nullable<Text>,
+        disputed -> Bool,
     }
 }
 
@@ -251,6 +262,10 @@ diesel::table! {
         sweep_id -> Int8,
         page -> Int4,
         okta_device_ids -> Array<Nullable<Text>>,
+        read_at -> Nullable<Timestamptz>,
+        cursor -> Nullable<Text>,
+        with_users -> Int4,
+        emptied_ids -> Array<Nullable<Text>>,
     }
 }
 
@@ -275,6 +290,12 @@ diesel::table! {
         read_cursor -> Nullable<Text>,
         read_began_at -> Nullable<Timestamptz>,
         read_latest -> Nullable<Timestamptz>,
+        accept_shrunk -> Bool,
+        shrunk_since -> Nullable<Timestamptz>,
+        shrunk_count -> Nullable<Int8>,
+        shrunk_sweep_id -> Nullable<Int8>,
+        shrunk_started_at -> Nullable<Timestamptz>,
+        users_vanished_since -> Nullable<Timestamptz>,
     }
 }
 

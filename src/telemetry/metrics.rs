@@ -133,7 +133,8 @@ pub fn record_live_read(outcome: &'static str) {
     metrics::counter!("odt_live_reads_total", "outcome" => outcome).increment(1);
 }
 
-/// One sweep that came to its end, `completed` after so long, or was given up and `restarted`.
+/// One sweep that came to its end, `completed` after so long, or `shrunk` and so not accepted, or was given
+/// up and `restarted`.
 pub fn record_sweep(outcome: &'static str, duration: Duration) {
     metrics::counter!("odt_mirror_sweeps_total", "outcome" => outcome).increment(1);
     if outcome == "completed" {

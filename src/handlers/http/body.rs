@@ -19,9 +19,14 @@ pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 /// A JSON body of up to `LIMIT` bytes.
 pub struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub T);
 
+/// A JSON body that may be absent.
+pub struct OptionalBody<T>(pub T);
+
+type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
 impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, LIMIT> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let declared = declared_as_json(request);
@@ -30,12 +35,38 @@ impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, 
             if !declared {
                 return Err(Problem::unsupported_media_type("application/json"));
             }
-            let broken = |_| Problem::malformed("The body broke off.");
-            let read = payload.await.map_err(broken)?.to_bytes_limited(LIMIT).await;
-            let bytes = read.map_err(|_| Problem::body_too_large(LIMIT))?;
-            parse(&bytes.map_err(broken)?).map(Self)
+            parse(&read(payload, LIMIT).await?).map(Self)
         })
     }
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declared_as_json(request);
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = read(payload, BODY_LIMIT).await?;
+            if bytes.is_empty() {
+                return Ok(Self(T::default()));
+            }
+            if !declared {
+                return Err(Problem::unsupported_media_type("application/json"));
+            }
+            parse(&bytes).map(Self)
+        })
+    }
+}
+
+async fn read(
+    payload: impl Future<Output = Result<web::Payload, actix_web::Error>>,
+    limit: usize,
+) -> Result<web::Bytes, Problem> {
+    let broken = |_| Problem::malformed("The body broke off.");
+    let read = payload.await.map_err(broken)?.to_bytes_limited(limit).await;
+    read.map_err(|_| Problem::body_too_large(limit))?.map_err(broken)
 }
 
 /// `application/json`, or any `+json` such as merge patch (RFC 7396).

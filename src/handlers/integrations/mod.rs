@@ -11,6 +11,7 @@ use actix_web::http::header::{HeaderName, LOCATION};
 use actix_web::{HttpResponse, delete, get, patch, post, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::handlers::http::body::{Body, not_null};
 use crate::handlers::http::headers::{IdempotencyKeyHeader, IfMatch, Verified};
@@ -19,7 +20,7 @@ use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{ConfirmParams, PageParams, Query};
 use crate::handlers::http::responses::AsksOkta;
 use crate::handlers::{PageResponse, State, with_etag};
-use crate::model::integrations::{Engine, derive_status};
+use crate::model::integrations::{Engine, derive_status, notices};
 use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
 use crate::service::{ChecklistItem, Created, IntegrationPatch, NewIntegrationRequest};
 
@@ -97,18 +98,52 @@ pub struct IntegrationResponse {
     pub created_at: DateTime<Utc>,
     pub created_by: Actor,
     pub updated_at: DateTime<Utc>,
-    /// Things that went otherwise than asked.
+    /// Things that went otherwise than asked, or that the admin should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
 }
 
-/// Something that went otherwise than asked.
+/// Something that went otherwise than asked, or that the admin should know. Changes no status.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Notice {
+    /// A stable word.
+    #[schema(example = "sweep_shrunk")]
+    pub code: &'static str,
+    pub since: DateTime<Utc>,
     /// Stable, for translations.
     #[schema(example = "notice.custom_domain_not_confirmed")]
     pub text_id: &'static str,
     pub text: String,
+    /// What the text names.
+    #[schema(value_type = Object)]
+    pub parameters: serde_json::Value,
+}
+
+impl From<notices::Notice> for Notice {
+    fn from(notice: notices::Notice) -> Self {
+        match notice {
+            notices::Notice::SweepShrunk { since, shown, expected } => Self {
+                code: "sweep_shrunk",
+                since,
+                text_id: "notice.sweep_shrunk",
+                text: format!(
+                    "Okta's list of devices shows {shown} records; the last one that was accepted showed {expected}. \
+                     Nothing was removed. If you deleted devices in Okta, accept the list with \
+                     POST …/sync {{\"accept_shrunk\": true}}; otherwise no action is needed."
+                ),
+                parameters: json!({ "shown": shown, "expected": expected }),
+            },
+            notices::Notice::UsersVanished { since } => Self {
+                code: "users_vanished",
+                since,
+                text_id: "notice.users_vanished",
+                text: "Okta's list of devices shows no users for most of the devices that had some. \
+                       The users stay as they were, and are read again device by device. No action needed."
+                    .to_owned(),
+                parameters: json!({}),
+            },
+        }
+    }
 }
 
 /// What a deletion did, and what is left to do in Okta.
@@ -123,6 +158,7 @@ impl From<IntegrationRecord> for IntegrationResponse {
     fn from(record: IntegrationRecord) -> Self {
         let (status, status_reasons) = derive_status(&record, Utc::now());
         let credentials = credentials_of(&record);
+        let notices = record.notices.into_iter().map(Notice::from).collect();
         let integration = record.integration;
         Self {
             id: integration.id,
@@ -138,7 +174,7 @@ impl From<IntegrationRecord> for IntegrationResponse {
             created_at: integration.created_at,
             created_by: integration.created_by,
             updated_at: integration.updated_at,
-            notices: Vec::new(),
+            notices,
         }
     }
 }
@@ -159,13 +195,14 @@ fn credentials_of(record: &IntegrationRecord) -> CredentialsResponse {
 fn with_notices(created: Created) -> IntegrationResponse {
     let dropped = created.dropped_custom_host;
     let mut response = IntegrationResponse::from(created.record);
-    response.notices = dropped
-        .into_iter()
-        .map(|host| Notice {
+    let since = response.updated_at;
+    response.notices.extend(dropped.map(|host| Notice {
+            code: "custom_domain_dropped",
+            since,
             text_id: "notice.custom_domain_not_confirmed",
             text: format!("The org does not name {host} as its custom domain, so it was left out. Add it in Okta under Customizations > Brands > Domains, then enter it again."),
-        })
-        .collect();
+            parameters: json!({ "host": host }),
+        }));
     response
 }
 

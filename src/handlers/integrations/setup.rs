@@ -7,6 +7,7 @@ use crate::handlers::State;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
+use crate::handlers::integrations::Notice;
 use crate::model::{IntegrationId, Status, StatusReason};
 use crate::service::{Form, FormField, Setup, Step, StepName};
 
@@ -18,6 +19,9 @@ pub struct SetupResponse {
     steps: Vec<Step>,
     #[schema(required)]
     next_form: Option<FormResponse>,
+    /// Things that the admin should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<Notice>,
 }
 
 /// The next form, and where it is sent.
@@ -45,9 +49,10 @@ impl FormResponse {
 
 impl SetupResponse {
     fn of(setup: Setup, id: IntegrationId) -> Self {
-        let Setup { status, status_reasons, steps, next_form } = setup;
+        let Setup { status, status_reasons, steps, next_form, notices } = setup;
         let next_form = next_form.map(|form| FormResponse::of(form, id));
-        Self { status, status_reasons, steps, next_form }
+        let notices = notices.into_iter().map(Notice::from).collect();
+        Self { status, status_reasons, steps, next_form, notices }
     }
 }
 

@@ -2,6 +2,7 @@
 //! is known of it. The status is derived here and nowhere stored (contract §2).
 
 pub mod credentials;
+pub mod notices;
 pub mod okta_domain;
 pub mod prerequisites;
 
@@ -9,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
+use crate::model::integrations::notices::Notice;
 use crate::model::integrations::prerequisites::{Attestation, Blocks, Finding, Outcome, weigh};
 use crate::model::platforms::PlatformState;
 use crate::model::{Actor, CredentialsState, IntegrationId, Platform, PrerequisiteKind, TenantId};
@@ -91,6 +93,7 @@ pub struct IntegrationRecord {
     pub platforms: Vec<PlatformState>,
     /// When the last complete sweep of the org's devices ended.
     pub synced_at: Option<DateTime<Utc>>,
+    pub notices: Vec<Notice>,
 }
 
 impl IntegrationRecord {

@@ -29,14 +29,14 @@ impl IdentityHistory {
     pub(super) fn observe(
         &mut self,
         before: IdentityPair,
-        now: IdentityPair,
+        now: &IdentityPair,
         last_updated_at: DateTime<Utc>,
         read_at: DateTime<Utc>,
     ) {
-        if before != now {
+        if before != *now {
             let within_period =
                 self.changed_at.is_some_and(|at| last_updated_at - at <= CHANGE_PERIOD);
-            self.disputed |= within_period && self.previous == now;
+            self.disputed |= within_period && self.previous == *now;
             self.changed_at = Some(last_updated_at);
             self.previous = before;
         } else if self.changed_at.is_none_or(|at| read_at - at > CHANGE_PERIOD) {
@@ -62,7 +62,7 @@ mod tests {
         let mut history = IdentityHistory::default();
         for two in shown.windows(2) {
             let ((_, before), (at, now)) = (two[0], two[1]);
-            history.observe(pair(before), pair(now), day(at), day(at));
+            history.observe(pair(before), &pair(now), day(at), day(at));
         }
         history
     }

@@ -4,5 +4,6 @@ pub mod budgets;
 pub mod identity;
 pub mod okta_devices;
 pub mod records;
+pub mod sweeps;
 pub mod syncs;
 pub mod uses;

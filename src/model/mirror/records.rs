@@ -69,6 +69,7 @@ pub struct MirrorRecord {
 }
 
 /// What of a read is accepted.
+#[expect(clippy::struct_excessive_bools, reason = "each of them alone")]
 struct Accepted {
     columns: bool,
     users: bool,
@@ -168,7 +169,7 @@ impl MirrorRecord {
             next.users_added_at = self.users_added_at.max(latest_added(&told.users));
         }
         if seen {
-            next.identity.observe(self.pair(), next.pair(), next.last_updated_at, reading.read_at);
+            next.identity.observe(self.pair(), &next.pair(), next.last_updated_at, reading.read_at);
             let complete = told.filter(|told| told.complete && same_ids(&told.users, &next.users));
             let kind = match reading.source {
                 Source::Id => ReadKind::DeviceThenUsers,

@@ -16,6 +16,7 @@ fn user(id: &str, management_status: Option<&str>) -> OktaDeviceUser {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a read shows them, or does not")]
 fn managed(ids: &[&str]) -> Option<Vec<OktaDeviceUser>> {
     Some(ids.iter().map(|id| user(id, Some("MANAGED"))).collect())
 }

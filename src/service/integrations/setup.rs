@@ -8,6 +8,7 @@ use super::setup_text::{
     fields_of, links, step_text,
 };
 use crate::config::WizardConfig;
+use crate::model::integrations::notices::Notice;
 use crate::model::integrations::okta_domain::OktaSuffixes;
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{
@@ -56,6 +57,7 @@ pub struct Setup {
     pub steps: Vec<Step>,
     /// The form that the admin fills in next; `None` when nothing is to be entered.
     pub next_form: Option<Form>,
+    pub notices: Vec<Notice>,
 }
 
 impl Service {
@@ -74,7 +76,8 @@ fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSu
         StepName::VARIANTS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
     mark_current(&mut steps);
     let next_form = next_form(&steps);
-    Setup { status, status_reasons, steps, next_form }
+    let notices = record.notices.clone();
+    Setup { status, status_reasons, steps, next_form, notices }
 }
 
 /// The first step that applies and is not done is the current one.

@@ -59,6 +59,19 @@ impl Service {
             };
             match self.store.save_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
                 SweepStep::GoOn(next) => at = next,
+                SweepStep::Endless => {
+                    metrics::record_sweep("restarted", Duration::ZERO);
+                    return Err(OktaError::bad_answer("a list of devices that does not end").into());
+                }
+                SweepStep::Shrunk { took, shown, expected } => {
+                    metrics::record_sweep("shrunk", took);
+                    tracing::warn!(
+                        tenant_id = %job.tenant, integration_id = %job.integration, shown, expected,
+                        "a sweep showed too few records and was not accepted"
+                    );
+                    self.work.notify_one();
+                    return Ok(self.sync.sweep_every.saturating_sub(took).max(SHORTEST_PAUSE));
+                }
                 SweepStep::Complete { took } => {
                     metrics::record_sweep("completed", took);
                     let seen = managed_user_seen(Utc::now());

@@ -36,14 +36,20 @@ impl Service {
         Ok(found.map_err(Error::of_integration(id))?.1)
     }
 
-    /// Asks for a sweep now. One that goes on is not begun anew.
+    /// Asks for a sweep now. One that goes on is not begun anew. With `accept_shrunk` the next sweep to end
+    /// is accepted however few records it shows.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `CredentialsNeeded`.
-    pub async fn create_sync(&self, caller: &Caller, id: IntegrationId) -> Result<Sync, Error> {
+    pub async fn create_sync(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        accept_shrunk: bool,
+    ) -> Result<Sync, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let event = NewEvent::by(caller, id, EventKind::SyncRequested);
-        let requested = self.store.request_sync(&caller.tenant, id, event).await;
+        let requested = self.store.request_sync(&caller.tenant, id, accept_shrunk, event).await;
         let (record, sync) = requested.map_err(Error::of_integration(id))?;
         if record.credentials.is_none() {
             return Err(Error::CredentialsNeeded(id));

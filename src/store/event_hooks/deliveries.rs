@@ -1,8 +1,10 @@
 //! What calls of event hooks leave behind: devices to be read again, or one sweep in place of too
-//! many. No call writes a fact.
+//! many. No call makes a device trusted: lifecycle events alone are noted, and only ever take trust away.
 //!
 //! A delivery never waits for a job's row while it holds another row, because the worker takes them
 //! the other way round; and it takes the rows of devices in the order of their ids.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 use crate::crypto::HookSecretDigest;
 use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
 use crate::store::event_hooks::hook_row;
+use crate::store::mirror::merge::change;
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::session::{STATEMENT_TIMEOUT, set_config};
 use crate::store::transaction::clock_timestamp;
@@ -85,6 +88,7 @@ impl Store {
                 record_delivery(tx, called)?;
             }
             if !mentions.is_empty() {
+                note_lifecycle_events(tx, called, &mentions)?;
                 insert_rereads(tx, called, &mentions)?;
             }
             Ok((called.tenant.clone(), called.integration))
@@ -234,6 +238,29 @@ fn record_delivery(tx: &mut Tx<'_>, called: &Called) -> Result<(), StoreError> {
     .bind::<Timestamptz, _>(tx.now)
     .execute(tx.connection)?;
     Ok(())
+}
+
+/// What an event moved is no use of the device. Only takes trust away: a delivery never gives any.
+fn note_lifecycle_events(
+    tx: &mut Tx<'_>,
+    called: &Called,
+    mentions: &[DeviceMention],
+) -> Result<(), StoreError> {
+    let published: HashMap<&str, DateTime<Utc>> = mentions
+        .iter()
+        .filter_map(|mention| Some((mention.id.as_str(), mention.lifecycle_at?)))
+        .collect();
+    if published.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = published.keys().copied().collect();
+    change(tx, called.integration, &ids, |record| {
+        let mut record = record.clone();
+        if let Some(published) = published.get(record.okta_device_id.as_str()) {
+            record.uses.note_lifecycle_event(record.last_updated_at, *published);
+        }
+        record
+    })
 }
 
 /// In the order of the ids, so that two deliveries cannot deadlock. A repeated request always moves

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::model::{IntegrationId, OktaDevice, TenantId};
-use crate::store::mirror::merge::{Source, merge};
+use crate::model::{IntegrationId, OktaDevice, Source, TenantId};
+use crate::store::mirror::merge::merge;
 use crate::store::mirror::rereads::MARK_NOT_FOUND;
 use crate::store::record::integration_row;
-use crate::store::schema::{integrations, okta_syncs};
+use crate::store::schema::integrations;
 use crate::store::{Store, StoreError};
 
 /// What Okta said of the newest record of a device, by its id.
@@ -49,16 +49,12 @@ impl Store {
             if row.first::<String>(tx.connection)? != search.org_id {
                 return Err(StoreError::NotFound);
             }
-            // Same lock order as a sweep, so the two cannot deadlock: the sync before the devices.
-            let sync = okta_syncs::table.find((tx.tenant.as_str(), id.0));
-            let sync = sync.select(okta_syncs::sweep_id).for_update();
-            sync.first::<i64>(tx.connection).optional()?;
             let LiveSearch { found, newest, read_at, .. } = &search;
-            merge(tx.connection, tx.tenant, id, found, Source::Changes, *read_at)?;
+            merge(tx, id, found, Source::Changes, *read_at)?;
             match newest {
                 LiveFinding::Device(device) => {
                     let device = std::slice::from_ref(device.as_ref());
-                    merge(tx.connection, tx.tenant, id, device, Source::Id, *read_at)
+                    merge(tx, id, device, Source::Id, *read_at)?;
                 }
                 LiveFinding::Gone(okta_device_id) => {
                     diesel::sql_query(MARK_NOT_FOUND)
@@ -67,9 +63,9 @@ impl Store {
                         .bind::<Text, _>(okta_device_id)
                         .bind::<Timestamptz, _>(*read_at)
                         .execute(tx.connection)?;
-                    Ok(())
                 }
             }
+            Ok(())
         })
         .await
     }

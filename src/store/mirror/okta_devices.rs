@@ -60,6 +60,7 @@ const LIST: &str = "\
                ) AS matched_serial_number \
           FROM okta_devices o LEFT JOIN okta_syncs s USING (tenant_id, integration_id) \
          WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.okta_device_id > $3 \
+           AND o.removed_at IS NULL \
     ) AS rows \
      WHERE $4 IS NULL OR (matched_serial_number IS NOT NULL) = $4 \
      ORDER BY okta_device_id LIMIT $5";
@@ -72,7 +73,8 @@ const COUNT: &str = "\
                    AND d.udid = o.udid) \
            AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
                    AND d.serial_number = o.serial_number)) AS unmatched \
-      FROM okta_devices o WHERE o.tenant_id = $1 AND o.integration_id = $2";
+      FROM okta_devices o \
+     WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.removed_at IS NULL";
 
 impl Store {
     /// The records of the mirror in the order of Okta's ids; `matched` keeps those that match a device
@@ -128,7 +130,7 @@ pub(in crate::store) fn has_managed_user(
     use okta_devices as o;
     let managed = o::table
         .filter(o::tenant_id.eq(tx.tenant.as_str()).and(o::integration_id.eq(id.0)))
-        .filter(o::any_managed);
+        .filter(o::any_managed.and(o::not_found_at.is_null()));
     Ok(diesel::select(diesel::dsl::exists(managed)).get_result(tx.connection)?)
 }
 

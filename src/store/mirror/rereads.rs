@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::model::{Job, OktaDevice, OktaDeviceUser, RateBucket};
-use crate::store::mirror::merge::{Source, merge, users_columns};
+use crate::model::{Job, MirrorRecord, OktaDevice, OktaDeviceUser, RateBucket, Source};
+use crate::store::mirror::merge::{change, lock, merge};
 use crate::store::schema::okta_rereads;
 use crate::store::{Store, StoreError, Tx, mirror::budgets};
 
@@ -17,7 +17,8 @@ use crate::store::{Store, StoreError, Tx, mirror::budgets};
 #[diesel(table_name = okta_rereads)]
 pub struct DueReread {
     pub okta_device_id: String,
-    /// `missing`: a complete sweep did not show it. `hook`.
+    /// `missing`: an accepted sweep did not show it. `unconfirmed`: a list shows it otherwise than a read
+    /// by id did, or a sweep that was not accepted did not show it. `hook`.
     pub reason: String,
     asked_at: DateTime<Utc>,
 }
@@ -62,14 +63,6 @@ const NEXT: &str = "\
     SELECT greatest(0, (extract(epoch FROM min(due_at) - $3) * 1000))::bigint AS millis \
       FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2";
 
-/// The rest of the row is not fresher by that. One that was read since has told more.
-const SAVE_USERS: &str = "\
-    UPDATE okta_devices \
-       SET users = $4::jsonb, users_known = $5, any_managed = $6, users_read_at = $7, \
-           users_observed_at = $7 \
-     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
-       AND (users_read_at IS NULL OR users_read_at <= $7)";
-
 /// What cannot be read lets the others go first.
 const POSTPONE_USERS: &str = "\
     UPDATE okta_devices SET users_put_off_until = $5 + $4 * interval '1 millisecond' \
@@ -78,10 +71,11 @@ const POSTPONE_DEVICE: &str = "\
     UPDATE okta_rereads SET due_at = $5 + $4 * interval '1 millisecond' \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
 
-/// Only what no read has shown since it was asked for.
-const DELETE_MISSING: &str = "\
-    DELETE FROM okta_devices \
-     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
+/// Only what no read has shown since it was asked for. The row stays: the identifiers of a removed
+/// record and its created_at are needed.
+const MARK_REMOVED: &str = "\
+    UPDATE okta_devices SET removed_at = $5 \
+     WHERE removed_at IS NULL AND tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
 
 /// Not where a read by id that began later has found it.
 pub(in crate::store) const MARK_NOT_FOUND: &str = "\
@@ -185,8 +179,7 @@ impl Store {
         let asked = asked.clone();
         self.in_job(job, lease, move |tx, job| {
             let device = std::slice::from_ref(&read.value);
-            let id = job.integration;
-            merge(tx.connection, tx.tenant, id, device, Source::Id, read.read_at)?;
+            merge(tx, job.integration, device, Source::Id, read.read_at)?;
             budgets::learn(tx, &read.org_id, RateBucket::Devices, read.limit)?;
             delete_handled(tx, job, &asked)
         })
@@ -207,23 +200,14 @@ impl Store {
         let id = okta_device_id.to_owned();
         self.in_job(job, lease, move |tx, job| {
             budgets::learn(tx, &read.org_id, RateBucket::DeviceUsers, read.limit)?;
-            let columns = users_columns(&read.value)?;
-            diesel::sql_query(SAVE_USERS)
-                .bind::<Text, _>(tx.tenant.as_str())
-                .bind::<SqlUuid, _>(job.integration.0)
-                .bind::<Text, _>(&id)
-                .bind::<Text, _>(&columns.json)
-                .bind::<Bool, _>(columns.known)
-                .bind::<Bool, _>(columns.managed)
-                .bind::<Timestamptz, _>(read.read_at)
-                .execute(tx.connection)?;
-            Ok(())
+            let merged = |record: &MirrorRecord| record.merge_users(&read.value, read.read_at);
+            change(tx, job.integration, &[id.as_str()], merged)
         })
         .await
     }
 
-    /// Records that a read by id, begun at `read_at`, did not find the device. It leaves the mirror
-    /// only when a complete sweep did not show it either.
+    /// Records that a read by id, begun at `read_at`, did not find the device. It is removed only when
+    /// an accepted sweep did not show it either.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -237,23 +221,19 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (id, asked) = (okta_device_id.to_owned(), asked.cloned());
         self.in_job(job, lease, move |tx, job| {
-            let mut execute = |sql, at| {
+            lock(tx, job.integration)?;
+            let execute = |sql, at| {
                 diesel::sql_query(sql)
-                    .bind::<Text, _>(tx.tenant.as_str())
+                    .bind::<Text, _>(tx.tenant.as_str().to_owned())
                     .bind::<SqlUuid, _>(job.integration.0)
                     .bind::<Text, _>(&id)
                     .bind::<Timestamptz, _>(at)
-                    .execute(tx.connection)
             };
-            let missing = asked.as_ref().filter(|asked| asked.reason == "missing");
-            let deleted = match missing {
-                Some(missing) => execute(DELETE_MISSING, missing.asked_at)?,
-                None => 0,
-            };
-            // A list has shown it since, or no sweep has missed it: then its row stays, marked.
-            if deleted == 0 {
-                execute(MARK_NOT_FOUND, read_at)?;
+            if let Some(missing) = asked.as_ref().filter(|asked| asked.reason == "missing") {
+                let removed = execute(MARK_REMOVED, missing.asked_at);
+                removed.bind::<Timestamptz, _>(read_at).execute(tx.connection)?;
             }
+            execute(MARK_NOT_FOUND, read_at).execute(tx.connection)?;
             match &asked {
                 Some(asked) => delete_handled(tx, job, asked),
                 None => Ok(()),

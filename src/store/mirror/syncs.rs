@@ -7,11 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{
-    IntegrationId, IntegrationRecord, Job, JobKind, NewEvent, RateBucket, ReadPage, Sync,
+    IntegrationId, IntegrationRecord, Job, JobKind, NewEvent, RateBucket, ReadPage, Source, Sync,
     SyncError, SyncState, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::mirror::merge::{Source, merge};
+use crate::store::mirror::merge::{lock, merge};
 use crate::store::record::load_record;
 use crate::store::schema::okta_syncs;
 use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
@@ -91,12 +91,7 @@ impl Store {
         page: ReadPage,
     ) -> Result<(), StoreError> {
         self.in_job(job, lease, move |tx, job| {
-            // Held before the devices, as by a sweep: neither then waits for the other in a circle.
-            let key = (job.tenant.as_str(), job.integration.0);
-            let mine = okta_syncs::table.find(key).select(okta_syncs::sweep_id).for_update();
-            mine.first::<i64>(tx.connection).optional()?.ok_or(StoreError::LeaseLost)?;
-            let (devices, read_at) = (&page.devices, page.read_at);
-            merge(tx.connection, tx.tenant, job.integration, devices, Source::Changes, read_at)?;
+            merge(tx, job.integration, &page.devices, Source::Changes, page.read_at)?;
             budgets::learn(tx, &page.org_id, RateBucket::Devices, page.limit)?;
             let latest = page.devices.iter().map(|device| device.last_updated).max();
             diesel::sql_query(SAVE_READ)
@@ -184,12 +179,19 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
+        accept_shrunk: bool,
         event: NewEvent,
     ) -> Result<(IntegrationRecord, Sync), StoreError> {
         self.in_tenant(tenant, move |tx| {
             let record = load_record(tx, id, true)?;
             if record.credentials.is_some() {
                 jobs::enqueue(tx, id, JobKind::Sweep)?;
+                if accept_shrunk {
+                    lock(tx, id)?;
+                    diesel::update(okta_syncs::table.find((tx.tenant.as_str(), id.0)))
+                        .set(okta_syncs::accept_shrunk.eq(true))
+                        .execute(tx.connection)?;
+                }
                 insert_event(tx, &event)?;
             }
             let sync = load_sync(tx, &record)?;

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::parts::{load_attestations, load_credentials, load_findings, load_platforms};
+use crate::model::integrations::notices::Notice;
 use crate::model::{Engine, Integration, IntegrationId, IntegrationRecord, Org, TenantId};
 use crate::store::schema::{integrations, okta_syncs};
 use crate::store::{StoreError, Tx};
@@ -82,30 +83,51 @@ pub(in crate::store) fn load_records(
     let mut findings = load_findings(tx, &ids)?;
     let mut attestations = load_attestations(tx, &ids)?;
     let mut platforms = load_platforms(tx, &ids)?;
-    let mut synced = load_synced(tx, &ids)?;
+    let mut synced = load_syncs(tx, &ids)?;
     let record = |row: IntegrationRow| {
         let id = row.id;
+        let sync = drain(&mut synced, id).pop().unwrap_or_default();
         Ok(IntegrationRecord {
             integration: to_integration(row)?,
             credentials: drain(&mut credentials, id).pop(),
             findings: drain(&mut findings, id),
             attestations: drain(&mut attestations, id),
             platforms: drain(&mut platforms, id),
-            synced_at: drain(&mut synced, id).pop(),
+            synced_at: sync.sweep_completed_at,
+            notices: sync.notices(),
         })
     };
     rows.into_iter().map(record).collect()
 }
 
-/// When the last complete sweep of each ended, of those that had one.
-fn load_synced(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, DateTime<Utc>)>, StoreError> {
-    let swept = okta_syncs::table
+/// How the mirror of an integration stands, as far as its status and notices tell.
+#[derive(Queryable, Selectable, Default)]
+#[diesel(table_name = okta_syncs)]
+struct SyncRow {
+    sweep_completed_at: Option<DateTime<Utc>>,
+    device_count: Option<i64>,
+    shrunk_since: Option<DateTime<Utc>>,
+    shrunk_count: Option<i64>,
+    users_vanished_since: Option<DateTime<Utc>>,
+}
+
+impl SyncRow {
+    fn notices(&self) -> Vec<Notice> {
+        let shrunk = self.shrunk_since.map(|since| Notice::SweepShrunk {
+            since,
+            shown: self.shrunk_count.unwrap_or_default(),
+            expected: self.device_count.unwrap_or_default(),
+        });
+        let vanished = self.users_vanished_since.map(|since| Notice::UsersVanished { since });
+        shrunk.into_iter().chain(vanished).collect()
+    }
+}
+
+fn load_syncs(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, SyncRow)>, StoreError> {
+    let syncs = okta_syncs::table
         .filter(okta_syncs::tenant_id.eq(tx.tenant.as_str()))
-        .filter(okta_syncs::integration_id.eq_any(ids))
-        .filter(okta_syncs::sweep_completed_at.is_not_null());
-    Ok(swept
-        .select((okta_syncs::integration_id, okta_syncs::sweep_completed_at.assume_not_null()))
-        .load(tx.connection)?)
+        .filter(okta_syncs::integration_id.eq_any(ids));
+    Ok(syncs.select((okta_syncs::integration_id, SyncRow::as_select())).load(tx.connection)?)
 }
 
 /// Takes out what belongs to `id`.
