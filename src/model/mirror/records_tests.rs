@@ -1,3 +1,5 @@
+//! What reads make of a record of the mirror.
+
 use proptest::prelude::*;
 
 use super::*;

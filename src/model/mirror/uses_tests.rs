@@ -1,3 +1,5 @@
+//! What is a use of a record, and what only looks like one.
+
 use super::*;
 
 fn at(minutes: i64) -> DateTime<Utc> {

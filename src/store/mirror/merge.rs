@@ -21,21 +21,15 @@ pub(in crate::store) struct Merged {
 }
 
 /// Locks the mirror of an integration, so that two writers take turns. Comes after the rows of jobs and
-/// before those of devices and requests, so that two transactions cannot deadlock. Returns when the last accepted sweep began.
+/// before those of devices and requests, so that two transactions cannot deadlock. Returns when the last accepted
+/// sweep began. Before the first sweep there is nothing to lock.
 pub(in crate::store) fn lock(
     tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     use okta_syncs as s;
     let row = s::table.find((tx.tenant.as_str(), id.0)).select(s::swept_at).for_update();
-    if let Some(swept_at) = row.first(tx.connection).optional()? {
-        return Ok(swept_at);
-    }
-    diesel::insert_into(s::table)
-        .values((s::tenant_id.eq(tx.tenant.as_str()), s::integration_id.eq(id.0)))
-        .on_conflict_do_nothing()
-        .execute(tx.connection)?;
-    Ok(row.first(tx.connection)?)
+    Ok(row.first(tx.connection).optional()?.flatten())
 }
 
 /// Merges devices that a read showed which began at `read_at`; a device that is there twice counts as

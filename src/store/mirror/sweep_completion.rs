@@ -1,5 +1,7 @@
 //! How a sweep ends: whether it is accepted, and what is read again because of it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -9,7 +11,6 @@ use crate::model::{Job, JobKind};
 use crate::store::error::StoreError;
 use crate::store::jobs;
 use crate::store::mirror::merge::change;
-use crate::store::mirror::sweeps::SweepStep;
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::session::set_config;
 use crate::store::transaction::Tx;
@@ -137,30 +138,37 @@ struct CountsRow {
     emptied: i64,
 }
 
+/// A sweep whose last page was read.
+pub(super) struct EndedSweep {
+    pub counts: SweepCounts,
+    pub took: Duration,
+}
+
 /// Ends a sweep whose last page was read. The caller has locked the mirror.
-pub(super) fn complete(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepStep, StoreError> {
+pub(super) fn complete(
+    tx: &mut Tx<'_>,
+    job: &Job,
+    sweep_id: i64,
+) -> Result<EndedSweep, StoreError> {
     diesel::select(set_config(NESTED_LOOPS, "off", true)).execute(tx.connection)?;
     let counts = count(tx, job, sweep_id)?;
     let took = (tx.now - counts.started_at).to_std().unwrap_or_default();
-    let verdict = counts.verdict();
-    match verdict {
+    let (sql, flag) = match counts.verdict() {
         SweepVerdict::Accepted { users_vanished } => {
             request_rereads(tx, job, sweep_id, "missing")?;
             if !users_vanished {
                 accept_no_users(tx, job, sweep_id)?;
             }
-            end(tx, job, ACCEPT, counts.shown, users_vanished)?;
-            delete_pages(tx, job)?;
-            Ok(SweepStep::Complete { took })
+            (ACCEPT, users_vanished)
         }
         SweepVerdict::Shrunk { compare_with_it } => {
             request_rereads(tx, job, sweep_id, "unconfirmed")?;
-            end(tx, job, REFUSE, counts.shown, compare_with_it)?;
-            delete_pages(tx, job)?;
-            let expected = counts.expected.unwrap_or_default();
-            Ok(SweepStep::Shrunk { took, shown: counts.shown, expected })
+            (REFUSE, compare_with_it)
         }
-    }
+    };
+    end(tx, job, sql, counts.shown, flag)?;
+    delete_pages(tx, job)?;
+    Ok(EndedSweep { counts, took })
 }
 
 fn count(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepCounts, StoreError> {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use crate::model::mirror::sweeps::SweepVerdict;
 use crate::model::{
     Finding, IntegrationId, IntegrationRecord, Job, JobKind, RateBucket, ReadPage, Source, TenantId,
 };
 use crate::store::mirror::merge::{Merged, merge};
 use crate::store::mirror::okta_devices::has_managed_user;
-use crate::store::mirror::sweep_completion::{complete, delete_pages};
+use crate::store::mirror::sweep_completion::{EndedSweep, complete, delete_pages};
 use crate::store::record::{Change, upsert_findings};
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
@@ -125,7 +126,15 @@ impl Store {
                 let at = SweepCursor { sweep_id, page: number + 1, cursor: page.next.clone() };
                 return Ok(SweepStep::GoOn(at));
             }
-            complete(tx, job, sweep_id)
+            let EndedSweep { counts, took } = complete(tx, job, sweep_id)?;
+            Ok(match counts.verdict() {
+                SweepVerdict::Accepted { .. } => SweepStep::Complete { took },
+                SweepVerdict::Shrunk { .. } => SweepStep::Shrunk {
+                    took,
+                    shown: counts.shown,
+                    expected: counts.expected.unwrap_or_default(),
+                },
+            })
         })
         .await
     }
