@@ -57,7 +57,7 @@ const HOLD_BACK: &str = concat!(
     "UPDATE okta_devices d \
         SET follows_sweeps = false, observed_at = greatest(d.observed_at, s.swept_at) \
        FROM okta_syncs s \
-      WHERE s.tenant_id = $1 AND s.integration_id = $2 AND d.follows_sweeps AND ",
+      WHERE s.tenant_id = d.tenant_id AND s.integration_id = d.integration_id AND d.follows_sweeps AND ",
     missing!()
 );
 

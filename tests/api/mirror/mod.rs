@@ -2,4 +2,6 @@
 
 mod rereads;
 mod storms;
+mod sweeps;
 mod syncs;
+mod uses;

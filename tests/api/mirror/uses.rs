@@ -1,0 +1,74 @@
+//! When a record was used: what lists, reads by id and event hooks tell of it.
+
+use serde_json::json;
+
+use crate::support::event_hooks::Hooked;
+use crate::support::fleet::mirroring;
+use crate::support::wait::until;
+
+#[tokio::test]
+async fn a_sign_in_between_two_sweeps_is_a_use_and_a_suspension_is_none() {
+    let world = mirroring().start().await;
+    world.acme.change(|knobs| knobs.sign_in_moves_last_updated = true);
+    let ids = world.add_fleet(3);
+    let ada = world.acme.add_user("ada@acme.example");
+    for id in &ids {
+        world.acme.sign_in_with_fastpass(id, &ada).expect("device");
+    }
+    let path = world.connected().await;
+    world.until_swept(&path, None).await;
+    let used = || {
+        world.sql(
+        "SELECT string_agg(okta_device_id, ',') FROM okta_devices WHERE used_at = last_updated_at",
+    )
+    };
+    assert_eq!(used(), "", "first sight is no use");
+    world.acme.sign_in(&ids[0], &ada).expect("device");
+    world.acme.suspend(&ids[1]).expect("device");
+    let bob = world.acme.add_user("bob@acme.example");
+    world.acme.enroll(&ids[2], &bob).expect("device");
+    world.sweep_again(&path).await;
+    assert_eq!(used(), ids[0]);
+    world.acme.unsuspend(&ids[1]).expect("device");
+    world.sweep_again(&path).await;
+    assert_eq!(used(), ids[0]);
+    assert_eq!(world.count("okta_devices WHERE users_added_at IS NOT NULL"), 3);
+}
+
+#[tokio::test]
+async fn a_lifecycle_event_takes_back_the_use_that_it_looked_like() {
+    let world = mirroring().start().await;
+    let ids = world.add_fleet(2);
+    let ada = world.acme.add_user("ada@acme.example");
+    for id in &ids {
+        world.acme.sign_in_with_fastpass(id, &ada).expect("device");
+    }
+    let Hooked { okta, path, .. } = Hooked::new(&world).await;
+    world.until_swept(&path, None).await;
+    // Suspended and unsuspended between two sweeps: the list looks as after a sign-in.
+    world.acme.suspend(&ids[0]).expect("device");
+    world.acme.unsuspend(&ids[0]).expect("device");
+    world.sweep_again(&path).await;
+    let used = || world.count("okta_devices WHERE used_at IS NOT NULL");
+    assert_eq!(used(), 1);
+    okta.deliver("device.lifecycle.unsuspend", &[&ids[0]]).await.expect("taken");
+    assert_eq!(used(), 0);
+    // Told before it is read.
+    world.sql(
+        "UPDATE okta_devices SET last_updated_at = last_updated_at - interval '1 hour', \
+                      use_base_updated_at = use_base_updated_at - interval '1 hour'",
+    );
+    okta.deliver("device.lifecycle.unsuspend", &[&ids[1]]).await.expect("taken");
+    assert_eq!(world.count("okta_devices WHERE lifecycle_at IS NOT NULL"), 1);
+    world.acme.set_device_status(&ids[1], "ACTIVE").expect("device");
+    world.sweep_again(&path).await;
+    until("the event is past", async || {
+        world.count("okta_devices WHERE lifecycle_at IS NOT NULL") == 0
+    })
+    .await;
+    let json = world.sql(&format!(
+        "SELECT used_at IS NULL FROM okta_devices WHERE okta_device_id = '{}'",
+        ids[1]
+    ));
+    assert_eq!(json!(json), "t");
+}
