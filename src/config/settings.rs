@@ -310,11 +310,23 @@ fn trust(reader: &mut Reader<'_>) -> Option<TrustConfig> {
             "all_users" => Some(UserPolicy::All),
             _ => None,
         });
+    let ios_single_install =
+        reader.parsed("ODT_TRUST_IOS_SINGLE_INSTALL", "`true` or `false`", |t| t.parse().ok());
+    let last_seen_within = reader.parsed(
+        "ODT_TRUST_LAST_SEEN_WITHIN",
+        "`off` or a number of seconds, 3600 to 31536000",
+        |text| match text {
+            "off" => Some(None),
+            _ => text.parse().ok().filter(|n| (3_600..=31_536_000).contains(n)).map(Some),
+        },
+    );
     Some(TrustConfig {
         fresh_for: fresh_for?,
         unknown_after: unknown_after?,
         require_inventory: require_inventory?,
         user_policy: user_policy?,
+        ios_single_install: ios_single_install?,
+        last_seen_within: last_seen_within?.map(Duration::from_secs),
     })
 }
 

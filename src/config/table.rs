@@ -175,6 +175,16 @@ pub static SETTINGS: &[Setting] = &[
         "which of a device's users Okta has to call managed: `any_user` or `all_users`",
     ),
     setting(
+        "ODT_TRUST_IOS_SINGLE_INSTALL",
+        Some("true"),
+        "`true`: an iPhone with two records in use at once is not trusted, as its secret may have been copied; else `false`",
+    ),
+    setting(
+        "ODT_TRUST_LAST_SEEN_WITHIN",
+        Some("off"),
+        "seconds within which the MDM must have seen a device, 3600 to 31536000; `off` for no limit",
+    ),
+    setting(
         "ODT_LOG",
         Some("info"),
         "filter of the log, as of tracing's EnvFilter; other crates' targets stop at info",

@@ -113,6 +113,10 @@ pub struct TrustConfig {
     /// Whether a device that the MDM has not reported can be trusted at all.
     pub require_inventory: bool,
     pub user_policy: UserPolicy,
+    /// Two records of an iPhone in use at once are two phones.
+    pub ios_single_install: bool,
+    /// The MDM must have seen a device within this time.
+    pub last_seen_within: Option<Duration>,
 }
 
 /// Which of a device's users have to be managed.

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::handlers::http::body::not_null;
+use crate::handlers::trust_status::records::OktaRecordResponse;
 use crate::model::devices::reports::EnrollmentState;
 use crate::model::trust_status::{
-    AskedDevice, CountingCertificate, DeviceFacts, LastKnown, OktaRecord, Reason,
-    ReasonRemediation, Trust,
+    AskedDevice, CountingCertificate, DeviceFacts, LastKnown, Reason, ReasonRemediation, Trust,
+    WeighedRecord,
 };
 use crate::model::{IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid};
 use crate::service::{CertificateCounts, IdentifierFields, TrustStatus, TrustSummary};
@@ -25,9 +26,11 @@ pub struct TrustStatusResponse {
     /// `null` where the tenant has connected no org.
     #[schema(required)]
     pub integration_id: Option<IntegrationId>,
-    /// Every record that Okta has of the device, the newest first: that one counts.
+    /// Every record of the org that an identifier of the device names, the newest first. `standing` says
+    /// whether it counts.
     pub okta_devices: Vec<OktaRecordResponse>,
-    /// The users of the newest record.
+    /// The users that the verdict depends on: those that count, of active records that count. Asked by an
+    /// Okta id: of its record.
     pub users: Vec<OktaDeviceUser>,
     /// Macs: the certificate that counts.
     #[schema(required)]
@@ -57,47 +60,29 @@ pub struct TrustDeviceResponse {
     pub platform: Option<Platform>,
     #[schema(required)]
     pub udid: Option<String>,
+    /// Okta's id of the device as the MDM reported it since the device last left.
     #[schema(required)]
     pub okta_device_id: Option<String>,
-    /// `null`: not told.
+    /// `null`: not reported.
     #[schema(required)]
     pub enrollment: Option<EnrollmentState>,
     /// The MDM deleted it and has not reported it since.
     pub deleted: bool,
-    /// What was delivered since the device was enrolled; `null`: nothing.
+    /// The beginning of the device's present life, after it last left this MDM or was enrolled; `null`
+    /// if it never left and no `enrolled_at` was reported.
+    #[schema(required)]
+    pub present_since: Option<DateTime<Utc>>,
+    /// When the device last checked in with the MDM since it last left; `null` if that was not reported.
+    #[schema(required)]
+    pub checked_in_at: Option<DateTime<Utc>>,
+    /// The MDM reports the device as lost.
+    pub lost: bool,
+    /// The `config_version` that was delivered since the device last left the MDM; `null`: none.
     #[schema(required)]
     pub config_version: Option<i64>,
     #[schema(required)]
     pub okta_verify_installed_at: Option<DateTime<Utc>>,
     pub reported_at: DateTime<Utc>,
-}
-
-/// A record that Okta has of the device.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct OktaRecordResponse {
-    #[schema(example = "guo1a2b3c4d5e6f7g8h9")]
-    pub okta_device_id: String,
-    /// Okta's word.
-    #[schema(example = "ACTIVE")]
-    pub status: String,
-    /// Okta's word.
-    #[schema(example = "MACOS")]
-    pub platform: String,
-    /// `null` where Okta's record lacks it.
-    #[schema(required)]
-    pub serial_number: Option<String>,
-    /// `null` where Okta's record lacks it.
-    #[schema(required)]
-    pub udid: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub last_updated_at: DateTime<Utc>,
-    /// When it was last read.
-    pub observed_at: DateTime<Utc>,
-    /// Okta said since when that it has no such device.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_found_at: Option<DateTime<Utc>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
 }
 
 /// By what a device is asked for; at least one of the three. Where they point to different devices
@@ -184,32 +169,30 @@ impl From<AskedDeviceFields> for IdentifierFields {
 impl From<AskedDevice> for AskedDeviceFields {
     fn from(asked: AskedDevice) -> Self {
         let AskedDevice { serial_number, udid, okta_device_id } = asked;
-        Self { serial_number, udid, okta_device_id }
+        Self {
+            serial_number: serial_number.map(String::from),
+            udid: udid.map(String::from),
+            okta_device_id: okta_device_id.map(String::from),
+        }
     }
 }
 
 impl From<TrustStatus> for TrustStatusResponse {
     fn from(status: TrustStatus) -> Self {
         let TrustStatus { facts, verdict, .. } = status;
-        let users = facts.newest().map(|record| record.users.clone()).unwrap_or_default();
         let certificate = facts.device.as_ref().and_then(|device| device.certificate.clone());
         let org = facts.org.as_deref();
         let swept_at = org.and_then(|org| org.swept_at);
-        let integration_id = org.map(|org| org.id);
-        let mut records = facts.okta_devices;
-        records.sort_by(|one, other| {
-            let key = |record: &OktaRecord| (record.created_at, record.okta_device_id.clone());
-            key(other).cmp(&key(one))
-        });
-        let record = |record| OktaRecordResponse::of(record, swept_at);
+        let weighed = facts.weigh();
+        let record = |weighed: &WeighedRecord<'_>| OktaRecordResponse::of(weighed, swept_at);
         Self {
             trust: verdict.trust,
             remediation: verdict.reasons.iter().map(|reason| reason.remediation()).collect(),
             reasons: verdict.reasons,
-            device: facts.device.map(TrustDeviceResponse::from),
-            integration_id,
-            okta_devices: records.into_iter().map(record).collect(),
-            users,
+            integration_id: org.map(|org| org.id),
+            okta_devices: weighed.iter().map(record).collect(),
+            users: facts.deciding_users(&weighed).cloned().collect(),
+            device: facts.device.clone().map(TrustDeviceResponse::from),
             certificate,
             observed_at: verdict.observed_at,
             fresh_until: verdict.fresh_until,
@@ -231,31 +214,16 @@ impl From<DeviceFacts> for TrustDeviceResponse {
         Self {
             deleted: device.is_deleted(),
             config_version: device.counting_delivery().map(|delivery| delivery.config_version),
-            serial_number: device.serial_number,
+            okta_device_id: device.counting_okta_device_id().map(ToString::to_string),
+            okta_verify_installed_at: device.okta_verify_installed_at(),
+            present_since: device.present_since(),
+            checked_in_at: device.checked_in_at(),
+            lost: device.is_lost(),
+            serial_number: device.serial_number.into(),
             platform: device.platform,
-            udid: device.udid,
-            okta_device_id: device.okta_device_id,
+            udid: device.udid.map(String::from),
             enrollment: device.enrollment,
-            okta_verify_installed_at: device.okta_verify_installed_at,
             reported_at: device.reported_at,
-        }
-    }
-}
-
-impl OktaRecordResponse {
-    /// As old as the verdict takes it to be.
-    fn of(record: OktaRecord, swept_at: Option<DateTime<Utc>>) -> Self {
-        Self {
-            observed_at: swept_at.map_or(record.observed_at, |at| record.seen_at(at)),
-            okta_device_id: record.okta_device_id,
-            status: record.status,
-            platform: record.platform,
-            serial_number: record.serial_number,
-            udid: record.udid,
-            created_at: record.created_at,
-            last_updated_at: record.last_updated_at,
-            not_found_at: record.not_found_at,
-            display_name: record.display_name,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod caching;
+mod records;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::TimeDelta;

@@ -1,21 +1,21 @@
 //! What tells one Apple device from another: the serial number, the UDID and Okta's id, each in one
 //! spelling, so that the same device always has the same key.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The serial number of a device, in upper case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SerialNumber(String);
 
 /// The unique device identifier that a device gives to its MDM.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Udid(String);
 
 /// Okta's id of its record of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct OktaDeviceId(String);
 
 /// The name with which a user signs in to Okta.
@@ -147,15 +147,57 @@ fn bounded(text: &str, max: usize) -> Result<&str, DeviceIdentifierError> {
     }
 }
 
+impl TryFrom<String> for SerialNumber {
+    type Error = DeviceIdentifierError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SerialNumber> for String {
+    fn from(value: SerialNumber) -> Self {
+        value.0
+    }
+}
+
 impl std::fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
+impl TryFrom<String> for Udid {
+    type Error = DeviceIdentifierError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Udid> for String {
+    fn from(value: Udid) -> Self {
+        value.0
+    }
+}
+
 impl std::fmt::Display for Udid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for OktaDeviceId {
+    type Error = DeviceIdentifierError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<OktaDeviceId> for String {
+    fn from(value: OktaDeviceId) -> Self {
+        value.0
     }
 }
 

@@ -47,6 +47,7 @@ pub struct OktaDeviceUser {
 
 impl OktaDevice {
     pub const ACTIVE: &str = "ACTIVE";
+    pub const CREATED: &str = "CREATED";
 
     pub fn is_active(&self) -> bool {
         self.status == Self::ACTIVE
@@ -58,5 +59,10 @@ impl OktaDeviceUser {
 
     pub fn is_managed(&self) -> bool {
         self.management_status.as_deref() == Some(Self::MANAGED)
+    }
+
+    /// Whether the user may no longer sign in to the org.
+    pub fn has_left(&self) -> bool {
+        matches!(self.status.as_deref(), Some("DEPROVISIONED" | "SUSPENDED"))
     }
 }

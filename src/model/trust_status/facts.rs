@@ -1,50 +1,43 @@
 //! What a verdict rests on: what the MDM reported of a device, what the mirror knows of it, and how
-//! the org stands. Facts alone: what follows from them is decided next door.
+//! the org stands. Facts only; what follows from them is decided in the modules beside this one.
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::devices::reports::EnrollmentState;
-use crate::model::{IntegrationId, OktaDevice, OktaDeviceUser, Platform};
+use crate::model::{
+    IntegrationId, OktaDevice, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid,
+};
 
-/// What a device is asked for by: at least one of the three.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Identifiers that a caller asked for: at least one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct AskedDevice {
-    pub serial_number: Option<String>,
-    pub udid: Option<String>,
-    pub okta_device_id: Option<String>,
+    pub serial_number: Option<SerialNumber>,
+    pub udid: Option<Udid>,
+    pub okta_device_id: Option<OktaDeviceId>,
 }
 
-/// All that is known of one device for one org.
+/// Everything that is known of one device for one org.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub asked: AskedDevice,
     /// `None`: the tenant has connected no org.
     pub org: Option<Arc<OrgFacts>>,
-    /// The device in the MDM's inventory, also a deleted one.
+    /// The device in the MDM's inventory, or its tombstone.
     pub device: Option<DeviceFacts>,
-    /// The identifiers lead to several devices of the inventory, of which `device` is one.
+    /// The asked identifiers lead to several living devices, of which `device` is one.
     pub several_devices: bool,
-    /// Every record of the org that one of the identifiers names.
-    pub okta_devices: Vec<OktaRecord>,
-    /// Only known, and only true, where an iOS device has no record.
-    pub unmatched_ios: UnmatchedIos,
+    /// Every record of the org that an identifier names: those asked and those of the device.
+    pub records: Vec<OktaRecord>,
+    /// Okta answered 404 for the asked Okta id just now, and the mirror does not have it.
+    pub asked_record_is_gone: bool,
     /// When Okta was last asked, for this caller, whether it has a record of the device.
     pub searched_at: Option<DateTime<Utc>>,
     /// Facts that are too old for the caller could not be renewed: the budget is spent, or the device
     /// was read a moment ago.
     pub budget_exhausted: bool,
-}
-
-/// Which iOS records the org has that are of no device of the inventory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct UnmatchedIos {
-    /// One that could be any device: it names none.
-    pub nameless: bool,
-    /// One that names a UDID alone: it can be a device of which no UDID is known.
-    pub udid_only: bool,
 }
 
 /// How the org stands.
@@ -54,39 +47,62 @@ pub struct OrgFacts {
     pub okta_domain: String,
     /// Credentials are stored.
     pub connected: bool,
-    /// The platforms that are configured.
+    /// The configured platforms.
     pub platforms: Vec<Platform>,
-    /// When the last complete sweep began: nothing in the mirror is older.
+    /// When the last accepted sweep began: nothing in the mirror is older.
     pub swept_at: Option<DateTime<Utc>>,
     pub degraded: bool,
+    /// The `config_version` from which the iOS configuration hands serial number and UDID to Okta Verify.
+    pub ios_identifiers_since: Option<i64>,
+    /// The org has an iOS record that names no device, so it may be any iPhone's. Looked up only where
+    /// a question needs it.
+    #[serde(default)]
+    pub unmatched_ios: bool,
 }
 
-/// A device of the inventory.
+/// A device of the inventory, or the tombstone of a deleted one.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DeviceFacts {
-    pub serial_number: String,
-    /// `None` only where a device was deleted that nobody had reported.
+    pub serial_number: SerialNumber,
+    /// `None` only for a device that was deleted before it was ever reported.
     pub platform: Option<Platform>,
-    pub udid: Option<String>,
-    pub okta_device_id: Option<String>,
-    /// `None`: never told, or cleared.
+    pub udid: Option<Udid>,
+    pub okta_device_id: Option<OktaDeviceId>,
+    pub okta_device_id_reported_at: Option<DateTime<Utc>>,
+    /// `None`: deleted, or never reported.
     pub enrollment: Option<EnrollmentState>,
-    pub okta_verify_installed_at: Option<DateTime<Utc>>,
-    /// What was reported before this belongs to an earlier enrolment.
-    pub counts_from: Option<DateTime<Utc>>,
+    /// False for a tombstone.
+    pub living: bool,
+    /// The latest of all times at which the device left this MDM.
+    pub left_at: Option<DateTime<Utc>>,
+    /// `reported_at` of the first `enrolled` after `left_at`.
+    pub enrolled_since: Option<DateTime<Utc>>,
+    /// The latest `enrolled_at` ever reported.
+    pub last_enrolled_at: Option<DateTime<Utc>>,
+    pub okta_verify: Option<Reported<DateTime<Utc>>>,
+    pub check_in: Option<Reported<DateTime<Utc>>>,
+    pub lost_mode: Option<Reported<bool>>,
+    /// The newest report of any group.
     pub reported_at: DateTime<Utc>,
-    pub deleted_at: Option<DateTime<Utc>>,
-    /// What was delivered for this org.
+    pub first_reported_at: DateTime<Utc>,
+    /// What was delivered for this org, in whatever enrolment period.
     pub delivery: Option<Delivery>,
-    /// Macs: the certificate that counts, the newest by its beginning.
+    /// Macs: the certificate with the newest `not_before` of this enrolment period.
     pub certificate: Option<CountingCertificate>,
 }
 
+/// A reported value and when it was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Reported<T> {
+    pub value: T,
+    pub at: DateTime<Utc>,
+}
+
 /// What was delivered to a device.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Delivery {
     pub config_version: i64,
-    pub reported_at: DateTime<Utc>,
+    pub delivered_at: DateTime<Utc>,
 }
 
 /// The certificate of a Mac, as the MDM reported it.
@@ -101,183 +117,164 @@ pub struct CountingCertificate {
 /// A device record of the org, as the mirror has it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct OktaRecord {
-    pub okta_device_id: String,
-    /// Okta's word: `MACOS`, `IOS` and others.
+    pub okta_device_id: OktaDeviceId,
+    /// Okta's value: `MACOS`, `IOS` and others.
     pub platform: String,
-    /// Okta's word: `ACTIVE`, `SUSPENDED`, `DEACTIVATED` and others.
+    /// Okta's value: `ACTIVE`, `SUSPENDED`, `DEACTIVATED` and others.
     pub status: String,
-    pub serial_number: Option<String>,
-    pub udid: Option<String>,
+    /// `None` also for a text that is no serial number, such as an unfilled macro.
+    #[serde(deserialize_with = "serial_number_or_none")]
+    pub serial_number: Option<SerialNumber>,
+    /// `None` also for a text that is no UDID.
+    #[serde(deserialize_with = "udid_or_none")]
+    pub udid: Option<Udid>,
     pub display_name: Option<String>,
     pub created_at: DateTime<Utc>,
     pub last_updated_at: DateTime<Utc>,
     pub users: Vec<OktaDeviceUser>,
-    /// Okta told of every user how he is managed.
+    /// Okta said of every user whether he is managed, and the list is complete.
     pub users_known: bool,
+    /// When the last read of the record's users by its id began.
+    pub users_read_at: Option<DateTime<Utc>>,
+    /// The latest time at which a user was ever added to the record.
+    pub users_added_at: Option<DateTime<Utc>>,
+    /// The newest `lastUpdated` that shows a sign-in.
+    pub used_at: Option<DateTime<Utc>>,
+    /// When the read began that showed it.
+    pub use_seen_at: Option<DateTime<Utc>>,
+    /// The `lastUpdated` with which its serial number or UDID last changed.
+    pub identity_changed_at: Option<DateTime<Utc>>,
+    /// Its identifiers changed and changed back within 30 days: it is no device's record.
+    pub disputed: bool,
+    /// It carries the serial number or UDID of another living device than the one that was found, or
+    /// the MDM reported its id for another one.
+    pub names_another: bool,
     /// When this row was last read apart from sweeps.
     pub observed_at: DateTime<Utc>,
     /// The last sweep confirmed it, so it is as fresh as the sweep.
     pub follows_sweeps: bool,
-    /// When the users were last told, where that is not when the rest was.
+    /// When the users were last read, where that is not when the rest was.
     pub users_observed_at: Option<DateTime<Utc>>,
-    /// When Okta said that it has no such device.
+    /// When Okta answered 404 for its id.
     pub not_found_at: Option<DateTime<Utc>>,
 }
 
-impl Facts {
-    /// The record that counts: a device that comes back after a wipe has a second one.
-    pub fn newest(&self) -> Option<&OktaRecord> {
-        self.okta_devices.iter().max_by_key(|record| (record.created_at, &record.okta_device_id))
-    }
-
-    /// Whether the identifiers are not those of one device: they lead to several, they contradict each
-    /// other, or nothing but the question says that they belong together.
-    pub fn identities_conflict(&self) -> bool {
-        self.several_devices || self.words_differ() || self.is_loose()
-    }
-
-    /// Those asked and the device's own, or either and those of a record. A record of Okta's may lack
-    /// them, and then contradicts nothing.
-    fn words_differ(&self) -> bool {
-        let device = self.device.as_ref();
-        let serials = [
-            self.asked.serial_number.as_deref(),
-            device.map(|device| device.serial_number.as_str()),
-        ];
-        let udids = [self.asked.udid.as_deref(), device.and_then(|device| device.udid.as_deref())];
-        let records = self.okta_devices.iter();
-        let their_serials: Vec<&str> =
-            records.clone().filter_map(|record| record.serial_number.as_deref()).collect();
-        let their_udids: Vec<&str> = records
-            .filter(|record| !self.is_before_a_repair(record))
-            .filter_map(|record| record.udid.as_deref())
-            .collect();
-        differ(serials, &their_serials) || differ(udids, &their_udids)
-    }
-
-    /// An older record with the serial number of the newest one: a repair leaves a Mac its serial number
-    /// and gives it another UDID.
-    fn is_before_a_repair(&self, record: &OktaRecord) -> bool {
-        self.newest().is_some_and(|newest| {
-            newest.okta_device_id != record.okta_device_id
-                && newest.serial_number.is_some()
-                && newest.serial_number == record.serial_number
-        })
-    }
-
-    /// Okta's id leads elsewhere than the other identifiers, or a record to no device.
-    fn is_loose(&self) -> bool {
-        let records = &self.okta_devices;
-        let asked = self.asked.okta_device_id.as_deref();
-        // Okta has no such record, but others that the other identifiers name.
-        let is_there = |id| records.iter().any(|record| record.okta_device_id == id);
-        if asked.is_some_and(|id| !is_there(id)) && !records.is_empty() {
-            return true;
-        }
-        match &self.device {
-            Some(device) => records.iter().any(|record| !record.is_of(device)),
-            None => records.len() > 1 && !self.are_tied(),
-        }
-    }
-
-    /// Whether the records' own words make them records of one device; no two of the words differ.
-    fn are_tied(&self) -> bool {
-        let all = |has: fn(&OktaRecord) -> bool| self.okta_devices.iter().all(has);
-        let has_serial = |record: &OktaRecord| record.serial_number.is_some();
-        let has_udid = |record: &OktaRecord| record.udid.is_some();
-        let bridge = |record: &OktaRecord| record.serial_number.is_some() && record.udid.is_some();
-        all(has_serial)
-            || all(has_udid)
-            || (all(OktaRecord::names_a_device) && self.okta_devices.iter().any(bridge))
-    }
-
-    /// Whether the org has an iOS record that may be this device's.
-    pub fn has_unmatched_ios(&self) -> bool {
-        let has_udid = self.device.as_ref().is_some_and(|device| device.udid.is_some());
-        let UnmatchedIos { nameless, udid_only } = self.unmatched_ios;
-        nameless || (udid_only && !has_udid && self.asked.udid.is_none())
-    }
-
-    /// When the oldest record that the verdict uses was last seen.
-    pub fn observed_at(&self, swept_at: DateTime<Utc>) -> DateTime<Utc> {
-        let seen = |record: &OktaRecord| record.seen_at(swept_at);
-        // One record decides, but that identifiers contradict each other takes them all.
-        let oldest = if self.identities_conflict() {
-            self.okta_devices.iter().map(seen).min()
-        } else {
-            self.newest().map(seen)
-        };
-        oldest.unwrap_or_else(|| self.searched_at.map_or(swept_at, |at| at.max(swept_at)))
-    }
-
-    /// The platform: what the MDM says, else what Okta says.
-    pub fn platform(&self) -> Option<Platform> {
-        let reported = self.device.as_ref().and_then(|device| device.platform);
-        reported.or_else(|| self.newest().and_then(OktaRecord::known_platform))
-    }
+fn serial_number_or_none<'de, D>(deserializer: D) -> Result<Option<SerialNumber>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| SerialNumber::parse(&text).ok()))
 }
 
-/// Whether two of the words that are there differ.
-fn differ(known: [Option<&str>; 2], others: &[&str]) -> bool {
-    let mut words = known.into_iter().flatten().chain(others.iter().copied());
-    let first = words.next();
-    words.any(|word| Some(word) != first)
+fn udid_or_none<'de, D>(deserializer: D) -> Result<Option<Udid>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| Udid::parse(&text).ok()))
+}
+
+/// The clocks of Okta and the MDM may differ by this much.
+const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+impl AskedDevice {
+    /// Whether Okta's id is the only identifier.
+    pub fn is_okta_id_alone(&self) -> bool {
+        self.okta_device_id.is_some() && self.serial_number.is_none() && self.udid.is_none()
+    }
 }
 
 impl DeviceFacts {
-    /// The MDM deleted the device and has not reported it since.
+    /// Whether the MDM deleted the device and has not reported it since.
     pub fn is_deleted(&self) -> bool {
-        self.deleted_at.is_some_and(|at| at >= self.reported_at)
+        !self.living
     }
 
-    /// The MDM says that it manages the device no more.
-    pub fn is_given_up(&self) -> bool {
-        let left =
-            matches!(self.enrollment, Some(EnrollmentState::Unenrolled | EnrollmentState::Wiped));
-        self.is_deleted() || left
+    /// Whether the MDM no longer manages the device: unenrolled, wiped or deleted.
+    pub fn has_left(&self) -> bool {
+        self.is_deleted()
+            || matches!(self.enrollment, Some(EnrollmentState::Unenrolled | EnrollmentState::Wiped))
     }
 
-    /// The MDM says that it manages the device.
+    /// Whether the MDM manages the device.
     pub fn is_managed(&self) -> bool {
-        !self.is_deleted() && self.enrollment == Some(EnrollmentState::Enrolled)
+        self.living && self.enrollment == Some(EnrollmentState::Enrolled)
     }
 
-    /// The delivery, when it belongs to this enrolment.
+    /// The beginning of the device's present life. `None`: it never left, and no `enrolled_at` was
+    /// reported.
+    pub fn present_since(&self) -> Option<DateTime<Utc>> {
+        let after_leaving = self.left_at.map(|left| left + CLOCK_MARGIN);
+        let enrolled_since = self.left_at.and(self.enrolled_since);
+        after_leaving.max(enrolled_since).max(self.last_enrolled_at)
+    }
+
+    /// Whether something of that time belongs to the present enrolment period.
+    fn is_of_this_period(&self, at: DateTime<Utc>) -> bool {
+        self.left_at.is_none_or(|left| at > left)
+    }
+
+    fn in_this_period<T: Copy>(&self, reported: Option<Reported<T>>) -> Option<T> {
+        reported
+            .filter(|reported| self.is_of_this_period(reported.at))
+            .map(|reported| reported.value)
+    }
+
+    /// The delivery, if it was made in this enrolment period.
     pub fn counting_delivery(&self) -> Option<&Delivery> {
-        let counts =
-            |delivery: &&Delivery| self.counts_from.is_none_or(|from| delivery.reported_at >= from);
+        let counts = |delivery: &&Delivery| self.is_of_this_period(delivery.delivered_at);
         self.delivery.as_ref().filter(|_| self.is_managed()).filter(counts)
+    }
+
+    /// Okta's id as the MDM reported it in this enrolment period.
+    pub fn counting_okta_device_id(&self) -> Option<&OktaDeviceId> {
+        let at = self.okta_device_id_reported_at?;
+        self.okta_device_id.as_ref().filter(|_| self.is_of_this_period(at))
+    }
+
+    /// When Okta Verify was installed, if that was reported in this enrolment period.
+    pub fn okta_verify_installed_at(&self) -> Option<DateTime<Utc>> {
+        self.in_this_period(self.okta_verify)
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.in_this_period(self.lost_mode) == Some(true)
+    }
+
+    /// When the device last reached the MDM in this enrolment period, as the MDM reported it.
+    pub fn checked_in_at(&self) -> Option<DateTime<Utc>> {
+        self.in_this_period(self.check_in)
+    }
+
+    /// When the MDM last knew something of the device: its check-in, the beginning of its present life,
+    /// or its first report.
+    pub fn last_seen_at(&self) -> DateTime<Utc> {
+        self.checked_in_at().max(self.present_since()).unwrap_or(self.first_reported_at)
     }
 }
 
 impl OktaRecord {
-    /// When all of it was last seen.
+    pub const SUSPENDED: &str = "SUSPENDED";
+    pub const DEACTIVATED: &str = "DEACTIVATED";
+
+    /// When the oldest part of it was last seen.
     pub fn seen_at(&self, swept_at: DateTime<Utc>) -> DateTime<Utc> {
         let seen =
             if self.follows_sweeps { self.observed_at.max(swept_at) } else { self.observed_at };
         self.users_observed_at.map_or(seen, |users| users.min(seen))
     }
 
-    /// Whether the MDM's identifiers make it a record of this device.
-    fn is_of(&self, device: &DeviceFacts) -> bool {
-        let same = |one: &Option<String>, other: Option<&str>| {
-            one.as_deref().is_some_and(|word| Some(word) == other)
-        };
-        same(&self.serial_number, Some(&device.serial_number))
-            || same(&self.udid, device.udid.as_deref())
-            || device.okta_device_id.as_deref() == Some(&self.okta_device_id)
-    }
-
-    fn names_a_device(&self) -> bool {
-        self.serial_number.is_some() || self.udid.is_some()
-    }
-
-    /// Whether Okta has the device and lets it in.
     pub fn is_active(&self) -> bool {
-        self.not_found_at.is_none() && self.status == OktaDevice::ACTIVE
+        self.status == OktaDevice::ACTIVE
     }
 
-    /// The platform, where it is one that can be configured.
+    /// Whether Okta made the record before a device registered: nobody uses it yet.
+    pub fn is_pre_registered(&self) -> bool {
+        self.status == OktaDevice::CREATED && self.users.is_empty()
+    }
+
+    /// The platform, if it is one that can be configured.
     pub fn known_platform(&self) -> Option<Platform> {
         match self.platform.as_str() {
             "MACOS" => Some(Platform::Macos),

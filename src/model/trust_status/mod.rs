@@ -1,23 +1,99 @@
-//! The verdict: whether a device is trusted, and why. One pure function decides, from facts and with
-//! the clock as an argument; it reads nothing and asks nobody (contract §6).
+//! The verdict: whether a device is trusted, and why. One pure function decides from facts, with the
+//! policy and the time as arguments. It does no I/O.
+//!
+//! # What the verdict protects against
+//! `MANAGED` is what Okta concluded at the last FastPass sign-in, not what is true now: it survives a
+//! wipe, an unenrolment and a change of MDM. So trust needs evidence from the device's *present life*.
+//! A wrong `trusted` is the worst answer. Anything missing, old or contradictory costs trust.
+//!
+//! # Which records are the device's ([`records`])
+//! - A record is the device's if its UDID is the device's or, where one of the two has no UDID, its
+//!   serial number is; or if the MDM reported its Okta id in this enrolment period. A Mac's record
+//!   without a UDID is not, if the MDM reported the Mac's UDID.
+//! - Nothing in it may contradict the device's known serial number, UDID or platform, or name another
+//!   living device. A text that is no serial number or UDID (an unfilled macro) counts as absent.
+//! - A `CREATED` record without users, a record that Okta answers with 404, and a record whose
+//!   identifiers changed and changed back within 30 days is no device's.
+//! - Without a device in the inventory (a tombstone is one), the asked identifiers stand for the device.
+//!   Asked by an Okta id alone, the device is that of its record.
+//!
+//! # Which of them count
+//! - *L*, the beginning of the present life, is the latest of: `left_at` + 5 minutes; the `reported_at`
+//!   of the first `enrolled` after `left_at`; the latest `enrolled_at` ever reported. A device that never
+//!   left and has no `enrolled_at` has no *L*. For a record whose serial number or UDID changed, *L* is at
+//!   least the `lastUpdated` that came with the change.
+//! - *B* is the later of *L* and the `created` of the newest record of the device that was created after
+//!   this one, records that are gone included.
+//! - A record counts if it was created, used, or given a managed user at or after *B*.
+//! - On a record created before *L*, a user who was added at or after *L* counts. One who was added
+//!   earlier counts only if the record was used at or after *L*, no user was added since, and all its
+//!   users are managed by a read that began after that use was seen. On other records every user counts.
+//!   A user whose Okta status is `DEPROVISIONED` or `SUSPENDED` never does.
+//!
+//! # Enrolment period
+//! It begins at `left_at`. Deliveries (by `delivered_at`), Okta's id, certificates, Okta Verify,
+//! check-ins and lost mode (by `reported_at`) that are not later do not count.
+//!
+//! # Rules: the first that holds decides, the rest are notes ([`rules`], [`notes`])
+//! 1. The asked identifiers lead to different living devices, or the asked serial number or UDID is not
+//!    the device's (its UDID, where the MDM reported none, is that of one of its records):
+//!    untrusted `conflicting_identity`.
+//! 2. Unenrolled, wiped or deleted: untrusted `mdm_unenrolled`.
+//! 3. Not in the inventory, if the policy requires it: untrusted `not_known_to_mdm`. Asked by an Okta id
+//!    alone, only if its record is known and names no known device.
+//! 4. Lost mode is on: untrusted `mdm_lost_mode`.
+//! 5. No credentials, or no accepted sweep yet: unknown `never_connected`.
+//! 6. The platform is not configured: untrusted `platform_not_configured`.
+//! 7. The oldest facts of the device's records (without records: the last accepted sweep) are older than
+//!    the bound: unknown `okta_unreachable` or `okta_budget_exhausted`, with `last_known`.
+//! 8. Asked by an Okta id: its record is no record of the device, or Okta answers 404: untrusted
+//!    `conflicting_identity`; not in the mirror: unknown `okta_record_not_seen`; the device's but not
+//!    counting: untrusted `okta_record_superseded`. iOS, and two records with managed users count:
+//!    untrusted `conflicting_identity`, unless the policy allows several installations.
+//! 9. No record is the device's: nothing delivered in this period: untrusted `config_not_delivered`; iOS,
+//!    what was delivered is older than the rendering that carries serial number and UDID, and the org has
+//!    an iOS record that names no device: unknown `okta_record_unmatched`; else pending
+//!    `not_registered_in_okta`.
+//! 10. A counting record is `SUSPENDED`: untrusted `okta_device_suspended`. The asked record is not
+//!     `ACTIVE`, or no counting record is and neither is the newest record of the device: untrusted
+//!     `okta_device_suspended`, `okta_device_deactivated` or `okta_device_inactive`, by its status.
+//! 11. The Mac's certificate expired, and no counting record with a managed user was created, used or
+//!     given a managed user since: untrusted `certificate_expired`.
+//! 12. The users of counting `ACTIVE` records (asked by an Okta id: of its record) do not meet the policy.
+//!     Not every one of them is known: unknown `management_status_unknown`; delivered in this period:
+//!     pending `awaiting_fastpass_sign_in`; else untrusted `config_not_delivered`. `any_user`: one user
+//!     is managed. `all_users`: there is one, and all are, by a complete list.
+//! 13. The MDM has not seen the device for longer than the policy allows: unknown `mdm_silent`. Else
+//!     trusted `managed_and_active`.
+//!
+//! # Known limits
+//! A wrong `trusted` remains possible after: a suspension and its end by others between two reads
+//! without an event hook; a wipe that the MDM neither reports nor follows with a new `enrolled_at`;
+//! `wiped` reported when it was ordered and `enrolled` before it was carried out; a newer record that is
+//! deleted before the mirror saw it; `continues: true` reported for a wiped device.
 
 mod facts;
+mod notes;
 mod reasons;
+mod records;
 mod remediation;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{OktaDeviceUser, Platform};
+use crate::model::SerialNumber;
 
 pub use facts::{
-    AskedDevice, CountingCertificate, Delivery, DeviceFacts, Facts, OktaRecord, OrgFacts,
-    UnmatchedIos,
+    AskedDevice, CountingCertificate, Delivery, DeviceFacts, Facts, OktaRecord, OrgFacts, Reported,
 };
 pub use reasons::Reason;
+pub use records::{RecordStanding, WeighedRecord, WeighedUser};
 pub use remediation::{ActsOn, ReasonRemediation};
+
+use rules::Case;
 
 /// Whether a device is trusted.
 #[derive(
@@ -26,10 +102,10 @@ pub use remediation::{ActsOn, ReasonRemediation};
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
     Trusted,
-    /// All is delivered; the user has still to do something.
+    /// Everything is delivered; the user still has something to do.
     Pending,
     Untrusted,
-    /// We cannot tell.
+    /// The service cannot tell.
     Unknown,
 }
 
@@ -50,19 +126,24 @@ impl Trust {
     }
 }
 
-/// By which rules it is decided.
+/// The settings that the verdict depends on.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the operator")]
 pub struct Policy {
     /// Facts older than this are called stale.
     pub fresh_for: TimeDelta,
     /// Facts older than this decide nothing.
     pub unknown_after: TimeDelta,
-    /// The age that the caller puts up with; it can only lower the bound.
+    /// The age that the caller accepts. It can only lower the bound.
     pub max_age: Option<TimeDelta>,
     /// A device that the MDM does not know is not trusted.
     pub require_inventory: bool,
     /// Every user of the device has to be managed; else one is enough.
     pub all_users: bool,
+    /// An iPhone has one installation of Okta Verify: two records in use are two phones.
+    pub ios_single_install: bool,
+    /// The MDM must have seen the device within this time.
+    pub last_seen_within: Option<TimeDelta>,
 }
 
 /// The verdict on one device.
@@ -71,13 +152,13 @@ pub struct Verdict {
     pub trust: Trust,
     /// The first one decides; the others are notes.
     pub reasons: Vec<Reason>,
-    /// How old the oldest fact of Okta's is that was used. `None`: none was there.
+    /// The age of the oldest fact about Okta's records. `None`: there is none.
     pub observed_at: Option<DateTime<Utc>>,
-    /// How long the answer may be kept. `None`: not at all.
+    /// The earliest time at which the answer can change by itself. `None`: it must not be kept.
     pub fresh_until: Option<DateTime<Utc>>,
     /// The facts are older than they should be, and still decide.
     pub stale: bool,
-    /// What the facts said when they were observed, where they are now too old to decide.
+    /// The verdict as of `observed_at`, where the facts are now too old to decide.
     pub last_known: Option<LastKnown>,
 }
 
@@ -88,38 +169,22 @@ pub struct LastKnown {
     pub observed_at: DateTime<Utc>,
 }
 
-/// A certificate that ends sooner is told of.
-pub const CERTIFICATE_EXPIRING: TimeDelta = TimeDelta::days(30);
-
-/// Decides. The first rule of contract §6 that holds is the reason.
+/// Decides whether the device is trusted at `now`.
 pub fn decide(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Verdict {
-    let connected = facts.org.as_deref().filter(|org| org.connected);
-    let Some((org, swept_at)) = connected.and_then(|org| Some((org, org.swept_at?))) else {
-        return never_connected(facts, now);
-    };
-    // A clock that runs behind must not make facts fresher than now.
-    let observed_at = facts.observed_at(swept_at).min(now);
-    let age = now - observed_at;
-    let bound = policy.bound();
-    let too_old = age > bound;
-    let reason = match (too_old, facts.budget_exhausted) {
-        (true, true) => Reason::OktaBudgetExhausted,
-        (true, false) => Reason::OktaUnreachable,
-        (false, _) => judge(facts, org, policy, now),
-    };
-    let last_known = too_old.then(|| LastKnown {
-        trust: trust_of(judge(facts, org, policy, observed_at)),
+    let case = Case::new(facts, policy, now);
+    let reason = case.reason();
+    let observed_at = case.observed_at();
+    let is_outdated = matches!(reason, Reason::OktaUnreachable | Reason::OktaBudgetExhausted);
+    let last_known = observed_at.filter(|_| is_outdated).map(|observed_at| LastKnown {
+        trust: case.as_of(observed_at).reason_after_freshness().verdict(),
         observed_at,
     });
     Verdict {
-        trust: trust_of(reason),
-        reasons: [reason].into_iter().chain(notes(facts, now)).collect(),
-        observed_at: Some(observed_at),
-        fresh_until: (!too_old).then(|| {
-            let until = observed_at + policy.fresh_for.min(bound);
-            end_of_certificate(facts, now).map_or(until, |end| until.min(end))
-        }),
-        stale: age > policy.fresh_for,
+        trust: reason.verdict(),
+        reasons: [reason].into_iter().chain(case.notes()).collect(),
+        observed_at,
+        fresh_until: observed_at.filter(|_| !is_outdated).and_then(|at| case.next_change(at)),
+        stale: observed_at.is_some_and(|at| now - at > policy.fresh_for),
         last_known,
     }
 }
@@ -129,122 +194,24 @@ impl Policy {
     pub fn bound(&self) -> TimeDelta {
         self.max_age.map_or(self.unknown_after, |max_age| max_age.min(self.unknown_after))
     }
-
-    /// Whether the users make the device trusted; no users never do.
-    fn is_met_by(&self, record: &OktaRecord) -> bool {
-        let users = &record.users;
-        if self.all_users {
-            record.users_known && !users.is_empty() && users.iter().all(OktaDeviceUser::is_managed)
-        } else {
-            users.iter().any(OktaDeviceUser::is_managed)
-        }
-    }
-}
-
-fn trust_of(reason: Reason) -> Trust {
-    // A note never decides; if one did, nothing would be known.
-    reason.trust().unwrap_or(Trust::Unknown)
-}
-
-fn never_connected(facts: &Facts, now: DateTime<Utc>) -> Verdict {
-    let reasons = [Reason::NeverConnected].into_iter().chain(notes(facts, now)).collect();
-    Verdict {
-        trust: Trust::Unknown,
-        reasons,
-        observed_at: None,
-        fresh_until: None,
-        stale: false,
-        last_known: None,
-    }
 }
 
 impl Facts {
-    /// Whether the MDM's facts alone decide, so that nothing which Okta might say now could change it.
-    pub fn is_decided_by_the_mdm(&self, policy: &Policy) -> bool {
-        let device = self.device.as_ref();
-        device.is_some_and(DeviceFacts::is_given_up)
-            || (policy.require_inventory && !device.is_some_and(DeviceFacts::is_managed))
+    /// Whether nothing that Okta might answer now could change the verdict.
+    pub fn is_decided_without_okta(&self, policy: &Policy, now: DateTime<Utc>) -> bool {
+        Case::new(self, policy, now).reason_before_freshness().is_some()
     }
-}
 
-/// Rules 3 to 10: what facts that are young enough say.
-fn judge(facts: &Facts, org: &OrgFacts, policy: &Policy, now: DateTime<Utc>) -> Reason {
-    let device = facts.device.as_ref();
-    if device.is_some_and(DeviceFacts::is_given_up) {
-        return Reason::MdmUnenrolled;
+    /// The device's serial number: the MDM's, or the asked one.
+    pub fn serial_number(&self) -> Option<&SerialNumber> {
+        let known = self.device.as_ref().map(|device| &device.serial_number);
+        known.or(self.asked.serial_number.as_ref())
     }
-    if policy.require_inventory && !device.is_some_and(DeviceFacts::is_managed) {
-        return Reason::NotKnownToMdm;
+
+    /// Whether the asked Okta id is in no record of the mirror, so that it has to be read.
+    pub fn needs_asked_record(&self) -> bool {
+        self.asked.okta_device_id.is_some()
+            && self.asked_record().is_none()
+            && !self.asked_record_is_gone
     }
-    let platform = facts.platform();
-    let newest = facts.newest();
-    let is_configured = platform.is_some_and(|platform| org.platforms.contains(&platform));
-    // Of a device that neither the MDM nor Okta knows, nobody knows the platform.
-    if (device.is_some() || newest.is_some()) && !is_configured {
-        return Reason::PlatformNotConfigured;
-    }
-    let delivered = device.and_then(DeviceFacts::counting_delivery).is_some();
-    match newest {
-        // Not in the contract's list of rules, which asks that such a device is not trusted: before all
-        // that is said of a record, since nobody knows whose it is.
-        _ if facts.identities_conflict() => Reason::ConflictingIdentity,
-        None if platform == Some(Platform::Ios) && facts.has_unmatched_ios() => {
-            Reason::OktaRecordUnmatched
-        }
-        None if delivered => Reason::NotRegisteredInOkta,
-        Some(record) if !record.is_active() => inactive(record),
-        Some(_) if has_expired(facts, now) => Reason::CertificateExpired,
-        Some(record) if policy.is_met_by(record) => Reason::ManagedAndActive,
-        Some(record) if !record.users_known => Reason::ManagementStatusUnknown,
-        Some(_) if delivered => Reason::AwaitingFastpassSignIn,
-        Some(_) | None => Reason::ConfigNotDelivered,
-    }
-}
-
-fn inactive(record: &OktaRecord) -> Reason {
-    match record.status.as_str() {
-        _ if record.not_found_at.is_some() => Reason::OktaDeviceInactive,
-        "SUSPENDED" => Reason::OktaDeviceSuspended,
-        "DEACTIVATED" => Reason::OktaDeviceDeactivated,
-        _ => Reason::OktaDeviceInactive,
-    }
-}
-
-/// The certificate that counts: Macs alone have one.
-fn certificate_of(facts: &Facts) -> Option<&CountingCertificate> {
-    let device = facts.device.as_ref().filter(|device| device.platform == Some(Platform::Macos));
-    device.and_then(|device| device.certificate.as_ref())
-}
-
-fn has_expired(facts: &Facts, now: DateTime<Utc>) -> bool {
-    certificate_of(facts).is_some_and(|certificate| certificate.not_after <= now)
-}
-
-/// The end of the certificate, if it is still to come.
-fn end_of_certificate(facts: &Facts, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    certificate_of(facts).map(|certificate| certificate.not_after).filter(|end| *end > now)
-}
-
-/// What is worth a word and decides nothing.
-fn notes(facts: &Facts, now: DateTime<Utc>) -> impl Iterator<Item = Reason> {
-    let managed = facts.device.as_ref().filter(|device| device.is_managed());
-    let expiring = managed.is_some()
-        && end_of_certificate(facts, now).is_some_and(|end| end - now <= CERTIFICATE_EXPIRING);
-    let missing = managed.is_some_and(|device| {
-        device.platform == Some(Platform::Macos)
-            && device.counting_delivery().is_some()
-            && device.certificate.is_none()
-    });
-    let users = facts.newest().map_or(&[][..], |record| &record.users);
-    let managed_users = users.iter().filter(|user| user.is_managed()).count();
-    let told = users.iter().filter(|user| user.management_status.is_some()).count();
-    [
-        (expiring, Reason::CertificateExpiring),
-        (missing, Reason::CertificateMissing),
-        (managed_users > 0 && managed_users < told, Reason::MixedUserProfiles),
-        (facts.okta_devices.len() > 1, Reason::DuplicateOktaRecords),
-        (facts.org.as_ref().is_some_and(|org| org.degraded), Reason::IntegrationDegraded),
-    ]
-    .into_iter()
-    .filter_map(|(holds, note)| holds.then_some(note))
 }

@@ -4,75 +4,97 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::trust_status::Trust;
 
-/// A reason. The first one decides the verdict, the others are notes.
+/// A reason. The first one of a verdict decides it, the others are notes.
 ///
 /// `trusted`: managed_and_active. `pending`: not_registered_in_okta, awaiting_fastpass_sign_in.
-/// `untrusted`: mdm_unenrolled, not_known_to_mdm, platform_not_configured, config_not_delivered,
-/// conflicting_identity, okta_device_suspended, okta_device_deactivated, okta_device_inactive,
-/// certificate_expired. `unknown`: never_connected, okta_unreachable, okta_budget_exhausted,
-/// okta_record_unmatched, management_status_unknown. Notes, which decide nothing: certificate_expiring,
-/// certificate_missing, mixed_user_profiles, duplicate_okta_records, integration_degraded.
+/// `untrusted`: mdm_unenrolled, not_known_to_mdm, mdm_lost_mode, platform_not_configured,
+/// config_not_delivered, conflicting_identity, okta_record_superseded, okta_device_suspended,
+/// okta_device_deactivated, okta_device_inactive, certificate_expired. `unknown`: never_connected,
+/// okta_unreachable, okta_budget_exhausted, okta_record_not_seen, mdm_silent, okta_record_unmatched,
+/// management_status_unknown. Notes, which decide nothing: certificate_expiring, certificate_missing,
+/// mixed_user_profiles, duplicate_okta_records, foreign_okta_record, not_used_since_enrolment,
+/// not_seen_lately, integration_degraded.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// No org is connected, or it was never read as a whole.
+    /// No org is connected, or it was never mirrored as a whole.
     NeverConnected,
-    /// What is known of Okta is older than what may decide.
+    /// The facts about Okta's records are older than may decide.
     OktaUnreachable,
-    /// The caller wants it newer than it is, and Okta may not be asked again so soon.
+    /// The caller asks for newer facts, and Okta may not be asked again so soon.
     OktaBudgetExhausted,
-    /// The MDM says that the device is unenrolled, wiped or deleted.
+    /// The asked Okta id is in no record of the mirror, and Okta could not be asked now.
+    OktaRecordNotSeen,
+    /// The MDM has not seen the device for longer than the policy allows.
+    MdmSilent,
+    /// The MDM reports the device as unenrolled, wiped or deleted.
     MdmUnenrolled,
-    /// The MDM does not say that it manages such a device.
+    /// The MDM has not reported such a device as enrolled.
     NotKnownToMdm,
+    /// The MDM reports the device as lost.
+    MdmLostMode,
     /// The device's platform is not configured.
     PlatformNotConfigured,
-    /// The org has iOS records that name no device: one of them may be this one.
+    /// The org has an iOS record that names no device; it may be this one's.
     OktaRecordUnmatched,
-    /// All is delivered, and Okta does not know the device yet.
+    /// Everything is delivered, and Okta does not know the device yet.
     NotRegisteredInOkta,
-    /// What the device needs was not delivered.
+    /// What the device needs was not delivered since it was enrolled.
     ConfigNotDelivered,
-    /// Identifiers that belong to different devices.
+    /// The identifiers belong to different devices.
     ConflictingIdentity,
+    /// The asked record was not used since the device was enrolled or registered again.
+    OktaRecordSuperseded,
+    /// Okta's record of the device is suspended.
     OktaDeviceSuspended,
+    /// Okta's record of the device is deactivated.
     OktaDeviceDeactivated,
-    /// Okta's record is in another state than active, or gone.
+    /// Okta's record of the device has another status than active.
     OktaDeviceInactive,
-    /// The Mac's certificate is past its end.
+    /// The Mac's certificate has expired.
     CertificateExpired,
-    /// Okta has not told of every user how he is managed.
+    /// Okta has not said of every user whether the user is managed.
     ManagementStatusUnknown,
     /// The device is active in Okta and its users are managed.
     ManagedAndActive,
-    /// All is delivered; a sign-in with FastPass makes the user managed.
+    /// Everything is delivered; a sign-in with FastPass makes the user managed.
     AwaitingFastpassSignIn,
-    /// A note: the certificate ends within 30 days.
+    /// A note: the certificate expires within 30 days.
     CertificateExpiring,
-    /// A note: the Mac has what it needs, but no certificate was reported.
+    /// A note: the Mac has its configuration, but no certificate was reported.
     CertificateMissing,
     /// A note: the device has managed users and others.
     MixedUserProfiles,
-    /// A note: Okta has more than one record of the device; the newest counts.
+    /// A note: Okta has more than one record of the device.
     DuplicateOktaRecords,
-    /// A note: something is wrong with the integration.
+    /// A note: a record with the device's serial number or UDID is not this device's.
+    ForeignOktaRecord,
+    /// A note: a record of the device does not count, because it was not used since.
+    NotUsedSinceEnrolment,
+    /// A note: the device has not checked in with the MDM for 30 days.
+    NotSeenLately,
+    /// A note: the integration is degraded.
     IntegrationDegraded,
 }
 
 impl Reason {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 29] = [
         Self::NeverConnected,
         Self::OktaUnreachable,
         Self::OktaBudgetExhausted,
+        Self::OktaRecordNotSeen,
+        Self::MdmSilent,
         Self::MdmUnenrolled,
         Self::NotKnownToMdm,
+        Self::MdmLostMode,
         Self::PlatformNotConfigured,
         Self::OktaRecordUnmatched,
         Self::NotRegisteredInOkta,
         Self::ConfigNotDelivered,
         Self::ConflictingIdentity,
+        Self::OktaRecordSuperseded,
         Self::OktaDeviceSuspended,
         Self::OktaDeviceDeactivated,
         Self::OktaDeviceInactive,
@@ -84,34 +106,49 @@ impl Reason {
         Self::CertificateMissing,
         Self::MixedUserProfiles,
         Self::DuplicateOktaRecords,
+        Self::ForeignOktaRecord,
+        Self::NotUsedSinceEnrolment,
+        Self::NotSeenLately,
         Self::IntegrationDegraded,
     ];
 
-    /// What the verdict is when this reason decides; `None` for a note.
+    /// The verdict when this reason decides; `None` for a note.
     pub fn trust(self) -> Option<Trust> {
         match self {
             Self::ManagedAndActive => Some(Trust::Trusted),
             Self::NotRegisteredInOkta | Self::AwaitingFastpassSignIn => Some(Trust::Pending),
-            Self::NeverConnected
-            | Self::OktaUnreachable
-            | Self::OktaBudgetExhausted
-            | Self::OktaRecordUnmatched
-            | Self::ManagementStatusUnknown => Some(Trust::Unknown),
             Self::MdmUnenrolled
             | Self::NotKnownToMdm
+            | Self::MdmLostMode
             | Self::PlatformNotConfigured
             | Self::ConfigNotDelivered
             | Self::ConflictingIdentity
+            | Self::OktaRecordSuperseded
             | Self::OktaDeviceSuspended
             | Self::OktaDeviceDeactivated
             | Self::OktaDeviceInactive
             | Self::CertificateExpired => Some(Trust::Untrusted),
+            Self::NeverConnected
+            | Self::OktaUnreachable
+            | Self::OktaBudgetExhausted
+            | Self::OktaRecordNotSeen
+            | Self::MdmSilent
+            | Self::OktaRecordUnmatched
+            | Self::ManagementStatusUnknown => Some(Trust::Unknown),
             Self::CertificateExpiring
             | Self::CertificateMissing
             | Self::MixedUserProfiles
             | Self::DuplicateOktaRecords
+            | Self::ForeignOktaRecord
+            | Self::NotUsedSinceEnrolment
+            | Self::NotSeenLately
             | Self::IntegrationDegraded => None,
         }
+    }
+
+    /// The verdict when this reason decides. A note decides nothing: the verdict is then unknown.
+    pub fn verdict(self) -> Trust {
+        self.trust().unwrap_or(Trust::Unknown)
     }
 
     pub fn parse(word: &str) -> Option<Self> {
@@ -123,13 +160,17 @@ impl Reason {
             Self::NeverConnected => "never_connected",
             Self::OktaUnreachable => "okta_unreachable",
             Self::OktaBudgetExhausted => "okta_budget_exhausted",
+            Self::OktaRecordNotSeen => "okta_record_not_seen",
+            Self::MdmSilent => "mdm_silent",
             Self::MdmUnenrolled => "mdm_unenrolled",
             Self::NotKnownToMdm => "not_known_to_mdm",
+            Self::MdmLostMode => "mdm_lost_mode",
             Self::PlatformNotConfigured => "platform_not_configured",
             Self::OktaRecordUnmatched => "okta_record_unmatched",
             Self::NotRegisteredInOkta => "not_registered_in_okta",
             Self::ConfigNotDelivered => "config_not_delivered",
             Self::ConflictingIdentity => "conflicting_identity",
+            Self::OktaRecordSuperseded => "okta_record_superseded",
             Self::OktaDeviceSuspended => "okta_device_suspended",
             Self::OktaDeviceDeactivated => "okta_device_deactivated",
             Self::OktaDeviceInactive => "okta_device_inactive",
@@ -141,6 +182,9 @@ impl Reason {
             Self::CertificateMissing => "certificate_missing",
             Self::MixedUserProfiles => "mixed_user_profiles",
             Self::DuplicateOktaRecords => "duplicate_okta_records",
+            Self::ForeignOktaRecord => "foreign_okta_record",
+            Self::NotUsedSinceEnrolment => "not_used_since_enrolment",
+            Self::NotSeenLately => "not_seen_lately",
             Self::IntegrationDegraded => "integration_degraded",
         }
     }

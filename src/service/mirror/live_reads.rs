@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::live_read_cache::{Flight, LiveRead};
 use crate::model::trust_status::Facts;
-use crate::model::{Budget, IntegrationId, OktaDevice, RateBucket, RateShare, TenantId};
+use crate::model::{
+    Budget, IntegrationId, OktaDevice, OktaDeviceId, RateBucket, RateShare, SerialNumber, TenantId,
+};
 use crate::okta::OktaError;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
@@ -21,10 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Service {
     /// Reads the device that `facts` are about, unless that was done a moment ago.
     pub(in crate::service) async fn read_live(&self, tenant: &TenantId, facts: &Facts) -> LiveRead {
-        let (Some(org), Some(serial)) = (&facts.org, facts.asked.serial_number.clone()) else {
-            return LiveRead::Failed;
-        };
-        let key = (tenant.clone(), org.id, serial);
+        let Some(org) = &facts.org else { return LiveRead::Failed };
+        let key = (tenant.clone(), org.id, facts.asked.clone());
         let flight = self.live_reads.0.get_with_by_ref(&key, Flight::default);
         let read = *flight.get_or_init(|| self.read_patiently(tenant, org.id, facts)).await;
         metrics::record_live_read(match read {
@@ -59,8 +59,8 @@ impl Service {
         }
     }
 
-    /// Searches for records of the serial number, and reads the newest that is known then by its id: a
-    /// search alone lags behind.
+    /// Searches for records of the serial number, then reads one by its id: a search alone lags behind.
+    /// That is the asked record, or else the newest that is then known.
     async fn read_device(
         &self,
         tenant: &TenantId,
@@ -73,21 +73,25 @@ impl Service {
         let Some(read_at) = self.may_read(&session).await? else {
             return Ok(LiveRead::Exhausted);
         };
-        let found = session.find_devices(facts).await?;
-        let known = facts.newest().map(|record| (record.created_at, record.okta_device_id.clone()));
-        let shown = found.iter().map(|device| (device.created, device.id.clone()));
-        let Some((_, newest)) = shown.chain(known).max() else {
-            return Ok(LiveRead::Done { searched_at: read_at });
+        let found = match facts.serial_number() {
+            Some(serial) => session.find_devices(serial).await?,
+            None => Vec::new(),
         };
-        let finding = match session.get_device(&newest).await {
+        let Some(target) = record_to_read(facts, &found) else {
+            return Ok(LiveRead::Done { searched_at: read_at, asked_is_gone: false });
+        };
+        let is_asked =
+            facts.asked.okta_device_id.as_ref().map(OktaDeviceId::as_str) == Some(target.as_str());
+        let finding = match session.get_device(&target).await {
             Ok((device, _)) => LiveFinding::Device(Box::new(device)),
-            Err(OktaError::NotFound) => LiveFinding::Gone(newest),
+            Err(OktaError::NotFound) => LiveFinding::Gone(target),
             Err(error) => return Err(error.into()),
         };
+        let asked_is_gone = is_asked && matches!(finding, LiveFinding::Gone(_));
         let org_id = session.org_id().to_owned();
         let search = LiveSearch { org_id, found, newest: finding, read_at };
         self.store.save_live_read(tenant, id, search).await?;
-        Ok(LiveRead::Done { searched_at: read_at })
+        Ok(LiveRead::Done { searched_at: read_at, asked_is_gone })
     }
 
     /// All that a read takes, before any of it: half a read is of no use to anybody. `None` when that
@@ -102,14 +106,23 @@ impl Service {
     }
 }
 
+/// The id of the record that is read by its id.
+fn record_to_read(facts: &Facts, found: &[OktaDevice]) -> Option<String> {
+    if let Some(asked) = &facts.asked.okta_device_id {
+        return Some(asked.to_string());
+    }
+    let known = facts.records.iter().filter(|record| record.not_found_at.is_none());
+    let known = known.map(|record| (record.created_at, record.okta_device_id.to_string()));
+    let shown = found.iter().map(|device| (device.created, device.id.clone()));
+    shown.chain(known).max().map(|(_, id)| id)
+}
+
 impl Session {
-    /// The records that carry the device's serial number.
-    async fn find_devices(&self, facts: &Facts) -> Result<Vec<OktaDevice>, OktaError> {
-        let device = facts.device.as_ref().map(|device| device.serial_number.clone());
-        let serial = device.or_else(|| facts.asked.serial_number.clone()).unwrap_or_default();
-        let (org, serial) = (&self.org, serial.as_str());
+    /// The records that carry the serial number.
+    async fn find_devices(&self, serial: &SerialNumber) -> Result<Vec<OktaDevice>, OktaError> {
+        let org = &self.org;
         let found = self.ask(move |okta, token| async move {
-            okta.find_devices_by_serial(org, &token, serial).await
+            okta.find_devices_by_serial(org, &token, serial.as_str()).await
         });
         Ok(found.await?.value)
     }

@@ -2,6 +2,7 @@
 //! one device whose caller needs it newer; for a bulk query never (contract §6).
 
 mod choice;
+mod one_device;
 mod questions;
 mod summary;
 
@@ -15,8 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::UserPolicy;
 use crate::model::trust_status::{AskedDevice, Facts, OrgFacts, Policy, Verdict, decide};
-use crate::model::{Caller, IntegrationId, Page, PageRequest, Scope, TenantId};
-use crate::service::mirror::LiveRead;
+use crate::model::{Caller, IntegrationId, Page, PageRequest, Scope, SerialNumber, TenantId};
 use crate::service::trust_status::questions::{asked_devices, one_serial};
 use crate::service::{Error, Service};
 use crate::store::{StoreError, TrustFacts};
@@ -49,52 +49,11 @@ impl Service {
         question: TrustQuestion,
     ) -> Result<TrustStatus, Error> {
         self.require(caller, Scope::TrustRead).await?;
-        let asked = one_serial(serial_number)?;
-        let (found, asked_at) = self.find_one(&caller.tenant, question, asked.clone()).await?;
-        let status = self.decide_one(found, question, asked_at);
-        if question.max_age.is_none() || status.verdict.last_known.is_none() {
-            return Ok(status);
-        }
-        let read = if status.facts.is_decided_by_the_mdm(&self.policy(None)) {
-            LiveRead::Exhausted
-        } else {
-            self.read_live(&caller.tenant, &status.facts).await
-        };
-        let mut facts = match read {
-            LiveRead::Done { .. } => self.find_one(&caller.tenant, question, asked).await?.0,
-            LiveRead::Exhausted | LiveRead::Failed => status.facts,
-        };
-        facts.searched_at = read.searched_at();
-        // Read a moment ago for somebody else, and too old for this caller still.
-        facts.budget_exhausted = !matches!(read, LiveRead::Failed);
-        Ok(self.decide_one(facts, question, asked_at))
+        self.answer_one(&caller.tenant, question, one_serial(serial_number)?).await
     }
 
-    async fn find_one(
-        &self,
-        tenant: &TenantId,
-        question: TrustQuestion,
-        asked: AskedDevice,
-    ) -> Result<(Facts, DateTime<Utc>), Error> {
-        let missing = Error::from(StoreError::Corrupt("facts_many"));
-        let mut known = self.find_facts(tenant, question, vec![asked]).await?;
-        Ok((known.devices.pop().ok_or(missing)?, known.now))
-    }
-
-    /// What was read for this very caller is as new as can be, however long the reading took: so the
-    /// time is that of the question. It is PostgreSQL's, which dates the facts: a clock of ours that runs
-    /// behind would call old facts fresh.
-    fn decide_one(
-        &self,
-        facts: Facts,
-        question: TrustQuestion,
-        asked_at: DateTime<Utc>,
-    ) -> TrustStatus {
-        let verdict = decide(&facts, &self.policy(question.max_age), asked_at);
-        TrustStatus { facts, verdict, decided_at: asked_at }
-    }
-
-    /// Whether each of up to 1,000 devices is trusted, in the order in which they are asked for.
+    /// Whether each of up to 1,000 devices is trusted, in the order in which they are asked for. A single
+    /// device may be read from Okta, as by [`get_trust_status`](Self::get_trust_status).
     ///
     /// # Errors
     /// `Invalid` for no device, too many, or what is no identifier; `IntegrationNotFound`,
@@ -106,7 +65,13 @@ impl Service {
         question: TrustQuestion,
     ) -> Result<Vec<TrustStatus>, Error> {
         self.require(caller, Scope::TrustRead).await?;
-        self.decide_all(&caller.tenant, question, asked_devices(&devices)?).await
+        let mut asked = asked_devices(&devices)?;
+        if asked.len() == 1
+            && let Some(asked) = asked.pop()
+        {
+            return Ok(vec![self.answer_one(&caller.tenant, question, asked).await?]);
+        }
+        self.decide_all(&caller.tenant, question, asked).await
     }
 
     /// The devices of the inventory with their verdicts, in the order of their serial numbers. A page
@@ -128,8 +93,9 @@ impl Service {
             let after = page.after.unwrap_or_default();
             let is_listed = |status: &TrustStatus| {
                 let device = status.facts.device.as_ref();
-                device.is_some_and(|device| !device.is_deleted() && device.serial_number > after)
-                    && filter.admits(&status.verdict)
+                device.is_some_and(|device| {
+                    !device.is_deleted() && device.serial_number.as_str() > after.as_str()
+                }) && filter.admits(&status.verdict)
             };
             return Ok(Page { items: found.into_iter().filter(is_listed).collect(), next: None });
         }
@@ -154,7 +120,7 @@ impl Service {
         let mut after = None;
         loop {
             let batch = self.inventory_after(&caller.tenant, after, BATCH).await?;
-            after = batch.last().and_then(|asked| asked.serial_number.clone());
+            after = last_serial(&batch);
             if after.is_none() {
                 break;
             }
@@ -182,7 +148,7 @@ impl Service {
         while items.len() <= limit && scanned < MOST_SCANNED {
             let batch = self.inventory_after(tenant, after.clone(), batch_size).await?;
             let size = batch.len();
-            let last = batch.last().and_then(|asked| asked.serial_number.clone());
+            let last = last_serial(&batch);
             let decided = self.decide_all(tenant, question, batch).await?;
             items.extend(decided.into_iter().filter(|status| filter.admits(&status.verdict)));
             scanned += size;
@@ -194,7 +160,8 @@ impl Service {
         }
         if items.len() > limit {
             items.truncate(limit);
-            after = items.last().and_then(|status| status.facts.asked.serial_number.clone());
+            let last = items.last().and_then(|status: &TrustStatus| status.facts.serial_number());
+            after = last.map(ToString::to_string);
         }
         Ok(Page { items, next: after })
     }
@@ -207,8 +174,9 @@ impl Service {
     ) -> Result<Vec<AskedDevice>, Error> {
         let limit = i64::try_from(size).unwrap_or(i64::MAX);
         let serials = self.store.list_inventory_serials(tenant, after, limit).await?;
-        let asked = |serial| AskedDevice { serial_number: Some(serial), ..AskedDevice::default() };
-        Ok(serials.into_iter().map(asked).collect())
+        let asked = |serial: String| SerialNumber::parse(&serial).ok().map(by_serial);
+        let all: Option<Vec<_>> = serials.into_iter().map(asked).collect();
+        all.ok_or_else(|| StoreError::Corrupt("devices.serial_number").into())
     }
 
     /// The verdicts from the mirror. Whether facts are young enough for the caller is decided in
@@ -260,8 +228,18 @@ impl Service {
             max_age,
             require_inventory: self.trust.require_inventory,
             all_users: self.trust.user_policy == UserPolicy::All,
+            ios_single_install: self.trust.ios_single_install,
+            last_seen_within: self.trust.last_seen_within.map(delta),
         }
     }
+}
+
+fn last_serial(batch: &[AskedDevice]) -> Option<String> {
+    batch.last()?.serial_number.as_ref().map(ToString::to_string)
+}
+
+fn by_serial(serial_number: SerialNumber) -> AskedDevice {
+    AskedDevice { serial_number: Some(serial_number), ..AskedDevice::default() }
 }
 
 fn delta(duration: Duration) -> TimeDelta {

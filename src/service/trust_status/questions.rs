@@ -104,37 +104,38 @@ fn fields_are_absent(fields: &IdentifierFields) -> bool {
 }
 
 fn read(fields: &IdentifierFields, pointer: &str, errors: &mut Vec<FieldError>) -> AskedDevice {
-    let mut field =
-        |name: &str, text: Option<&String>, parse: fn(&str) -> Parsed, about: &str| match text
-            .map(|text| parse(text))
-        {
-            None => None,
-            Some(Ok(value)) => Some(value),
-            Some(Err(error)) => {
-                errors.push(FieldError::new(&format!("{pointer}/{name}"), error.code(), about));
-                None
-            }
-        };
     AskedDevice {
-        serial_number: field(
-            "serial_number",
-            fields.serial_number.as_ref(),
-            |text| SerialNumber::parse(text).map(|serial| serial.as_str().to_owned()),
+        serial_number: read_one(
+            fields.serial_number.as_deref().map(SerialNumber::parse),
+            &format!("{pointer}/serial_number"),
             SerialNumber::FORM,
+            errors,
         ),
-        udid: field(
-            "udid",
-            fields.udid.as_ref(),
-            |text| Udid::parse(text).map(|udid| udid.as_str().to_owned()),
+        udid: read_one(
+            fields.udid.as_deref().map(Udid::parse),
+            &format!("{pointer}/udid"),
             Udid::FORM,
+            errors,
         ),
-        okta_device_id: field(
-            "okta_device_id",
-            fields.okta_device_id.as_ref(),
-            |text| OktaDeviceId::parse(text).map(|id| id.as_str().to_owned()),
+        okta_device_id: read_one(
+            fields.okta_device_id.as_deref().map(OktaDeviceId::parse),
+            &format!("{pointer}/okta_device_id"),
             OktaDeviceId::FORM,
+            errors,
         ),
     }
 }
 
-type Parsed = Result<String, DeviceIdentifierError>;
+fn read_one<T>(
+    parsed: Option<Result<T, DeviceIdentifierError>>,
+    pointer: &str,
+    form: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    let error = match parsed? {
+        Ok(value) => return Some(value),
+        Err(error) => error,
+    };
+    errors.push(FieldError::new(pointer, error.code(), form));
+    None
+}

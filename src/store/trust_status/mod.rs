@@ -11,9 +11,7 @@ use diesel::sql_types::{Array, Integer, Nullable, Text, Uuid as SqlUuid};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::model::trust_status::{
-    AskedDevice, DeviceFacts, Facts, OktaRecord, OrgFacts, UnmatchedIos,
-};
+use crate::model::trust_status::{AskedDevice, DeviceFacts, Facts, OktaRecord, OrgFacts};
 use crate::model::{IntegrationId, TenantId};
 use crate::store::schema::devices;
 use crate::store::{Store, StoreError};
@@ -67,14 +65,14 @@ impl RunQueryDsl<PgConnection> for FactsMany {}
 struct ContextRow {
     integrations: Vec<OrgFacts>,
     now: DateTime<Utc>,
-    unmatched_ios: UnmatchedIos,
+    unmatched_ios: bool,
 }
 
 #[derive(Deserialize)]
 struct DeviceRow {
     device: Option<DeviceFacts>,
     several_devices: bool,
-    okta_devices: Option<Vec<OktaRecord>>,
+    records: Option<Vec<OktaRecord>>,
 }
 
 impl Store {
@@ -95,9 +93,18 @@ impl Store {
                 let query = FactsMany {
                     tenant: tenant.as_str().to_owned(),
                     integration: integration.map(|id| id.0),
-                    serial_numbers: asked.iter().map(|one| one.serial_number.clone()).collect(),
-                    udids: asked.iter().map(|one| one.udid.clone()).collect(),
-                    okta_device_ids: asked.iter().map(|one| one.okta_device_id.clone()).collect(),
+                    serial_numbers: asked
+                        .iter()
+                        .map(|one| one.serial_number.as_ref().map(ToString::to_string))
+                        .collect(),
+                    udids: asked
+                        .iter()
+                        .map(|one| one.udid.as_ref().map(ToString::to_string))
+                        .collect(),
+                    okta_device_ids: asked
+                        .iter()
+                        .map(|one| one.okta_device_id.as_ref().map(ToString::to_string))
+                        .collect(),
                 };
                 let rows: Vec<(i32, String)> = query.load(connection)?;
                 to_facts(&rows, &asked)
@@ -140,7 +147,11 @@ impl Store {
 fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts, StoreError> {
     let corrupt = |_| StoreError::Corrupt("facts_many");
     let context = rows.iter().find(|(ordinal, _)| *ordinal == 0).map(|(_, text)| text.as_str());
-    let context: ContextRow = serde_json::from_str(context.unwrap_or_default()).map_err(corrupt)?;
+    let mut context: ContextRow =
+        serde_json::from_str(context.unwrap_or_default()).map_err(corrupt)?;
+    for org in &mut context.integrations {
+        org.unmatched_ios = context.unmatched_ios;
+    }
     let orgs: Vec<Arc<OrgFacts>> = context.integrations.into_iter().map(Arc::new).collect();
     if orgs.len() > 1 {
         return Ok(TrustFacts { orgs, devices: Vec::new(), now: context.now });
@@ -148,7 +159,6 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
     let of = |one: &AskedDevice| Facts {
         asked: one.clone(),
         org: orgs.first().cloned(),
-        unmatched_ios: context.unmatched_ios,
         ..Facts::default()
     };
     let mut devices: Vec<Facts> = asked.iter().map(of).collect();
@@ -158,7 +168,7 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
         let row: DeviceRow = serde_json::from_str(text).map_err(corrupt)?;
         facts.device = row.device;
         facts.several_devices = row.several_devices;
-        facts.okta_devices = row.okta_devices.unwrap_or_default();
+        facts.records = row.records.unwrap_or_default();
     }
     Ok(TrustFacts { orgs, devices, now: context.now })
 }

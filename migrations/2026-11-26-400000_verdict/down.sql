@@ -1,0 +1,216 @@
+DROP FUNCTION facts_many(text, uuid, text[], text[], text[]);
+DROP INDEX okta_devices_unnamed_ios;
+DROP INDEX devices_deleted_by_okta_id;
+DROP INDEX devices_deleted_by_udid;
+CREATE INDEX okta_devices_nameless ON okta_devices (tenant_id, integration_id)
+    WHERE serial_number IS NULL;
+
+-- The function as the migration before left it.
+CREATE FUNCTION facts_many(
+    p_tenant          text,
+    p_integration     uuid,
+    p_serials         text[],
+    p_udids           text[],
+    p_okta_device_ids text[]
+) RETURNS TABLE (ordinal integer, facts json)
+LANGUAGE plpgsql
+SECURITY INVOKER
+-- Every look-up is by a key. A plan of its own for each call costs more than the look-ups, and a plan
+-- made while a table was small, or without statistics as after the first load of a large org, must
+-- not read the whole of it when it has grown: no scan of a table, and no join but by look-up.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_integrations json;
+    v_count        bigint;
+    v_integration  uuid;
+    v_row          record;
+    v_ask_nameless boolean := false;
+    v_nameless     boolean := false;
+    v_udid_only    boolean := false;
+BEGIN
+    PERFORM set_config('odt.tenant', p_tenant, true);
+
+    SELECT count(*),
+           (array_agg(i.id))[1],
+           json_agg(json_build_object(
+               'id', i.id,
+               'okta_domain', i.canonical_host,
+               'connected', EXISTS (SELECT FROM credentials c
+                   WHERE c.tenant_id = p_tenant AND c.integration_id = i.id),
+               'platforms', ARRAY(SELECT p.platform FROM platforms p
+                   WHERE p.tenant_id = p_tenant AND p.integration_id = i.id),
+               'swept_at', (SELECT s.swept_at FROM okta_syncs s
+                   WHERE s.tenant_id = p_tenant AND s.integration_id = i.id),
+               'degraded', i.noted_status = 'degraded') ORDER BY i.id)
+      INTO v_count, v_integration, v_integrations
+      FROM integrations i
+     WHERE i.tenant_id = p_tenant AND (p_integration IS NULL OR i.id = p_integration);
+
+    IF v_count <= 1 THEN
+        FOR v_row IN
+            SELECT a.place::integer AS place,
+                   d.platform,
+                   o.records,
+                   json_build_object(
+                       'device', CASE WHEN d.serial_number IS NOT NULL THEN json_build_object(
+                           'serial_number', d.serial_number,
+                           'platform', d.platform,
+                           'udid', d.udid,
+                           'okta_device_id', d.okta_device_id,
+                           'enrollment', d.enrollment_state,
+                           'okta_verify_installed_at', CASE WHEN d.counts_from IS NULL
+                               OR d.okta_verify_reported_at >= d.counts_from
+                               THEN d.okta_verify_installed_at END,
+                           'counts_from', d.counts_from,
+                           'reported_at', d.reported_at,
+                           'deleted_at', d.deleted_at,
+                           'delivery', CASE WHEN y.config_version IS NOT NULL THEN json_build_object(
+                               'config_version', y.config_version,
+                               'reported_at', y.reported_at) END,
+                           'certificate', c.certificate) END,
+                       'several_devices', coalesce(d.several, false),
+                       'okta_devices', o.records) AS answer
+              FROM unnest(p_serials, p_udids, p_okta_device_ids)
+                   WITH ORDINALITY AS a (serial_number, udid, okta_device_id, place)
+              -- By Okta's id first, then by UDID, then by serial number. Where Okta's id is all that
+              -- was asked, what its record says of the device leads to it.
+              LEFT JOIN LATERAL (
+                  -- Whether they lead to several devices is told too.
+                  SELECT found.*, min(found.serial_number) OVER ()
+                             <> max(found.serial_number) OVER () AS several FROM (
+                      SELECT 1 AS way, n.* FROM devices n
+                       WHERE n.tenant_id = p_tenant AND n.okta_device_id = a.okta_device_id
+                      UNION ALL
+                      SELECT 2, n.* FROM devices n
+                       WHERE n.tenant_id = p_tenant AND n.udid = a.udid
+                      UNION ALL
+                      SELECT 3, n.* FROM devices n
+                       WHERE n.tenant_id = p_tenant AND n.serial_number = a.serial_number
+                      UNION ALL
+                      SELECT 4, n.* FROM okta_devices r JOIN devices n
+                          ON n.tenant_id = p_tenant AND n.udid = r.udid
+                       WHERE a.serial_number IS NULL AND a.udid IS NULL
+                         AND r.tenant_id = p_tenant AND r.integration_id = v_integration
+                         AND r.okta_device_id = a.okta_device_id
+                      UNION ALL
+                      SELECT 5, n.* FROM okta_devices r JOIN devices n
+                          ON n.tenant_id = p_tenant AND n.serial_number = r.serial_number
+                       WHERE a.serial_number IS NULL AND a.udid IS NULL
+                         AND r.tenant_id = p_tenant AND r.integration_id = v_integration
+                         AND r.okta_device_id = a.okta_device_id
+                  ) AS found
+                  ORDER BY found.way LIMIT 1
+              ) AS d ON true
+              LEFT JOIN device_deliveries y
+                ON y.tenant_id = p_tenant AND y.serial_number = d.serial_number
+               AND y.integration_id = v_integration
+              -- The newest by its beginning, of those that belong to this enrolment and were not
+              -- taken away since.
+              LEFT JOIN LATERAL (
+                  SELECT json_build_object(
+                             'serial_number', n.certificate_serial_number,
+                             'not_before', n.not_before,
+                             'not_after', n.not_after) AS certificate
+                    FROM device_certificates n
+                   WHERE n.tenant_id = p_tenant AND n.serial_number = d.serial_number
+                     AND n.integration_id = v_integration AND n.certificate_serial_number <> ''
+                     AND d.platform = 'macos'
+                     AND (d.counts_from IS NULL OR n.reported_at >= d.counts_from)
+                     AND NOT EXISTS (
+                         SELECT FROM device_certificates gone
+                          WHERE gone.tenant_id = p_tenant AND gone.serial_number = d.serial_number
+                            AND gone.integration_id = v_integration
+                            AND gone.certificate_serial_number = ''
+                            AND gone.reported_at >= n.reported_at)
+                   ORDER BY n.not_before DESC, n.certificate_serial_number DESC
+                   LIMIT 1
+              ) AS c ON true
+              -- Every record that one of the identifiers names: those asked and those of the device.
+              LEFT JOIN LATERAL (
+                  SELECT json_agg(json_build_object(
+                             'okta_device_id', r.okta_device_id,
+                             'platform', r.platform,
+                             'status', r.status,
+                             'serial_number', r.serial_number,
+                             'udid', r.udid,
+                             'display_name', r.display_name,
+                             'created_at', r.created_at,
+                             'last_updated_at', r.last_updated_at,
+                             'users', r.users,
+                             'users_known', r.users_known,
+                             'observed_at', r.observed_at,
+                             'follows_sweeps', r.follows_sweeps,
+                             'users_observed_at', r.users_observed_at,
+                             'not_found_at', r.not_found_at)) AS records
+                    FROM (
+                      SELECT a.okta_device_id AS id WHERE a.okta_device_id IS NOT NULL
+                      UNION
+                      SELECT d.okta_device_id WHERE d.okta_device_id IS NOT NULL
+                      UNION
+                      SELECT n.okta_device_id FROM okta_devices n
+                       WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
+                         AND n.udid = a.udid
+                      UNION
+                      SELECT n.okta_device_id FROM okta_devices n
+                       WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
+                         AND n.udid = nullif(d.udid, a.udid)
+                      UNION
+                      SELECT n.okta_device_id FROM okta_devices n
+                       WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
+                         AND n.serial_number = a.serial_number
+                      UNION
+                      SELECT n.okta_device_id FROM okta_devices n
+                       WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
+                         AND n.serial_number = nullif(d.serial_number, a.serial_number)
+                    ) AS named
+                    -- OFFSET 0 keeps it a look-up for each id, where too few rows are expected.
+                    CROSS JOIN LATERAL (
+                        SELECT n.* FROM okta_devices n
+                         WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
+                           AND n.okta_device_id = named.id
+                        OFFSET 0
+                    ) AS r
+              ) AS o ON true
+        LOOP
+            ordinal := v_row.place;
+            facts := v_row.answer;
+            RETURN NEXT;
+            v_ask_nameless := v_ask_nameless OR (v_row.platform = 'ios' AND v_row.records IS NULL);
+        END LOOP;
+
+        -- Asked only where the answer decides something: records that no device of the inventory
+        -- claims, those with nothing to tell them by and those with a UDID alone.
+        IF v_ask_nameless THEN
+            SELECT bool_or(r.udid IS NULL), bool_or(r.udid IS NOT NULL)
+              INTO v_nameless, v_udid_only
+              FROM okta_devices r
+             WHERE r.tenant_id = p_tenant AND r.integration_id = v_integration
+               AND r.serial_number IS NULL
+               AND r.platform = 'IOS' AND r.not_found_at IS NULL
+               -- A look-up for each record, and not a join of all with all.
+               AND (SELECT n.serial_number FROM devices n
+                     WHERE n.tenant_id = p_tenant
+                       AND n.okta_device_id = r.okta_device_id LIMIT 1) IS NULL
+               AND (r.udid IS NULL OR (SELECT n.serial_number FROM devices n
+                     WHERE n.tenant_id = p_tenant AND n.udid = r.udid LIMIT 1) IS NULL);
+        END IF;
+    END IF;
+
+    ordinal := 0;
+    facts := json_build_object(
+        'integrations', coalesce(v_integrations, '[]'::json),
+        -- By the clock that dates all that was read: replicas need not agree with it.
+        'now', clock_timestamp(),
+        'unmatched_ios', json_build_object(
+            'nameless', coalesce(v_nameless, false),
+            'udid_only', coalesce(v_udid_only, false)));
+    RETURN NEXT;
+END
+$$;
+
+REVOKE ALL ON FUNCTION facts_many(text, uuid, text[], text[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION facts_many(text, uuid, text[], text[], text[]) TO odt_app;
