@@ -30,7 +30,7 @@ pub(super) fn answer(
     } else {
         HttpResponse::Ok().json(status)
     };
-    let cache = format!("private, max-age={}", keep_for.as_secs());
+    let cache = format!("private, max-age={}, stale-if-error=0", keep_for.as_secs());
     let seen = status.observed_at.map(|at| HttpDate::from(std::time::SystemTime::from(at)));
     for (name, value) in [
         (ETAG, Some(tag)),

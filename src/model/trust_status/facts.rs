@@ -116,6 +116,7 @@ pub struct CountingCertificate {
 
 /// A device record of the org, as the mirror has it.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent columns of the mirror")]
 pub struct OktaRecord {
     pub okta_device_id: OktaDeviceId,
     /// Okta's value: `MACOS`, `IOS` and others.

@@ -97,9 +97,21 @@ use rules::Case;
 
 /// Whether a device is trusted.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Trust {
     Trusted,
     /// Everything is delivered; the user still has something to do.
@@ -110,25 +122,17 @@ pub enum Trust {
 }
 
 impl Trust {
-    const ALL: [Self; 4] = [Self::Trusted, Self::Pending, Self::Untrusted, Self::Unknown];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trusted => "trusted",
-            Self::Pending => "pending",
-            Self::Untrusted => "untrusted",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|trust| trust.as_str() == word)
+        word.parse().ok()
     }
 }
 
 /// The settings that the verdict depends on.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches of the operator")]
 pub struct Policy {
     /// Facts older than this are called stale.
     pub fresh_for: TimeDelta,

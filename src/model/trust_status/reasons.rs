@@ -15,9 +15,22 @@ use crate::model::trust_status::Trust;
 /// mixed_user_profiles, duplicate_okta_records, foreign_okta_record, not_used_since_enrolment,
 /// not_seen_lately, integration_degraded.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// No org is connected, or it was never mirrored as a whole.
     NeverConnected,
@@ -80,37 +93,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 29] = [
-        Self::NeverConnected,
-        Self::OktaUnreachable,
-        Self::OktaBudgetExhausted,
-        Self::OktaRecordNotSeen,
-        Self::MdmSilent,
-        Self::MdmUnenrolled,
-        Self::NotKnownToMdm,
-        Self::MdmLostMode,
-        Self::PlatformNotConfigured,
-        Self::OktaRecordUnmatched,
-        Self::NotRegisteredInOkta,
-        Self::ConfigNotDelivered,
-        Self::ConflictingIdentity,
-        Self::OktaRecordSuperseded,
-        Self::OktaDeviceSuspended,
-        Self::OktaDeviceDeactivated,
-        Self::OktaDeviceInactive,
-        Self::CertificateExpired,
-        Self::ManagementStatusUnknown,
-        Self::ManagedAndActive,
-        Self::AwaitingFastpassSignIn,
-        Self::CertificateExpiring,
-        Self::CertificateMissing,
-        Self::MixedUserProfiles,
-        Self::DuplicateOktaRecords,
-        Self::ForeignOktaRecord,
-        Self::NotUsedSinceEnrolment,
-        Self::NotSeenLately,
-        Self::IntegrationDegraded,
-    ];
+    /// Every reason, in the order of their declaration.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The verdict when this reason decides; `None` for a note.
     pub fn trust(self) -> Option<Trust> {
@@ -152,40 +136,10 @@ impl Reason {
     }
 
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+        word.parse().ok()
     }
 
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NeverConnected => "never_connected",
-            Self::OktaUnreachable => "okta_unreachable",
-            Self::OktaBudgetExhausted => "okta_budget_exhausted",
-            Self::OktaRecordNotSeen => "okta_record_not_seen",
-            Self::MdmSilent => "mdm_silent",
-            Self::MdmUnenrolled => "mdm_unenrolled",
-            Self::NotKnownToMdm => "not_known_to_mdm",
-            Self::MdmLostMode => "mdm_lost_mode",
-            Self::PlatformNotConfigured => "platform_not_configured",
-            Self::OktaRecordUnmatched => "okta_record_unmatched",
-            Self::NotRegisteredInOkta => "not_registered_in_okta",
-            Self::ConfigNotDelivered => "config_not_delivered",
-            Self::ConflictingIdentity => "conflicting_identity",
-            Self::OktaRecordSuperseded => "okta_record_superseded",
-            Self::OktaDeviceSuspended => "okta_device_suspended",
-            Self::OktaDeviceDeactivated => "okta_device_deactivated",
-            Self::OktaDeviceInactive => "okta_device_inactive",
-            Self::CertificateExpired => "certificate_expired",
-            Self::ManagementStatusUnknown => "management_status_unknown",
-            Self::ManagedAndActive => "managed_and_active",
-            Self::AwaitingFastpassSignIn => "awaiting_fastpass_sign_in",
-            Self::CertificateExpiring => "certificate_expiring",
-            Self::CertificateMissing => "certificate_missing",
-            Self::MixedUserProfiles => "mixed_user_profiles",
-            Self::DuplicateOktaRecords => "duplicate_okta_records",
-            Self::ForeignOktaRecord => "foreign_okta_record",
-            Self::NotUsedSinceEnrolment => "not_used_since_enrolment",
-            Self::NotSeenLately => "not_seen_lately",
-            Self::IntegrationDegraded => "integration_degraded",
-        }
+        self.into()
     }
 }

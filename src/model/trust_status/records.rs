@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::model::trust_status::{Facts, OktaRecord};
+use crate::model::trust_status::{DeviceFacts, Facts, OktaRecord};
 use crate::model::{OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid};
 
 /// Whether a record counts for the verdict, and if not, why.
@@ -58,7 +58,7 @@ impl Facts {
     /// The records that an identifier names, each with its standing; the newest first.
     pub fn weigh(&self) -> Vec<WeighedRecord<'_>> {
         let identity = self.identity();
-        let life = self.device.as_ref().and_then(|device| device.present_since());
+        let life = self.device.as_ref().and_then(DeviceFacts::present_since);
         // Also of records that are gone: that a newer one existed is not undone by deleting it.
         let own_created: Vec<DateTime<Utc>> = self
             .records

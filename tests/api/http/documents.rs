@@ -145,7 +145,7 @@ fn the_readme_lists_every_problem_code_with_its_status() {
 #[test]
 fn the_readme_lists_every_reason_with_the_verdict_that_it_gives() {
     let readme = include_str!("../../../README.md");
-    for reason in Reason::ALL {
+    for reason in Reason::ALL.iter().copied() {
         let name = format!("`{}`", reason.as_str());
         let row = readme.lines().find(|line| line.starts_with('|') && line.contains(&name));
         match reason.trust() {

@@ -212,7 +212,7 @@ fn notes_of(facts: &Facts) -> Vec<Reason> {
 #[test]
 fn every_reason_has_a_remediation_of_its_own() {
     let mut ids = std::collections::BTreeSet::new();
-    for reason in Reason::ALL {
+    for reason in Reason::ALL.iter().copied() {
         let remediation = reason.remediation();
         assert_eq!(remediation.text_id, format!("trust_status.{}", reason.as_str()));
         assert!(remediation.text.len() > 15 && remediation.text.ends_with('.'), "{reason:?}");
