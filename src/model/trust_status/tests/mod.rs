@@ -222,3 +222,29 @@ fn every_reason_has_a_remediation_of_its_own() {
         assert_eq!(Reason::parse(reason.as_str()), Some(reason));
     }
 }
+
+#[test]
+fn every_verdict_has_one_name() {
+    for (trust, name) in [
+        (Trust::Trusted, "trusted"),
+        (Trust::Pending, "pending"),
+        (Trust::Untrusted, "untrusted"),
+        (Trust::Unknown, "unknown"),
+    ] {
+        assert_eq!(trust.as_str(), name);
+        assert_eq!(Trust::parse(name), Some(trust));
+        assert_eq!(serde_json::to_value(trust).unwrap(), name);
+    }
+    assert_eq!(Trust::parse("Trusted"), None);
+}
+
+#[test]
+fn the_serial_number_is_the_mdms_or_else_the_asked_one() {
+    let mut facts = trusted();
+    facts.asked.serial_number = Some(serial(OTHER_SERIAL));
+    assert_eq!(facts.serial_number(), Some(&serial(SERIAL)));
+    facts.device = None;
+    assert_eq!(facts.serial_number(), Some(&serial(OTHER_SERIAL)));
+    facts.asked = asked_by_id("guo1");
+    assert_eq!(facts.serial_number(), None);
+}

@@ -266,6 +266,8 @@ fn texts_that_are_no_identifier_are_none() {
     let record: OktaRecord = serde_json::from_value(value.clone()).unwrap();
     assert_eq!((record.serial_number, record.udid), (None, None));
     value["serial_number"] = SERIAL.to_lowercase().into();
+    value["udid"] = UDID.to_lowercase().into();
     let record: OktaRecord = serde_json::from_value(value).unwrap();
     assert_eq!(record.serial_number, Some(serial(SERIAL)));
+    assert_eq!(record.udid, Some(udid(UDID)));
 }
