@@ -87,7 +87,7 @@ impl Store {
         asked: Vec<AskedDevice>,
     ) -> Result<TrustFacts, StoreError> {
         let tenant = tenant.clone();
-        let facts = self
+        let mut facts = self
             .pool
             .statement(move |connection| {
                 let query = FactsMany {
@@ -110,6 +110,7 @@ impl Store {
                 to_facts(&rows, &asked)
             })
             .await?;
+        facts.now = self.clock.now(facts.now);
         if integration.is_some() && facts.orgs.is_empty() {
             return Err(StoreError::NotFound);
         }
@@ -130,11 +131,7 @@ impl Store {
             Ok(devices::table
                 .filter(devices::tenant_id.eq(tx.tenant.as_str()))
                 .filter(devices::serial_number.gt(after.as_deref().unwrap_or_default()))
-                .filter(
-                    devices::deleted_at
-                        .is_null()
-                        .or(devices::deleted_at.lt(devices::reported_at.nullable())),
-                )
+                .filter(devices::living)
                 .order(devices::serial_number)
                 .limit(limit)
                 .select(devices::serial_number)
