@@ -1,0 +1,178 @@
+//! Compares the two on random facts, and checks what must hold of every verdict: time alone makes no
+//! device trusted, and neither does the loss of evidence.
+//!
+//! `ODT_VERDICT_CASES` sets how many cases are tried. A failure names the seed of its case:
+//! `ODT_VERDICT_SEED=<seed> ODT_VERDICT_CASES=1` tries that one alone.
+
+use std::time::SystemTime;
+
+use chrono::TimeDelta;
+use okta_device_trust::model::trust_status::{Facts, Policy, Reason, Trust, decide};
+
+use crate::comparison::Comparison;
+use crate::example::now;
+use crate::generator::{Random, any_case};
+
+const CASES: u64 = 200_000;
+/// From so many cases on, each reason has to occur in one of a hundred.
+const MIN_CASES_FOR_SHARES: u64 = 50_000;
+
+#[test]
+fn random_facts() {
+    let cases = number("ODT_VERDICT_CASES").unwrap_or(CASES);
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
+    let seed = number("ODT_VERDICT_SEED").unwrap_or(since_epoch.as_secs() << 32);
+    println!("{cases} cases from ODT_VERDICT_SEED={seed}");
+
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let mut comparison = Comparison::default();
+    std::thread::scope(|scope| {
+        let try_share = |thread: u64| {
+            let mut comparison = Comparison::default();
+            for case in (thread..cases).step_by(threads as usize) {
+                try_case(&mut comparison, seed.wrapping_add(case));
+            }
+            comparison
+        };
+        let shares: Vec<_> =
+            (0..threads).map(|thread| scope.spawn(move || try_share(thread))).collect();
+        for share in shares {
+            comparison.add(share.join().expect("a share of the cases"));
+        }
+    });
+    print_table(&comparison);
+    comparison.assert_equal();
+    if cases >= MIN_CASES_FOR_SHARES {
+        assert_shares(&comparison);
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
+
+fn try_case(comparison: &mut Comparison, seed: u64) {
+    let mut random = Random::new(seed);
+    let (facts, policy) = any_case(&mut random);
+    let origin = || format!("ODT_VERDICT_SEED={seed} ODT_VERDICT_CASES=1");
+    let trust = comparison.compare(&facts, &policy, now(), &origin);
+    if trust == Trust::Trusted {
+        return;
+    }
+    let later = now() + TimeDelta::hours(random.of(&[1, 3, 40, 1000, 10_000]));
+    if decide(&facts, &policy, later).trust == Trust::Trusted {
+        let kind = "time alone made the device trusted".to_owned();
+        comparison.add_difference(kind, || format!("{}, at {later}\n{facts:#?}", origin()));
+    }
+    let (loss, lose) = random.of(LOSSES);
+    let mut less = facts.clone();
+    lose(&mut less, &mut random);
+    if !may_help(loss, &facts, &policy) && decide(&less, &policy, now()).trust == Trust::Trusted {
+        let kind = format!("the device became trusted without {loss}");
+        comparison.add_difference(kind, || format!("{}\n{facts:#?}\n{policy:#?}", origin()));
+    }
+}
+
+/// Whether the loss may make the device trusted by the rules: what is lost then spoke against trust.
+fn may_help(loss: &str, facts: &Facts, policy: &Policy) -> bool {
+    match decide(facts, policy, now()).reasons[0] {
+        // A record that no longer counts is no second installation and no suspended record.
+        Reason::ConflictingIdentity | Reason::OktaDeviceSuspended => facts.records.len() > 1,
+        // Without a check-in, the first report stands for one, and that may be later.
+        Reason::MdmSilent => loss == CHECK_IN,
+        // A user who no longer counts need not be managed.
+        _ => policy.all_users,
+    }
+}
+
+const CHECK_IN: &str = "its check-in";
+
+type Lose = fn(&mut Facts, &mut Random);
+
+/// The evidence that may be missing.
+const LOSSES: &[(&str, Lose)] = &[
+    ("its delivery", |facts, _| {
+        if let Some(device) = &mut facts.device {
+            device.delivery = None;
+        }
+    }),
+    (CHECK_IN, |facts, _| {
+        if let Some(device) = &mut facts.device {
+            device.check_in = None;
+        }
+    }),
+    ("its records", |facts, _| facts.records.clear()),
+    ("the uses of its records", |facts, _| {
+        for record in &mut facts.records {
+            record.used_at = None;
+            record.use_seen_at = None;
+        }
+    }),
+    ("one use", |facts, random| {
+        if let Some(record) = random.one_of(&mut facts.records) {
+            record.used_at = None;
+            record.use_seen_at = None;
+        }
+    }),
+    ("the reads of users", |facts, _| {
+        for record in &mut facts.records {
+            record.users_read_at = None;
+        }
+    }),
+    ("knowing when users were added", |facts, _| {
+        for record in &mut facts.records {
+            record.users_added_at = None;
+            for user in &mut record.users {
+                user.created = None;
+            }
+        }
+    }),
+    ("knowing when one user was added", |facts, random| {
+        if let Some(record) = random.one_of(&mut facts.records) {
+            if let Some(user) = random.one_of(&mut record.users) {
+                user.created = None;
+            }
+        }
+    }),
+    ("knowing who is managed", |facts, _| {
+        for record in &mut facts.records {
+            record.users_known = false;
+            for user in &mut record.users {
+                user.management_status = None;
+            }
+        }
+    }),
+    ("a managed user", |facts, random| {
+        if let Some(record) = random.one_of(&mut facts.records) {
+            // Without users, a record that is not active yet would be nobody's.
+            if record.status != "CREATED" {
+                record.users.retain(|user| !user.is_managed());
+            }
+        }
+    }),
+    ("the last sweep", |facts, _| {
+        for record in &mut facts.records {
+            record.follows_sweeps = false;
+        }
+    }),
+    ("its last search", |facts, _| facts.searched_at = None),
+];
+
+fn print_table(comparison: &Comparison) {
+    println!("{:32} {:>9} {:>7}", "decides or is noted", "cases", "share");
+    for (reason, count) in comparison.decided.iter().chain(&comparison.noted) {
+        let permyriad = count * 10_000 / comparison.cases;
+        let (percent, hundredths) = (permyriad / 100, permyriad % 100);
+        println!("{:32} {count:9} {percent:3}.{hundredths:02} %", reason.as_str());
+    }
+}
+
+/// Fails if some reason occurs in less than one of a hundred cases.
+fn assert_shares(comparison: &Comparison) {
+    for reason in Reason::ALL {
+        let counts = if reason.trust().is_some() { &comparison.decided } else { &comparison.noted };
+        let count = counts.get(&reason).copied().unwrap_or_default();
+        assert!(count * 100 >= comparison.cases, "{} is too rare: {count}", reason.as_str());
+    }
+}
