@@ -367,7 +367,6 @@ fn use_platform(facts: &mut Facts, platform: Platform) {
 /// Makes what the theme is about likely.
 fn bend(facts: &mut Facts, policy: &mut Policy, theme: Theme, random: &mut Random) {
     match theme {
-        Theme::None | Theme::Unknown => {}
         Theme::Several => facts.several_devices = true,
         Theme::Platform | Theme::NeverConnected | Theme::Unmatched => {
             bend_org(facts, theme, random);

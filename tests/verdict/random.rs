@@ -4,6 +4,7 @@
 //! `ODT_VERDICT_CASES` sets how many cases are tried. A failure names the seed of its case:
 //! `ODT_VERDICT_SEED=<seed> ODT_VERDICT_CASES=1` tries that one alone.
 
+use std::num::NonZero;
 use std::time::SystemTime;
 
 use chrono::TimeDelta;
@@ -24,12 +25,12 @@ fn random_facts() {
     let seed = number("ODT_VERDICT_SEED").unwrap_or(since_epoch.as_secs() << 32);
     println!("{cases} cases from ODT_VERDICT_SEED={seed}");
 
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut comparison = Comparison::default();
     std::thread::scope(|scope| {
-        let try_share = |thread: u64| {
+        let try_share = |thread: usize| {
             let mut comparison = Comparison::default();
-            for case in (thread..cases).step_by(threads as usize) {
+            for case in (0..cases).skip(thread).step_by(threads) {
                 try_case(&mut comparison, seed.wrapping_add(case));
             }
             comparison
@@ -47,6 +48,10 @@ fn random_facts() {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it sets how much is tried, no setting of the service"
+)]
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
@@ -129,10 +134,10 @@ const LOSSES: &[(&str, Lose)] = &[
         }
     }),
     ("knowing when one user was added", |facts, random| {
-        if let Some(record) = random.one_of(&mut facts.records) {
-            if let Some(user) = random.one_of(&mut record.users) {
-                user.created = None;
-            }
+        if let Some(record) = random.one_of(&mut facts.records)
+            && let Some(user) = random.one_of(&mut record.users)
+        {
+            user.created = None;
         }
     }),
     ("knowing who is managed", |facts, _| {
@@ -170,7 +175,7 @@ fn print_table(comparison: &Comparison) {
 
 /// Fails if some reason occurs in less than one of a hundred cases.
 fn assert_shares(comparison: &Comparison) {
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         let counts = if reason.trust().is_some() { &comparison.decided } else { &comparison.noted };
         let count = counts.get(&reason).copied().unwrap_or_default();
         assert!(count * 100 >= comparison.cases, "{} is too rare: {count}", reason.as_str());

@@ -21,20 +21,18 @@ pub struct Specified {
 
 pub fn specified(facts: &Facts, policy: &Policy, now: Time) -> Specified {
     let mut last_known = None;
-    let reason = match rules_1_to_6(facts, policy) {
-        Some(reason) => reason,
-        None => {
-            let observed_at = observed_at(facts, now);
-            if now - observed_at > bound(policy) {
-                let then = rules_8_to_13(facts, policy, observed_at);
-                last_known = Some(trust_of(then));
-                if facts.budget_exhausted {
-                    Reason::OktaBudgetExhausted
-                } else {
-                    Reason::OktaUnreachable
-                }
+    let reason = if let Some(reason) = rules_1_to_6(facts, policy) {
+        reason
+    } else {
+        let observed_at = observed_at(facts, now);
+        if now - observed_at <= bound(policy) {
+            rules_8_to_13(facts, policy, now)
+        } else {
+            last_known = Some(trust_of(rules_8_to_13(facts, policy, observed_at)));
+            if facts.budget_exhausted {
+                Reason::OktaBudgetExhausted
             } else {
-                rules_8_to_13(facts, policy, now)
+                Reason::OktaUnreachable
             }
         }
     };
@@ -105,14 +103,14 @@ fn identity(facts: &Facts) -> Identity {
             platform: device.platform.map(platform_text),
         };
     }
-    if is_asked_by_okta_id_alone(facts) {
-        if let Some(record) = asked_record(facts) {
-            return Identity {
-                serial_number: record.serial_number.clone(),
-                udid: record.udid.clone(),
-                platform: Some(record.platform.clone()),
-            };
-        }
+    if is_asked_by_okta_id_alone(facts)
+        && let Some(record) = asked_record(facts)
+    {
+        return Identity {
+            serial_number: record.serial_number.clone(),
+            udid: record.udid.clone(),
+            platform: Some(record.platform.clone()),
+        };
     }
     Identity {
         serial_number: facts.asked.serial_number.clone(),
@@ -256,20 +254,20 @@ fn would_be_own(facts: &Facts, record: &OktaRecord) -> bool {
         return false;
     }
     let device = identity(facts);
-    if let (Some(its), Some(known)) = (&record.serial_number, &device.serial_number) {
-        if its != known {
-            return false;
-        }
+    if let (Some(its), Some(known)) = (&record.serial_number, &device.serial_number)
+        && its != known
+    {
+        return false;
     }
-    if let (Some(its), Some(known)) = (&record.udid, &device.udid) {
-        if its != known {
-            return false;
-        }
+    if let (Some(its), Some(known)) = (&record.udid, &device.udid)
+        && its != known
+    {
+        return false;
     }
-    if let Some(known) = &device.platform {
-        if record.platform != *known {
-            return false;
-        }
+    if let Some(known) = &device.platform
+        && record.platform != *known
+    {
+        return false;
     }
     is_the_asked_device(facts, record)
         || is_reported_id(facts, record)
@@ -296,10 +294,12 @@ fn is_identified(facts: &Facts, device: &Identity, record: &OktaRecord) -> bool 
     if record.udid.is_some() && device.udid.is_some() {
         return record.udid == device.udid;
     }
-    if let Some(inventory) = &facts.device {
-        if is_mac(inventory) && inventory.udid.is_some() && record.udid.is_none() {
-            return false;
-        }
+    if let Some(inventory) = &facts.device
+        && is_mac(inventory)
+        && inventory.udid.is_some()
+        && record.udid.is_none()
+    {
+        return false;
     }
     record.serial_number.is_some() && record.serial_number == device.serial_number
 }
@@ -319,10 +319,10 @@ fn own_records(facts: &Facts) -> Vec<OktaRecord> {
 /// *L* for the record.
 fn life_of_record(facts: &Facts, record: &OktaRecord) -> Option<Time> {
     let mut times = Vec::new();
-    if let Some(device) = &facts.device {
-        if let Some(life) = life(device) {
-            times.push(life);
-        }
+    if let Some(device) = &facts.device
+        && let Some(life) = life(device)
+    {
+        times.push(life);
     }
     if let Some(changed_at) = record.identity_changed_at {
         times.push(changed_at);
@@ -349,10 +349,10 @@ fn record_counts(facts: &Facts, record: &OktaRecord) -> bool {
     if record.created_at >= from {
         return true;
     }
-    if let Some(used_at) = record.used_at {
-        if used_at >= from {
-            return true;
-        }
+    if let Some(used_at) = record.used_at
+        && used_at >= from
+    {
+        return true;
     }
     for user in &record.users {
         if is_managed(user) && !has_left(user) && was_added_since(user, from) {
@@ -448,10 +448,10 @@ fn observed_at(facts: &Facts, now: Time) -> Time {
         if record.follows_sweeps && swept_at > seen_at {
             seen_at = swept_at;
         }
-        if let Some(users_observed_at) = record.users_observed_at {
-            if users_observed_at < seen_at {
-                seen_at = users_observed_at;
-            }
+        if let Some(users_observed_at) = record.users_observed_at
+            && users_observed_at < seen_at
+        {
+            seen_at = users_observed_at;
         }
         if oldest.is_none() || Some(seen_at) < oldest {
             oldest = Some(seen_at);
@@ -492,10 +492,10 @@ fn rule_1_identities_conflict(facts: &Facts) -> bool {
         return true;
     }
     let Some(device) = &facts.device else { return false };
-    if let Some(asked) = &facts.asked.serial_number {
-        if *asked != device.serial_number {
-            return true;
-        }
+    if let Some(asked) = &facts.asked.serial_number
+        && *asked != device.serial_number
+    {
+        return true;
     }
     let Some(asked) = &facts.asked.udid else { return false };
     if let Some(udid) = &device.udid {
@@ -643,10 +643,10 @@ fn rule_10_status(facts: &Facts) -> Option<Reason> {
             one_is_active = true;
         }
     }
-    if let Some(asked) = asked_record(facts) {
-        if asked.status != "ACTIVE" {
-            return Some(reason_of_status(&asked.status));
-        }
+    if let Some(asked) = asked_record(facts)
+        && asked.status != "ACTIVE"
+    {
+        return Some(reason_of_status(&asked.status));
     }
     let newest = newest_record(facts)?;
     if !one_is_active && newest.status != "ACTIVE" {
@@ -677,10 +677,10 @@ fn rule_11_certificate_expired(facts: &Facts, now: Time) -> bool {
         if record.created_at >= expired_at {
             return false;
         }
-        if let Some(used_at) = record.used_at {
-            if used_at >= expired_at {
-                return false;
-            }
+        if let Some(used_at) = record.used_at
+            && used_at >= expired_at
+        {
+            return false;
         }
         for user in counting_users(facts, &record) {
             if is_managed(&user) && was_added_since(&user, expired_at) {
@@ -768,10 +768,10 @@ fn notes(facts: &Facts, now: Time) -> Vec<Reason> {
     if is_not_seen_lately(facts, now) {
         notes.push(Reason::NotSeenLately);
     }
-    if let Some(org) = &facts.org {
-        if org.degraded {
-            notes.push(Reason::IntegrationDegraded);
-        }
+    if let Some(org) = &facts.org
+        && org.degraded
+    {
+        notes.push(Reason::IntegrationDegraded);
     }
     notes
 }
