@@ -702,6 +702,12 @@ fn rule_12_users(facts: &Facts, policy: &Policy) -> Option<Reason> {
             if !record.users_known {
                 all_are_known = false;
             }
+            for user in &record.users {
+                let may_count = !has_left(user) && !user_counts(facts, &record, user);
+                if may_count && user.created.is_none() {
+                    all_are_known = false;
+                }
+            }
         }
     }
     let mut managed = 0;

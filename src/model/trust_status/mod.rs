@@ -15,7 +15,10 @@
 //! - A `CREATED` record without users, a record that Okta answers with 404, and a record whose
 //!   identifiers changed and changed back within 30 days is no device's.
 //! - Without a device in the inventory (a tombstone is one), the asked identifiers stand for the device.
-//!   Asked by an Okta id alone, the device is that of its record.
+//!   Asked by an Okta id alone, the device is that of its record, also if the record names none.
+//! - The device's platform is what the MDM reported; else, asked by an Okta id alone, that of its
+//!   record; else that of the newest record of the device. Of two records created at the same time, the
+//!   one with the greater id is the newer.
 //!
 //! # Which of them count
 //! - *L*, the beginning of the present life, is the latest of: `left_at` + 5 minutes; the `reported_at`
@@ -26,18 +29,20 @@
 //!   this one, records that are gone included.
 //! - A record counts if it was created, used, or given a managed user at or after *B*.
 //! - On a record created before *L*, a user who was added at or after *L* counts. One who was added
-//!   earlier counts only if the record was used at or after *L*, no user was added since, and all its
-//!   users are managed by a read that began after that use was seen. On other records every user counts.
+//!   earlier counts only if the record was used at or after *L*, no user was added since (an unknown time
+//!   of the last addition may be since), and all its users are managed by a read that began after that use
+//!   was seen. On other records every user counts.
 //!   A user whose Okta status is `DEPROVISIONED` or `SUSPENDED` never does.
 //!
 //! # Enrolment period
 //! It begins at `left_at`. Deliveries (by `delivered_at`), Okta's id, certificates, Okta Verify,
-//! check-ins and lost mode (by `reported_at`) that are not later do not count.
+//! check-ins and lost mode (by `reported_at`) that are not later do not count. A device that is not
+//! `enrolled` has no delivery.
 //!
 //! # Rules: the first that holds decides, the rest are notes ([`rules`], [`notes`])
 //! 1. The asked identifiers lead to different living devices, or the asked serial number or UDID is not
-//!    the device's (its UDID, where the MDM reported none, is that of one of its records):
-//!    untrusted `conflicting_identity`.
+//!    the device's: untrusted `conflicting_identity`. Where the MDM reported no UDID, the asked one must be
+//!    that of a record of the device; without a mirror (rule 5) that is not checked.
 //! 2. Unenrolled, wiped or deleted: untrusted `mdm_unenrolled`.
 //! 3. Not in the inventory, if the policy requires it: untrusted `not_known_to_mdm`. Asked by an Okta id
 //!    alone, only if its record is known and names no known device.
@@ -60,11 +65,13 @@
 //! 11. The Mac's certificate expired, and no counting record with a managed user was created, used or
 //!     given a managed user since: untrusted `certificate_expired`.
 //! 12. The users of counting `ACTIVE` records (asked by an Okta id: of its record) do not meet the policy.
-//!     Not every one of them is known: unknown `management_status_unknown`; delivered in this period:
+//!     Not every one of them is known, nor when each was added to a record from before *L*: unknown
+//!     `management_status_unknown`; delivered in this period:
 //!     pending `awaiting_fastpass_sign_in`; else untrusted `config_not_delivered`. `any_user`: one user
 //!     is managed. `all_users`: there is one, and all are, by a complete list.
-//! 13. The MDM has not seen the device for longer than the policy allows: unknown `mdm_silent`. Else
-//!     trusted `managed_and_active`.
+//! 13. The MDM has not seen the device for longer than the policy allows, or has no such device: unknown
+//!     `mdm_silent`. Its last sight is the later of this period's check-in and *L*, without both the first
+//!     report. Else trusted `managed_and_active`.
 //!
 //! # Known limits
 //! A wrong `trusted` remains possible after: a suspension and its end by others between two reads

@@ -51,7 +51,10 @@ struct Identity<'a> {
     serial_number: Option<&'a SerialNumber>,
     udid: Option<&'a Udid>,
     okta_device_id: Option<&'a OktaDeviceId>,
-    platform: Option<Platform>,
+    /// Okta's word for it.
+    platform: Option<&'a str>,
+    /// The MDM reported the UDID of this Mac.
+    is_mac_with_udid: bool,
 }
 
 impl Facts {
@@ -91,7 +94,8 @@ impl Facts {
                 serial_number: Some(&device.serial_number),
                 udid: device.udid.as_ref(),
                 okta_device_id: device.counting_okta_device_id(),
-                platform: device.platform,
+                platform: device.platform.map(okta_word),
+                is_mac_with_udid: device.platform == Some(Platform::Macos) && device.udid.is_some(),
             };
         }
         if self.asked.is_okta_id_alone() {
@@ -100,7 +104,8 @@ impl Facts {
                 serial_number: record.and_then(|record| record.serial_number.as_ref()),
                 udid: record.and_then(|record| record.udid.as_ref()),
                 okta_device_id: self.asked.okta_device_id.as_ref(),
-                platform: record.and_then(OktaRecord::known_platform),
+                platform: record.map(|record| record.platform.as_str()),
+                is_mac_with_udid: false,
             };
         }
         Identity {
@@ -108,6 +113,7 @@ impl Facts {
             udid: self.asked.udid.as_ref(),
             okta_device_id: None,
             platform: None,
+            is_mac_with_udid: false,
         }
     }
 
@@ -166,7 +172,7 @@ impl Identity<'_> {
             (Some(udid), Some(other)) => udid == other,
             // Every Mac tells Okta Verify its UDID; a record without one that claims a Mac's serial
             // number is some other machine's.
-            (Some(_), None) if self.platform == Some(Platform::Macos) => false,
+            (Some(_), None) if self.is_mac_with_udid => false,
             _ => {
                 self.serial_number.is_some() && self.serial_number == record.serial_number.as_ref()
             }
@@ -182,7 +188,14 @@ impl Identity<'_> {
         record.names_another
             || differ(self.serial_number.map(SerialNumber::as_str), serial)
             || differ(self.udid.map(Udid::as_str), udid)
-            || self.platform.is_some_and(|platform| record.known_platform() != Some(platform))
+            || self.platform.is_some_and(|platform| record.platform != platform)
+    }
+}
+
+fn okta_word(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Macos => "MACOS",
+        Platform::Ios => "IOS",
     }
 }
 
@@ -262,6 +275,15 @@ impl<'a> WeighedRecord<'a> {
     /// The users that count.
     pub fn counting_users(&self) -> impl Iterator<Item = &'a OktaDeviceUser> + '_ {
         self.users.iter().filter(|weighed| weighed.counts).map(|weighed| weighed.user)
+    }
+
+    /// Whether each user that may count is known. Without the time at which a user was added to a record
+    /// from before the present life, nobody can say whether the user counts.
+    pub fn are_users_known(&self) -> bool {
+        let is_unclear = |weighed: &WeighedUser<'_>| {
+            !weighed.counts && !weighed.user.has_left() && weighed.user.created.is_none()
+        };
+        self.record.users_known && !self.users.iter().any(is_unclear)
     }
 
     pub fn has_managed_user(&self) -> bool {

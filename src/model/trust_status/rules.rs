@@ -75,10 +75,19 @@ impl<'a> Case<'a> {
         self.records.iter().filter(|weighed| weighed.counts())
     }
 
-    /// The platform: what the MDM reported, else that of the newest record.
+    /// The platform: what the MDM reported, else that of the record that stands for the device.
     pub fn platform(&self) -> Option<Platform> {
         let reported = self.device().and_then(|device| device.platform);
-        reported.or_else(|| self.own_records().next().and_then(|own| own.record.known_platform()))
+        reported.or_else(|| self.standing_in().and_then(|own| own.record.known_platform()))
+    }
+
+    /// The record whose platform is the device's where the MDM reported none: asked by an Okta id alone,
+    /// its record; else the newest one.
+    fn standing_in(&self) -> Option<&WeighedRecord<'a>> {
+        if self.device().is_none() && self.facts.asked.is_okta_id_alone() {
+            return self.asked_record().filter(|asked| asked.is_the_devices());
+        }
+        self.own_records().next()
     }
 
     /// When the oldest fact that the verdict may use was seen. A clock that runs ahead makes nothing
@@ -147,7 +156,7 @@ impl<'a> Case<'a> {
     /// Rule 6. The platform of a device that neither the MDM nor Okta knows is not known either.
     fn platform_not_configured(&self) -> Option<Reason> {
         let (org, _) = self.mirrored_org()?;
-        let is_known = self.device().is_some() || self.own_records().next().is_some();
+        let is_known = self.device().is_some() || self.standing_in().is_some();
         let is_configured =
             self.platform().is_some_and(|platform| org.platforms.contains(&platform));
         (is_known && !is_configured).then_some(Reason::PlatformNotConfigured)
@@ -248,7 +257,7 @@ impl<'a> Case<'a> {
 
     /// Rule 12.
     fn users_do_not_meet_policy(&self) -> Option<Reason> {
-        let all_known = self.deciding_records().all(|weighed| weighed.record.users_known);
+        let all_known = self.deciding_records().all(WeighedRecord::are_users_known);
         let mut users = self.deciding_records().flat_map(WeighedRecord::counting_users);
         let is_met = if self.policy.all_users {
             let (managed, others): (Vec<_>, Vec<_>) =
@@ -271,8 +280,10 @@ impl<'a> Case<'a> {
 
     /// Rule 13.
     fn mdm_silent(&self) -> Option<Reason> {
-        let silent_from = self.silent_from()?;
-        (self.now > silent_from).then_some(Reason::MdmSilent)
+        self.policy.last_seen_within?;
+        // A device that the MDM does not know was never seen by it.
+        let is_silent = self.silent_from().is_none_or(|silent_from| self.now > silent_from);
+        is_silent.then_some(Reason::MdmSilent)
     }
 
     /// When the MDM will not have seen the device for longer than the policy allows.

@@ -360,7 +360,37 @@ fn rule_13_the_mdm_must_have_seen_the_device() {
     device(&mut facts).last_enrolled_at = Some(days_ago(3));
     use_record(first(&mut facts), days_ago(1));
     assert_eq!(reason_of(&facts, &silent), Reason::ManagedAndActive);
+    // A device that the MDM does not know was never seen by it.
     facts.device = None;
     let silent = Policy { require_inventory: false, ..silent };
-    assert_eq!(reason_of(&facts, &silent), Reason::ManagedAndActive);
+    assert_eq!(reason_of(&facts, &silent), Reason::MdmSilent);
+    assert_eq!(reason_of(&facts, &lenient()), Reason::ManagedAndActive);
+}
+
+#[test]
+fn rule_12_a_user_without_a_time_of_adding_may_have_been_added_since() {
+    let all_users = Policy { all_users: true, ..policy() };
+    let mut facts = trusted();
+    wipe(&mut facts);
+    let bob = OktaDeviceUser { created: Some(days_ago(1)), ..managed("bob") };
+    let eve = OktaDeviceUser { created: None, ..user("eve", Some("NOT_MANAGED")) };
+    first(&mut facts).users.extend([bob, eve]);
+    first(&mut facts).users_added_at = Some(days_ago(1));
+    assert_eq!(reason_of(&facts, &all_users), Reason::ManagementStatusUnknown);
+    expect(&facts, Reason::ManagedAndActive);
+    first(&mut facts).users[2].status = Some("DEPROVISIONED".to_owned());
+    assert_eq!(reason_of(&facts, &all_users), Reason::ManagedAndActive);
+}
+
+#[test]
+fn rule_6_asked_by_an_okta_id_alone_the_platform_is_that_of_its_record() {
+    let mut facts = trusted();
+    facts.device = None;
+    facts.asked = asked_by_id("guo1");
+    first(&mut facts).platform = "WINDOWS".to_owned();
+    use_record(first(&mut facts), days_ago(1));
+    let iphone =
+        OktaRecord { platform: "IOS".to_owned(), created_at: days_ago(3), ..record("guo2") };
+    facts.records.push(iphone);
+    assert_eq!(reason_of(&facts, &lenient()), Reason::PlatformNotConfigured);
 }
