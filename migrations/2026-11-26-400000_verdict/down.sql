@@ -1,7 +1,4 @@
 DROP FUNCTION facts_many(text, uuid, text[], text[], text[]);
-DROP INDEX okta_devices_unnamed_ios;
-DROP INDEX devices_deleted_by_okta_id;
-DROP INDEX devices_deleted_by_udid;
 CREATE INDEX okta_devices_nameless ON okta_devices (tenant_id, integration_id)
     WHERE serial_number IS NULL;
 

@@ -1,16 +1,6 @@
 -- The facts of the new verdict: the device's lives, which record names which device, and the uses of each
 -- record.
 
--- Tombstones are found by their identifiers too. Several may share one.
-CREATE INDEX devices_deleted_by_udid ON devices (tenant_id, udid)
-    WHERE NOT living AND udid IS NOT NULL;
-CREATE INDEX devices_deleted_by_okta_id ON devices (tenant_id, okta_device_id)
-    WHERE NOT living AND okta_device_id IS NOT NULL;
--- iOS records that name no device: nothing in them has the form of a serial number or a UDID.
-CREATE INDEX okta_devices_unnamed_ios ON okta_devices (tenant_id, integration_id)
-    WHERE platform = 'IOS' AND not_found_at IS NULL
-      AND (serial_number IS NULL OR serial_number !~ '^[A-Z0-9]{8,14}$')
-      AND (udid IS NULL OR udid !~ '^[0-9A-Fa-f-]{25,40}$');
 DROP INDEX okta_devices_nameless;
 
 DROP FUNCTION facts_many(text, uuid, text[], text[], text[]);

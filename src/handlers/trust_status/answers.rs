@@ -203,9 +203,8 @@ impl From<TrustStatus> for TrustStatusResponse {
 }
 
 impl From<TrustStatus> for QueriedDeviceResponse {
-    fn from(mut status: TrustStatus) -> Self {
-        let asked = std::mem::take(&mut status.facts.asked).into();
-        Self { asked, status: status.into() }
+    fn from(status: TrustStatus) -> Self {
+        Self { asked: status.facts.asked.clone().into(), status: status.into() }
     }
 }
 

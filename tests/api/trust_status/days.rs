@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::{Fault, NewDevice};
@@ -41,7 +41,7 @@ async fn report(world: &World, serial: &str, body: &Value) -> Answer {
 }
 
 async fn report_enrolled(world: &World, integration: &str) {
-    let now = Utc::now();
+    let now = Utc::now() - TimeDelta::hours(1);
     let body = json!({
         "platform": "macos", "udid": UDID,
         "enrollment": { "state": "enrolled", "reported_at": now },
@@ -144,10 +144,11 @@ async fn a_mac_becomes_trusted_step_by_step_and_is_not_once_it_is_wiped() {
 async fn a_wiped_mac_that_comes_back_as_a_second_record_is_pending_until_its_user_signs_in_there() {
     let world = mirroring().start().await;
     let (path, first) = trusted(&world).await;
-    let at = Utc::now();
-    for state in ["wiped", "enrolled"] {
+    let at = Utc::now() - TimeDelta::minutes(10);
+    for (state, minutes) in [("wiped", 0), ("enrolled", 1)] {
+        let reported_at = at + TimeDelta::minutes(minutes);
         let body = json!({ "platform": "macos",
-            "enrollment": { "state": state, "reported_at": Utc::now() } });
+            "enrollment": { "state": state, "reported_at": reported_at } });
         report(&world, MAC, &body).await.expect(200);
     }
     let second = world.acme.add_device(NewDevice::mac(MAC, UDID));
@@ -248,13 +249,14 @@ async fn a_caller_who_needs_it_newer_makes_us_ask_okta_about_this_one_device() {
 }
 
 #[tokio::test]
-async fn a_bulk_query_never_asks_okta() {
+async fn a_query_of_several_devices_never_asks_okta() {
     let world = mirroring_once().start().await;
     trusted_and_left_alone(&world).await;
     world.age_mirror("5 minutes");
     world.acme.journal().clear();
     let ask = world.ask(Method::POST, "/trust-status/devices/query").scopes(&["trust:read"]);
-    let body = json!({ "devices": [{ "serial_number": MAC }], "max_age": 60 });
+    let devices = json!([{ "serial_number": MAC }, { "serial_number": "C02OTHER1DEF" }]);
+    let body = json!({ "devices": devices, "max_age": 60 });
     let answer = ask.json(&body).send().await.expect(200);
     assert_eq!(answer["items"][0]["trust"], "unknown", "{answer}");
     assert_eq!(answer["items"][0]["last_known"]["trust"], "trusted");
@@ -313,7 +315,7 @@ async fn an_iphone_that_okta_cannot_name_is_matched_by_the_id_that_the_mdm_repor
     let body = json!({
         "platform": "ios", "udid": "00008110-000A1B2C3D4E801E",
         "enrollment": { "state": "enrolled", "reported_at": now },
-        "deliveries": { (id_of(&path)): { "config_version": 2, "delivered_at": now, "reported_at": now } },
+        "deliveries": { (id_of(&path)): { "config_version": 1, "delivered_at": now, "reported_at": now } },
     });
     report(&world, MAC, &body).await.expect(201);
     until_trust(&world, "unknown", "okta_record_unmatched").await;

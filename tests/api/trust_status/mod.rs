@@ -4,6 +4,7 @@
 mod days;
 mod freshness;
 mod iphones;
+mod lives;
 mod queries;
 mod tenants;
 mod verdicts;

@@ -93,6 +93,7 @@ async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifie
     world.tombstone_device("BARE00000003");
     world.set_enrollment_state("BARE00000004", "unenrolled");
     world.set_udid("TRUSTED00002", UDID);
+    world.set_record_udid("TRUSTED00002", UDID);
     let list =
         async |filter: &str| {
             let (mut found, mut cursor) = (Vec::new(), String::new());

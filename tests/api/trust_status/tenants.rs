@@ -10,13 +10,21 @@ use crate::support::world::{INTEGRATIONS, World};
 
 #[tokio::test]
 async fn of_several_integrations_one_has_to_be_named_and_each_has_its_own_verdict() {
-    let world = World::build().org(OrgSetup::new("globex")).start().await;
+    let world = World::build()
+        .org(OrgSetup::new("globex").client("0oaglobex", "secret-of-globex"))
+        .start()
+        .await;
     let first = world.swept_integration().await;
     world.insert_trusted_mac(&first, MAC);
     let created = json!({ "okta_domain": "globex.okta.com" });
     let second = world.post(INTEGRATIONS, &created).await.expect(201)["id"].clone();
     let second = second.as_str().expect("id").to_owned();
     let body = json!({ "devices": [{ "serial_number": MAC }] });
+    // One that is still in setup changes nothing.
+    expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
+    let credentials = format!("{INTEGRATIONS}/{second}/credentials");
+    let globex = json!({ "client_id": "0oaglobex", "client_secret": "secret-of-globex" });
+    world.put(&credentials, &globex).await.expect(201);
     let mut refused = vec![world.query_trust(&body).await];
     let one = format!("/trust-status/devices/{MAC}");
     for path in [one.as_str(), "/trust-status/devices", "/trust-status"] {
@@ -51,7 +59,7 @@ async fn another_tenant_sees_nothing_of_a_device_and_has_its_own_of_the_same_ser
     world.insert_trusted_mac(&id, MAC);
     let owner = std::mem::replace(&mut world.tenant, "stranger".to_owned());
     let status = world.trust_status(MAC).await;
-    expect_verdict(&status, "unknown", "never_connected");
+    expect_verdict(&status, "untrusted", "not_known_to_mdm");
     assert_eq!((&status["device"], &status["okta_devices"]), (&json!(null), &json!([])));
     let foreign = format!("/trust-status/devices/{MAC}?integration_id={id}");
     world.ask_trust(&foreign).await.expect_problem(404, "not_found");

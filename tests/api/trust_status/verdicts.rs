@@ -29,13 +29,13 @@ async fn a_trusted_mac_shows_what_its_verdict_rests_on() {
 #[tokio::test]
 async fn each_state_of_a_device_is_told_with_its_reason() {
     let world = World::start().await;
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "not_known_to_mdm");
+    world.insert_device(MAC, "macos");
     expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
     let id = world.swept_integration().await;
     world.forget_sweeps();
     expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
     world.set_swept("0");
-    expect_verdict(&world.trust_status(MAC).await, "untrusted", "not_known_to_mdm");
-    world.insert_device(MAC, "macos");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "config_not_delivered");
     world.insert_delivery(&id, MAC);
     let status = world.trust_status(MAC).await;
@@ -64,13 +64,13 @@ async fn each_state_of_a_device_is_told_with_its_reason() {
     }
     world.set_record_status("ACTIVE");
     world.mark_record_not_found("guo1");
-    expect_verdict(&world.trust_status(MAC).await, "untrusted", "okta_device_inactive");
+    expect_verdict(&world.trust_status(MAC).await, "pending", "not_registered_in_okta");
     world.forget_platform("macos");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "platform_not_configured");
     world.set_enrollment_state(MAC, "wiped");
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "mdm_unenrolled");
     world.forget_credentials();
-    expect_verdict(&world.trust_status(MAC).await, "unknown", "never_connected");
+    expect_verdict(&world.trust_status(MAC).await, "untrusted", "mdm_unenrolled");
 }
 
 #[tokio::test]
@@ -98,6 +98,8 @@ async fn an_iphone_without_a_record_is_unknown_while_a_record_of_the_org_names_n
     let id = world.swept_integration().await;
     world.insert_device("FVFXC2HJQ05N", "ios");
     world.insert_delivery(&id, "FVFXC2HJQ05N");
+    // What was delivered is from before the iOS configuration carried serial number and UDID.
+    world.set_identifiers_since(8);
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
     // A record that names another device cannot be this one.
     world.insert_okta_device(&id, "guo1", Some("C02OTHER1DEF"), &managed());
@@ -135,6 +137,7 @@ async fn identifiers_of_different_devices_are_not_trusted() {
     world.insert_trusted_mac(&id, MAC);
     world.insert_trusted_mac(&id, "C02OTHER1DEF");
     world.set_udid(MAC, UDID);
+    world.set_record_udid(MAC, UDID);
     let devices = json!({ "devices": [
         { "serial_number": "C02OTHER1DEF", "udid": UDID },
         { "serial_number": "C02OTHER1DEF", "okta_device_id": format!("guo{MAC}") },
@@ -150,8 +153,12 @@ async fn identifiers_of_different_devices_are_not_trusted() {
     expect_verdict(&found["items"][1], "untrusted", "conflicting_identity");
     expect_verdict(&found["items"][2], "trusted", "managed_and_active");
     expect_verdict(&found["items"][3], "trusted", "managed_and_active");
+    // A record with another UDID is another machine's and does not lock the Mac out.
     world.set_record_udid(MAC, "00008030-001C45A83C98802E");
-    expect_verdict(&world.trust_status(MAC).await, "untrusted", "conflicting_identity");
+    let status = world.trust_status(MAC).await;
+    expect_verdict(&status, "pending", "not_registered_in_okta");
+    assert_eq!(status["reasons"][1], "foreign_okta_record");
+    assert_eq!(status["okta_devices"][0]["standing"], "another_device");
 }
 
 #[tokio::test]
@@ -174,7 +181,9 @@ async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
     ];
     let answer = world.query_trust(&json!({ "devices": asked })).await.expect(200);
     expect_verdict(&answer["items"][0], "trusted", "managed_and_active");
-    for place in 1..4 {
+    // Okta is not asked for one of several devices.
+    expect_verdict(&answer["items"][1], "unknown", "okta_record_not_seen");
+    for place in 2..4 {
         expect_verdict(&answer["items"][place], "untrusted", "conflicting_identity");
     }
     let shown = &answer["items"][0]["okta_devices"][0];

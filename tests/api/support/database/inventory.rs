@@ -68,13 +68,21 @@ impl World {
 
     /// Facts that were reported before this do not count: the enrollment began then.
     pub fn begin_enrollment(&self, age: &str) {
-        self.sql(&format!("UPDATE devices SET counts_from = now() - interval '{age}'"));
+        self.sql(&format!(
+            "UPDATE devices SET left_at = now() - interval '{age}', \
+             enrolled_since = now() - interval '{age}'"
+        ));
     }
 
     pub fn install_okta_verify(&self) {
         self.sql(
             "UPDATE devices SET okta_verify_installed_at = now(), okta_verify_reported_at = now()",
         );
+    }
+
+    /// The `config_version` from which the iOS configuration carries serial number and UDID.
+    pub fn set_identifiers_since(&self, config_version: i64) {
+        self.sql(&format!("UPDATE platforms SET identifiers_since = {config_version}"));
     }
 
     pub fn set_udid(&self, serial: &str, udid: &str) {
@@ -85,14 +93,16 @@ impl World {
     pub fn set_okta_device_id(&self, serial: &str, id: &str) {
         self.sql(&format!(
             "UPDATE devices SET okta_device_id = NULL WHERE okta_device_id = '{id}'; \
-             UPDATE devices SET okta_device_id = '{id}' WHERE serial_number = '{serial}'"
+             UPDATE devices SET okta_device_id = '{id}', okta_device_id_reported_at = now() \
+              WHERE serial_number = '{serial}'"
         ));
     }
 
     /// Deletes a device, as the API does: a tombstone stays.
     pub fn tombstone_device(&self, serial: &str) {
         self.sql(&format!(
-            "UPDATE devices SET deleted_at = now() WHERE serial_number = '{serial}'"
+            "UPDATE devices SET deleted_at = now(), enrollment_state = NULL, living = false \
+              WHERE serial_number = '{serial}'"
         ));
     }
 

@@ -66,6 +66,14 @@ impl World {
         self.sql("SELECT bool_and(users_known) FROM okta_devices") == "t"
     }
 
+    /// Makes a record this old, with that status.
+    pub fn age_record(&self, id: &str, age: &str, status: &str) {
+        self.sql(&format!(
+            "UPDATE okta_devices SET created_at = now() - interval '{age}', status = '{status}' \
+              WHERE okta_device_id = '{id}'"
+        ));
+    }
+
     pub fn recreate_record(&self, id: &str) {
         self.sql(&format!(
             "UPDATE okta_devices SET created_at = now() WHERE okta_device_id = '{id}'"
