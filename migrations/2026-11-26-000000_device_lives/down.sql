@@ -1,5 +1,3 @@
-DROP TRIGGER complete_device ON devices;
-DROP FUNCTION complete_device();
 DROP INDEX devices_tombstones_by_okta_id;
 DROP INDEX devices_tombstones_by_udid;
 DROP INDEX devices_okta_id_once_per_tenant;

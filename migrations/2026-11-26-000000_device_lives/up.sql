@@ -2,7 +2,8 @@
 
 ALTER TABLE devices
     -- False for a tombstone: the device is deleted, and nothing newer was reported.
-    ADD COLUMN living                   boolean     NOT NULL DEFAULT true,
+    ADD COLUMN living                   boolean     NOT NULL
+        GENERATED ALWAYS AS (enrollment_state IS NOT NULL) STORED,
     -- The latest of all times at which the device left: unenrolled, wiped, deleted and enrolled again,
     -- another platform. What was reported up to then no longer counts.
     ADD COLUMN left_at                  timestamptz,
@@ -93,8 +94,7 @@ BEGIN
      WHERE enrollment_ended_at IS NOT NULL OR counts_from IS NOT NULL;
     GET DIAGNOSTICS changed = ROW_COUNT;
     UPDATE devices
-       SET living = enrollment_state IS NOT NULL,
-           last_enrolled_at = enrolled_at,
+       SET last_enrolled_at = enrolled_at,
            merge_state = CASE WHEN enrollment_state = 'enrolled'
                THEN jsonb_build_object('enrolled', jsonb_build_array(enrollment_reported_at)) END,
            enrolled_since = CASE WHEN enrollment_state = 'enrolled' AND enrollment_reported_at > left_at
@@ -117,18 +117,3 @@ CREATE INDEX devices_tombstones_by_udid ON devices (tenant_id, udid)
     WHERE udid IS NOT NULL AND NOT living;
 CREATE INDEX devices_tombstones_by_okta_id ON devices (tenant_id, okta_device_id)
     WHERE okta_device_id IS NOT NULL AND NOT living;
-
--- The release before knows neither column. While its replicas run beside those of this one, a row that
--- they write has both.
-CREATE FUNCTION complete_device() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    NEW.living := NEW.enrollment_state IS NOT NULL;
-    NEW.left_at := greatest(NEW.left_at, NEW.enrollment_ended_at);
-    RETURN NEW;
-END
-$$;
-CREATE TRIGGER complete_device BEFORE INSERT OR UPDATE ON devices
-    FOR EACH ROW EXECUTE FUNCTION complete_device();

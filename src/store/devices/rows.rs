@@ -363,25 +363,38 @@ fn to_row(tenant: &TenantId, record: &DeviceRecord) -> DeviceRow {
     }
 }
 
+/// What a report can change of a device's row. `living` follows from them in PostgreSQL.
+macro_rules! columns {
+    () => {
+        "platform, udid, okta_device_id, identity_reported_at, enrollment_state, \
+         enrolled_at, enrollment_reported_at, okta_verify_installed_at, \
+         okta_verify_reported_at, counts_from, reported_at, deleted_at, updated_at, \
+         udid_reported_at, okta_device_id_reported_at, enrollment_ended_at, \
+         macos_reported_at, ios_reported_at, left_at, enrolled_since, last_enrolled_at, \
+         check_in_last_seen_at, check_in_reported_at, lost_mode_enabled, \
+         lost_mode_reported_at, merge_state"
+    };
+}
 /// The rows of `$1` in the place of those with the same key.
-const DEVICES: &str = "INSERT INTO devices SELECT * FROM jsonb_populate_recordset(NULL::devices, $1) \
-    ON CONFLICT (tenant_id, serial_number) DO UPDATE SET \
-    (platform, udid, okta_device_id, identity_reported_at, enrollment_state, enrolled_at, \
-     enrollment_reported_at, okta_verify_installed_at, okta_verify_reported_at, counts_from, \
-     reported_at, deleted_at, updated_at, udid_reported_at, okta_device_id_reported_at, \
-     enrollment_ended_at, macos_reported_at, ios_reported_at, left_at, enrolled_since, \
-     last_enrolled_at, check_in_last_seen_at, check_in_reported_at, lost_mode_enabled, \
-     lost_mode_reported_at, merge_state) = \
-    (excluded.platform, excluded.udid, excluded.okta_device_id, \
-     excluded.identity_reported_at, excluded.enrollment_state, excluded.enrolled_at, \
-     excluded.enrollment_reported_at, excluded.okta_verify_installed_at, \
-     excluded.okta_verify_reported_at, excluded.counts_from, excluded.reported_at, \
-     excluded.deleted_at, excluded.updated_at, excluded.udid_reported_at, \
-     excluded.okta_device_id_reported_at, excluded.enrollment_ended_at, \
-     excluded.macos_reported_at, excluded.ios_reported_at, excluded.left_at, \
-     excluded.enrolled_since, excluded.last_enrolled_at, excluded.check_in_last_seen_at, \
-     excluded.check_in_reported_at, excluded.lost_mode_enabled, \
-     excluded.lost_mode_reported_at, excluded.merge_state)";
+const DEVICES: &str = concat!(
+    "INSERT INTO devices (tenant_id, serial_number, created_at, ",
+    columns!(),
+    ") SELECT tenant_id, serial_number, created_at, ",
+    columns!(),
+    " FROM jsonb_populate_recordset(NULL::devices, $1) \
+      ON CONFLICT (tenant_id, serial_number) DO UPDATE SET (",
+    columns!(),
+    ") = (excluded.platform, excluded.udid, excluded.okta_device_id, \
+         excluded.identity_reported_at, excluded.enrollment_state, excluded.enrolled_at, \
+         excluded.enrollment_reported_at, excluded.okta_verify_installed_at, \
+         excluded.okta_verify_reported_at, excluded.counts_from, excluded.reported_at, \
+         excluded.deleted_at, excluded.updated_at, excluded.udid_reported_at, \
+         excluded.okta_device_id_reported_at, excluded.enrollment_ended_at, \
+         excluded.macos_reported_at, excluded.ios_reported_at, excluded.left_at, \
+         excluded.enrolled_since, excluded.last_enrolled_at, excluded.check_in_last_seen_at, \
+         excluded.check_in_reported_at, excluded.lost_mode_enabled, \
+         excluded.lost_mode_reported_at, excluded.merge_state)"
+);
 const DELIVERIES: &str = "INSERT INTO device_deliveries \
     SELECT * FROM jsonb_populate_recordset(NULL::device_deliveries, $1) \
     ON CONFLICT (tenant_id, serial_number, integration_id) DO UPDATE SET \

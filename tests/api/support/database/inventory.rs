@@ -101,7 +101,7 @@ impl World {
     /// Deletes a device, as the API does: a tombstone stays.
     pub fn tombstone_device(&self, serial: &str) {
         self.sql(&format!(
-            "UPDATE devices SET deleted_at = now(), enrollment_state = NULL, living = false \
+            "UPDATE devices SET deleted_at = now(), enrollment_state = NULL \
               WHERE serial_number = '{serial}'"
         ));
     }
