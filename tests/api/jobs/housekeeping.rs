@@ -163,10 +163,10 @@ async fn what_expired_is_forgotten_and_what_has_not_stays() {
             VALUES ({of}, gen_random_uuid(), '\\x01', 'nobody', '\\x02', now() + interval '1 hour')"
     ));
     keep_house(&world).await;
-    assert_eq!(world.sql("SELECT key FROM idempotency_keys"), "young");
-    assert_eq!(world.sql("SELECT serial_number FROM scep_challenges"), "young");
-    assert_eq!(world.sql("SELECT sweep_id FROM okta_sweep_pages"), "7");
-    assert_eq!(world.sql("SELECT org_id FROM okta_budgets"), "00oYOUNG");
+    assert_eq!(world.column("idempotency_keys", "key"), ["young"]);
+    assert_eq!(world.column("scep_challenges", "serial_number"), ["young"]);
+    assert_eq!(world.column("okta_sweep_pages", "sweep_id"), ["7"]);
+    assert_eq!(world.column("okta_budgets", "org_id"), ["00oYOUNG"]);
     let previous = "SELECT encode(secret_sha256, 'hex'), previous_sha256 IS NULL FROM event_hooks";
     assert_eq!(world.sql(previous), "01|f", "the secret before is valid for another hour");
     world.expire_previous_hook_secret();

@@ -65,8 +65,7 @@ async fn a_challenge_is_fresh_for_each_call_never_cached_and_audited_without_its
         .collect();
     assert_eq!(minted.len(), 2);
     assert_eq!(minted[0]["detail"]["device"]["serial_number"], MAC);
-    let dump = world.sql("SELECT string_agg(t::text, ' ') FROM scep_challenges t")
-        + &world.sql("SELECT string_agg(t::text, ' ') FROM events t");
+    let dump = world.dump("scep_challenges") + &world.dump("events");
     assert!(
         !dump.contains(one["challenge"].as_str().expect("challenge")),
         "the challenge is stored"

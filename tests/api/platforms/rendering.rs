@@ -25,6 +25,11 @@ async fn work_list(world: &World, path: &str, configuration: &str) -> Vec<Value>
     items.into_iter().map(|item| item["serial_number"].clone()).collect()
 }
 
+/// Each platform, and from which version on its rendering carries the device's identifiers.
+fn identifiers_since(world: &World) -> Vec<String> {
+    world.column("platforms", "platform || ' ' || coalesce(identifiers_since::text, 'none')")
+}
+
 /// Takes the database back to before the migration, and runs it as the owner does.
 fn migrate_again(world: &World) {
     world.sql("ALTER TABLE platforms DROP COLUMN identifiers_since");
@@ -58,10 +63,8 @@ async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
     assert!(after > before, "{before} {after}");
     assert_eq!(config_version(&world, &path, "macos").await, after, "every platform, once");
     assert_ne!(world.get(&format!("{path}/platforms/ios")).await.etag(), etag);
-    assert_eq!(world.sql("SELECT config_versions FROM integrations"), after.to_string());
-    let since = "SELECT platform || ' ' || identifiers_since FROM platforms \
-                 WHERE identifiers_since IS NOT NULL";
-    assert_eq!(world.sql(since), format!("ios {after}"));
+    assert_eq!(world.column("integrations", "config_versions"), [after.to_string()]);
+    assert_eq!(identifiers_since(&world), [format!("ios {after}"), "macos none".to_owned()]);
     let unforced = "SELECT count(*) FROM pg_class WHERE relname IN ('platforms', 'integrations') \
                     AND NOT (relrowsecurity AND relforcerowsecurity)";
     assert_eq!(world.sql(unforced), "0");
@@ -72,11 +75,10 @@ async fn a_new_ios_platform_carries_the_identifiers_from_its_first_version_on() 
     let world = World::start().await;
     let path = world.configured().await;
     let first = config_version(&world, &path, "ios").await;
-    let since = "SELECT coalesce(identifiers_since::text, 'none') FROM platforms WHERE platform =";
-    assert_eq!(world.sql(&format!("{since} 'ios'")), first.to_string());
-    assert_eq!(world.sql(&format!("{since} 'macos'")), "none");
+    let expected = [format!("ios {first}"), "macos none".to_owned()];
+    assert_eq!(identifiers_since(&world), expected);
     let rotated = json!({ "secret_key": "An0ther-Secret-Key" });
     world.put(&format!("{path}/platforms/ios"), &rotated).await.expect(200);
     assert!(config_version(&world, &path, "ios").await > first);
-    assert_eq!(world.sql(&format!("{since} 'ios'")), first.to_string(), "a rotation moves nothing");
+    assert_eq!(identifiers_since(&world), expected, "a rotation moves nothing");
 }

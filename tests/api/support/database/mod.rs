@@ -36,6 +36,17 @@ impl World {
             .map_err(|error| error.to_string())
     }
 
+    /// The values of a column in all rows of a table, of all tenants, in order.
+    pub fn column(&self, table: &str, column: &str) -> Vec<String> {
+        let values = self.sql(&format!("SELECT {column} FROM {table} ORDER BY 1"));
+        values.lines().map(str::to_owned).collect()
+    }
+
+    /// All rows of a table as text, of all tenants.
+    pub fn dump(&self, table: &str) -> String {
+        self.sql(&format!("SELECT string_agg(t::text, ' ') FROM {table} t"))
+    }
+
     /// The number of rows of a table, of all tenants.
     pub fn count(&self, table: &str) -> u64 {
         self.number(&format!("SELECT count(*) FROM {table}"))
