@@ -1,9 +1,12 @@
-//! PostgreSQL unavailable, restarted under load or frozen, and what the service refuses to start with.
+//! PostgreSQL unavailable, restarted under load or frozen, what the service refuses to start with,
+//! and the statements that it sends.
 
+mod clock;
 mod hangs;
 mod outages;
 mod pooler;
 mod roles;
+mod statements;
 
 use std::time::Duration;
 

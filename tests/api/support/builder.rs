@@ -56,14 +56,7 @@ impl Builder {
     }
 
     pub async fn start(self) -> World {
-        let mut world = self.without_service().await;
-        let config = Config::load(&world.environment).expect("configuration");
-        let application = Application::build(&config).await.expect("the service starts");
-        world.base = format!("http://{}", application.address());
-        world.metrics = application.metrics_address().map(|address| format!("http://{address}"));
-        world.handle = Some(application.handle());
-        tokio::spawn(application.run());
-        world
+        self.without_service().await.serve().await
     }
 
     /// The world alone: the test starts the program itself and sets `base`.
@@ -94,6 +87,19 @@ impl Builder {
             tenant: unique("tenant"),
             _folder: folder,
         }
+    }
+}
+
+impl World {
+    /// Starts the service in this process, in a world that was built without one.
+    pub async fn serve(mut self) -> Self {
+        let config = Config::load(&self.environment).expect("configuration");
+        let application = Application::build(&config).await.expect("the service starts");
+        self.base = format!("http://{}", application.address());
+        self.metrics = application.metrics_address().map(|address| format!("http://{address}"));
+        self.handle = Some(application.handle());
+        tokio::spawn(application.run());
+        self
     }
 }
 
