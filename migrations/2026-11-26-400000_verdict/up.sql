@@ -30,6 +30,9 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+-- A plan that has to do what is switched off above seems to cost so much that it would be compiled at
+-- each call.
+SET jit = off
 AS $$
 DECLARE
     v_integrations json;
@@ -242,6 +245,18 @@ BEGIN
                                    WHERE other.tenant_id = p_tenant AND other.living
                                      AND other.okta_device_id = n.okta_device_id
                                      AND other.serial_number IS DISTINCT FROM d.serial_number)
+                               -- Where the identifiers lead to no device, the record of one that was
+                               -- deleted stands for none either.
+                               OR d.serial_number IS NULL AND (
+                                   EXISTS (SELECT FROM devices gone
+                                       WHERE gone.tenant_id = p_tenant AND NOT gone.living
+                                         AND gone.udid = n.udid)
+                                   OR EXISTS (SELECT FROM devices gone
+                                       WHERE gone.tenant_id = p_tenant AND NOT gone.living
+                                         AND gone.serial_number = n.serial_number)
+                                   OR EXISTS (SELECT FROM devices gone
+                                       WHERE gone.tenant_id = p_tenant AND NOT gone.living
+                                         AND gone.okta_device_id = n.okta_device_id))
                                AS names_another
                           FROM okta_devices n
                          WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration

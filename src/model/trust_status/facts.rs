@@ -148,7 +148,7 @@ pub struct OktaRecord {
     /// Its identifiers changed and changed back within 30 days: it is no device's record.
     pub disputed: bool,
     /// It carries the serial number or UDID of another living device than the one that was found, or
-    /// the MDM reported its id for another one.
+    /// the MDM reported its id for another one. Where none was found, of a deleted one too.
     pub names_another: bool,
     /// When this row was last read apart from sweeps.
     pub observed_at: DateTime<Utc>,

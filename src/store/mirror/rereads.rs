@@ -45,11 +45,19 @@ const PENDING: &str = "\
                    ORDER BY o.users_read_at NULLS FIRST, o.okta_device_id) AS place \
           FROM okta_devices o \
          WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.not_found_at IS NULL \
-           AND (NOT o.any_managed OR NOT o.users_known OR o.users_observed_at IS NOT NULL) \
+           AND (NOT o.any_managed OR NOT o.users_known OR o.users_observed_at IS NOT NULL \
+                OR o.use_seen_at > coalesce(o.users_read_at, '-infinity')) \
            AND (o.users_read_at IS NULL OR o.users_read_at < $5 - $3 * interval '1 millisecond') \
            AND (o.users_put_off_until IS NULL OR o.users_put_off_until < $5) \
            AND (NOT o.users_known \
                 OR o.users_observed_at < $5 - $3 * interval '1 millisecond' \
+                OR (o.use_seen_at > coalesce(o.users_read_at, '-infinity') AND ( \
+                    o.identity_changed_at > o.created_at \
+                    OR EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND d.living \
+                           AND (d.okta_device_id = o.okta_device_id OR d.udid = o.udid \
+                                OR d.serial_number = o.serial_number) \
+                           AND greatest(d.left_at + interval '5 minutes', d.enrolled_since, \
+                                        d.last_enrolled_at) > o.created_at))) \
                 OR (o.observed_at < $5 - $3 * interval '1 millisecond' AND o.status = 'ACTIVE' \
                     AND NOT o.any_managed \
                     AND EXISTS (SELECT 1 FROM devices d JOIN device_deliveries v USING (tenant_id, serial_number) \

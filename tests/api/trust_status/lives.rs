@@ -213,6 +213,19 @@ async fn a_device_that_left_is_not_trusted_by_its_udid_where_the_inventory_is_no
 }
 
 #[tokio::test]
+async fn a_deleted_mac_is_not_trusted_by_a_udid_that_only_okta_knows() {
+    let world = World::build().setting("ODT_TRUST_REQUIRE_INVENTORY", "false").start().await;
+    let id = world.swept_integration().await;
+    report(&world, MAC, &state("enrolled", ago(60))).await;
+    world.insert_okta_device(&id, "guo1", Some(MAC), &managed());
+    world.set_record_udid(MAC, UDID);
+    let path = format!("/devices/{MAC}");
+    world.ask_inventory(Method::DELETE, &path, None).await.expect(200);
+    let answer = ask_one(&world, json!({ "udid": UDID })).await;
+    assert_ne!(answer["trust"], "trusted", "{answer}");
+}
+
+#[tokio::test]
 async fn a_strangers_record_with_the_serial_number_does_not_lock_the_mac_out() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
