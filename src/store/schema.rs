@@ -311,7 +311,6 @@ diesel::table! {
         key_id -> Text,
         secret_version -> Int8,
         secret_updated_at -> Timestamptz,
-        identifiers_since -> Nullable<Int8>,
         secret_updated_by -> Text,
         verified_at -> Nullable<Timestamptz>,
         ca -> Nullable<Jsonb>,
@@ -320,6 +319,7 @@ diesel::table! {
         certificate_version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        identifiers_since -> Nullable<Int8>,
     }
 }
 
