@@ -1,0 +1,123 @@
+//! The questions that are asked after each step, and what is wrong with their answers.
+
+use okta_device_trust::model::trust_status::{AskedDevice, Facts, Policy, Trust, Verdict, decide};
+use okta_device_trust::model::{OktaDeviceId, SerialNumber, Udid};
+
+use chrono::TimeDelta;
+
+use crate::mirror::Replica;
+use crate::truth::MachineId;
+use crate::world::World;
+
+/// The policy of the defaults.
+pub fn policy() -> Policy {
+    Policy {
+        fresh_for: TimeDelta::minutes(15),
+        unknown_after: TimeDelta::hours(24),
+        max_age: None,
+        require_inventory: true,
+        all_users: false,
+        ios_single_install: true,
+        last_seen_within: None,
+    }
+}
+
+pub fn asked(serial: Option<&str>, udid: Option<&str>, okta_id: Option<&str>) -> AskedDevice {
+    AskedDevice {
+        serial_number: serial.map(|serial| SerialNumber::parse(serial).expect("a serial number")),
+        udid: udid.map(|udid| Udid::parse(udid).expect("a UDID")),
+        okta_device_id: okta_id.map(|id| OktaDeviceId::parse(id).expect("an id")),
+    }
+}
+
+impl World {
+    /// Every identifier alone, and every combination that may matter.
+    pub fn questions(&self) -> Vec<AskedDevice> {
+        let serials: Vec<&str> =
+            self.truth.machines.iter().map(|machine| machine.serial_number.as_str()).collect();
+        let udids: Vec<&str> =
+            self.truth.machines.iter().map(|machine| machine.udid.as_str()).collect();
+        let ids: Vec<&str> = self.org.records.keys().map(String::as_str).collect();
+        let ours = 0..2;
+        let mut questions = Vec::new();
+        questions.extend(serials.iter().map(|serial| asked(Some(serial), None, None)));
+        questions.extend(udids.iter().map(|udid| asked(None, Some(udid), None)));
+        questions.extend(ids.iter().map(|id| asked(None, None, Some(id))));
+        for m in ours {
+            let serial = Some(serials[m]);
+            questions.extend(udids.iter().map(|udid| asked(serial, Some(udid), None)));
+            questions.extend(ids.iter().map(|id| asked(serial, None, Some(id))));
+            questions.push(asked(serial, Some(NO_UDID), None));
+            questions.push(asked(serial, None, Some("guoNobody")));
+            questions.push(asked(None, Some(udids[m]), ids.last().copied()));
+        }
+        questions
+    }
+}
+
+/// A UDID that no device has.
+pub const NO_UDID: &str = "DEADBEEF-0000-4000-8000-000000000000";
+
+impl Replica {
+    /// Asks everything, and returns the answers that the truth does not support.
+    pub async fn wrong_answers(&self, world: &World) -> Vec<String> {
+        let questions = world.questions();
+        let facts = self.ask(world, questions).await;
+        let mut wrong = Vec::new();
+        for one in &facts {
+            for require_inventory in [true, false] {
+                let policy = Policy { require_inventory, ..policy() };
+                let verdict = decide(one, &policy, world.now);
+                if verdict.trust != Trust::Trusted || world.is_copied(one) {
+                    continue;
+                }
+                if let Some(why) = world.objection(one, require_inventory) {
+                    wrong.push(describe(one, &verdict, require_inventory, &why));
+                }
+            }
+        }
+        wrong
+    }
+
+    /// The verdict on a machine, asked by its serial number.
+    pub async fn verdict(&self, world: &World, m: MachineId) -> (Facts, Verdict) {
+        let serial = asked(Some(&world.truth.machines[m].serial_number), None, None);
+        self.verdict_on(world, serial).await
+    }
+
+    pub async fn verdict_on(&self, world: &World, question: AskedDevice) -> (Facts, Verdict) {
+        let facts = self.ask(world, vec![question]).await.remove(0);
+        let verdict = decide(&facts, &policy(), world.now);
+        (facts, verdict)
+    }
+}
+
+impl World {
+    /// Nothing tells a copied iPhone from the device itself, as long as only one of them is used.
+    fn is_copied(&self, facts: &Facts) -> bool {
+        let serial = facts.device.as_ref().map(|device| device.serial_number.as_str());
+        let names = |m: &MachineId| {
+            let machine = &self.truth.machines[*m];
+            serial == Some(&machine.serial_number) || {
+                let asked = &facts.asked;
+                let udid = asked.udid.as_ref().map(Udid::as_str);
+                let own = asked.serial_number.as_ref().map(SerialNumber::as_str);
+                udid == Some(&machine.udid) || own == Some(&machine.serial_number)
+            }
+        };
+        self.copied.iter().any(names)
+    }
+}
+
+pub fn describe(facts: &Facts, verdict: &Verdict, require_inventory: bool, why: &str) -> String {
+    let asked = &facts.asked;
+    format!(
+        "asked by {:?} {:?} {:?} (require_inventory {require_inventory}): {:?}, but {why}\n  device: {:#?}\n  records: {:#?}",
+        asked.serial_number,
+        asked.udid,
+        asked.okta_device_id,
+        verdict.reasons,
+        facts.device,
+        facts.records,
+    )
+}

@@ -1,0 +1,198 @@
+//! Lives that were written down, each with what the verdict must say on the way. The simulated org and
+//! the MDM are those of the random lives.
+
+mod answers;
+mod org;
+mod records;
+mod reports;
+mod wipes;
+
+use chrono::{NaiveTime, TimeDelta};
+use okta_device_trust::model::Platform;
+use okta_device_trust::model::devices::reports::EnrollmentState;
+use okta_device_trust::model::trust_status::{AskedDevice, Facts, Reason, Verdict};
+
+use crate::mdm::{Habits, Mdm, What};
+use crate::mirror::{Lie, Replica};
+use crate::okta::{Org, Switches};
+use crate::questions::asked;
+use crate::random::beginning;
+use crate::truth::{Machine, MachineId, PersonId, Time, Truth, iphone_udid, mac_udid};
+use crate::world::World;
+
+pub const MAC: MachineId = 0;
+pub const IPHONE: MachineId = 1;
+pub const OTHER_MAC: MachineId = 2;
+pub const ADA: PersonId = 0;
+pub const BOB: PersonId = 1;
+
+pub const ENROLLED: What = What::Enrolled { continues: false };
+pub const WIPED: What = What::Left(EnrollmentState::Wiped);
+pub const UNENROLLED: What = What::Left(EnrollmentState::Unenrolled);
+pub const DELIVERED: What = What::Delivered { config_version: 2 };
+
+/// One life, with the time of day as a text.
+pub struct Life {
+    pub world: World,
+    pub replica: Replica,
+    day: i64,
+}
+
+impl Life {
+    /// Two Macs, an iPhone and two people, in an org that moves `lastUpdated` with each sign-in.
+    pub async fn start() -> Self {
+        let replica = Replica::start(beginning()).await;
+        let mut truth = Truth::default();
+        truth.add_person("ada");
+        truth.add_person("bob");
+        truth.add(Machine::new(Platform::Macos, "LIVESMAC0001", &mac_udid(1)));
+        truth.add(Machine::new(Platform::Ios, "LIVESPHONE02", &iphone_udid(2)));
+        truth.add(Machine::new(Platform::Macos, "LIVESMAC0003", &mac_udid(3)));
+        let switches = Switches {
+            wiped_mac_gets_old_record: false,
+            second_user_is_second_record: true,
+            registration_moves: true,
+            unchanged_sign_in_moves: true,
+            unlinking_moves: true,
+            adding_again_renews: true,
+        };
+        let habits = Habits {
+            skew: TimeDelta::zero(),
+            batched: false,
+            tells_enrolled_at: false,
+            tells_ended_at: false,
+            reports_deliveries: true,
+            reports_udid: true,
+        };
+        let world = World {
+            now: beginning(),
+            truth,
+            org: Org::new(switches),
+            mdm: Mdm::new(habits, replica.integration),
+            seen: std::collections::BTreeMap::new(),
+            copied: Vec::new(),
+        };
+        let mut life = Self { world, replica, day: 0 };
+        life.look().await;
+        life
+    }
+
+    /// A Mac that Ada uses: enrolled 09:00, delivered 09:01, registered 09:20, signed in 09:30.
+    pub async fn with_adas_mac() -> Self {
+        let mut life = Self::start().await;
+        life.set_up(MAC, ADA).await;
+        life
+    }
+
+    pub async fn set_up(&mut self, m: MachineId, p: PersonId) {
+        self.report(m, ENROLLED, "09:00").await;
+        self.deliver(m, "09:01").await;
+        self.register(m, p, "09:20").await;
+        self.sign_in(m, p, "09:30").await;
+        self.says(m, Reason::ManagedAndActive).await;
+    }
+
+    /// That time of the present day.
+    pub fn time(&self, of_day: &str) -> Time {
+        let time = NaiveTime::parse_from_str(of_day, "%H:%M").expect("a time of day");
+        let midnight = beginning() - TimeDelta::hours(8) + TimeDelta::days(self.day);
+        midnight + (time - NaiveTime::MIN)
+    }
+
+    pub fn next_day(&mut self) {
+        self.pass_days(1);
+    }
+
+    pub fn pass_days(&mut self, days: i64) {
+        self.day += days;
+    }
+
+    /// It becomes that time, and what is under way arrives.
+    pub async fn at(&mut self, of_day: &str) {
+        let now = self.time(of_day);
+        assert!(now >= self.world.now, "{of_day} is over");
+        self.world.now = now;
+        self.replica.receive(&mut self.world).await;
+    }
+
+    /// The MDM reports what is true now, at once and with the time of now.
+    pub async fn report(&mut self, m: MachineId, what: What, of_day: &str) {
+        self.report_as(m, what, of_day, of_day, of_day).await;
+    }
+
+    /// The MDM reports what happened at `happened`, with a stamp, and the report arrives at `arrives`.
+    pub async fn report_as(
+        &mut self,
+        m: MachineId,
+        what: What,
+        happened: &str,
+        stamp: &str,
+        arrives: &str,
+    ) {
+        let (at, stamp, due) = (self.time(happened), self.time(stamp), self.time(arrives));
+        let machine = &mut self.world.truth.machines[m];
+        match &what {
+            What::Left(EnrollmentState::Wiped) => machine.erase(),
+            other => machine.enrolled = other.enrolled_after().unwrap_or(machine.enrolled),
+        }
+        self.world.mdm.note_stamped(m, at, what, stamp, due);
+        self.at(arrives).await;
+    }
+
+    pub async fn deliver(&mut self, m: MachineId, of_day: &str) {
+        self.world.truth.machines[m].configured = true;
+        self.report(m, DELIVERED, of_day).await;
+    }
+
+    pub async fn register(&mut self, m: MachineId, p: PersonId, of_day: &str) {
+        self.at(of_day).await;
+        assert!(self.world.register(m, p, true), "Okta refuses to register");
+    }
+
+    pub async fn sign_in(&mut self, m: MachineId, p: PersonId, of_day: &str) {
+        self.look().await;
+        self.at(of_day).await;
+        assert!(self.world.sign_in(m, p, true), "Okta refuses the sign-in");
+    }
+
+    /// A sweep and the rereads after it; takes a minute or less.
+    pub async fn look(&mut self) {
+        self.replica.sweep(&mut self.world, Lie::None, TimeDelta::zero()).await;
+        self.replica.reread(&mut self.world).await;
+    }
+
+    /// The verdict after a sweep and after the rereads of the next minutes begins with this reason.
+    pub async fn says(&mut self, m: MachineId, reason: Reason) -> Verdict {
+        self.look().await;
+        self.world.pass(TimeDelta::minutes(6));
+        self.replica.reread(&mut self.world).await;
+        self.says_unread(m, reason).await
+    }
+
+    /// The verdict without another read.
+    pub async fn says_unread(&mut self, m: MachineId, reason: Reason) -> Verdict {
+        let question = self.by_serial(m);
+        self.answers(question, reason).await.1
+    }
+
+    pub fn by_serial(&self, m: MachineId) -> AskedDevice {
+        asked(Some(&self.world.truth.machines[m].serial_number), None, None)
+    }
+
+    pub async fn answers(&self, question: AskedDevice, reason: Reason) -> (Facts, Verdict) {
+        let (facts, verdict) = self.replica.verdict_on(&self.world, question).await;
+        let (now, reasons) = (self.world.now, &verdict.reasons);
+        assert_eq!(reasons[0], reason, "at {now}: {reasons:?}\n{facts:#?}");
+        (facts, verdict)
+    }
+
+    /// The record of the account.
+    pub fn record(&self, m: MachineId, p: PersonId) -> String {
+        self.world.truth.machines[m].account_of(p).expect("an account").record.clone()
+    }
+}
+
+/// Who is named as a user that decides.
+pub fn deciding_users(facts: &Facts) -> Vec<String> {
+    facts.deciding_users(&facts.weigh()).map(|user| user.login.clone()).collect()
+}

@@ -1,0 +1,200 @@
+//! Lives 18 to 24, 33 and 35: which of Okta's records are the device's, and what is no use of it.
+
+use chrono::TimeDelta;
+use okta_device_trust::model::trust_status::Reason;
+
+use super::{ADA, BOB, DELIVERED, ENROLLED, IPHONE, Life, MAC, UNENROLLED, WIPED};
+use crate::questions::asked;
+use crate::truth::{Machine, PersonId, Shown, iphone_udid, mac_udid};
+
+impl Life {
+    /// A stranger's machine registers with these identifiers and signs in; its record.
+    async fn add_stranger(&mut self, platform: &'static str, shown: Shown, of_day: &str) -> String {
+        let number = self.world.truth.machines.len();
+        let person: PersonId = self.world.truth.add_person(&format!("stranger{number}"));
+        let stranger = self.world.truth.add(Machine::stranger(platform, number, shown));
+        self.world.truth.machines[stranger].configured = true;
+        self.register(stranger, person, of_day).await;
+        self.world.pass(TimeDelta::minutes(1));
+        assert!(self.world.sign_in(stranger, person, true));
+        self.record(stranger, person)
+    }
+
+    fn claim_mac(&self, udid: Option<String>) -> Shown {
+        let serial_number = Some(self.world.truth.machines[MAC].serial_number.clone());
+        Shown::Claimed { serial_number, udid }
+    }
+}
+
+#[tokio::test]
+async fn life_18_another_logic_board() {
+    let mut life = Life::with_adas_mac().await;
+    let machine = &mut life.world.truth.machines[MAC];
+    machine.udid = mac_udid(77);
+    machine.accounts.clear();
+    life.report(MAC, ENROLLED, "10:00").await;
+    life.deliver(MAC, "10:01").await;
+    let verdict = life.says(MAC, Reason::NotRegisteredInOkta).await;
+    assert!(verdict.reasons.contains(&Reason::ForeignOktaRecord), "{verdict:?}");
+    life.register(MAC, ADA, "10:20").await;
+    life.sign_in(MAC, ADA, "10:30").await;
+    life.says(MAC, Reason::ManagedAndActive).await;
+}
+
+#[tokio::test]
+async fn life_19_the_account_is_added_again() {
+    let mut life = Life::with_adas_mac().await;
+    life.at("10:00").await;
+    assert!(life.world.remove_account(MAC, ADA));
+    life.register(MAC, ADA, "10:05").await;
+    life.sign_in(MAC, ADA, "10:10").await;
+    life.says(MAC, Reason::ManagedAndActive).await;
+    assert_eq!(life.record(MAC, ADA), "guo0002");
+    life.answers(asked(None, None, Some("guo0001")), Reason::OktaRecordSuperseded).await;
+}
+
+#[tokio::test]
+async fn life_20_a_second_macos_user_registers() {
+    let mut life = Life::with_adas_mac().await;
+    life.at("10:00").await;
+    assert!(life.world.register(MAC, BOB, false));
+    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.sign_in(MAC, ADA, "10:30").await;
+    life.says(MAC, Reason::ManagedAndActive).await;
+}
+
+#[tokio::test]
+async fn life_21_a_virtual_machine_claims_the_serial_number() {
+    for udid in [None, Some(mac_udid(4242))] {
+        let mut life = Life::start().await;
+        life.report(MAC, ENROLLED, "09:00").await;
+        life.deliver(MAC, "09:01").await;
+        let shown = life.claim_mac(udid);
+        let virtual_mac = life.add_stranger("MACOS", shown, "09:10").await;
+        let verdict = life.says(MAC, Reason::NotRegisteredInOkta).await;
+        assert!(verdict.reasons.contains(&Reason::ForeignOktaRecord), "{verdict:?}");
+        let question = asked(None, None, Some(&virtual_mac));
+        life.answers(question, Reason::ConflictingIdentity).await;
+        life.register(MAC, ADA, "09:30").await;
+        life.sign_in(MAC, ADA, "09:40").await;
+        life.says(MAC, Reason::ManagedAndActive).await;
+    }
+}
+
+#[tokio::test]
+async fn life_22_unfilled_macros_match_no_iphone() {
+    let mut life = Life::start().await;
+    life.report(IPHONE, ENROLLED, "09:00").await;
+    life.deliver(IPHONE, "09:01").await;
+    let macros = life.add_stranger("IOS", Shown::Macro, "09:10").await;
+    life.add_stranger("IOS", Shown::Macro, "09:20").await;
+    let verdict = life.says(IPHONE, Reason::NotRegisteredInOkta).await;
+    assert!(!verdict.reasons.contains(&Reason::ManagedAndActive), "{verdict:?}");
+    life.answers(asked(None, None, Some(&macros)), Reason::NotKnownToMdm).await;
+}
+
+#[tokio::test]
+async fn life_23_an_android_or_windows_record_with_the_serial_number() {
+    for platform in ["ANDROID", "WINDOWS"] {
+        let mut life = Life::start().await;
+        life.report(MAC, ENROLLED, "09:00").await;
+        life.deliver(MAC, "09:01").await;
+        let shown = life.claim_mac(None);
+        let other = life.add_stranger(platform, shown, "09:10").await;
+        life.says(MAC, Reason::NotRegisteredInOkta).await;
+        life.answers(asked(None, None, Some(&other)), Reason::ConflictingIdentity).await;
+    }
+}
+
+#[tokio::test]
+async fn life_24_a_user_leaves_the_company() {
+    for status in ["DEPROVISIONED", "SUSPENDED"] {
+        let mut life = Life::with_adas_mac().await;
+        life.at("10:00").await;
+        life.world.set_person_status(ADA, status);
+        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    }
+}
+
+#[tokio::test]
+async fn life_33_a_change_of_status_is_no_use() {
+    let mut life = Life::with_adas_mac().await;
+    life.report(MAC, WIPED, "10:00").await;
+    life.report(MAC, ENROLLED, "10:10").await;
+    life.deliver(MAC, "10:12").await;
+    life.look().await;
+    for hook in [false, true] {
+        let (suspended, active) = if hook { ("15:00", "15:20") } else { ("14:00", "14:20") };
+        life.at(suspended).await;
+        let now = life.world.now;
+        assert!(life.world.org.set_status("guo0001", &["ACTIVE"], "SUSPENDED", now));
+        if hook {
+            life.replica.deliver_hooks(&life.world).await;
+        } else {
+            life.look().await;
+        }
+        life.at(active).await;
+        let now = life.world.now;
+        assert!(life.world.org.set_status("guo0001", &["SUSPENDED"], "ACTIVE", now));
+        if hook {
+            life.replica.deliver_hooks(&life.world).await;
+        }
+        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    }
+}
+
+#[tokio::test]
+async fn life_35_a_change_of_identifiers_before_a_wipe_is_read_after_it() {
+    let mut life = Life::start().await;
+    life.report(IPHONE, ENROLLED, "09:00").await;
+    life.register(IPHONE, ADA, "09:20").await;
+    life.look().await;
+    life.deliver(IPHONE, "09:40").await;
+    life.at("09:50").await;
+    assert!(life.world.sign_in(IPHONE, ADA, true));
+    life.report(IPHONE, WIPED, "10:00").await;
+    life.report(IPHONE, ENROLLED, "10:10").await;
+    life.report_as(IPHONE, DELIVERED, "10:12", "10:12", "10:12").await;
+    life.at("10:20").await;
+    life.says(IPHONE, Reason::AwaitingFastpassSignIn).await;
+}
+
+#[tokio::test]
+async fn life_37_a_copied_secret() {
+    let mut life = Life::start().await;
+    life.set_up(IPHONE, ADA).await;
+    let phone = &life.world.truth.machines[IPHONE];
+    let serial_number = Some(phone.serial_number.clone());
+    let shown = Shown::Claimed { serial_number, udid: Some(iphone_udid(2)) };
+    life.add_stranger("IOS", shown, "09:50").await;
+    life.sign_in(IPHONE, ADA, "10:00").await;
+    life.says(IPHONE, Reason::ConflictingIdentity).await;
+}
+
+#[tokio::test]
+async fn life_38_two_macos_users_one_of_them_suspended() {
+    let mut life = Life::with_adas_mac().await;
+    life.register(MAC, BOB, "10:00").await;
+    life.sign_in(MAC, BOB, "10:10").await;
+    life.sign_in(MAC, ADA, "10:20").await;
+    life.says(MAC, Reason::ManagedAndActive).await;
+    let (adas, bobs) = (life.record(MAC, ADA), life.record(MAC, BOB));
+    life.at("10:40").await;
+    let now = life.world.now;
+    assert!(life.world.org.set_status(&bobs, &["ACTIVE"], "SUSPENDED", now));
+    life.look().await;
+    life.answers(asked(None, None, Some(&adas)), Reason::OktaDeviceSuspended).await;
+}
+
+/// Unenrolled, and signed in with the certificate that stayed behind.
+#[tokio::test]
+async fn a_sign_in_while_unenrolled_counts_for_nothing_later() {
+    let mut life = Life::with_adas_mac().await;
+    life.report(MAC, UNENROLLED, "10:00").await;
+    life.sign_in(MAC, ADA, "10:30").await;
+    life.says(MAC, Reason::MdmUnenrolled).await;
+    life.report(MAC, ENROLLED, "11:00").await;
+    life.deliver(MAC, "11:01").await;
+    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+}
