@@ -5,6 +5,7 @@
 //! A failing seed prints its steps and replays with `ODT_LIVES_SEED=… cargo test --test lives`;
 //! `ODT_LIVES_SEEDS=5000` runs more of them.
 
+mod acts;
 mod database;
 mod mdm;
 mod mirror;
