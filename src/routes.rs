@@ -67,6 +67,8 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(devices::list_devices)
             .service(devices::update_devices)
             .map(|scope| scope.service(no_serial_number("/devices/batch")))
+            .service(devices::reconcile::reconcile_devices)
+            .map(|scope| scope.service(no_serial_number("/devices/reconcile")))
             .service(devices::get_device)
             .service(devices::update_device)
             .service(devices::delete_device)

@@ -42,6 +42,8 @@ pub enum EventKind {
     SyncRequested,
     EventHookStored,
     EventHookDeleted,
+    /// The inventory was compared with a snapshot of the whole fleet.
+    DevicesReconciled,
 }
 
 impl EventKind {

@@ -30,7 +30,7 @@ use event_hooks::HookCalls;
 use integrations::Attempts;
 use mirror::LiveReads;
 
-pub use devices::{DeviceQuery, MOST_REPORTS, ReportFields};
+pub use devices::{DeviceQuery, MAX_SERIALS, MOST_REPORTS, ReportFields, SnapshotPage};
 pub use error::{Cause, DeviceError, Error, FieldError, OktaFailure, OktaFailureKind};
 pub use event_hooks::{
     Admitted, DELIVERY_TIMEOUT, EventHookAtAddress, EventHookError, IssuedEventHook,
@@ -55,7 +55,7 @@ pub use crate::payload::{
     APP_DOMAIN, EXTENSION_DATA, EXTENSION_DOMAIN, ManagedAppConfiguration, PROFILE_CONTENT_TYPE,
     PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
-pub use crate::store::ReportOutcome;
+pub use crate::store::{ReportOutcome, Snapshot};
 
 /// The product's decisions over Okta and the store. Cheap to clone.
 #[derive(Clone)]

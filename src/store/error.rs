@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What was read before is not what is there now.
     #[error("the row was changed by somebody else in between")]
     ChangedMeanwhile,
+    /// The snapshot was completed with other serial numbers, or it began too long ago.
+    #[error("the snapshot takes no more pages")]
+    SnapshotClosed,
     /// Somebody else works on the job by now.
     #[error("the job's lease was lost")]
     LeaseLost,

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text, Timestamptz};
 
 use crate::model::{Job, TenantId};
-use crate::store::schema::{devices, events, integrations};
+use crate::store::schema::{device_snapshots, devices, events, integrations};
 use crate::store::{Store, StoreError, Tx};
 
 /// Rows that go in one transaction; the function for events has the same bound.
@@ -32,6 +32,10 @@ pub enum Expired {
     RemovedRecords,
     /// The secrets that event hooks had before their last rotation, at the end of their time.
     HookSecrets,
+    /// Serial numbers of snapshots of the fleet after a day, and an hour for one that is being completed.
+    SnapshotSerials,
+    /// Snapshots after 30 days: until then their ids cannot begin another one.
+    Snapshots,
 }
 
 impl Expired {
@@ -104,6 +108,22 @@ impl Expired {
                  SELECT integration_id FROM event_hooks WHERE tenant_id = $1 \
                     AND previous_valid_until < $3 LIMIT $2 FOR UPDATE SKIP LOCKED)"
             }
+            Self::SnapshotSerials => {
+                "DELETE FROM device_snapshot_serials \
+                  WHERE tenant_id = $1 AND (snapshot_id, serial_number) IN ( \
+                 SELECT n.snapshot_id, n.serial_number FROM device_snapshot_serials n \
+                   JOIN device_snapshots s USING (tenant_id, snapshot_id) \
+                  WHERE n.tenant_id = $1 AND s.began_at < $3 - interval '25 hours' \
+                  LIMIT $2 FOR UPDATE OF n SKIP LOCKED)"
+            }
+            Self::Snapshots => {
+                "DELETE FROM device_snapshots WHERE tenant_id = $1 AND snapshot_id IN ( \
+                 SELECT s.snapshot_id FROM device_snapshots s \
+                  WHERE s.tenant_id = $1 AND s.began_at < $3 - interval '30 days' \
+                    AND NOT EXISTS (SELECT FROM device_snapshot_serials n \
+                        WHERE n.tenant_id = $1 AND n.snapshot_id = s.snapshot_id) \
+                  LIMIT $2 FOR UPDATE OF s SKIP LOCKED)"
+            }
         })
     }
 }
@@ -160,7 +180,7 @@ impl Store {
         .await
     }
 
-    /// Whether the tenant has anything left: an integration, a device or an event.
+    /// Whether the tenant has anything left: an integration, a device, a snapshot or an event.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -168,13 +188,14 @@ impl Store {
         use diesel::dsl::exists;
         self.in_tenant(tenant, move |tx| {
             let owner = tx.tenant.as_str();
-            let (integrations, devices, events): (bool, bool, bool) = diesel::select((
+            let (integrations, devices, snapshots, events) = diesel::select((
                 exists(integrations::table.filter(integrations::tenant_id.eq(owner))),
                 exists(devices::table.filter(devices::tenant_id.eq(owner))),
+                exists(device_snapshots::table.filter(device_snapshots::tenant_id.eq(owner))),
                 exists(events::table.filter(events::tenant_id.eq(owner))),
             ))
-            .get_result(tx.connection)?;
-            Ok(!(integrations || devices || events))
+            .get_result::<(bool, bool, bool, bool)>(tx.connection)?;
+            Ok(!(integrations || devices || snapshots || events))
         })
         .await
     }

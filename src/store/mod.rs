@@ -29,6 +29,7 @@ use diesel::prelude::*;
 use crate::crypto::KeyWrap;
 use crate::model::TenantId;
 
+pub use devices::snapshots::Snapshot;
 pub use devices::work_list::DeviceFilter;
 pub use devices::{ReportOutcome, ReportResult};
 pub use error::StoreError;

@@ -1,6 +1,7 @@
 //! `/devices`: the MDM reports its devices and asks for its work list.
 
 mod bodies;
+pub mod reconcile;
 
 use actix_web::error::QueryPayloadError;
 use actix_web::{HttpResponse, delete, get, post, put, web};

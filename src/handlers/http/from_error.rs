@@ -156,6 +156,18 @@ fn of_device(error: &DeviceError) -> Problem {
                 "The inventory knows device {serial_number} with another {field}. Ask with the one it has, or report the device anew with PUT /devices/{serial_number}."
             ),
         ),
+        DeviceError::SnapshotClosed => Problem::new(
+            kinds::SNAPSHOT_CLOSED,
+            "The snapshot is complete with other pages, or it began more than a day ago. Begin another one with a new snapshot_id.",
+        ),
+        DeviceError::ManyMissing { missing, fleet } => {
+            let detail = format!(
+                "{missing} of {fleet} enrolled devices are missing in the snapshot and would become unenrolled. If they really left the MDM, repeat this page with confirm: true."
+            );
+            let mut problem = Problem::new(kinds::RECONCILE_CONFIRMATION_REQUIRED, detail);
+            problem.devices = Some(*missing);
+            problem
+        }
     }
 }
 

@@ -53,6 +53,8 @@ kinds! {
     IDEMPOTENT_RESULT_GONE 409 All "idempotent_result_gone" "Result is gone" "What this Idempotency-Key created has been deleted since.";
     PLATFORM_MISMATCH 409 All "platform_mismatch" "Another platform" "A report for another platform than the device is enrolled with, without `enrollment`.";
     DEVICE_MISMATCH 409 All "device_mismatch" "Not the device that was reported" "The inventory knows the device with another UDID or platform.";
+    RECONCILE_CONFIRMATION_REQUIRED 409 All "reconcile_confirmation_required" "Many devices are missing" "More than 10 % of the enrolled devices are missing in the snapshot; `devices` says how many. If they really left, repeat the last page with `confirm: true`.";
+    SNAPSHOT_CLOSED 409 All "snapshot_closed" "Snapshot is closed" "The snapshot is complete, or it began more than a day ago. Begin another one with a new `snapshot_id`.";
     STALE_VERSION 412 All "stale_version" "Stale version" "`If-Match` names another version than the current one.";
     BODY_TOO_LARGE 413 All "body_too_large" "Body too large" "The body has more bytes than the operation takes: 64 KiB, 256 KiB for event hooks, 2 MiB for up to 1,000 devices.";
     UNSUPPORTED_MEDIA_TYPE 415 All "unsupported_media_type" "Unsupported media type" "The body is not declared as JSON.";

@@ -56,7 +56,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<IntegrationRef>>)]
     pub integrations: Option<Box<[IntegrationRef]>>,
-    /// How many devices depend on what was to be deleted.
+    /// How many devices depend on what was to be deleted, or would become unenrolled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<i64>,
     /// Which platforms depend on it.

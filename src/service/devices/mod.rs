@@ -1,8 +1,10 @@
 //! The inventory: the MDM says which devices it has, what they were given and what they hold. Every
 //! report may come late, twice or out of order; what was true last stands.
 
+mod reconcile;
 mod report_fields;
 
+pub use reconcile::{MAX_SERIALS, SnapshotPage};
 pub use report_fields::ReportFields;
 
 use chrono::{DateTime, Utc};

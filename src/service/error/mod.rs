@@ -45,6 +45,12 @@ pub enum DeviceError {
     /// What a device is to be given is asked for with another identity than the MDM reported.
     #[error("the {field} is not that of device {serial_number}")]
     Mismatch { serial_number: SerialNumber, field: &'static str },
+    /// A snapshot that was completed with other pages, or began too long ago.
+    #[error("the snapshot takes no more pages")]
+    SnapshotClosed,
+    /// A snapshot would unenroll more devices than it may without a confirmation.
+    #[error("{missing} of {fleet} enrolled devices are missing in the snapshot")]
+    ManyMissing { missing: i64, fleet: i64 },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +185,7 @@ impl From<StoreError> for Error {
             StoreError::OrgAlreadyConnected(id) => Self::OrgAlreadyConnected(id),
             StoreError::StaleVersion { current } => Self::StaleVersion { current },
             StoreError::ChangedMeanwhile => Self::ChangedMeanwhile,
+            StoreError::SnapshotClosed => DeviceError::SnapshotClosed.into(),
             StoreError::Unavailable(_) => {
                 Self::DatabaseUnavailable(Cause(LowerLayerError::Store(error)))
             }

@@ -2,6 +2,7 @@
 //! thousand reports cost the round trips of one. A refused report affects no other.
 
 pub(in crate::store) mod rows;
+pub(in crate::store) mod snapshots;
 pub(in crate::store) mod work_list;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

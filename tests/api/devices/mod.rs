@@ -4,6 +4,7 @@ mod batches;
 mod clocks;
 mod enrollment;
 mod identifiers;
+mod reconcile;
 mod work_list;
 
 use reqwest::Method;
@@ -132,8 +133,13 @@ async fn the_inventory_needs_its_own_scope() {
         (Method::PUT, format!("/devices/{MAC}")),
         (Method::DELETE, format!("/devices/{MAC}")),
         (Method::POST, "/devices/batch".to_owned()),
+        (Method::POST, "/devices/reconcile".to_owned()),
     ] {
-        let body = if method == Method::POST { json!({ "devices": [] }) } else { enrolled(0) };
+        let body = match path.as_str() {
+            "/devices/batch" => json!({ "devices": [] }),
+            "/devices/reconcile" => json!({ "snapshot_id": "s1", "serial_numbers": [] }),
+            _ => enrolled(0),
+        };
         let others = ["odt:read", "odt:write", "odt:deploy", "trust:read"];
         let answer = world.ask(method, &path).scopes(&others).json(&body).send().await;
         let problem = answer.expect_problem(403, "scope_missing");

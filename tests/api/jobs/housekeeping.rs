@@ -84,6 +84,23 @@ async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too
 }
 
 #[tokio::test]
+async fn snapshots_lose_their_serial_numbers_after_a_day_and_go_after_thirty() {
+    let (world, _) = house().await;
+    for (id, age) in [("young", "24 hours"), ("closed", "26 hours"), ("old", "31 days")] {
+        world.sql(&format!(
+            "INSERT INTO device_snapshots (tenant_id, snapshot_id, began_at) \
+             VALUES ('{tenant}', '{id}', now() - interval '{age}'); \
+             INSERT INTO device_snapshot_serials VALUES ('{tenant}', '{id}', '{MAC}')",
+            tenant = world.tenant
+        ));
+    }
+    keep_house(&world).await;
+    let serials = world.sql("SELECT DISTINCT snapshot_id FROM device_snapshot_serials");
+    let kept = world.sql("SELECT snapshot_id FROM device_snapshots ORDER BY snapshot_id");
+    assert_eq!((serials.as_str(), kept.as_str()), ("young", "closed\nyoung"));
+}
+
+#[tokio::test]
 async fn events_are_kept_for_four_hundred_days_and_more_than_a_batch_goes_at_once() {
     let (world, _) = house().await;
     world.insert_events(&world.tenant, "399 days", 3);

@@ -6,7 +6,7 @@ use super::{all_sources, code, top_module};
 const HANDLERS_MAY_IMPORT: [&str; 5] = ["model", "service", "auth", "telemetry", "handlers"];
 
 /// Types and constants of lower layers that requests and answers of the service are made of.
-const SERVICE_RE_EXPORTS: [&str; 8] = [
+const SERVICE_RE_EXPORTS: [&str; 9] = [
     "APP_DOMAIN",
     "EXTENSION_DATA",
     "EXTENSION_DOMAIN",
@@ -15,6 +15,7 @@ const SERVICE_RE_EXPORTS: [&str; 8] = [
     "PayloadScope",
     "ReportOutcome",
     "SINGLE_SIGN_ON_TYPE",
+    "Snapshot",
 ];
 
 #[test]

@@ -12,7 +12,7 @@ const FOLDERS: [&[&str]; 4] =
 /// What every file of `store` may use; imports of these are not counted.
 const SHARED: [&str; 3] = ["mod.rs", "error.rs", "schema.rs"];
 
-const MAX_IMPORTS: usize = 65;
+const MAX_IMPORTS: usize = 68;
 
 /// The imports inside `store`: names below `store/`, without the shared files.
 fn imports() -> Vec<(String, String)> {

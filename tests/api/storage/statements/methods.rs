@@ -6,12 +6,14 @@ use crate::layers::all_sources;
 
 /// Each public method of the store, and a part of a statement that it sends; `^` and `$` are its ends.
 /// Methods that only combine statements of others have one of those.
-pub const METHODS: [(&str, &str); 70] = [
+pub const METHODS: [(&str, &str); 74] = [
     ("begin_sweep", "INSERT INTO okta_syncs"),
     ("check_hook_call", "FROM hook_routes"),
     ("claim_challenge", "INSERT INTO scep_challenges"),
     ("claim_idempotency_key", "INSERT INTO idempotency_keys"),
     ("claim_job", "UPDATE jobs SET lease_id = $1, claimed_at"),
+    ("complete_snapshot", "UPDATE device_snapshots SET completed_at"),
+    ("count_missing_devices", "LEFT JOIN device_snapshot_serials n"),
     ("count_secrets_by_key", "GROUP BY credentials.key_id"),
     ("create_deployment", "INSERT INTO deployments"),
     ("create_event", "INSERT INTO events"),
@@ -67,8 +69,10 @@ pub const METHODS: [(&str, &str); 70] = [
     ("save_live_read", "SELECT integrations.org_id FROM integrations"),
     ("save_read_page", "UPDATE okta_syncs AS s SET read_until = CASE WHEN $3"),
     ("save_reread", "INSERT INTO okta_devices"),
+    ("save_snapshot_page", "INSERT INTO device_snapshots"),
     ("save_sweep_page", "INSERT INTO okta_sweep_pages"),
     ("take_budget", "INSERT INTO okta_budgets"),
+    ("unenroll_missing_devices", "UPDATE device_snapshots SET unenrolled"),
     ("update_attestation", "INSERT INTO prerequisite_attestations"),
     ("update_credentials", "INSERT INTO credentials"),
     ("update_devices", "INSERT INTO devices"),

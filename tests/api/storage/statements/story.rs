@@ -28,6 +28,7 @@ pub async fn tell(world: &World) {
     configure(world, &path).await;
     deploy(world, &path).await;
     report_devices(world, &path).await;
+    reconcile(world).await;
     mirror(world, &path, &ids).await;
     reread(world, &ids).await;
     call_hooks(world, &path, &ids).await;
@@ -116,6 +117,21 @@ async fn report_devices(world: &World, path: &str) {
     }
     let page = format!("/devices?integration_id={id}&certificate_expires_before={}", at(9_000));
     world.ask_inventory(Method::GET, &page, None).await.expect(200);
+}
+
+/// A snapshot in two pages that leaves out a device.
+async fn reconcile(world: &World) {
+    let missing = "C02MISSING12";
+    world.report_device(missing, &enrolled(1)).await.expect(201);
+    let send = async |body: Value| {
+        world.ask_inventory(Method::POST, "/devices/reconcile", Some(&body)).await
+    };
+    let page = json!({ "snapshot_id": "s1", "serial_numbers": [MAC, "C02CERT12345"] });
+    send(page).await.expect(200);
+    let last = json!({ "snapshot_id": "s1", "serial_numbers": [CONFIGURED], "complete": true });
+    send(last.clone()).await.expect_problem(409, "reconcile_confirmation_required");
+    let confirmed = with(last, "confirm", json!(true));
+    assert_eq!(send(confirmed).await.expect(200)["unenrolled"], 1);
 }
 
 /// Sweeps and incremental reads, each also with a page that Okta does not know any more.
