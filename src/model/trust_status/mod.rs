@@ -77,7 +77,10 @@
 //! A wrong `trusted` remains possible after: a suspension and its end by others between two reads
 //! without an event hook; a wipe that the MDM neither reports nor follows with a new `enrolled_at`;
 //! `wiped` reported when it was ordered and `enrolled` before it was carried out; a newer record that is
-//! deleted before the mirror saw it; `continues: true` reported for a wiped device.
+//! deleted before the mirror saw it; `continues: true` reported for a wiped device; a machine that claims
+//! the serial number of a Mac whose UDID the MDM did not report; a sign-in in the minutes by which the
+//! MDM's clock is behind, just before the enrolment; a copy of an iPhone's configuration that alone is
+//! used.
 
 mod facts;
 mod notes;
