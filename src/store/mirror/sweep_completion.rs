@@ -19,6 +19,8 @@ use crate::store::transaction::Tx;
 /// underestimated as long as they were not analysed since it came, and a nested loop would then take
 /// longer than a statement may.
 const NESTED_LOOPS: &str = "enable_nestloop";
+/// A plan that needs a nested loop all the same then seems to cost so much that it would be compiled.
+const COMPILED_PLANS: &str = "jit";
 
 const COUNTS: &str = "\
     WITH shown AS ( \
@@ -150,7 +152,11 @@ pub(super) fn complete(
     job: &Job,
     sweep_id: i64,
 ) -> Result<EndedSweep, StoreError> {
-    diesel::select(set_config(NESTED_LOOPS, "off", true)).execute(tx.connection)?;
+    diesel::select((
+        set_config(NESTED_LOOPS, "off", true),
+        set_config(COMPILED_PLANS, "off", true),
+    ))
+    .execute(tx.connection)?;
     let counts = count(tx, job, sweep_id)?;
     let took = (tx.now - counts.started_at).to_std().unwrap_or_default();
     let (sql, flag) = match counts.verdict() {
