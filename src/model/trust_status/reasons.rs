@@ -2,7 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::trust_status::Trust;
+/// Whether a device is trusted.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Trust {
+    Trusted,
+    /// Everything is delivered; the user still has something to do.
+    Pending,
+    Untrusted,
+    /// The service cannot tell.
+    Unknown,
+}
+
+impl Trust {
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}
 
 /// A reason. The first one of a verdict decides it, the others are notes.
 ///

@@ -2,39 +2,27 @@
 //! one device whose caller needs it newer; for a bulk query never (contract §6).
 
 mod choice;
+mod facts;
 mod one_device;
 mod questions;
 mod summary;
 
 pub use choice::IntegrationChoice;
+pub use facts::TrustStatus;
 pub use questions::{IdentifierFields, TrustFilter, TrustQuestion};
 pub use summary::{CertificateCounts, TrustSummary};
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
-
-use crate::config::UserPolicy;
-use crate::model::trust_status::{AskedDevice, Facts, OrgFacts, Policy, Verdict, decide};
+use crate::model::trust_status::{AskedDevice, Facts, decide};
 use crate::model::{Caller, IntegrationId, Page, PageRequest, Scope, SerialNumber, TenantId};
 use crate::service::trust_status::questions::{asked_devices, one_serial};
 use crate::service::{Error, Service};
-use crate::store::{StoreError, TrustFacts};
+use crate::store::StoreError;
 
 /// Devices whose facts are read in one round trip, where all of them are gone through.
 pub(super) const BATCH: usize = 2500;
 /// Devices that one request for a page of a filtered list looks at. A page may be short: the cursor
 /// goes on.
 const MOST_SCANNED: usize = 5000;
-
-/// The verdict on one device, and what it rests on.
-#[derive(Debug)]
-pub struct TrustStatus {
-    pub facts: Facts,
-    pub verdict: Verdict,
-    /// The time of the verdict, by PostgreSQL's clock.
-    pub decided_at: DateTime<Utc>,
-}
 
 impl Service {
     /// Whether one device is trusted. Where what is known is older than the caller's `max_age`, Okta is
@@ -197,41 +185,6 @@ impl Service {
         };
         Ok(known.devices.into_iter().map(status).collect())
     }
-
-    /// The facts about the one org that is meant.
-    async fn find_facts(
-        &self,
-        tenant: &TenantId,
-        question: TrustQuestion,
-        asked: Vec<AskedDevice>,
-    ) -> Result<TrustFacts, Error> {
-        let known = self.store.get_trust_facts(tenant, question.integration, asked).await;
-        let known = match question.integration {
-            Some(id) => known.map_err(Error::of_integration(id))?,
-            None => known?,
-        };
-        if known.orgs.len() > 1 {
-            let choice = |org: &OrgFacts| IntegrationChoice {
-                id: org.id,
-                okta_domain: org.okta_domain.clone(),
-            };
-            let choices = known.orgs.iter().map(|org| choice(org)).collect();
-            return Err(Error::IntegrationAmbiguous(choices));
-        }
-        Ok(known)
-    }
-
-    fn policy(&self, max_age: Option<TimeDelta>) -> Policy {
-        Policy {
-            fresh_for: delta(self.trust.fresh_for),
-            unknown_after: delta(self.trust.unknown_after),
-            max_age,
-            require_inventory: self.trust.require_inventory,
-            all_users: self.trust.user_policy == UserPolicy::All,
-            ios_single_install: self.trust.ios_single_install,
-            last_seen_within: self.trust.last_seen_within.map(delta),
-        }
-    }
 }
 
 fn last_serial(batch: &[AskedDevice]) -> Option<String> {
@@ -240,16 +193,4 @@ fn last_serial(batch: &[AskedDevice]) -> Option<String> {
 
 fn by_serial(serial_number: SerialNumber) -> AskedDevice {
     AskedDevice { serial_number: Some(serial_number), ..AskedDevice::default() }
-}
-
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
-}
-
-impl TrustStatus {
-    /// How long a cache may keep the answer.
-    pub fn fresh_for(&self) -> Duration {
-        let until = self.verdict.fresh_until.filter(|_| !self.verdict.stale);
-        until.and_then(|until| (until - self.decided_at).to_std().ok()).unwrap_or_default()
-    }
 }

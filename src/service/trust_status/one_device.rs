@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use crate::model::TenantId;
 use crate::model::trust_status::{AskedDevice, Facts, Reason, decide};
 use crate::service::mirror::LiveRead;
-use crate::service::trust_status::{TrustQuestion, TrustStatus};
+use crate::service::trust_status::facts::TrustStatus;
+use crate::service::trust_status::questions::TrustQuestion;
 use crate::service::{Error, Service};
 use crate::store::StoreError;
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::devices::reports::EnrollmentState;
-use crate::model::{IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, Udid};
+use crate::model::{IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid};
 
 const SERIAL: &str = "C02ABC123DEF";
 const OTHER_SERIAL: &str = "C02XYZ999DEF";
