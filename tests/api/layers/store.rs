@@ -9,10 +9,11 @@ use super::graph;
 const FOLDERS: [&[&str]; 4] =
     [&["record"], &["keys", "event_hooks", "mirror", "devices"], &["platforms"], &["integrations"]];
 
-/// What every file of `store` may use; imports of these are not counted.
-const SHARED: [&str; 3] = ["mod.rs", "error.rs", "schema.rs"];
+/// What every file of `store` may use; imports of these are not counted. `transaction.rs` has the context
+/// that each query runs in.
+const SHARED: [&str; 4] = ["mod.rs", "error.rs", "schema.rs", "transaction.rs"];
 
-const MAX_IMPORTS: usize = 68;
+const MAX_IMPORTS: usize = 65;
 
 /// The imports inside `store`: names below `store/`, without the shared files.
 fn imports() -> Vec<(String, String)> {
