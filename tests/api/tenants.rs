@@ -74,6 +74,12 @@ fn fill_inventory_and_mirror(world: &World) {
          INSERT INTO device_certificates (tenant_id, integration_id, serial_number, \
                 certificate_serial_number, reported_at) VALUES ({of}, 'C02', '', now()) \
              ON CONFLICT DO NOTHING;
+         INSERT INTO device_departures (tenant_id, serial_number, deleted_at) \
+             VALUES ('{tenant}', 'C03', now());
+         INSERT INTO device_snapshots (tenant_id, snapshot_id, began_at) \
+             VALUES ('{tenant}', 's', now());
+         INSERT INTO device_snapshot_serials (tenant_id, snapshot_id, serial_number) \
+             VALUES ('{tenant}', 's', 'C02');
          INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, \
                 created_at, last_updated_at, users, users_known, any_managed, observed_at) \
              VALUES ({of}, 'guo1', 'MACOS', 'ACTIVE', now(), now(), '[]', true, false, now());
@@ -164,6 +170,7 @@ async fn a_table_without_row_level_security_holds_no_customers_data() {
             "__diesel_schema_migrations",
             "hook_routes",
             "jobs",
+            "migration_notes",
             "okta_budgets",
             "sealing_keys",
             "tenants"
