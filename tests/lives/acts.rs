@@ -45,6 +45,11 @@ impl World {
             {
                 self.wipe_and_report(*machine, *twice, *with_udid_of, delay);
             }
+            Step::LateWipe(m) if self.truth.machines[*m].enrolled => {
+                self.wipe(*m, dice.seconds(1_200, 7_200));
+                self.pass(dice.seconds(300, 1_200));
+                self.enroll(*m, TimeDelta::zero());
+            }
             Step::Erase(m) if self.truth.machines[*m].enrolled => self.truth.machines[*m].erase(),
             Step::Unenroll { machine, stays_configured }
                 if self.truth.machines[*machine].enrolled =>

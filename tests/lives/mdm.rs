@@ -19,6 +19,8 @@ use crate::truth::{Machine, MachineId, Time};
 pub struct Habits {
     /// Its clock is off by this much.
     pub skew: TimeDelta,
+    /// Reports that arrive at once may carry a time that is minutes ahead, each by another amount.
+    pub jumps_ahead: bool,
     /// Reports go out once a night, all with one stamp.
     pub batched: bool,
     pub tells_enrolled_at: bool,
@@ -109,8 +111,10 @@ impl Mdm {
 
     /// Records an event whose report arrives after `delay`.
     pub fn note(&mut self, machine: MachineId, at: Time, what: What, delay: TimeDelta) -> usize {
-        let stamp = at + self.habits.skew;
         let event = self.events.len();
+        let jump = if self.habits.jumps_ahead && delay.is_zero() { event * 97 % 290 } else { 0 };
+        let ahead = TimeDelta::seconds(i64::try_from(jump).unwrap_or_default());
+        let stamp = at + self.habits.skew + ahead;
         self.events.push(Event { machine, at, what, arrived: false, stamp: None });
         if self.habits.batched {
             self.unsent.push(event);

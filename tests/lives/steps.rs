@@ -70,6 +70,8 @@ pub enum Step {
         twice: bool,
         with_udid_of: Option<MachineId>,
     },
+    /// Wiped and enrolled again; the report of the wipe comes after that of the enrolment.
+    LateWipe(MachineId),
     /// Its user erases it: the MDM hears of it only by the next enrolment.
     Erase(MachineId),
     Unenroll {
@@ -132,8 +134,11 @@ impl World {
             unlinking_moves: dice.flip(),
             adding_again_renews: dice.flip(),
         };
+        let jumps_ahead = dice.one_in(3);
+        let off = !jumps_ahead && dice.flip();
         let habits = Habits {
-            skew: if dice.flip() { TimeDelta::zero() } else { dice.seconds(-280, 280) },
+            skew: if off { dice.seconds(-280, 280) } else { TimeDelta::zero() },
+            jumps_ahead,
             batched: dice.one_in(5),
             tells_enrolled_at: dice.flip(),
             tells_ended_at: dice.flip(),
@@ -171,7 +176,8 @@ impl World {
             dice.pick(&ids)
         };
         match dice.below(100) {
-            0..12 => Step::Pass(random_pause(dice)),
+            0..2 => Step::LateWipe(machine),
+            2..12 => Step::Pass(random_pause(dice)),
             12..22 => random_read(dice, machine),
             22..30 => Step::Sweep { lie: Lie::random(dice), lag: dice.seconds(0, 270) },
             30..36 => Step::SetUp(machine, person),

@@ -58,6 +58,7 @@ impl Life {
         };
         let habits = Habits {
             skew: TimeDelta::zero(),
+            jumps_ahead: false,
             batched: false,
             tells_enrolled_at: false,
             tells_ended_at: false,

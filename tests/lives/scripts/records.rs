@@ -95,8 +95,9 @@ async fn life_22_unfilled_macros_match_no_iphone() {
 
 #[tokio::test]
 async fn life_23_an_android_or_windows_record_with_the_serial_number() {
-    for platform in ["ANDROID", "WINDOWS"] {
+    for (platform, reports_udid) in [("ANDROID", true), ("WINDOWS", true), ("WINDOWS", false)] {
         let mut life = Life::start().await;
+        life.world.mdm.habits.reports_udid = reports_udid;
         life.report(MAC, ENROLLED, "09:00").await;
         life.deliver(MAC, "09:01").await;
         let shown = life.claim_mac(None);
