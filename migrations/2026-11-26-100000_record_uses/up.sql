@@ -20,7 +20,7 @@ ALTER TABLE okta_devices
     ADD COLUMN identity_changed_at timestamptz,
     ADD COLUMN previous_serial_number text,
     ADD COLUMN previous_udid text,
-    -- It changed back within 30 days: it is nobody's.
+    -- It changed back within 30 days: it is no device's record.
     ADD COLUMN disputed boolean NOT NULL DEFAULT false;
 
 -- Lists cut the users of a record at 20. The owner sees no tenant's rows while row-level security is
