@@ -6,7 +6,7 @@
 //! wipe, an unenrolment and a change of MDM. So trust needs evidence from the device's *present life*.
 //! A wrong `trusted` is the worst answer. Anything missing, old or contradictory costs trust.
 //!
-//! # Which records are the device's ([`records`])
+//! # Which records are the device's (`records`)
 //! - A record is the device's if its UDID is the device's or, where one of the two has no UDID, its
 //!   serial number is; or if the MDM reported its Okta id in this enrolment period. A Mac's record
 //!   without a UDID is not, if the MDM reported the Mac's UDID.
@@ -39,7 +39,7 @@
 //! check-ins and lost mode (by `reported_at`) that are not later do not count. A device that is not
 //! `enrolled` has no delivery.
 //!
-//! # Rules: the first that holds decides, the rest are notes ([`rules`], [`notes`])
+//! # Rules: the first that holds decides, the rest are notes (`rules`, `notes`)
 //! 1. The asked identifiers lead to different living devices, or the asked serial number or UDID is not
 //!    the device's: untrusted `conflicting_identity`. Where the MDM reported no UDID, the asked one must be
 //!    that of a record of the device; without a mirror (rule 5) that is not checked.
