@@ -19,7 +19,7 @@ pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 /// A JSON body of up to `LIMIT` bytes.
 pub struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub T);
 
-/// A JSON body that may be absent.
+/// A JSON body that may be absent or `null`.
 pub struct OptionalBody<T>(pub T);
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
@@ -54,6 +54,9 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
             }
             if !declared {
                 return Err(Problem::unsupported_media_type("application/json"));
+            }
+            if bytes.trim_ascii() == b"null" {
+                return Ok(Self(T::default()));
             }
             parse(&bytes).map(Self)
         })
