@@ -1,5 +1,5 @@
 //! The only room with SQL and with ciphertext. One method is one blocking hop, one connection and
-//! one transaction; Okta is never called inside one. Row structs are private to their file.
+//! one transaction; Okta is never called inside one. Row structs are private to their folder.
 
 mod devices;
 mod error;

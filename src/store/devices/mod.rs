@@ -1,6 +1,8 @@
 //! The inventory: reports are merged in memory over locked rows, and written set by set, so that a
 //! thousand reports cost the round trips of one. A refused report affects no other.
 
+mod device_row;
+mod group_rows;
 pub(in crate::store) mod rows;
 pub(in crate::store) mod snapshots;
 pub(in crate::store) mod work_list;
