@@ -50,6 +50,22 @@ impl Stamp {
     }
 }
 
+/// The stamp of something that gives trust. What was sent no later than the latest one whose time was
+/// ahead is no newer than that one's first receipt.
+pub(super) fn first_received(ahead: &mut Option<Stamp>, stamp: Stamp) -> Stamp {
+    match *ahead {
+        Some(first) if stamp.sent_at <= first.sent_at => {
+            Stamp { at: stamp.at.min(first.at), ..stamp }
+        }
+        _ => {
+            if stamp.was_ahead() {
+                *ahead = Some(stamp);
+            }
+            stamp
+        }
+    }
+}
+
 /// A report with the times at which it is stored.
 #[derive(Debug, Clone)]
 pub struct ReceivedReport {
