@@ -1,15 +1,18 @@
 //! `/devices`: the MDM reports its devices and asks for its work list.
 
-mod bodies;
+mod answers;
 pub mod reconcile;
+mod requests;
 
 use actix_web::error::QueryPayloadError;
 use actix_web::{HttpResponse, delete, get, post, put, web};
 use serde::Deserialize;
 
-use crate::handlers::devices::bodies::{
-    DeviceBatchRequest, DeviceBatchResponse, DeviceDeletedResponse, DeviceReportRequest,
-    DeviceReportResponse, DeviceResponse, parse_item, serial_of,
+use crate::handlers::devices::answers::{
+    DeviceBatchResponse, DeviceDeletedResponse, DeviceReportResponse, DeviceResponse,
+};
+use crate::handlers::devices::requests::{
+    DeviceBatchRequest, DeviceReportRequest, parse_item, serial_of,
 };
 use crate::handlers::http::body::{BATCH_LIMIT, Body};
 use crate::handlers::http::headers::Verified;

@@ -1,0 +1,195 @@
+//! What is sent about integrations, and how they are answered.
+
+#[expect(unused_imports, reason = "named in the schema: a list without repetition")]
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::handlers::http::body::not_null;
+use crate::model::integrations::{Engine, derive_status, notices};
+use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
+use crate::service::{ChecklistItem, Created};
+
+/// The domain of the Okta org, as the admin pastes it.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "okta_domain": "https://acme-admin.okta.com/admin/dashboard" }))]
+pub struct CreateIntegrationRequest {
+    /// The org's domain or any address of it: `acme.okta.com`, the console's, or a custom domain.
+    #[schema(max_length = 2048)]
+    pub(super) okta_domain: String,
+    /// The platforms that are to be trusted; may be chosen later.
+    #[serde(default)]
+    #[schema(value_type = BTreeSet<Platform>, max_items = 2)]
+    pub(super) selected_platforms: Vec<Platform>,
+}
+
+/// A merge patch (RFC 7396): what is absent stays.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "selected_platforms": ["macos", "ios"] }))]
+pub struct UpdateIntegrationRequest {
+    /// Another domain; after connecting, one of the same org.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(max_length = 2048, nullable = false)]
+    pub(super) okta_domain: Option<String>,
+    /// The platforms that are to be trusted.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Option<BTreeSet<Platform>>, max_items = 2, nullable = false)]
+    pub(super) selected_platforms: Option<Vec<Platform>>,
+}
+
+/// A secret, as far as it may be told.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SecretState {
+    pub set: bool,
+    /// Grows with each secret that is entered, and never goes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<String>,
+}
+
+/// The credentials of the integration, without the secret.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CredentialsResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0oa1b2c3d4e5f6g7h8i9")]
+    pub client_id: Option<String>,
+    pub client_secret: SecretState,
+}
+
+/// An integration.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct IntegrationResponse {
+    pub id: IntegrationId,
+    /// The org's canonical host.
+    #[schema(example = "acme.okta.com")]
+    pub okta_domain: String,
+    /// The custom domain that the org confirmed.
+    #[schema(required, example = "login.acme.example")]
+    pub custom_domain: Option<String>,
+    /// Okta's id of the org.
+    #[schema(example = "00o1a2b3c4d5e6f7g8h9")]
+    pub org_id: String,
+    pub engine: Engine,
+    pub status: Status,
+    pub status_reasons: Vec<StatusReason>,
+    pub selected_platforms: Vec<Platform>,
+    pub credentials: CredentialsResponse,
+    /// Counts changes of the configuration; the same as the `ETag`.
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub created_by: Actor,
+    pub updated_at: DateTime<Utc>,
+    /// Things that went otherwise than asked, or that the admin should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// Something that went otherwise than asked, or that the admin should know. Changes no status.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Notice {
+    /// A stable word.
+    #[schema(example = "sweep_shrunk")]
+    pub code: &'static str,
+    pub since: DateTime<Utc>,
+    /// Stable, for translations.
+    #[schema(example = "notice.custom_domain_not_confirmed")]
+    pub text_id: &'static str,
+    pub text: String,
+    /// What the text names.
+    #[schema(value_type = Object)]
+    pub parameters: serde_json::Value,
+}
+
+impl From<notices::Notice> for Notice {
+    fn from(notice: notices::Notice) -> Self {
+        match notice {
+            notices::Notice::SweepShrunk { since, shown, expected } => Self {
+                code: "sweep_shrunk",
+                since,
+                text_id: "notice.sweep_shrunk",
+                text: format!(
+                    "Okta's list of devices shows {shown} records; the last one that was accepted showed {expected}. \
+                     Nothing was removed. If you deleted devices in Okta, accept the list with \
+                     POST …/sync {{\"accept_shrunk\": true}}; otherwise no action is needed."
+                ),
+                parameters: json!({ "shown": shown, "expected": expected }),
+            },
+            notices::Notice::UsersVanished { since } => Self {
+                code: "users_vanished",
+                since,
+                text_id: "notice.users_vanished",
+                text: "Okta's list of devices shows no users for most of the devices that had some. \
+                       The users stay as they were, and are read again device by device. No action needed."
+                    .to_owned(),
+                parameters: json!({}),
+            },
+        }
+    }
+}
+
+/// What a deletion did, and what is left to do in Okta.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct DeletedResponse {
+    pub deleted: IntegrationId,
+    /// What the admin has left to do by hand, in this order: nothing was called in Okta.
+    pub checklist: Vec<ChecklistItem>,
+}
+
+impl From<IntegrationRecord> for IntegrationResponse {
+    fn from(record: IntegrationRecord) -> Self {
+        let (status, status_reasons) = derive_status(&record, Utc::now());
+        let credentials = credentials_of(&record);
+        let notices = record.notices.into_iter().map(Notice::from).collect();
+        let integration = record.integration;
+        Self {
+            id: integration.id,
+            okta_domain: integration.org.canonical_host,
+            custom_domain: integration.org.custom_host,
+            org_id: integration.org.id,
+            engine: integration.org.engine,
+            status,
+            status_reasons,
+            selected_platforms: integration.selected_platforms,
+            credentials,
+            version: integration.version,
+            created_at: integration.created_at,
+            created_by: integration.created_by,
+            updated_at: integration.updated_at,
+            notices,
+        }
+    }
+}
+
+fn credentials_of(record: &IntegrationRecord) -> CredentialsResponse {
+    let state = record.credentials.clone();
+    CredentialsResponse {
+        client_secret: SecretState {
+            set: state.is_some(),
+            version: state.as_ref().map(|state| state.version),
+            updated_at: state.as_ref().map(|state| state.updated_at),
+            updated_by: state.as_ref().map(|state| state.updated_by.clone()),
+        },
+        client_id: state.map(|state| state.client_id),
+    }
+}
+
+pub(super) fn with_notices(created: Created) -> IntegrationResponse {
+    let dropped = created.dropped_custom_host;
+    let mut response = IntegrationResponse::from(created.record);
+    let since = response.updated_at;
+    response.notices.extend(dropped.map(|host| Notice {
+            code: "custom_domain_dropped",
+            since,
+            text_id: "notice.custom_domain_not_confirmed",
+            text: format!("The org does not name {host} as its custom domain, so it was left out. Add it in Okta under Customizations > Brands > Domains, then enter it again."),
+            parameters: json!({ "host": host }),
+        }));
+    response
+}

@@ -1,0 +1,254 @@
+//! The bodies of `…/scep-challenges` and `…/deployments`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::crypto::reveal;
+use crate::handlers::http::body::not_null;
+use crate::model::{Platform, SerialNumber, Udid};
+use crate::service::{
+    APP_DOMAIN, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, EXTENSION_DATA,
+    EXTENSION_DOMAIN, ManagedAppConfiguration, MintedChallenge, PayloadScope, SINGLE_SIGN_ON_TYPE,
+};
+
+/// The device that it is for.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceRequest {
+    #[schema(schema_with = SerialNumber::schema_with_example)]
+    serial_number: String,
+    #[schema(schema_with = Udid::schema_with_example)]
+    udid: String,
+    /// Macs: the user's name in Okta, so that Okta Verify need not ask for it. Not sent to iPhones.
+    #[serde(default)]
+    #[schema(example = "ada@acme.example", min_length = 1, max_length = 254)]
+    user_principal_name: Option<String>,
+}
+
+/// For which Mac.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D" } }))]
+pub struct ScepChallengeRequest {
+    pub(super) device: DeviceRequest,
+}
+
+/// A one-time challenge.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ScepChallengeResponse {
+    /// For one certificate of this device.
+    challenge: String,
+    scep_url: String,
+    issued_at: DateTime<Utc>,
+    /// Okta Verify has to have used it before this.
+    use_before: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// For which device, which parts, and how.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D", "user_principal_name": "ada@acme.example" },
+    "parts": ["settings"], "options": { "silent_enrollment": true },
+}))]
+pub struct DeploymentRequest {
+    pub(super) device: DeviceRequest,
+    /// All of the platform when it is left out. A Mac has `certificate` and `settings`, an iPhone
+    /// `settings` and `app_configuration`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false, min_items = 1, max_items = 3)]
+    pub(super) parts: Option<Vec<DeploymentPart>>,
+    #[serde(default)]
+    pub(super) options: OptionsRequest,
+}
+
+/// How it is to be rendered.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptionsRequest {
+    /// Macs: for the device or for its user.
+    scope: ScopeRequest,
+    /// The org's own host or its confirmed custom domain; the custom domain when there is one.
+    sign_in_host: Option<String>,
+    /// Macs: enrol the user without asking first. Ignored for iPhones.
+    silent_enrollment: bool,
+    /// Macs: whether diagnostics go to Okta; left to the user when it is left out. Ignored for iPhones.
+    report_diagnostics: Option<bool>,
+    /// Macs: names of integrations with other security products. Ignored for iPhones.
+    #[schema(max_items = 20)]
+    plugins: Vec<String>,
+    /// Merged into both domains; `{serial_number}` and `{udid}` are filled in. The keys that the
+    /// service sets itself are refused (`reserved_key`), and for iPhones those that only Macs have
+    /// (`mac_only_key`).
+    #[schema(value_type = Object, example = json!({ "AssetTag": "{serial_number}" }))]
+    app_config_extra: Map<String, Value>,
+    /// The certificate's common name; `managementAttestation` and the UDID are always in it.
+    #[schema(example = "managementAttestation {udid}", max_length = 256)]
+    subject_template: Option<String>,
+}
+
+/// Where a profile is installed.
+#[derive(Default, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeRequest {
+    #[default]
+    System,
+    User,
+}
+
+/// What one device must be given.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct DeploymentResponse {
+    platform: Platform,
+    /// The device reports it back when all is installed.
+    config_version: i64,
+    /// A certificate that was delivered with an older version than this is due again.
+    certificate_version: i64,
+    profiles: Vec<ProfileResponse>,
+    /// iPhones and iPads: the managed app configuration of Okta Verify, by domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    app_configuration: Option<Map<String, Value>>,
+    /// iPhones and iPads: where each dictionary of settings goes. Left out for Macs, whose settings
+    /// are all inside the profiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    dictionaries: Vec<DictionaryResponse>,
+}
+
+/// A dictionary of settings for Okta Verify, and where it goes.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct DictionaryResponse {
+    /// Where it is in this answer (JSON pointer, RFC 6901): the dictionary itself, or the profile that
+    /// has it inside.
+    #[schema(example = "/app_configuration/com.okta.mobile")]
+    pointer: String,
+    target: DictionaryTarget,
+    /// The bundle identifier of the app or extension that reads it.
+    #[schema(example = "com.okta.mobile")]
+    domain: &'static str,
+    /// In a profile: the type of the payload that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "com.apple.extensiblesso")]
+    payload_type: Option<&'static str>,
+    /// In a profile: its key in that payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ExtensionData")]
+    payload_key: Option<&'static str>,
+}
+
+/// How a dictionary gets onto the device.
+///
+/// `managed_app_configuration`: the MDM sends it as the managed app configuration of `domain`. Both
+/// domains get the same; an MDM that can configure apps only sends it to the app `com.okta.mobile`.
+/// `profile`: it is inside the profile already, and installing the profile is all there is to do.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DictionaryTarget {
+    ManagedAppConfiguration,
+    Profile,
+}
+
+/// A configuration profile.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ProfileResponse {
+    part: DeploymentPart,
+    file_name: String,
+    content_type: &'static str,
+    payload_identifier: String,
+    payload_uuid: Uuid,
+    /// The `.mobileconfig`, base64.
+    content: String,
+    /// A profile with a challenge has to be on the device before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    use_before: Option<DateTime<Utc>>,
+}
+
+impl From<DeviceRequest> for DeviceFields {
+    fn from(request: DeviceRequest) -> Self {
+        let DeviceRequest { serial_number, udid, user_principal_name } = request;
+        Self { serial_number, udid, user_principal_name }
+    }
+}
+
+impl From<OptionsRequest> for DeploymentOptions {
+    fn from(request: OptionsRequest) -> Self {
+        let scope = match request.scope {
+            ScopeRequest::System => PayloadScope::System,
+            ScopeRequest::User => PayloadScope::User,
+        };
+        Self {
+            scope,
+            sign_in_host: request.sign_in_host,
+            silent_enrollment: request.silent_enrollment,
+            report_diagnostics: request.report_diagnostics,
+            plugins: request.plugins,
+            app_config_extra: request.app_config_extra,
+            subject_template: request.subject_template,
+        }
+    }
+}
+
+impl From<MintedChallenge> for ScepChallengeResponse {
+    fn from(minted: MintedChallenge) -> Self {
+        Self {
+            challenge: reveal(&minted.challenge).to_owned(),
+            scep_url: minted.scep_url.to_string(),
+            issued_at: minted.issued_at,
+            use_before: minted.use_before,
+            expires_at: minted.expires_at,
+        }
+    }
+}
+
+impl From<&DeploymentBundle> for DeploymentResponse {
+    fn from(bundle: &DeploymentBundle) -> Self {
+        let profiles = bundle.profiles.iter().map(|profile| ProfileResponse {
+            part: profile.part,
+            file_name: profile.document.file_name.clone(),
+            content_type: profile.document.content_type,
+            payload_identifier: profile.document.payload_identifier.clone(),
+            payload_uuid: profile.document.payload_uuid,
+            content: STANDARD.encode(profile.document.expose_bytes()),
+            use_before: profile.use_before,
+        });
+        Self {
+            platform: bundle.platform,
+            config_version: bundle.config_version,
+            certificate_version: bundle.certificate_version,
+            profiles: profiles.collect(),
+            app_configuration: bundle
+                .app_configuration
+                .as_ref()
+                .map(ManagedAppConfiguration::expose_map),
+            dictionaries: dictionaries(bundle),
+        }
+    }
+}
+
+fn dictionaries(bundle: &DeploymentBundle) -> Vec<DictionaryResponse> {
+    if bundle.platform == Platform::Macos {
+        return Vec::new();
+    }
+    let domains = bundle.app_configuration.iter().flat_map(|_| [APP_DOMAIN, EXTENSION_DOMAIN]);
+    let configurations = domains.map(|domain| DictionaryResponse {
+        pointer: format!("/app_configuration/{domain}"),
+        target: DictionaryTarget::ManagedAppConfiguration,
+        domain,
+        payload_type: None,
+        payload_key: None,
+    });
+    let in_profiles = (0..bundle.profiles.len()).map(|at| DictionaryResponse {
+        pointer: format!("/profiles/{at}"),
+        target: DictionaryTarget::Profile,
+        domain: EXTENSION_DOMAIN,
+        payload_type: Some(SINGLE_SIGN_ON_TYPE),
+        payload_key: Some(EXTENSION_DATA),
+    });
+    configurations.chain(in_profiles).collect()
+}
