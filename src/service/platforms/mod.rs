@@ -2,14 +2,17 @@
 //! says so.
 
 mod catalogue;
+mod challenges;
+mod configured;
 mod deployment_plan;
 mod deployments;
 mod fields;
 mod trial;
 
 pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
+pub use challenges::MintedChallenge;
 pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
-pub use deployments::{DeployedProfile, DeploymentBundle, MintedChallenge};
+pub use deployments::{DeployedProfile, DeploymentBundle};
 pub use fields::PlatformFields;
 pub use trial::Verification;
 

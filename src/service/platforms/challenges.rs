@@ -1,0 +1,121 @@
+//! SCEP challenges: fetched when they are delivered, one per device, and never answered without a row in
+//! the audit.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+
+use crate::model::platforms::ScepValues;
+use crate::model::{Caller, EventKind, IntegrationId, NewEvent, Platform, Scope};
+use crate::okta::ScepChallenge;
+use crate::payload::Device;
+use crate::service::platforms::configured::Configured;
+use crate::service::platforms::deployment_plan::{DeviceFields, parse_device};
+use crate::service::platforms::fields::hosts_of;
+use crate::service::platforms::trial::source_of;
+use crate::service::{Error, Service, within};
+use crate::store::ChallengeClaim;
+use crate::telemetry::chain_of;
+
+/// Okta says 60 minutes; after this a challenge is treated as dead.
+pub(super) const CHALLENGE_USE: TimeDelta = TimeDelta::minutes(57);
+const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(60);
+
+/// A challenge for one device; the only answer beside a deployment that holds a secret.
+#[derive(Debug)]
+pub struct MintedChallenge {
+    pub challenge: SecretString,
+    pub scep_url: Url,
+    pub issued_at: DateTime<Utc>,
+    pub use_before: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Service {
+    /// Fetches a fresh one-time challenge for one Mac.
+    ///
+    /// # Errors
+    /// `Invalid`, `IntegrationNotFound`, `PlatformNotFound`, `Device`, `DeviceChallengeLimit`,
+    /// `ChallengesInFlight`, or `Okta` with why there is none.
+    pub async fn create_scep_challenge(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        device: DeviceFields,
+    ) -> Result<MintedChallenge, Error> {
+        self.require(caller, Scope::OdtDeploy).await?;
+        let device = parse_device(&device)?;
+        let configured = self.open_configured(caller, id, Platform::Macos).await?;
+        self.refuse_other_device(caller, Platform::Macos, &device).await?;
+        let scep = configured.scep()?;
+        let challenge = self.mint(caller, &configured, scep, &device).await?;
+        Ok(minted(challenge, scep.scep_url.clone()))
+    }
+
+    /// Within the limits, one challenge of Okta's, audited. Whatever goes wrong after it was fetched, it
+    /// is dropped: it dies by itself.
+    pub(super) async fn mint(
+        &self,
+        caller: &Caller,
+        configured: &Configured,
+        scep: &ScepValues,
+        device: &Device,
+    ) -> Result<ScepChallenge, Error> {
+        let id = configured.record.integration.id;
+        let claim = self.claim(caller, id, device).await?;
+        let hosts = hosts_of(&configured.record);
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let source = source_of(scep, &configured.secret);
+        let fetched =
+            within(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) }).await;
+        let challenge = match fetched {
+            Ok(challenge) => challenge,
+            Err(error) => {
+                self.note_refusal(caller, id, &configured.state, &error).await;
+                if let Err(error) = self.store.end_challenge(&caller.tenant, id, claim, None).await
+                {
+                    tracing::warn!(
+                        error = chain_of(&error),
+                        "a request for a challenge was not ended and lapses"
+                    );
+                }
+                return Err(error);
+            }
+        };
+        let detail =
+            json!({ "device": { "serial_number": device.serial_number, "udid": device.udid } });
+        let event = NewEvent::by(caller, id, EventKind::ScepChallengeMinted).with(detail);
+        self.store.end_challenge(&caller.tenant, id, claim, Some(event)).await?;
+        Ok(challenge)
+    }
+
+    async fn claim(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        device: &Device,
+    ) -> Result<Uuid, Error> {
+        let serial_number = device.serial_number.to_string();
+        let claim = self.store.claim_challenge(&caller.tenant, id, serial_number).await;
+        match claim.map_err(Error::of_integration(id))? {
+            ChallengeClaim::Claimed(claim) => Ok(claim),
+            ChallengeClaim::DeviceLimit { retry_after } => {
+                Err(Error::DeviceChallengeLimit { retry_after })
+            }
+            ChallengeClaim::InFlightLimit => Err(Error::ChallengesInFlight),
+        }
+    }
+}
+
+fn minted(challenge: ScepChallenge, scep_url: Url) -> MintedChallenge {
+    let issued_at = challenge.issued_at;
+    MintedChallenge {
+        challenge: challenge.value,
+        scep_url,
+        issued_at,
+        use_before: issued_at + CHALLENGE_USE,
+        expires_at: issued_at + CHALLENGE_LIFE,
+    }
+}
