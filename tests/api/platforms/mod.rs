@@ -2,6 +2,7 @@
 //! one step.
 
 mod catalogue;
+mod challenges;
 mod deployments;
 mod rendering;
 

@@ -1,8 +1,39 @@
-//! Configured platforms.
+//! Configured platforms, and what a device is given of them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::answer::Answer;
 use crate::support::world::World;
+
+pub const MAC: &str = "C02ABC123DEF";
+
+pub const MAC_UDID: &str = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D";
+
+pub fn mac() -> Value {
+    json!({ "serial_number": MAC, "udid": MAC_UDID })
+}
+
+pub async fn deploy(world: &World, path: &str, body: &Value) -> Answer {
+    world.ask(Method::POST, path).scopes(&["odt:deploy"]).json(body).send().await
+}
+
+pub fn plist_of(profile: &Value) -> plist::Value {
+    let bytes = STANDARD.decode(profile["content"].as_str().expect("content")).expect("base64");
+    plist::Value::from_reader_xml(bytes.as_slice()).expect("an XML property list")
+}
+
+pub fn payloads(profile: &plist::Value) -> Vec<plist::Dictionary> {
+    let content = profile.as_dictionary().and_then(|root| root.get("PayloadContent"));
+    let payloads = content.and_then(plist::Value::as_array).expect("PayloadContent");
+    payloads.iter().map(|payload| payload.as_dictionary().expect("payload").clone()).collect()
+}
+
+pub fn text<'a>(dictionary: &'a plist::Dictionary, key: &str) -> &'a str {
+    dictionary.get(key).and_then(plist::Value::as_string).unwrap_or_default()
+}
 
 impl World {
     pub fn macos_settings(&self) -> Value {
