@@ -1,7 +1,9 @@
 //! What we read of a verified token.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,6 +15,8 @@ use crate::model::{Actor, Caller, Scope, TenantId};
 #[derive(Deserialize)]
 pub(super) struct Claims {
     iss: String,
+    /// RFC 7519 allows fractions of seconds.
+    exp: f64,
     #[serde(default)]
     sub: Option<String>,
     #[serde(default)]
@@ -34,6 +38,11 @@ enum Words {
 }
 
 impl Words {
+    /// The words of a claim that has no field of its own; `None` if it is neither text nor a list of texts.
+    fn of(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+
     fn scopes(&self) -> BTreeSet<Scope> {
         // A word that is none of ours is another service's scope.
         let scope = |word: &str| word.parse().ok();
@@ -55,12 +64,34 @@ impl Claims {
         let sub = self.sub.clone().or_else(|| self.azp.clone());
         let sub = sub.ok_or_else(|| AuthError::MissingClaim("sub".to_owned()))?;
         let mut scopes = BTreeSet::new();
-        for words in [&self.scope, &self.scp].into_iter().flatten() {
+        let named = config.scope_claim.as_ref().and_then(|claim| self.others.get(claim));
+        let named = named.and_then(Words::of);
+        for words in [&self.scope, &self.scp, &named].into_iter().flatten() {
             scopes.extend(words.scopes());
         }
         let actor =
             Actor { iss: cut(&self.iss), sub: cut(&sub), azp: self.azp.as_deref().map(cut) };
         Ok(Caller { tenant, actor, scopes })
+    }
+
+    /// Refuses a token that is valid for longer than `max`, counted from when it was issued. A token
+    /// that names no such time, or one in the future, counts from now.
+    ///
+    /// # Errors
+    /// [`AuthError::LifetimeTooLong`].
+    pub(super) fn check_lifetime(
+        &self,
+        now: DateTime<Utc>,
+        max: Option<Duration>,
+    ) -> Result<(), AuthError> {
+        let Some(max) = max else { return Ok(()) };
+        #[expect(clippy::cast_precision_loss, reason = "exact until the year 285,000,000")]
+        let now = now.timestamp() as f64;
+        let issued = self.others.get("iat").and_then(Value::as_f64).unwrap_or(now).min(now);
+        if self.exp - issued > max.as_secs_f64() {
+            return Err(AuthError::LifetimeTooLong(max.as_secs()));
+        }
+        Ok(())
     }
 
     fn tenant(&self, claim: &str) -> Result<TenantId, AuthError> {

@@ -9,8 +9,18 @@ pub enum AuthError {
     AlgorithmRefused,
     #[error("the token names no key (`kid`) that the issuer publishes")]
     UnknownKey,
+    #[error(
+        "the token names no key (`kid`), and the issuer does not publish exactly one key without a name"
+    )]
+    NoKeyNamed,
     #[error("the token's signature does not match")]
     BadSignature,
+    /// A header parameter that the issuer marked as critical (RFC 7515 §4.1.11), or a type of token
+    /// that is no access token (RFC 8725 §3.11).
+    #[error("the token's header has a {0} that is not accepted here")]
+    HeaderRefused(&'static str),
+    #[error("the token is valid for longer than {0} seconds, the most that is accepted here")]
+    LifetimeTooLong(u64),
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet")]

@@ -2,25 +2,18 @@
 //! longer fresh, asked for when a token names an unknown key, and never more often than the issuer
 //! can bear. A caller waits for the issuer only when no kept key can answer it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::jwk::JwkSet;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 use url::Url;
 
 use super::error::AuthError;
+use super::verifying_keys::{VerifyingKey, VerifyingKeys};
 use crate::egress::{Egress, EgressRequest, Policy};
-
-/// A key, with the one algorithm that it is good for.
-#[derive(Clone)]
-pub(super) struct VerifyingKey {
-    pub(super) decoding: DecodingKey,
-    pub(super) algorithm: Algorithm,
-}
 
 /// After this the keys are asked for anew, so that a withdrawn key stops being good: with the first
 /// answer after it, since callers do not wait for that answer.
@@ -41,7 +34,7 @@ pub(super) struct Jwks {
 
 #[derive(Default)]
 struct State {
-    keys: HashMap<String, VerifyingKey>,
+    keys: VerifyingKeys,
     read_at: Option<DateTime<Utc>>,
     tried_at: Option<DateTime<Utc>>,
 }
@@ -51,20 +44,30 @@ impl Jwks {
         Self { url, egress, state: Arc::default(), reading: Arc::default() }
     }
 
-    /// The key that the issuer publishes as `kid`.
-    pub(super) async fn key(&self, kid: &str) -> Result<VerifyingKey, AuthError> {
+    /// Returns the key that the issuer publishes as `kid` for `algorithm`; without a `kid`, its only
+    /// key without a name.
+    ///
+    /// # Errors
+    /// [`AuthError::UnknownKey`], [`AuthError::NoKeyNamed`], [`AuthError::AlgorithmRefused`] or
+    /// [`AuthError::KeysUnavailable`].
+    pub(super) async fn key(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<VerifyingKey, AuthError> {
         let now = Utc::now();
-        if let Some(key) = self.kept_key(kid, now) {
+        let unknown = || if kid.is_some() { AuthError::UnknownKey } else { AuthError::NoKeyNamed };
+        if self.has_key(kid, now) {
             self.refresh(now);
-            return Ok(key);
+        } else {
+            self.read_for(kid, now).await;
         }
-        self.read_for(kid, now).await;
         let state = self.state.read().map_err(|_| AuthError::KeysUnavailable)?;
-        match (state.keys.get(kid), state.is_usable(now)) {
-            (Some(key), true) => Ok(key.clone()),
-            (None, true) => Err(AuthError::UnknownKey),
-            (_, false) => Err(AuthError::KeysUnavailable),
+        if !state.is_usable(now) {
+            return Err(AuthError::KeysUnavailable);
         }
+        let keys = state.keys.named(kid).ok_or_else(unknown)?;
+        keys.get(&algorithm).cloned().ok_or(AuthError::AlgorithmRefused)
     }
 
     /// Whether there are keys to verify with. Waits for nobody: where there are none, they are being
@@ -74,9 +77,9 @@ impl Jwks {
         self.state.read().is_ok_and(|state| state.is_usable(now))
     }
 
-    fn kept_key(&self, kid: &str, now: DateTime<Utc>) -> Option<VerifyingKey> {
-        let state = self.state.read().ok()?;
-        state.is_usable(now).then(|| state.keys.get(kid).cloned())?
+    /// True when keys of this name are known and may still be used.
+    fn has_key(&self, kid: Option<&str>, now: DateTime<Utc>) -> bool {
+        self.state.read().is_ok_and(|state| state.is_usable(now) && state.keys.named(kid).is_some())
     }
 
     /// Begins to read the keys when they are not fresh and nobody reads them already.
@@ -92,10 +95,10 @@ impl Jwks {
     }
 
     /// Reads the keys for the sake of one that is not there, and waits for them.
-    async fn read_for(&self, kid: &str, now: DateTime<Utc>) {
+    async fn read_for(&self, kid: Option<&str>, now: DateTime<Utc>) {
         let turn = Arc::clone(&self.reading).lock_owned().await;
         // Somebody else may have read them while this one waited.
-        if self.kept_key(kid, now).is_none() && self.may_ask(now) {
+        if !self.has_key(kid, now) && self.may_ask(now) {
             let _ = self.start_reading(turn).await;
         }
     }
@@ -116,7 +119,7 @@ impl Jwks {
         })
     }
 
-    fn keep(&self, keys: HashMap<String, VerifyingKey>) {
+    fn keep(&self, keys: VerifyingKeys) {
         if let Ok(mut state) = self.state.write() {
             state.keys = keys;
             state.read_at = Some(Utc::now());
@@ -130,14 +133,14 @@ impl Jwks {
         state.tried_at.is_none_or(|tried| now - tried >= pause)
     }
 
-    async fn read_keys(&self) -> Result<HashMap<String, VerifyingKey>, String> {
+    async fn read_keys(&self) -> Result<VerifyingKeys, String> {
         let answer = self.egress.send(Policy::Operator, EgressRequest::get(self.url.clone())).await;
         let answer = answer.map_err(|error| error.to_string())?;
         if answer.status != 200 {
             return Err(format!("the JWKS answered with status {}", answer.status));
         }
         let set: JwkSet = serde_json::from_slice(&answer.body).map_err(|_| "no JWKS".to_owned())?;
-        let keys: HashMap<_, _> = set.keys.iter().filter_map(usable_key).collect();
+        let keys = VerifyingKeys::of(&set);
         // An issuer that publishes nothing is one in trouble: the keys from before are better.
         if keys.is_empty() {
             return Err("a JWKS without a key that can verify a token".to_owned());
@@ -154,36 +157,6 @@ impl State {
     fn is_usable(&self, now: DateTime<Utc>) -> bool {
         self.read_at.is_some_and(|at| now - at < KEPT_FOR)
     }
-}
-
-/// A key that is for signatures and that we know an algorithm for; others are passed over.
-fn usable_key(jwk: &Jwk) -> Option<(String, VerifyingKey)> {
-    if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
-        return None;
-    }
-    let stated = jwk
-        .common
-        .key_algorithm
-        .and_then(|algorithm| algorithm.to_string().parse::<Algorithm>().ok());
-    let algorithm = match (&jwk.algorithm, stated) {
-        (AlgorithmParameters::RSA(_), None) => Algorithm::RS256,
-        (AlgorithmParameters::RSA(_), Some(stated)) if is_rsa(stated) => stated,
-        (AlgorithmParameters::EllipticCurve(curve), _) => match curve.curve {
-            EllipticCurve::P256 => Algorithm::ES256,
-            EllipticCurve::P384 => Algorithm::ES384,
-            _ => return None,
-        },
-        (AlgorithmParameters::OctetKeyPair(_), _) => Algorithm::EdDSA,
-        // A symmetric key in a public document is everybody's key.
-        _ => return None,
-    };
-    let decoding = DecodingKey::from_jwk(jwk).ok()?;
-    Some((jwk.common.key_id.clone()?, VerifyingKey { decoding, algorithm }))
-}
-
-fn is_rsa(algorithm: Algorithm) -> bool {
-    use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
-    matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512)
 }
 
 #[cfg(test)]
@@ -236,30 +209,39 @@ mod tests {
     async fn a_kept_key_answers_at_once_while_the_issuer_hangs() {
         let server = Server::plain(ok(&jwks("k1")));
         let mut jwks = at(server.address);
-        assert!(jwks.key("k1").await.is_ok());
+        assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
         let (hanging, _thread) = silent();
         jwks.url = format!("http://{hanging}/").parse().unwrap();
         age(&jwks, TimeDelta::minutes(6));
         let started = Instant::now();
         for _ in 0..20 {
-            assert!(jwks.key("k1").await.is_ok());
+            assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
             assert!(jwks.has_keys(Utc::now()));
         }
         assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
         age(&jwks, TimeDelta::hours(1));
         assert!(!jwks.has_keys(Utc::now()));
-        assert!(matches!(jwks.key("k1").await, Err(AuthError::KeysUnavailable)));
+        assert!(matches!(
+            jwks.key(Some("k1"), Algorithm::ES256).await,
+            Err(AuthError::KeysUnavailable)
+        ));
     }
 
     #[tokio::test]
     async fn keys_that_are_no_longer_fresh_are_read_behind_the_callers_back() {
         let server = Server::plain_in_turn([ok(&jwks("k1")), ok(&jwks("k2"))]);
         let jwks = at(server.address);
-        assert!(jwks.key("k1").await.is_ok());
+        assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
         age(&jwks, TimeDelta::minutes(6));
-        assert!(jwks.key("k1").await.is_ok(), "the answer is still to come");
-        until(|| jwks.state.read().unwrap().keys.contains_key("k2")).await;
-        assert!(matches!(jwks.key("k1").await, Err(AuthError::UnknownKey)), "withdrawn");
+        assert!(
+            jwks.key(Some("k1"), Algorithm::ES256).await.is_ok(),
+            "the answer is still to come"
+        );
+        until(|| jwks.state.read().unwrap().keys.named(Some("k2")).is_some()).await;
+        assert!(
+            matches!(jwks.key(Some("k1"), Algorithm::ES256).await, Err(AuthError::UnknownKey)),
+            "withdrawn"
+        );
         assert_eq!(server.requests().len(), 2);
     }
 
@@ -269,11 +251,14 @@ mod tests {
         for nothing in [r#"{"keys":[]}"#, symmetric] {
             let server = Server::plain_in_turn([ok(&jwks("k1")), ok(nothing)]);
             let jwks = at(server.address);
-            assert!(jwks.key("k1").await.is_ok());
+            assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
             age(&jwks, TimeDelta::minutes(6));
-            assert!(matches!(jwks.key("k9").await, Err(AuthError::UnknownKey)));
+            assert!(matches!(
+                jwks.key(Some("k9"), Algorithm::ES256).await,
+                Err(AuthError::UnknownKey)
+            ));
             assert_eq!(server.requests().len(), 2);
-            assert!(jwks.key("k1").await.is_ok(), "{nothing}");
+            assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok(), "{nothing}");
         }
     }
 
@@ -281,7 +266,9 @@ mod tests {
     async fn a_caller_that_goes_away_does_not_end_the_reading() {
         let (hanging, _thread) = silent();
         let jwks = at(hanging);
-        let gone = tokio::time::timeout(Duration::from_millis(50), jwks.key("k1")).await;
+        let gone =
+            tokio::time::timeout(Duration::from_millis(50), jwks.key(Some("k1"), Algorithm::ES256))
+                .await;
         assert!(gone.is_err());
         assert!(jwks.reading.try_lock().is_err(), "it is still being read");
         assert!(jwks.state.read().unwrap().tried_at.is_some());

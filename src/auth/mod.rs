@@ -3,10 +3,12 @@
 
 mod claims;
 mod error;
+mod header;
 mod jwks;
+mod verifying_keys;
 
 use chrono::Utc;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use secrecy::ExposeSecret;
 
 use crate::config::{AuthConfig, AuthKeys};
@@ -50,15 +52,15 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError`]; all but [`AuthError::KeysUnavailable`] are the caller's to mend.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
-        let header = decode_header(token).map_err(|_| AuthError::Malformed)?;
+        let header = header::read(token)?;
         let claims = match &self.keys {
             Keys::SharedSecret(key) => self.verify(token, key, Algorithm::HS256)?,
             Keys::Jwks(jwks) => {
-                let kid = header.kid.as_deref().ok_or(AuthError::UnknownKey)?;
-                let key = jwks.key(kid).await?;
+                let key = jwks.key(header.kid.as_deref(), header.algorithm).await?;
                 self.verify(token, &key.decoding, key.algorithm)?
             }
         };
+        claims.check_lifetime(Utc::now(), self.config.max_lifetime)?;
         claims.into_caller(&self.config)
     }
 

@@ -105,9 +105,8 @@ impl Config {
     reason = "the outer one says whether it could be read, the inner one `off`"
 )]
 fn metrics_listen(reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
-    reader.parsed("ODT_METRICS_LISTEN", "an address and port, or `off`", |text| match text {
-        "off" => Some(None),
-        address => address.parse().ok().map(Some),
+    reader.parsed("ODT_METRICS_LISTEN", "an address and port, or `off`", |text| {
+        off_or(text, |address| address.parse().ok())
     })
 }
 
@@ -183,11 +182,19 @@ fn auth(reader: &mut Reader<'_>) -> Option<AuthConfig> {
     let issuer = reader.required("ODT_JWT_ISSUER", issuer);
     let audience = reader.text("ODT_JWT_AUDIENCE");
     let tenant_claim = reader.text("ODT_JWT_TENANT_CLAIM");
+    let scope_claim = reader.text("ODT_JWT_SCOPE_CLAIM");
+    let max_lifetime = reader.parsed(
+        "ODT_JWT_MAX_LIFETIME_SECONDS",
+        "`off` or a number of seconds from 60 to 31536000",
+        |text| off_or(text, |text| in_range(text, 60, 31_536_000).map(Duration::from_secs)),
+    );
     Some(AuthConfig {
         keys: keys?,
         issuer: issuer?,
         audience: audience?,
         tenant_claim: tenant_claim?,
+        scope_claim,
+        max_lifetime: max_lifetime?,
     })
 }
 
@@ -315,10 +322,7 @@ fn trust(reader: &mut Reader<'_>) -> Option<TrustConfig> {
     let last_seen_within = reader.parsed(
         "ODT_TRUST_LAST_SEEN_WITHIN",
         "`off` or a number of seconds, 3600 to 31536000",
-        |text| match text {
-            "off" => Some(None),
-            _ => text.parse().ok().filter(|n| (3_600..=31_536_000).contains(n)).map(Some),
-        },
+        |text| off_or(text, |text| in_range(text, 3_600, 31_536_000).map(Duration::from_secs)),
     );
     Some(TrustConfig {
         fresh_for: fresh_for?,
@@ -326,7 +330,7 @@ fn trust(reader: &mut Reader<'_>) -> Option<TrustConfig> {
         require_inventory: require_inventory?,
         user_policy: user_policy?,
         ios_single_install: ios_single_install?,
-        last_seen_within: last_seen_within?.map(Duration::from_secs),
+        last_seen_within: last_seen_within?,
     })
 }
 
@@ -346,6 +350,15 @@ fn url(reader: &mut Reader<'_>, name: &str) -> Option<Url> {
             .ok()
             .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
     })
+}
+
+/// Reads a value that `off` switches off.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether it could be read, the inner one `off`"
+)]
+fn off_or<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text == "off" { Some(None) } else { parse(text).map(Some) }
 }
 
 fn in_range(text: &str, least: u64, most: u64) -> Option<u64> {

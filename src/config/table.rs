@@ -79,6 +79,16 @@ pub static SETTINGS: &[Setting] = &[
     setting("ODT_JWT_AUDIENCE", Some("okta-device-trust"), "the `aud` that tokens must have"),
     setting("ODT_JWT_TENANT_CLAIM", Some("tenant_id"), "the claim that names the tenant"),
     setting(
+        "ODT_JWT_SCOPE_CLAIM",
+        None,
+        "claim that holds scopes beside `scope` and `scp`, such as `roles` for app-only tokens of Entra ID",
+    ),
+    setting(
+        "ODT_JWT_MAX_LIFETIME_SECONDS",
+        Some("off"),
+        "tokens that are valid for longer are refused, 60 to 31536000; `off` for no limit",
+    ),
+    setting(
         "ODT_OKTA_SUFFIXES",
         Some("okta.com,oktapreview.com,okta-emea.com,okta-gov.com,okta.mil"),
         "suffixes of Okta's own org hosts",

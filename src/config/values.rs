@@ -44,6 +44,10 @@ pub struct AuthConfig {
     pub issuer: String,
     pub audience: String,
     pub tenant_claim: String,
+    /// The claim that scopes are read from as well, beside `scope` and `scp`.
+    pub scope_claim: Option<String>,
+    /// Tokens that are valid for longer are refused; `None` for no limit.
+    pub max_lifetime: Option<Duration>,
 }
 
 /// Where the keys of the tokens come from; one of the two, never both.

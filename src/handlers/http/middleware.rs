@@ -7,7 +7,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
@@ -122,14 +122,19 @@ pub async fn authenticate(
 }
 
 async fn find_caller(request: &ServiceRequest) -> Result<Caller, Problem> {
-    let token = bearer(request).ok_or_else(Problem::token_missing)?;
+    let headers = request.headers();
+    // A proxy in front may have checked the other one.
+    if headers.get_all(AUTHORIZATION).count() > 1 {
+        return Err(Problem::malformed("Send the header Authorization once."));
+    }
+    let token = bearer(headers).ok_or_else(Problem::token_missing)?;
     let state = request.app_data::<web::Data<State>>().ok_or_else(Problem::token_missing)?;
     state.authenticator.authenticate(token).await.map_err(|error| Problem::token_refused(&error))
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme's case does not matter.
-fn bearer(request: &ServiceRequest) -> Option<&str> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use jsonwebtoken::Algorithm;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::tokens::{Claims, Flaw, JwksServer, KeyKind, ScopeForm, TokenIssuer};
 
 use crate::support::world::{EVERY_SCOPE, INTEGRATIONS, ISSUER_KEYS, World};
@@ -179,4 +180,137 @@ async fn a_rotated_key_is_learnt_and_the_withdrawn_one_refused() {
     tokio::time::sleep(Duration::from_millis(10_500)).await;
     ask(&issuer.sign(&claims())).await.expect(200);
     ask(&old).await.expect_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_header_with_a_critical_parameter_or_another_type_is_refused() {
+    let world = World::start().await;
+    let ask = async |token: String| world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+    let with_type = |typ: Option<&str>| {
+        ISSUER_KEYS.0.sign_with_header(&claims(), |header| header.typ = typ.map(str::to_owned))
+    };
+    for typ in [None, Some("JWT"), Some("at+jwt"), Some("application/at+jwt")] {
+        assert_eq!(ask(with_type(typ)).await.status, 200, "{typ:?}");
+    }
+    for typ in ["logout+jwt", "secevent+jwt", "dpop+jwt"] {
+        let problem = ask(with_type(Some(typ))).await.expect_problem(401, "unauthorized");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("`typ`")));
+    }
+    let critical = ISSUER_KEYS.0.sign_with_header(&claims(), |header| {
+        header.crit = Some(vec!["b64".to_owned()]);
+        header.extras.insert("b64", true);
+    });
+    let problem = ask(critical).await.expect_problem(401, "unauthorized");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("`crit`")));
+}
+
+#[tokio::test]
+async fn tokens_that_are_valid_for_too_long_are_refused() {
+    let world = World::build().setting("ODT_JWT_MAX_LIFETIME_SECONDS", "3600").start().await;
+    let now = chrono::Utc::now().timestamp();
+    for (claims, status) in [
+        (claims(), 200),
+        (claims().expires_in(3_700), 401),
+        // Issued long ago, and of no such time: what counts is what is left.
+        (claims().claim("iat", now - 7_200), 401),
+        (claims().claim("iat", Value::Null), 200),
+        (claims().claim("iat", Value::Null).expires_in(3_700), 401),
+        // A time in the future does not shorten a token's life.
+        (claims().claim("iat", now + 86_400).expires_in(90_000), 401),
+    ] {
+        let answer =
+            world.ask(Method::GET, INTEGRATIONS).token(&ISSUER_KEYS.0.sign(&claims)).send().await;
+        assert_eq!(answer.status, status, "{claims:?} {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn scopes_are_also_read_from_the_claim_that_the_operator_names() {
+    let world = World::build().setting("ODT_JWT_SCOPE_CLAIM", "roles").start().await;
+    let other = World::start().await;
+    let bare = || Claims::new("daemon").tenant("t");
+    for roles in [json!(["odt:read", "User.Read"]), json!("odt:read other")] {
+        let token = ISSUER_KEYS.0.sign(&bare().claim("roles", roles));
+        world.ask(Method::GET, INTEGRATIONS).token(&token).send().await.expect(200);
+        let unset = other.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+        unset.expect_problem(403, "scope_missing");
+    }
+    for odd in [json!(7), json!({ "odt:read": true }), json!([["odt:read"]])] {
+        let token = ISSUER_KEYS.0.sign(&bare().claim("roles", odd));
+        let answer = world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+        answer.expect_problem(403, "scope_missing");
+    }
+    // Those in `scope` count as before.
+    let token = ISSUER_KEYS.0.sign(&claims().claim("roles", json!(["other"])));
+    world.ask(Method::GET, INTEGRATIONS).token(&token).send().await.expect(200);
+}
+
+#[tokio::test]
+async fn two_authorization_headers_are_refused_before_either_is_looked_at() {
+    let world = World::start().await;
+    let good = format!("Bearer {}", ISSUER_KEYS.0.sign(&claims()));
+    for (first, second) in [(good.as_str(), "Bearer x"), ("Basic YTpi", &good), (&good, &good)] {
+        let ask = world.ask(Method::GET, INTEGRATIONS).header("authorization", first);
+        let answer = ask.header("authorization", second).send().await;
+        answer.expect_problem(400, "malformed_request");
+    }
+}
+
+/// A world whose issuer publishes `keys`.
+async fn world_of_keys(issuer: &TokenIssuer, keys: Vec<Value>) -> (World, JwksServer) {
+    let jwks = JwksServer::start(issuer).expect("JWKS server");
+    jwks.set_body(json!({ "keys": keys }).to_string());
+    (World::build().setting("ODT_JWT_JWKS_URL", jwks.url()).start().await, jwks)
+}
+
+fn with(key: &Value, field: &str, value: Value) -> Value {
+    let mut key = key.clone();
+    key[field] = value;
+    key
+}
+
+fn without_kid(key: &Value) -> Value {
+    let mut key = key.clone();
+    key.as_object_mut().expect("a key").remove("kid");
+    key
+}
+
+#[tokio::test]
+async fn one_key_id_may_have_several_algorithms_and_each_key_is_good_for_its_own() {
+    let issuer = TokenIssuer::new("https://mdm.example.com", "okta-device-trust");
+    let key = issuer.jwks()["keys"][0].clone();
+    let keys = ["RS256", "RS512", "PS256"].map(|alg| with(&key, "alg", json!(alg)));
+    let (world, _jwks) = world_of_keys(&issuer, keys.to_vec()).await;
+    for (algorithm, status) in [
+        (Algorithm::RS256, 200),
+        (Algorithm::RS512, 200),
+        (Algorithm::PS256, 200),
+        (Algorithm::RS384, 401),
+    ] {
+        let token = issuer.sign_with_header(&claims(), |header| header.alg = algorithm);
+        let answer = world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
+        assert_eq!(answer.status, status, "{algorithm:?} {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_single_key_without_kid_verifies_tokens_without_kid() {
+    let issuer =
+        TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
+    let named = issuer.jwks()["keys"][0].clone();
+    let key = without_kid(&named);
+    let (world, _jwks) = world_of_keys(&issuer, vec![key.clone()]).await;
+    let bare = issuer.sign_flawed(&claims(), Flaw::NoKid);
+    world.ask(Method::GET, INTEGRATIONS).token(&bare).send().await.expect(200);
+    let unknown = world.ask(Method::GET, INTEGRATIONS).token(&issuer.sign(&claims())).send().await;
+    unknown.expect_problem(401, "unauthorized");
+
+    // Of two, nobody can tell which one is meant.
+    let stranger =
+        TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
+    let other = without_kid(&stranger.jwks()["keys"][0]);
+    let (world, _jwks) = world_of_keys(&issuer, vec![key, other, named]).await;
+    let answer = world.ask(Method::GET, INTEGRATIONS).token(&bare).send().await;
+    let problem = answer.expect_problem(401, "unauthorized");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("kid")), "{problem}");
 }
