@@ -66,6 +66,12 @@ fn api_refusal(answer: &EgressResponse) -> OktaError {
             OktaError::InsufficientScope { scope: challenge.scope }
         }
         (404, "E0000007", _) => OktaError::NotFound,
+        // So Okta answers at every address of the org when a network zone blocks the caller, and so do
+        // proxies in between: it says nothing of the client.
+        (403, "", None) => OktaError::bad_answer(
+            "status 403 without an error code of Okta's; a network zone of the org, or a proxy, may \
+             block this service's address",
+        ),
         (_, "", _) => {
             OktaError::bad_answer(format!("status {status} without an error code of Okta's"))
         }
@@ -81,13 +87,23 @@ fn token_refusal(answer: &EgressResponse) -> OktaError {
         (_, "") if answer.headers.contains_key("dpop-nonce") => OktaError::DpopRequired,
         // Some refusals of the token path come in the shape of the API.
         (_, "") => api_refusal(answer),
-        (_, "invalid_client") => OktaError::InvalidClient,
+        (_, "invalid_client") => invalid_client(&body.error_description),
         (_, "invalid_scope") => OktaError::InvalidScope,
         (_, "consent_required") => OktaError::ConsentRequired,
         (_, "invalid_dpop_proof" | "use_dpop_nonce") => OktaError::DpopRequired,
         (_, "temporarily_unavailable") => OktaError::TemporarilyUnavailable,
         (403, "access_denied") if zone => OktaError::NetworkZoneBlocked,
         (_, error) => OktaError::refused(status, error, &body.error_description),
+    }
+}
+
+/// Okta says of a client that has to sign in with a key that it is invalid, however right its secret is.
+fn invalid_client(description: &str) -> OktaError {
+    let message = clean(description);
+    if description.to_ascii_lowercase().contains("private_key_jwt") {
+        OktaError::WrongClientType { message }
+    } else {
+        OktaError::InvalidClient { message }
     }
 }
 
@@ -224,7 +240,7 @@ mod tests {
     fn each_token_refusal_has_its_own_error() {
         assert!(matches!(
             token_error(401, &oauth("invalid_client", "x")),
-            OktaError::InvalidClient
+            OktaError::InvalidClient { message } if message == "x"
         ));
         assert!(matches!(token_error(400, &oauth("invalid_scope", "x")), OktaError::InvalidScope));
         assert!(matches!(
@@ -253,6 +269,27 @@ mod tests {
         ));
         assert!(matches!(token_error(401, "<html>sign in</html>"), OktaError::BadAnswer { .. }));
         assert!(matches!(token_error(404, ""), OktaError::BadAnswer { .. }));
+    }
+
+    #[test]
+    fn a_client_that_has_to_sign_in_with_a_key_is_told_apart_by_the_description() {
+        for status in [400, 401] {
+            let text =
+                "Client must use 'Private_Key_JWT' as\\u202e token_endpoint_auth_method.\\u0007";
+            let error = token_error(status, &oauth("invalid_client", text));
+            let OktaError::WrongClientType { message } = &error else { panic!("{error:?}") };
+            assert_eq!(message, "Client must use 'Private_Key_JWT' as token_endpoint_auth_method.");
+            assert_eq!((error.code(), error.is_refusal()), ("wrong_client_type", true));
+        }
+    }
+
+    #[test]
+    fn words_of_oktas_that_quote_the_secret_are_dropped() {
+        let quoting = token_error(401, &oauth("invalid_client", "canary-secret is wrong"));
+        assert!(quoting.message().is_some());
+        assert_eq!(quoting.without(&"canary-secret".into()).message(), None);
+        let other = token_error(401, &oauth("invalid_client", "it is wrong"));
+        assert_eq!(other.without(&"canary-secret".into()).message(), Some("it is wrong"));
     }
 
     #[test]

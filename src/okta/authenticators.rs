@@ -1,4 +1,8 @@
-//! Reads which authenticators the org has: how `FastPass` shows itself (facts §4). Judges nothing.
+//! Reads which authenticators the org has: how `FastPass` shows itself. Judges nothing.
+//!
+//! Okta shows it in one of two forms: as the method `signed_nonce` of the authenticator `okta_verify`,
+//! or, in an org that has split Okta Verify ("Flexible Okta Verify", 2026.08), as the authenticator
+//! `okta_verify_fastpass` beside a legacy `okta_verify`.
 
 use serde::Deserialize;
 
@@ -8,6 +12,9 @@ use super::{AccessToken, OktaClient, OktaError, OrgAddress};
 
 /// The key of the authenticator that is Okta Verify.
 pub const OKTA_VERIFY: &str = "okta_verify";
+
+/// The key of the authenticator that is `FastPass` in an org that has split Okta Verify.
+pub const OKTA_VERIFY_FASTPASS: &str = "okta_verify_fastpass";
 
 /// The method of Okta Verify that is `FastPass`.
 pub const SIGNED_NONCE: &str = "signed_nonce";
@@ -51,20 +58,37 @@ impl AuthenticatorMethod {
     }
 }
 
-/// What Okta shows of `FastPass`: the status of Okta Verify and of its method `signed_nonce`; `None`
-/// where there is none.
+/// What Okta shows of `FastPass`: the status of Okta Verify, of its method `signed_nonce` and of the
+/// authenticator `okta_verify_fastpass`; `None` where there is none, or where it was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FastPass {
     pub okta_verify: Option<String>,
     pub signed_nonce: Option<String>,
+    pub okta_verify_fastpass: Option<String>,
 }
 
 impl FastPass {
-    /// Both are `ACTIVE` (facts §4).
+    /// Returns true when either form is `ACTIVE`.
     #[must_use]
     pub fn is_on(&self) -> bool {
         let active = |status: &Option<String>| status.as_deref() == Some(ACTIVE);
-        active(&self.okta_verify) && active(&self.signed_nonce)
+        active(&self.okta_verify_fastpass)
+            || (active(&self.okta_verify) && active(&self.signed_nonce))
+    }
+}
+
+/// The authenticators by which an org shows `FastPass`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OktaVerify {
+    /// The authenticator `okta_verify`, which has the methods.
+    pub whole: Option<Authenticator>,
+    /// The authenticator `okta_verify_fastpass`.
+    pub fastpass: Option<Authenticator>,
+}
+
+impl OktaVerify {
+    fn has_active_fastpass(&self) -> bool {
+        self.fastpass.as_ref().is_some_and(Authenticator::is_active)
     }
 }
 
@@ -77,7 +101,8 @@ struct OktaAuthenticator {
 }
 
 impl OktaClient {
-    /// The state of `FastPass`, in one request or two: without Okta Verify there are no methods.
+    /// The state of `FastPass`, in one request or two: the methods of Okta Verify are asked for only
+    /// where they decide.
     ///
     /// # Errors
     /// Okta's refusal, such as `InsufficientScope`.
@@ -86,19 +111,25 @@ impl OktaClient {
         org: &OrgAddress,
         token: &AccessToken,
     ) -> Result<FastPass, OktaError> {
-        let Some(verify) = self.find_okta_verify(org, token).await? else {
-            return Ok(FastPass::default());
+        let found = self.find_okta_verify(org, token).await?;
+        let decided = found.has_active_fastpass();
+        let mut shown = FastPass {
+            okta_verify_fastpass: found.fastpass.map(|fastpass| fastpass.status),
+            ..FastPass::default()
         };
-        let methods = self.list_authenticator_methods(org, token, &verify.id).await?;
-        let signed_nonce = methods.into_iter().find(|method| method.method_type == SIGNED_NONCE);
-        Ok(FastPass {
-            okta_verify: Some(verify.status),
-            signed_nonce: signed_nonce.map(|m| m.status),
-        })
+        let Some(verify) = found.whole else { return Ok(shown) };
+        shown.okta_verify = Some(verify.status);
+        if !decided {
+            let methods = self.list_authenticator_methods(org, token, &verify.id).await?;
+            let method = methods.into_iter().find(|method| method.method_type == SIGNED_NONCE);
+            shown.signed_nonce = method.map(|method| method.status);
+        }
+        Ok(shown)
     }
 
-    /// The org's Okta Verify, if it has one. Stops at the page that shows it; without retries the
-    /// first page has to show it, and `BadAnswer` says that there were more.
+    /// The org's Okta Verify in both forms. Reads all pages unless one shows that `FastPass` is on;
+    /// without retries the first page has to show one of the two, and `BadAnswer` says that there were
+    /// more.
     ///
     /// # Errors
     /// Okta's refusal, such as `InsufficientScope`.
@@ -106,22 +137,24 @@ impl OktaClient {
         &self,
         org: &OrgAddress,
         token: &AccessToken,
-    ) -> Result<Option<Authenticator>, OktaError> {
+    ) -> Result<OktaVerify, OktaError> {
         let mut next = Some(url_of(org.host(), PATH)?);
-        // A connect has four requests in all (contract §2), and this is the third.
+        let mut found = OktaVerify::default();
+        // A connect has four requests in all, and this is the third.
         let most_pages = if self.retries { MOST_PAGES } else { 1 };
         for _ in 0..most_pages {
-            let Some(url) = next else { return Ok(None) };
+            let Some(url) = next.take() else { break };
             let page = self.get_page(org, token, url).await?;
-            if let Some(found) = okta_verify(page.items)? {
-                return Ok(Some(found));
+            read_okta_verify(page.items, &mut found)?;
+            if found.has_active_fastpass() {
+                return Ok(found);
             }
             next = page.next;
         }
-        match next {
-            None => Ok(None),
-            Some(_) => Err(OktaError::bad_answer("a list of authenticators that goes on")),
+        if next.is_some() && found == OktaVerify::default() {
+            return Err(OktaError::bad_answer("a list of authenticators that goes on"));
         }
+        Ok(found)
     }
 
     /// The methods of an authenticator.
@@ -147,15 +180,22 @@ impl OktaClient {
     }
 }
 
-fn okta_verify(items: Vec<OktaAuthenticator>) -> Result<Option<Authenticator>, OktaError> {
-    let found = items.into_iter().find(|item| item.key.as_deref() == Some(OKTA_VERIFY));
-    match found {
-        None => Ok(None),
-        Some(OktaAuthenticator { id: Some(id), status: Some(status), .. }) if is_okta_id(&id) => {
-            Ok(Some(Authenticator { id, status: clean_name(&status) }))
-        }
-        Some(_) => Err(OktaError::bad_answer("an authenticator without id or status")),
+fn read_okta_verify(
+    items: Vec<OktaAuthenticator>,
+    found: &mut OktaVerify,
+) -> Result<(), OktaError> {
+    for item in items {
+        let place = match item.key.as_deref() {
+            Some(OKTA_VERIFY) => &mut found.whole,
+            Some(OKTA_VERIFY_FASTPASS) => &mut found.fastpass,
+            _ => continue,
+        };
+        let (Some(id), Some(status)) = (item.id.filter(|id| is_okta_id(id)), item.status) else {
+            return Err(OktaError::bad_answer("an authenticator without id or status"));
+        };
+        *place = Some(Authenticator { id, status: clean_name(&status) });
     }
+    Ok(())
 }
 
 /// What may stand in a path: an id that Okta gave, and nothing that changes the path.
@@ -168,34 +208,57 @@ fn is_okta_id(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn find(body: &str) -> Result<Option<Authenticator>, OktaError> {
-        okta_verify(serde_json::from_str(body).unwrap())
+    fn find(body: &str) -> Result<OktaVerify, OktaError> {
+        let mut found = OktaVerify::default();
+        read_okta_verify(serde_json::from_str(body).unwrap(), &mut found).map(|()| found)
     }
 
     #[test]
     fn okta_verify_is_found_by_its_key_and_not_by_its_name() {
         let body = r#"[{"key":"duo","id":"aut1","status":"ACTIVE","name":"Okta Verify"},{"type":"app"},
             {"key":"okta_verify","id":"aut2","status":"INACTIVE","name":"Renamed","settings":{}}]"#;
-        let found = find(body).unwrap().unwrap();
-        assert_eq!((found.id.as_str(), found.is_active()), ("aut2", false));
-        assert_eq!(find("[]").unwrap(), None);
+        let found = find(body).unwrap();
+        let verify = found.whole.unwrap();
+        assert_eq!((verify.id.as_str(), verify.is_active()), ("aut2", false));
+        assert_eq!(found.fastpass, None);
+        assert_eq!(find("[]").unwrap(), OktaVerify::default());
     }
 
     #[test]
-    fn fastpass_is_on_only_when_both_parts_are_active() {
-        let state = |verify: &str, nonce: Option<&str>| FastPass {
+    fn fastpass_is_on_when_both_parts_of_okta_verify_are_active_or_its_own_authenticator_is() {
+        let state = |verify: &str, nonce: Option<&str>, own: Option<&str>| FastPass {
             okta_verify: Some(verify.to_owned()),
             signed_nonce: nonce.map(str::to_owned),
+            okta_verify_fastpass: own.map(str::to_owned),
         };
-        assert!(state("ACTIVE", Some("ACTIVE")).is_on());
+        for on in [
+            state("ACTIVE", Some("ACTIVE"), None),
+            state("ACTIVE", Some("ACTIVE"), Some("INACTIVE")),
+            state("INACTIVE", None, Some("ACTIVE")),
+            FastPass { okta_verify_fastpass: Some("ACTIVE".to_owned()), ..FastPass::default() },
+        ] {
+            assert!(on.is_on(), "{on:?}");
+        }
         for off in [
-            state("ACTIVE", Some("INACTIVE")),
-            state("INACTIVE", Some("ACTIVE")),
-            state("ACTIVE", None),
+            state("ACTIVE", Some("INACTIVE"), None),
+            state("INACTIVE", Some("ACTIVE"), None),
+            state("ACTIVE", None, Some("INACTIVE")),
             FastPass::default(),
         ] {
             assert!(!off.is_on(), "{off:?}");
         }
+    }
+
+    #[test]
+    fn a_split_okta_verify_is_found_in_parts() {
+        let body = r#"[{"key":"okta_verify_totp","id":"aut1","status":"ACTIVE"},
+            {"key":"okta_verify_push","id":"aut2","status":"ACTIVE"},
+            {"key":"okta_verify_fastpass","id":"aut3","status":"ACTIVE"},
+            {"key":"okta_verify","id":"aut4","status":"INACTIVE"}]"#;
+        let found = find(body).unwrap();
+        assert!(found.has_active_fastpass());
+        assert_eq!(found.fastpass.unwrap().id, "aut3");
+        assert_eq!(found.whole.unwrap().id, "aut4");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct OktaSettings {
     pub early_refresh: Duration,
     /// The most tokens that are kept. Default 10,000.
     pub cached_tokens: u64,
+    /// How old a token has to be to be replaced because it lacks a scope. Default 30 seconds.
+    pub poor_token_age: Duration,
 }
 
 impl Default for OktaSettings {
@@ -37,6 +39,7 @@ impl Default for OktaSettings {
             read_scopes: READ_SCOPES.map(str::to_owned).to_vec(),
             early_refresh: Duration::from_mins(5),
             cached_tokens: 10_000,
+            poor_token_age: Duration::from_secs(30),
         }
     }
 }

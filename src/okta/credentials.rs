@@ -111,6 +111,10 @@ impl AccessToken {
         now < self.0.since + useful
     }
 
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.0.since)
+    }
+
     /// True for clones of one token.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::egress::EgressError;
 
 /// The longest text of Okta's that is kept, in characters.
@@ -31,7 +33,11 @@ pub enum OktaError {
     RateLimited { retry_after: Duration },
     /// Wrong id or secret, or a client that was revoked: Okta does not tell them apart.
     #[error("okta refused the client id or the client secret")]
-    InvalidClient,
+    InvalidClient { message: String },
+    /// `invalid_client` for a client that has to sign in with a key (`private_key_jwt`): a customer's
+    /// own service app, whose secret is never accepted.
+    #[error("okta accepts no client secret from this kind of client")]
+    WrongClientType { message: String },
     /// Scopes that were asked for and not granted.
     #[error("scopes were not granted: {}", .0.join(" "))]
     MissingScopes(Vec<String>),
@@ -44,8 +50,8 @@ pub enum OktaError {
     /// The client is set to demand proof of possession (RFC 9449), which this client does not send.
     #[error("the client demands DPoP")]
     DpopRequired,
-    /// The client may be used from named network zones only.
-    #[error("the request came from outside the client's permitted network zones")]
+    /// The client may be used from named network zones only, or a zone blocks this service's address.
+    #[error("okta does not admit requests from this address")]
     NetworkZoneBlocked,
     #[error("okta's token service is temporarily unavailable")]
     TemporarilyUnavailable,
@@ -70,7 +76,7 @@ pub enum OktaError {
     /// Any other refusal, in Okta's own words.
     #[error("okta refused with status {status} {error_code}: {summary}")]
     Refused { status: u16, error_code: String, summary: String },
-    /// 401 or 403 where a challenge was asked for; 401 is said of a wrong user name, too.
+    /// 401 where a challenge was asked for, also for a wrong user name.
     #[error("okta refused the SCEP user name or password")]
     ScepCredentialsRefused,
     /// Something answers there, but not what the URL is for.
@@ -143,6 +149,31 @@ impl OktaError {
         Self::BadAnswer { what: what.into() }
     }
 
+    /// Okta's own words about the refusal, already sanitised.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let message = match self {
+            Self::InvalidClient { message } | Self::WrongClientType { message } => message,
+            Self::Refused { summary, .. } => summary,
+            _ => return None,
+        };
+        (!message.is_empty()).then_some(message)
+    }
+
+    /// Drops Okta's words where they quote `secret`: they are logged and answered.
+    pub(super) fn without(mut self, secret: &SecretString) -> Self {
+        let (Self::InvalidClient { message: text }
+        | Self::WrongClientType { message: text }
+        | Self::Refused { summary: text, .. }) = &mut self
+        else {
+            return self;
+        };
+        if text.contains(secret.expose_secret()) {
+            text.clear();
+        }
+        self
+    }
+
     /// A refusal that has no variant of its own.
     pub(super) fn refused(status: u16, error_code: &str, summary: &str) -> Self {
         Self::Refused { status, error_code: clean(error_code), summary: clean(summary) }
@@ -168,7 +199,8 @@ impl From<EgressError> for OktaError {
     }
 }
 
-/// Okta's words, fit for a log line: no control characters, at most 200 characters.
+/// Okta's words, fit for a log line and an answer: at most 200 characters, without control characters
+/// and those that hide or reorder others.
 pub(super) fn clean(text: &str) -> String {
     clean_to(MAX_TEXT_LEN, text)
 }
@@ -179,5 +211,10 @@ pub(super) fn clean_name(text: &str) -> String {
 }
 
 fn clean_to(most: usize, text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(most).collect()
+    text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(most).collect()
+}
+
+/// Zero-width characters and marks of direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

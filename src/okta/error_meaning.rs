@@ -47,7 +47,8 @@ impl OktaError {
             Self::OrgNotFound { .. } => "org_not_found",
             Self::Unreachable { .. } | Self::TemporarilyUnavailable => "okta_unreachable",
             Self::RateLimited { .. } => "okta_rate_limited",
-            Self::InvalidClient => "invalid_client",
+            Self::InvalidClient { .. } => "invalid_client",
+            Self::WrongClientType { .. } => "wrong_client_type",
             // However Okta says it, the same is to be done: grant the scopes.
             Self::MissingScopes(_)
             | Self::ConsentRequired

@@ -25,7 +25,10 @@ mod token;
 mod token_cache;
 mod transport;
 
-pub use authenticators::{Authenticator, AuthenticatorMethod, FastPass, OKTA_VERIFY, SIGNED_NONCE};
+pub use authenticators::{
+    Authenticator, AuthenticatorMethod, FastPass, OKTA_VERIFY, OKTA_VERIFY_FASTPASS, OktaVerify,
+    SIGNED_NONCE,
+};
 pub use client::{OktaClient, OktaSettings, READ_SCOPES, REQUIRED_SCOPES};
 pub use credentials::{AccessToken, ClientCredentials, OrgAddress, ProvedGrant, TokenKey};
 pub use devices::{Answered, DeviceList, DevicesPage};

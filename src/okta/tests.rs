@@ -34,6 +34,10 @@ fn org(id: &str, canonical: &str, alternate: Option<&str>) -> String {
 
 /// A client that finds these hosts at these servers.
 pub(super) fn client(servers: &[(&str, &Server)]) -> OktaClient {
+    client_with(servers, OktaSettings::default())
+}
+
+fn client_with(servers: &[(&str, &Server)], okta: OktaSettings) -> OktaClient {
     let settings = EgressSettings {
         extra_root_ca_pem: Some(
             servers.iter().flat_map(|(_, server)| server.root_pem.clone()).collect(),
@@ -44,7 +48,7 @@ pub(super) fn client(servers: &[(&str, &Server)]) -> OktaClient {
             .collect::<BTreeMap<_, _>>(),
         ..EgressSettings::default()
     };
-    OktaClient::new(Egress::new(settings).unwrap(), OktaSettings::default())
+    OktaClient::new(Egress::new(settings).unwrap(), okta)
 }
 
 async fn discover(pasted: &str, servers: &[(&str, &Server)]) -> Result<DiscoveredOrg, OktaError> {
@@ -165,7 +169,7 @@ async fn a_token_that_dies_is_replaced_once() {
         async move { client.find_okta_verify(&org, &token).await }
     };
     let found = client.with_token(&key, &org, &credentials, find).await.unwrap();
-    assert_eq!(found.map(|verify| verify.id).as_deref(), Some("aut1"));
+    assert_eq!(found.whole.map(|verify| verify.id).as_deref(), Some("aut1"));
     assert_eq!(server.requests().len(), 4);
     assert!(server.requests()[3].contains("authorization: Bearer t\r\n"));
 }
@@ -256,7 +260,73 @@ async fn a_connect_reads_one_page_of_authenticators_and_other_work_reads_on() {
     let error = client.without_retries().find_okta_verify(&acme(), &token).await;
     assert!(matches!(error, Err(OktaError::BadAnswer { .. })), "{error:?}");
     assert_eq!(server.requests().len(), 2);
-    let found = client.find_okta_verify(&acme(), &token).await.unwrap().unwrap();
+    let found = client.find_okta_verify(&acme(), &token).await.unwrap().whole.unwrap();
     assert_eq!(found.status, "ACTIVE");
     assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn the_methods_of_okta_verify_are_asked_for_only_where_they_decide() {
+    let verify = r#"{"key":"okta_verify","id":"aut1","status":"ACTIVE"}"#;
+    let own = |status: &str| {
+        ok(&format!(
+            r#"[{verify},{{"key":"okta_verify_fastpass","id":"aut2","status":"{status}"}}]"#
+        ))
+    };
+    let methods = ok(r#"[{"type":"signed_nonce","status":"ACTIVE"}]"#);
+    let server = Server::tls_in_turn(
+        &["acme.okta.com"],
+        [ok(TOKEN), own("ACTIVE"), own("INACTIVE"), methods],
+    );
+    let client = client(&[("acme.okta.com", &server)]);
+    let token = client.prove_credentials(&acme(), &credentials()).await.unwrap().token;
+    assert!(client.find_fastpass(&acme(), &token).await.unwrap().is_on());
+    assert_eq!(server.requests().len(), 2);
+    assert!(client.find_fastpass(&acme(), &token).await.unwrap().is_on());
+    assert_eq!(server.requests().len(), 4);
+}
+
+/// A token without any scope, a list that needs one, and the refusal for its lack.
+fn poor_token() -> [String; 3] {
+    let challenge = "www-authenticate: Bearer error=\"insufficient_scope\"\r\n";
+    [
+        ok(&TOKEN.replace("okta.authenticators.read", "")),
+        ok(r#"[{"key":"okta_verify","id":"aut1","status":"ACTIVE"}]"#),
+        answer("403 Forbidden", challenge, ""),
+    ]
+}
+
+#[tokio::test]
+async fn a_cached_token_that_lacks_a_scope_is_replaced_once_it_is_not_brand_new() {
+    let [poor, list, refused] = poor_token();
+    for (age, requests) in [(0, 4), (3600, 2)] {
+        let says = [poor.clone(), refused.clone(), ok(TOKEN), list.clone()];
+        let server = Server::tls_in_turn(&["acme.okta.com"], says);
+        let poor_token_age = std::time::Duration::from_secs(age);
+        let settings = OktaSettings { poor_token_age, ..OktaSettings::default() };
+        let client = client_with(&[("acme.okta.com", &server)], settings);
+        let find = |token: AccessToken| {
+            let (client, org) = (client.clone(), acme());
+            async move { client.find_okta_verify(&org, &token).await }
+        };
+        let found = client.with_token(&key(), &acme(), &credentials(), find).await;
+        assert_eq!(found.is_ok(), age == 0, "{found:?}");
+        assert_eq!(server.requests().len(), requests);
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_shows_more_scopes_drops_the_token_that_lacks_them() {
+    let [poor, ..] = poor_token();
+    let server =
+        Server::tls_in_turn(&["acme.okta.com"], [poor.clone(), poor, ok(TOKEN), ok(TOKEN)]);
+    let (client, key) = (client(&[("acme.okta.com", &server)]), key());
+    let cached = async || client.access_token(&key, &acme(), &credentials()).await.unwrap();
+    assert_eq!(cached().await.granted().len(), 1);
+    for (requests, scopes) in [(2, 1), (4, 2)] {
+        let grant = client.prove_credentials(&acme(), &credentials()).await.unwrap();
+        client.drop_poor_token(&key, &grant).await;
+        assert_eq!(cached().await.granted().len(), scopes);
+        assert_eq!(server.requests().len(), requests);
+    }
 }

@@ -75,8 +75,17 @@ impl OktaClient {
         self.shared.tokens.forget(tenant, integration);
     }
 
-    /// Runs a call with a token. If Okta says that the token is dead, the call is run once more with
-    /// a new one.
+    /// Drops the integration's cached token if `grant` shows that a new one would have more scopes.
+    pub async fn drop_poor_token(&self, key: &TokenKey, grant: &ProvedGrant) {
+        let read = &self.shared.settings.read_scopes;
+        let granted: Vec<&String> =
+            read.iter().filter(|scope| grant.granted.contains(*scope)).collect();
+        self.shared.tokens.drop_poor(key, &granted).await;
+    }
+
+    /// Runs a call with a token. If Okta says that the token is dead or lacks a scope, the call is run
+    /// once more with a new one: the scope may have been granted since. A token that was issued only
+    /// just now is not replaced for a scope that it lacks.
     ///
     /// # Errors
     /// Those of the call and of [`OktaClient::access_token`].
@@ -92,11 +101,22 @@ impl OktaClient {
     {
         let token = self.access_token(key, org, credentials).await?;
         match call(token.clone()).await {
-            Err(OktaError::TokenExpired) => {
+            Err(error) if self.is_stale(&token, &error) => {
                 self.shared.tokens.drop_dead(key, &token).await;
                 call(self.access_token(key, org, credentials).await?).await
             }
             outcome => outcome,
+        }
+    }
+
+    /// Whether a new token may do better than this one, which Okta refused with `error`.
+    fn is_stale(&self, token: &AccessToken, error: &OktaError) -> bool {
+        match error {
+            OktaError::TokenExpired => true,
+            OktaError::InsufficientScope { .. } => {
+                token.age(Instant::now()) >= self.shared.settings.poor_token_age
+            }
+            _ => false,
         }
     }
 
@@ -113,7 +133,9 @@ impl OktaClient {
         // The lifetime starts before the answer travels, so that a token never seems to live longer.
         let issued_at = Instant::now();
         let answered = self.send(org.host(), request, Retry::Unsent).await?;
-        read_token(answer::token(&answered)?, issued_at)
+        let body =
+            answer::token(&answered).map_err(|error| error.without(&credentials.client_secret))?;
+        read_token(body, issued_at)
     }
 }
 

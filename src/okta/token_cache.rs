@@ -80,6 +80,17 @@ impl TokenCache {
         }
     }
 
+    /// Drops the key's token if it lacks one of `scopes`.
+    pub(super) async fn drop_poor(&self, key: &TokenKey, scopes: &[&String]) {
+        let Some(slot) = self.slots.get(key) else { return };
+        let mut slot = slot.lock().await;
+        let lacks =
+            |token: &AccessToken| scopes.iter().any(|scope| !token.granted().contains(*scope));
+        if slot.token.as_ref().is_some_and(lacks) {
+            slot.token = None;
+        }
+    }
+
     pub(super) fn forget(&self, tenant: &TenantId, integration: IntegrationId) {
         let is_theirs = |key: &TokenKey| key.tenant == *tenant && key.integration == integration;
         let keys: Vec<_> =
@@ -143,7 +154,7 @@ mod tests {
     }
 
     async fn refused() -> Result<AccessToken, OktaError> {
-        Err(OktaError::InvalidClient)
+        Err(OktaError::InvalidClient { message: String::new() })
     }
 
     #[tokio::test]
@@ -214,7 +225,8 @@ mod tests {
         let due = AccessToken::new(value, BTreeSet::new(), issued, Duration::from_secs(3600));
         cache.keep(&key, due.clone());
         assert!(cache.get_or_request(&key, away).await.unwrap().is_same(&due));
-        assert!(matches!(cache.get_or_request(&key, refused).await, Err(OktaError::InvalidClient)));
+        let failed = cache.get_or_request(&key, refused).await;
+        assert!(matches!(failed, Err(OktaError::InvalidClient { .. })));
         let fresh = cache.get_or_request(&key, || async { Ok(token(3600)) }).await.unwrap();
         assert!(!fresh.is_same(&due));
     }

@@ -191,7 +191,7 @@ fn confirmation_required(
     let mut problem = Problem::new(kinds::CONFIRMATION_REQUIRED, detail);
     problem.devices = Some(devices);
     problem.platforms = Some(platforms);
-    problem.checklist = Some(checklist);
+    problem.checklist = Some(checklist.into());
     problem
 }
 

@@ -20,10 +20,11 @@ pub(super) fn problem(failure: &OktaFailure) -> Problem {
         );
     }
     problem.transient = Some(failure.is_transient());
+    problem.okta_message = failure.message().map(Box::from);
     match cause {
-        Kind::MissingScopes(scopes) => problem.missing_scopes = Some(scopes),
+        Kind::MissingScopes(scopes) => problem.missing_scopes = Some(scopes.into()),
         Kind::ScopesRefused(scopes) => {
-            problem.missing_scopes = (!scopes.is_empty()).then_some(scopes);
+            problem.missing_scopes = (!scopes.is_empty()).then(|| scopes.into());
         }
         Kind::RateLimited { retry_after } => {
             problem.retry_after = Some(retry_after.as_secs().max(1));
@@ -42,6 +43,7 @@ fn kind_of(cause: &Kind) -> &'static kinds::Kind {
         Kind::Unreachable => kinds::OKTA_UNREACHABLE,
         Kind::RateLimited { .. } => kinds::OKTA_RATE_LIMITED,
         Kind::InvalidClient => kinds::INVALID_CLIENT,
+        Kind::WrongClientType => kinds::WRONG_CLIENT_TYPE,
         // However Okta says it, the same is to be done: grant the scopes.
         Kind::MissingScopes(_) | Kind::ScopesRefused(_) => kinds::MISSING_SCOPES,
         Kind::DpopRequired => kinds::DPOP_REQUIRED,
@@ -68,6 +70,9 @@ fn detail(failure: &OktaFailure, kind: &Kind) -> String {
         Kind::InvalidClient => {
             "Okta does not accept this client ID with this client secret. Copy both once more, or generate a new secret in Okta.".to_owned()
         }
+        Kind::WrongClientType => {
+            "Okta accepts no client secret from this client: it is an app of your own, which signs in with a key (private_key_jwt). Install the API service integration from Okta's catalogue and enter its client ID and secret, or switch these credentials to an own service app.".to_owned()
+        }
         Kind::MissingScopes(missing) => format!(
             "The client was not granted {}. As a super admin, authorize the API service integration in Okta with these scopes.",
             missing.join(", ")
@@ -79,7 +84,7 @@ fn detail(failure: &OktaFailure, kind: &Kind) -> String {
             "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta.".to_owned()
         }
         Kind::NetworkZoneBlocked => {
-            "Okta admits this client from named network zones only. Add this service's address to them, or lift the restriction.".to_owned()
+            "Okta does not admit requests from this service's address. In Okta under Security > Networks take the address out of the blocked zones, or add it to the zones from which the client may be used. The credentials are not the cause: do not reset them.".to_owned()
         }
         Kind::FeatureNotEnabled => {
             "The org does not have a feature that device trust needs. Check that it runs on Identity Engine, or ask Okta's support.".to_owned()

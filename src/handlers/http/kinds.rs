@@ -68,9 +68,10 @@ kinds! {
     SCEP_CA_UNREADABLE 422 Okta "scep_ca_unreadable" "No certificate authority there" "The SCEP URL did not answer with a certificate.";
     ORG_NOT_FOUND 422 Okta "org_not_found" "No Okta org there" "No Okta org answers at the domain.";
     INVALID_CLIENT 422 Okta "invalid_client" "Okta refused the credentials" "Wrong client ID or secret, or a revoked client.";
+    WRONG_CLIENT_TYPE 422 Okta "wrong_client_type" "Wrong kind of client" "The client is an app of the customer's own, which has to sign in with a key: Okta accepts no secret from it.";
     MISSING_SCOPES 422 Okta "missing_scopes" "Scopes not granted" "The client lacks scopes; `missing_scopes` lists them.";
     DPOP_REQUIRED 422 Okta "dpop_required" "Client demands DPoP" "The client in Okta demands proof of possession, which is not supported.";
-    NETWORK_ZONE_BLOCKED 422 Okta "network_zone_blocked" "Blocked by a network zone" "Okta admits the client from named network zones only.";
+    NETWORK_ZONE_BLOCKED 422 Okta "network_zone_blocked" "Blocked by a network zone" "Okta does not admit requests from this service's address: a network zone blocks it, or the client may be used from named zones only.";
     FEATURE_NOT_ENABLED 422 Okta "feature_not_enabled" "Feature not enabled in Okta" "The org lacks a feature that the call needs.";
     ADMIN_ROLE_MISSING 422 Okta "admin_role_missing" "Admin role missing in Okta" "The client has the scope but no admin role that allows the call.";
     OKTA_REFUSED 422 Okta "okta_refused" "Okta refused" "Another refusal by Okta, in its own words.";

@@ -46,9 +46,14 @@ pub struct Problem {
     /// Problems about Okta: whether the same request may succeed later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transient: Option<bool>,
+    /// What Okta said, in its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub okta_message: Option<Box<str>>,
     /// The scopes that Okta did not grant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing_scopes: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub missing_scopes: Option<Box<[String]>>,
     /// The integration that is in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<IntegrationId>,
@@ -64,7 +69,8 @@ pub struct Problem {
     pub platforms: Option<Vec<Platform>>,
     /// What the admin has to do in Okta, in this order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub checklist: Option<Vec<ChecklistItem>>,
+    #[schema(value_type = Option<Vec<ChecklistItem>>)]
+    pub checklist: Option<Box<[ChecklistItem]>>,
     #[serde(skip)]
     pub(super) retry_after: Option<u64>,
     #[serde(skip)]
@@ -141,6 +147,7 @@ impl Problem {
             errors: Vec::new(),
             request_id: request_id::current(),
             transient: None,
+            okta_message: None,
             missing_scopes: None,
             integration_id: None,
             integrations: None,

@@ -12,7 +12,7 @@ mod tests;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use secrecy::SecretString;
 use url::Url;
 
@@ -62,8 +62,8 @@ impl OktaClient {
     /// Sent again only when it cannot have been sent: each fetch leaves a challenge behind.
     ///
     /// # Errors
-    /// `ScepCredentialsRefused`, `ScepWrongUrl`, `ChallengeCacheFull`, `ScepPermissionMissing` or
-    /// `ScepChallengeMissing`; `Unreachable` and `RateLimited` when there was no answer to judge.
+    /// `ScepCredentialsRefused`, `NetworkZoneBlocked`, `ScepWrongUrl`, `ChallengeCacheFull`,
+    /// `ScepPermissionMissing` or `ScepChallengeMissing`; `Unreachable` and `RateLimited` when there was no answer to judge.
     pub async fn fetch_scep_challenge(
         &self,
         allowed_hosts: &[&str],
@@ -85,7 +85,7 @@ impl OktaClient {
     /// Asks the CA for its certificate (`GetCACert`). An expired one is an answer like any other.
     ///
     /// # Errors
-    /// `ScepWrongUrl` or `ScepCaUnreadable`; `Unreachable` and `RateLimited` when there was no answer
+    /// `NetworkZoneBlocked`, `ScepWrongUrl` or `ScepCaUnreadable`; `Unreachable` and `RateLimited` when there was no answer
     /// to judge.
     pub async fn fetch_ca_certificate(
         &self,
@@ -132,7 +132,10 @@ fn ca_certificate_url(scep_url: &Url) -> Url {
 }
 
 fn challenge_body(answer: &EgressResponse) -> Result<&[u8], OktaError> {
-    if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    if answer.status == StatusCode::UNAUTHORIZED {
+        return Err(OktaError::ScepCredentialsRefused);
+    }
+    if answer.status == StatusCode::FORBIDDEN && answer.headers.contains_key(WWW_AUTHENTICATE) {
         return Err(OktaError::ScepCredentialsRefused);
     }
     body(answer, ScepEndpoint::ChallengeUrl)
@@ -146,6 +149,10 @@ fn ca_body(answer: &EgressResponse) -> Result<&[u8], OktaError> {
 fn body(answer: &EgressResponse, endpoint: ScepEndpoint) -> Result<&[u8], OktaError> {
     if answer.status == StatusCode::OK {
         return Ok(&answer.body);
+    }
+    // A blocked network zone answers so at every address of the org. Nothing is said of a password.
+    if answer.status == StatusCode::FORBIDDEN {
+        return Err(OktaError::NetworkZoneBlocked);
     }
     let status = answer.status.as_u16();
     Err(answer::common_refusal(answer).unwrap_or(OktaError::ScepWrongUrl { endpoint, status }))

@@ -45,7 +45,7 @@ async fn a_challenge_takes_one_request_that_has_the_password_from_the_start() {
 async fn each_refusal_of_a_challenge_has_its_own_error_and_none_is_tried_again() {
     for (status, code) in [
         ("401 Unauthorized", "scep_credentials_refused"),
-        ("403 Forbidden", "scep_credentials_refused"),
+        ("403 Forbidden", "network_zone_blocked"),
         ("404 Not Found", "scep_wrong_url"),
         ("302 Found", "scep_wrong_url"),
         ("204 No Content", "scep_wrong_url"),
@@ -59,6 +59,9 @@ async fn each_refusal_of_a_challenge_has_its_own_error_and_none_is_tried_again()
         assert_eq!(error.is_transient(), code.starts_with("okta_"), "{status}");
         assert_eq!(server.requests().len(), 1, "{status}");
     }
+    let challenged = answer("403 Forbidden", "www-authenticate: Basic realm=\"x\"\r\n", "");
+    let refused = Server::tls(&["acme.okta.com"], challenged);
+    assert_eq!(challenge(&refused).await.unwrap_err().code(), "scep_credentials_refused");
     let full = Server::tls(&["acme.okta.com"], ok("The password cache is full."));
     assert!(challenge(&full).await.unwrap_err().is_transient());
     let huge = Server::tls(&["acme.okta.com"], ok(&"x".repeat(BODY_LIMIT + 1)));
@@ -90,6 +93,7 @@ async fn a_ca_that_does_not_answer_as_one_is_told_apart_from_one_in_trouble() {
     for (answered, code) in [
         (answer("404 Not Found", "", ""), "scep_wrong_url"),
         (answer("401 Unauthorized", "", ""), "scep_wrong_url"),
+        (answer("403 Forbidden", "", ""), "network_zone_blocked"),
         (answer("500 Internal Server Error", "", ""), "okta_unreachable"),
         (ok(""), "scep_ca_unreadable"),
         (ok(&"x".repeat(BODY_LIMIT + 1)), "scep_ca_unreadable"),

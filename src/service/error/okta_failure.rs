@@ -20,6 +20,8 @@ pub enum OktaFailureKind {
         retry_after: Duration,
     },
     InvalidClient,
+    /// The client has to sign in with a key, so no secret of it is accepted.
+    WrongClientType,
     /// Okta issued a token without these scopes.
     MissingScopes(Vec<String>),
     /// Okta refused for lack of scopes. The scopes to grant; empty where Okta did not name any.
@@ -47,7 +49,8 @@ impl OktaFailure {
             OktaError::RateLimited { retry_after } => {
                 Kind::RateLimited { retry_after: *retry_after }
             }
-            OktaError::InvalidClient => Kind::InvalidClient,
+            OktaError::InvalidClient { .. } => Kind::InvalidClient,
+            OktaError::WrongClientType { .. } => Kind::WrongClientType,
             OktaError::MissingScopes(missing) => Kind::MissingScopes(missing.clone()),
             OktaError::ConsentRequired | OktaError::InvalidScope => {
                 Kind::ScopesRefused(REQUIRED_SCOPES.map(str::to_owned).to_vec())
@@ -70,6 +73,11 @@ impl OktaFailure {
             OktaError::ScepCaUnreadable { .. } => Kind::ScepCaUnreadable,
             OktaError::ChallengeCacheFull => Kind::ChallengeCacheFull,
         }
+    }
+
+    /// Okta's own words, sanitised.
+    pub fn message(&self) -> Option<&str> {
+        self.0.message()
     }
 
     /// True when the same request may succeed later without anybody changing anything.

@@ -46,15 +46,20 @@ pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
     vec![scopes, fastpass]
 }
 
-/// `FastPass` is on when Okta Verify and its method `signed_nonce` are active (facts §4).
+/// `FastPass` is on when Okta Verify and its method `signed_nonce` are active, or the authenticator
+/// `okta_verify_fastpass` is.
 pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
     let finding = |outcome| Finding::new(PrerequisiteKind::Fastpass, outcome, Utc::now());
     match seen {
         Ok(seen) => {
-            let evidence =
-                json!({ "okta_verify": seen.okta_verify, "signed_nonce": seen.signed_nonce });
-            let okta_verify_is_active = seen.okta_verify.as_deref() == Some("ACTIVE");
-            match (seen.is_on(), okta_verify_is_active) {
+            let evidence = json!({
+                "okta_verify": seen.okta_verify,
+                "signed_nonce": seen.signed_nonce,
+                "okta_verify_fastpass": seen.okta_verify_fastpass,
+            });
+            let is_there = seen.okta_verify.as_deref() == Some("ACTIVE")
+                || seen.okta_verify_fastpass.is_some();
+            match (seen.is_on(), is_there) {
                 (true, _) => finding(Outcome::Passed),
                 (false, true) => finding(Outcome::Failed).because("fastpass_inactive"),
                 (false, false) => finding(Outcome::Failed).because("okta_verify_inactive"),

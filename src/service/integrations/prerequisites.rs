@@ -9,7 +9,7 @@ use crate::model::{
     Actor, Attestation, Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent,
     Org, PrerequisiteKind, Scope, TenantId,
 };
-use crate::okta::ClientCredentials;
+use crate::okta::{ClientCredentials, TokenKey};
 use crate::service::{Error, FieldError, Service, within};
 use crate::store::Checked;
 
@@ -76,11 +76,12 @@ impl Service {
         let (record, credentials) = opened.map_err(Error::of_integration(id))?;
         let Some(credentials) = credentials else { return Err(Error::CredentialsNeeded(id)) };
         let credentials_version = credentials.version;
+        let key = TokenKey { tenant: tenant.clone(), integration: id, credentials_version };
         let credentials = ClientCredentials {
             client_id: credentials.client_id,
             client_secret: credentials.client_secret,
         };
-        let (org, findings) = within(self.examine(&record, &credentials)).await?;
+        let (org, findings) = within(self.examine(&record, &key, &credentials)).await?;
         let (actor, always_audited) = match by {
             By::Caller(actor) => (actor.clone(), true),
             By::Schedule => (Actor::service(), false),
@@ -131,6 +132,7 @@ impl Service {
     async fn examine(
         &self,
         record: &IntegrationRecord,
+        key: &TokenKey,
         credentials: &ClientCredentials,
     ) -> Result<(Org, Vec<Finding>), Error> {
         let org = self.refetch_org(record).await?;
@@ -138,6 +140,8 @@ impl Service {
         let mut findings = vec![engine_finding(&org)];
         match self.okta.without_retries().prove_credentials(&host, credentials).await {
             Ok(grant) => {
+                // Scopes that were granted again count for the next sweep, not in an hour.
+                self.okta.drop_poor_token(key, &grant).await;
                 findings.push(scopes_finding(&grant));
                 findings.push(self.find_fastpass(&host, &org.engine, &grant).await);
             }

@@ -95,8 +95,11 @@ fn remediation(
         (SuperAdminScopes, Some("invalid_client")) => {
             "Okta no longer accepts the client. In the API service integration generate a new secret and enter it here."
         }
+        (SuperAdminScopes, Some("wrong_client_type")) => {
+            "Okta accepts no client secret from this client: it is an app of your own, which signs in with a key. Install the API service integration from Okta's catalogue, or switch these credentials to an own service app."
+        }
         (SuperAdminScopes, Some("network_zone_blocked")) => {
-            "Okta admits the client from named network zones only. Add this service's address to them, or lift the restriction."
+            "Okta does not admit requests from this service's address. In Okta under Security > Networks take it out of the blocked zones, or add it to the zones from which the client may be used."
         }
         (SuperAdminScopes, Some("dpop_required")) => {
             "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta."
@@ -117,7 +120,7 @@ fn remediation(
             "In Okta under Security > Authenticators add Okta Verify and switch on \"Okta FastPass (All platforms)\"."
         }
         (Fastpass, _) => {
-            "In Okta under Security > Authenticators > Okta Verify switch on \"Okta FastPass (All platforms)\"."
+            "In Okta under Security > Authenticators > Okta Verify switch on \"Okta FastPass (All platforms)\". Where Okta lists FastPass as an authenticator of its own, activate that one."
         }
         (AdaptiveMfa, _) => {
             "Okta tells nobody by API whether the org has Adaptive MFA. If Security > Device integrations offers \"Add platform\", it does: confirm it here."

@@ -39,7 +39,10 @@ async fn connecting_takes_four_requests_and_tells_what_okta_showed() {
         assert_eq!(item(report, kind)["outcome"], outcome, "{kind}");
     }
     let fastpass = item(report, "fastpass");
-    assert_eq!(fastpass["evidence"], json!({ "okta_verify": "ACTIVE", "signed_nonce": "ACTIVE" }));
+    assert_eq!(
+        fastpass["evidence"],
+        json!({ "okta_verify": "ACTIVE", "signed_nonce": "ACTIVE", "okta_verify_fastpass": null })
+    );
     assert_eq!(item(report, "adaptive_mfa")["reason"], "no_api_tells");
 }
 

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod prerequisites;
+mod refusals;
 mod setup;
 
 use reqwest::Method;

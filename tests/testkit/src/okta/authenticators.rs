@@ -16,7 +16,7 @@ struct Kind {
     methods: &'static [&'static str],
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 9] = [
     Kind { key: "okta_email", r#type: "email", name: "Email", methods: &["email"] },
     Kind { key: "okta_password", r#type: "password", name: "Password", methods: &["password"] },
     Kind {
@@ -24,6 +24,14 @@ const KINDS: [Kind; 6] = [
         r#type: "app",
         name: "Okta Verify",
         methods: &["push", "signed_nonce", "totp"],
+    },
+    Kind { key: "okta_verify_totp", r#type: "app", name: "Okta Verify TOTP", methods: &["totp"] },
+    Kind { key: "okta_verify_push", r#type: "app", name: "Okta Verify Push", methods: &["push"] },
+    Kind {
+        key: "okta_verify_fastpass",
+        r#type: "app",
+        name: "Okta FastPass",
+        methods: &["signed_nonce"],
     },
     Kind { key: "phone_number", r#type: "phone", name: "Phone", methods: &["sms", "voice"] },
     Kind {
@@ -40,11 +48,12 @@ const KINDS: [Kind; 6] = [
     },
 ];
 
+/// `FastPass` as an authenticator of its own.
+const OWN_FASTPASS: &str = "okta_verify_fastpass";
+
 /// `segments` is the path below `/api/v1/authenticators`.
 pub(super) fn answer(org: &Org, knobs: &Knobs, segments: &[&str]) -> Reply {
-    let present = KINDS
-        .iter()
-        .filter(|kind| kind.key != "okta_verify" || knobs.okta_verify != Presence::Absent);
+    let present = KINDS.iter().filter(|kind| is_present(knobs, kind));
     let Some((id, below)) = segments.split_first() else {
         let all: Vec<Value> = present.map(|kind| authenticator(org, knobs, kind)).collect();
         return Reply::json(200, json!(all));
@@ -100,7 +109,7 @@ fn authenticator(org: &Org, knobs: &Knobs, kind: &Kind) -> Value {
                 "channelBinding": {"style": "NUMBER_CHALLENGE", "required": "HIGH_RISK_ONLY"},
                 "compliance": {"fips": "OPTIONAL"},
                 "userVerification": "PREFERRED",
-                "appInstanceId": super::ids::okta_id("0oa", &format!("{} okta verify", org.host())),
+                "appInstanceId": super::ids::okta_id("0oa", &format!("{} okta verify", org.first_host())),
             });
         }
         _ => {}
@@ -110,6 +119,7 @@ fn authenticator(org: &Org, knobs: &Knobs, kind: &Kind) -> Value {
 
 fn method(org: &Org, knobs: &Knobs, kind: &Kind, name: &str) -> Value {
     let active = match name {
+        "signed_nonce" if kind.key == OWN_FASTPASS => is_active(knobs, kind),
         "signed_nonce" => knobs.fastpass,
         "voice" => false,
         _ => kind.key != "phone_number",
@@ -147,9 +157,19 @@ fn method(org: &Org, knobs: &Knobs, kind: &Kind, name: &str) -> Value {
     method
 }
 
+/// The parts of Okta Verify are there all together or not at all, beside the whole.
+fn is_present(knobs: &Knobs, kind: &Kind) -> bool {
+    match kind.key {
+        "okta_verify" => knobs.okta_verify != Presence::Absent,
+        key if key.starts_with("okta_verify_") => knobs.okta_verify_fastpass != Presence::Absent,
+        _ => true,
+    }
+}
+
 fn is_active(knobs: &Knobs, kind: &Kind) -> bool {
     match kind.key {
         "okta_verify" => knobs.okta_verify == Presence::Active,
+        OWN_FASTPASS => knobs.okta_verify_fastpass == Presence::Active,
         "phone_number" => false,
         _ => true,
     }

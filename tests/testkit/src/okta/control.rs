@@ -51,6 +51,11 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
             return Ok(Reply::json(201, json!({"client_secret": org.add_secret()})));
         }
         ("POST", ["kill-tokens"]) => org.kill_tokens(),
+        ("POST", ["rename"]) => {
+            let body: Value = body(request)?;
+            let name = body["name"].as_str().ok_or((400, "give a `name`".to_string()))?;
+            org.rename(name, body["old_host_answers"].as_bool().unwrap_or(true));
+        }
         ("POST", ["scep", rest @ ..]) => return of_scep(org, rest, request),
         ("GET", ["scep", "challenges"]) => {
             return Ok(Reply::json(200, json!(org.scep_challenges())));
@@ -155,6 +160,7 @@ fn help() -> Value {
             "GET /_sim/orgs/{name}/journal": "what was asked of it; DELETE forgets it",
             "POST /_sim/orgs/{name}/secrets": "a second client secret",
             "POST /_sim/orgs/{name}/kill-tokens": "every issued token is dead",
+            "POST /_sim/orgs/{name}/rename": "another subdomain: {\"name\": \"new\", \"old_host_answers\": true}",
             "GET /_sim/orgs/{name}/devices": "its devices; POST adds one: {\"platform\": \"MACOS\", \"serial_number\": \"C02…\", \"udid\": \"…\"}",
             "POST /_sim/orgs/{name}/users": "a new user: {\"login\": \"ada@example.com\"}",
             "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed; DELETE unlinks him",

@@ -1,6 +1,6 @@
 //! `GET /.well-known/okta-organization`: who an org is. Needs no token.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::errors;
 use super::message::{Reply, Request};
@@ -31,8 +31,14 @@ pub(super) fn answer(org: &Org, request: &Request) -> Reply {
             "pssoEnabled": false,
         },
     });
-    if let Some(alternate) = knobs.custom_domains.iter().find(|domain| domain.linked_back) {
-        document["_links"]["alternate"] = json!({"href": format!("https://{}", alternate.host)});
+    let linked = knobs.custom_domains.iter().filter(|domain| domain.linked_back);
+    let alternates: Vec<Value> =
+        linked.map(|domain| json!({"href": format!("https://{}", domain.host)})).collect();
+    // A relation is one link, or a list of them where there are several (HAL).
+    match alternates.as_slice() {
+        [] => {}
+        [one] => document["_links"]["alternate"] = one.clone(),
+        several => document["_links"]["alternate"] = json!(several),
     }
     Reply::json(200, document)
 }

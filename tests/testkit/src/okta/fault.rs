@@ -48,6 +48,8 @@ pub enum FaultKind {
     SlowBody,
     /// 200 and a web page, as a captive portal or a maintenance page gives.
     Html,
+    /// 403 and a web page without `WWW-Authenticate`: a network zone of the org blocks the caller.
+    Blocked,
     /// The right answer, cut so that it is no JSON, complete as far as HTTP can tell.
     InvalidJson,
     /// The right JSON, called `text/html`.
@@ -70,7 +72,12 @@ impl FaultKind {
     pub(super) fn lets_the_org_see_it(self) -> bool {
         !matches!(
             self,
-            Self::ConnectionReset | Self::Status | Self::Html | Self::Redirect | Self::DeadCursor
+            Self::ConnectionReset
+                | Self::Status
+                | Self::Html
+                | Self::Blocked
+                | Self::Redirect
+                | Self::DeadCursor
         )
     }
 }

@@ -256,7 +256,7 @@ impl Org {
     /// in with FastPass. One by one, a hundred thousand would take minutes.
     pub fn add_fleet(&self, devices: impl IntoIterator<Item = NewDevice>) {
         let mut state = self.state();
-        let host = self.host();
+        let host = self.first_host();
         for new in devices {
             let login = format!("user{}@example.com", state.fleet.devices.len());
             let user_id = okta_id("00u", &format!("{host} {login}"));
@@ -280,7 +280,7 @@ impl Org {
     /// Returns the id of the user (`00u…`).
     pub fn add_user(&self, login: &str) -> String {
         let mut state = self.state();
-        let id = okta_id("00u", &format!("{} {login}", self.host()));
+        let id = okta_id("00u", &format!("{} {login}", self.first_host()));
         if !state.fleet.users.iter().any(|other| other.id == id) {
             let (id, login) = (id.clone(), login.to_string());
             state.fleet.users.push(User { id, login, status: "ACTIVE".into() });

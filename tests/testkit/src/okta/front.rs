@@ -177,6 +177,10 @@ fn faulty(fault: &Fault, right_answer: impl FnOnce() -> Reply) -> HttpResponse {
             200,
             "<!doctype html><title>Sign in to the guest network</title><h1>Welcome</h1>",
         )),
+        FaultKind::Blocked => write(Reply::html(
+            403,
+            "<!doctype html><title>Access denied</title><h1>403</h1><p>Access forbidden</p>",
+        )),
         FaultKind::Redirect => {
             let to = fault.to.clone().unwrap_or_else(|| "https://example.com/".to_string());
             write(Reply::empty(fault.status.unwrap_or(302)).with("Location", to))

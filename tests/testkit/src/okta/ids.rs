@@ -34,6 +34,21 @@ pub(super) fn random(length: usize) -> String {
     letters(std::iter::repeat_with(|| *Uuid::new_v4().as_bytes()).flatten()).take(length).collect()
 }
 
+/// `length` characters of base64url (RFC 4648 §5) that nobody can foresee, `-` and `_` always among them.
+pub(super) fn random_base64url(length: usize) -> String {
+    let bytes = std::iter::repeat_with(|| *Uuid::new_v4().as_bytes()).flatten();
+    let all = bytes.map(|byte| match byte % 64 {
+        62 => '-',
+        63 => '_',
+        letter => char::from(ALPHABET[usize::from(letter)]),
+    });
+    let mut text: Vec<char> = all.take(length).collect();
+    if let [.., underscore, hyphen, _] = text.as_mut_slice() {
+        (*underscore, *hyphen) = ('_', '-');
+    }
+    text.into_iter().collect()
+}
+
 /// An Okta id: three characters that tell the kind (`00o` org, `0oa` app, `aut` authenticator, `guo` device) and 17 more.
 pub(super) fn okta_id(kind: &str, label: &str) -> String {
     format!("{kind}{}", derived(&format!("{kind} {label}"), 17))

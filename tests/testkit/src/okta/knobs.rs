@@ -19,6 +19,8 @@ pub struct Knobs {
     pub okta_verify: Presence,
     /// Whether Okta Verify's method `signed_nonce` is active.
     pub fastpass: bool,
+    /// The authenticator `okta_verify_fastpass` of an org that has split Okta Verify in parts.
+    pub okta_verify_fastpass: Presence,
     /// The scopes that the admin granted to the client.
     pub granted_scopes: Vec<String>,
     /// Answers `invalid_scope` when a scope is not granted; by default it is silently dropped.
@@ -26,6 +28,8 @@ pub struct Knobs {
     pub client_id: String,
     /// At most two, both valid; the newest is the last.
     pub client_secrets: Vec<String>,
+    /// The client is an app of the customer's own: its secret is refused, however right it is.
+    pub own_service_app: bool,
     /// False: the integration was revoked or deleted.
     pub client_active: bool,
     pub dpop: Dpop,
@@ -179,12 +183,14 @@ impl Default for Knobs {
             pipeline: Pipeline::Idx,
             okta_verify: Presence::Active,
             fastpass: true,
+            okta_verify_fastpass: Presence::Absent,
             granted_scopes: [DEVICES_MANAGE, DEVICES_READ, AUTHENTICATORS_READ]
                 .map(String::from)
                 .to_vec(),
             refuse_ungranted_scopes: false,
             client_id: String::new(),
             client_secrets: Vec::new(),
+            own_service_app: false,
             client_active: true,
             dpop: Dpop::NotRequired,
             network_zone_blocked: false,

@@ -3,7 +3,7 @@
 //! Answers no requests: the files beside this one do, from the state that lies here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -81,8 +81,16 @@ struct Inner {
     name: String,
     suffix: String,
     id: String,
+    renamed: RwLock<Option<Renamed>>,
     state: Mutex<State>,
     journal: Journal,
+}
+
+/// What became of an org's subdomain.
+#[derive(Debug, Clone)]
+struct Renamed {
+    name: String,
+    old_host_answers: bool,
 }
 
 #[derive(Debug)]
@@ -129,12 +137,14 @@ impl Org {
             name: setup.name,
             suffix: setup.suffix,
             id,
+            renamed: RwLock::default(),
             state: Mutex::new(state),
             journal: Journal::default(),
         };
         Self { inner: Arc::new(inner) }
     }
 
+    /// The name that the org began with.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -146,7 +156,26 @@ impl Org {
 
     /// `acme.okta.com`
     pub fn host(&self) -> String {
+        match self.renamed() {
+            Some(renamed) => format!("{}.{}", renamed.name, self.inner.suffix),
+            None => self.first_host(),
+        }
+    }
+
+    /// The host that the org began with; its ids are derived from it.
+    pub(super) fn first_host(&self) -> String {
         format!("{}.{}", self.inner.name, self.inner.suffix)
+    }
+
+    /// Gives the org another subdomain, as Okta does on request. The old host may go on answering for
+    /// a while; it names the new one then.
+    pub fn rename(&self, name: impl Into<String>, old_host_answers: bool) {
+        let renamed = Renamed { name: name.into(), old_host_answers };
+        *self.inner.renamed.write().expect("no holder panics") = Some(renamed);
+    }
+
+    fn renamed(&self) -> Option<Renamed> {
+        self.inner.renamed.read().expect("no holder panics").clone()
     }
 
     /// `https://acme.okta.com`
@@ -156,7 +185,8 @@ impl Org {
 
     /// `acme-admin.okta.com`
     pub fn admin_host(&self) -> String {
-        format!("{}-admin.{}", self.inner.name, self.inner.suffix)
+        let name = self.renamed().map_or_else(|| self.inner.name.clone(), |renamed| renamed.name);
+        format!("{name}-admin.{}", self.inner.suffix)
     }
 
     pub fn client_id(&self) -> String {
@@ -170,7 +200,7 @@ impl Org {
 
     /// The id of the authenticator with this key (`okta_verify`).
     pub fn authenticator_id(&self, key: &str) -> String {
-        okta_id("aut", &format!("{} {key}", self.host()))
+        okta_id("aut", &format!("{} {key}", self.first_host()))
     }
 
     pub fn knobs(&self) -> Knobs {
@@ -231,7 +261,9 @@ impl Org {
     }
 
     pub(super) fn answers_to(&self, host: &str) -> bool {
+        let old_answers = self.renamed().is_some_and(|renamed| renamed.old_host_answers);
         self.host().eq_ignore_ascii_case(host)
+            || (old_answers && self.first_host().eq_ignore_ascii_case(host))
             || self.admin_host().eq_ignore_ascii_case(host)
             || self.state().knobs.custom_domain(host).is_some()
     }

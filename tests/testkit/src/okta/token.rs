@@ -143,6 +143,11 @@ fn check_client(knobs: &Knobs, request: &Request, form: &Form) -> Result<(), Rep
     if id != knobs.client_id || !knobs.client_active {
         return refused("Invalid value for 'client_id' parameter.");
     }
+    if knobs.own_service_app {
+        return refused(
+            "The client must use 'private_key_jwt' as its token_endpoint_auth_method for the org authorization server.",
+        );
+    }
     if !knobs.client_secrets.contains(&secret) {
         return refused("The client secret supplied for a confidential client is invalid.");
     }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::okta::ids::random;
+use crate::okta::ids::random_base64url;
 
-const LENGTH: usize = 32;
+/// The lengths that were seen of real ones, in turn.
+const LENGTHS: [usize; 2] = [32, 43];
 
 /// A challenge that was handed out.
 #[derive(Debug, Clone, Serialize)]
@@ -39,7 +40,7 @@ pub(super) struct Challenges {
 
 impl Challenges {
     pub fn mint(&mut self) -> String {
-        let challenge = random(LENGTH);
+        let challenge = random_base64url(LENGTHS[self.minted.len() % LENGTHS.len()]);
         self.minted.push(MintedChallenge {
             challenge: challenge.clone(),
             issued_at: Utc::now(),
@@ -88,6 +89,8 @@ mod tests {
     fn a_challenge_is_good_once_and_not_for_ever() {
         let mut challenges = Challenges::default();
         let (first, second, third) = (challenges.mint(), challenges.mint(), challenges.mint());
+        assert_eq!([first.len(), second.len(), third.len()], [32, 43, 32]);
+        assert!([&first, &second].iter().all(|text| text.contains('-') && text.contains('_')));
         assert_eq!(challenges.consume("invented", 60), Err(ChallengeRefusal::Unknown));
         assert_eq!(challenges.consume(&first, 60), Ok(()));
         assert_eq!(challenges.consume(&first, 60), Err(ChallengeRefusal::Used));

@@ -34,7 +34,7 @@ pub(super) struct ScepState {
 }
 
 impl Org {
-    /// `https://acme.okta.com/pki/<40 hex>/scep/rac…`
+    /// `https://acme.okta.com/pki/<40 upper-case hex>/scep/rac…`
     pub fn scep_url(&self) -> String {
         format!("{}{}", self.url(), scep_path(self))
     }
@@ -95,14 +95,16 @@ impl Org {
 }
 
 fn scep_path(org: &Org) -> String {
-    let host = org.host();
-    let (org_part, integration) =
-        (derived_hex(&format!("pki {host}"), 40), derived(&format!("rac {host}"), 17));
+    let host = org.first_host();
+    let (org_part, integration) = (
+        derived_hex(&format!("pki {host}"), 40).to_uppercase(),
+        derived(&format!("rac {host}"), 17),
+    );
     format!("/pki/{org_part}/scep/rac{integration}")
 }
 
 fn challenge_path(org: &Org) -> String {
-    format!("/scep-challenge/{}", derived(&format!("challenge {}", org.host()), 24))
+    format!("/scep-challenge/{}", derived(&format!("challenge {}", org.first_host()), 24))
 }
 
 /// The answer, if the path is one of the two.
