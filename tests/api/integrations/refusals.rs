@@ -90,7 +90,8 @@ async fn a_blocked_address_at_the_challenge_url_is_no_refusal_of_the_password() 
     let path = world.configured().await;
     let blocked = Fault::new(FaultKind::Blocked).on("/scep-challenge/");
     world.acme.fail(blocked.clone());
-    let device = json!({ "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D" });
+    let device =
+        json!({ "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D" });
     let mint = world.ask(Method::POST, &format!("{path}/platforms/macos/scep-challenges"));
     let minted = mint.scopes(&["odt:deploy"]).json(&json!({ "device": device })).send().await;
     let problem = minted.expect_problem(422, "network_zone_blocked");
