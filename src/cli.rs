@@ -94,11 +94,12 @@ fn load() -> Result<Config, Failure> {
 async fn serve(config: &Config) -> Result<ExitCode, Failure> {
     telemetry::start_log(&config.log.filter, config.log.json).map_err(|error| error.to_string())?;
     let application = Application::build(config).await?;
-    tracing::info!(address = %application.address(), metrics = ?application.metrics_address(), "serving");
+    let metrics = application.metrics_address().map(tracing::field::display);
+    tracing::info!(address = %application.address(), metrics, "serving");
     let handle = application.handle();
     tokio::spawn(async move {
         stop_signal().await;
-        tracing::info!("stopping: requests in flight are finished");
+        tracing::info!("stopping: waiting for requests in flight");
         handle.stop(true).await;
     });
     application.run().await?;

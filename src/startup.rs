@@ -248,8 +248,10 @@ async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
                     && !error.is_refused_login()
                     && tokio::time::Instant::now() < deadline =>
             {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(cause, "postgresql is not available: waiting for it before serving");
+                tracing::warn!(
+                    error = telemetry::chain_of(&error),
+                    "postgresql is not available: waiting for it before serving"
+                );
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
             Err(RoleError::Store(error)) => return Err(StartError::Database(error)),

@@ -14,6 +14,7 @@ use url::Url;
 use super::error::AuthError;
 use super::verifying_keys::{VerifyingKey, VerifyingKeys};
 use crate::egress::{Egress, EgressRequest, Policy};
+use crate::telemetry::chain_of;
 
 /// After this the keys are asked for anew, so that a withdrawn key stops being good: with the first
 /// answer after it, since callers do not wait for that answer.
@@ -113,7 +114,7 @@ impl Jwks {
         tokio::spawn(async move {
             match jwks.read_keys().await {
                 Ok(keys) => jwks.keep(keys),
-                Err(cause) => tracing::warn!(cause, "the issuer's keys could not be read"),
+                Err(error) => tracing::warn!(error, "reading the token issuer's keys failed"),
             }
             drop(turn);
         })
@@ -135,7 +136,7 @@ impl Jwks {
 
     async fn read_keys(&self) -> Result<VerifyingKeys, String> {
         let answer = self.egress.send(Policy::Operator, EgressRequest::get(self.url.clone())).await;
-        let answer = answer.map_err(|error| error.to_string())?;
+        let answer = answer.map_err(|error| chain_of(&error))?;
         if answer.status != 200 {
             return Err(format!("the JWKS answered with status {}", answer.status));
         }

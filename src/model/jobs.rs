@@ -51,3 +51,10 @@ pub struct Job {
     /// Failures in a row before this attempt.
     pub attempts: i32,
 }
+
+impl Job {
+    /// The integration, unless the job is the whole tenant's.
+    pub fn integration_id(&self) -> Option<IntegrationId> {
+        (!self.integration.0.is_nil()).then_some(self.integration)
+    }
+}

@@ -85,7 +85,11 @@ impl OktaClient {
         let next = paging::next_page(&answered.headers, &url)?;
         list.next = next.map(|next| path_and_query(&expanded(next)));
         if list.unreadable > 0 {
-            tracing::warn!(rows = list.unreadable, "rows of a list of devices could not be read");
+            tracing::warn!(
+                okta_domain = org.host(),
+                rows = list.unreadable,
+                "skipped unreadable rows in a list of devices"
+            );
         }
         Ok(Answered::new(list, &answered.headers))
     }

@@ -119,7 +119,11 @@ impl Service {
             let event = NewEvent::by(caller, None, EventKind::ScopeDenied)
                 .with(serde_json::json!({ "scope": scope.as_str() }));
             if let Err(error) = self.store.create_event(&caller.tenant, event).await {
-                tracing::warn!(error = chain_of(&error), "a denied scope could not be audited");
+                tracing::warn!(
+                    tenant_id = %caller.tenant,
+                    error = chain_of(&error),
+                    "auditing a denied scope failed"
+                );
             }
         }
         Err(missing.into())

@@ -14,7 +14,8 @@ use crate::store::{Store, StoreError, Tx};
 const BATCH: usize = 1000;
 
 /// What is forgotten, of one tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Expired {
     /// Deleted devices after 30 days, unless the mirror has a record with one of their identifiers. When
     /// they left stays in `device_departures`.

@@ -1,7 +1,7 @@
 //! The problem for each error of the service, with the text that says what to do next.
 
 use crate::handlers::http::problem::{IntegrationRef, Problem};
-use crate::handlers::http::{from_okta, kinds};
+use crate::handlers::http::{from_okta, kinds, request_id};
 use crate::model::Platform;
 use crate::service::{Cause, ChecklistItem, DeviceError, Error, EventHookError, IntegrationChoice};
 use crate::telemetry::chain_of;
@@ -200,6 +200,8 @@ fn database_unavailable(cause: &Cause) -> Problem {
     let problem = Problem::new(kinds::DATABASE_UNAVAILABLE, detail).retry_after(2);
     tracing::warn!(
         request_id = problem.request_id,
+        tenant_id = request_id::tenant().map(display),
+        integration_id = request_id::integration().map(display),
         error = chain_of(cause),
         "postgresql is not available"
     );

@@ -1,7 +1,7 @@
 //! The problem for a failed request to Okta: its kind, and what an admin does about it.
 
-use crate::handlers::http::kinds;
 use crate::handlers::http::problem::{Problem, sentence};
+use crate::handlers::http::{kinds, request_id};
 use crate::service::{OktaFailure, OktaFailureKind as Kind};
 use crate::telemetry::chain_of;
 
@@ -11,9 +11,8 @@ pub(super) fn problem(failure: &OktaFailure) -> Problem {
     let kind = kind_of(&cause);
     let mut problem = Problem::new(kind, detail(failure, &cause));
     if kind.status >= 500 {
-        let request_id = problem.request_id.as_deref();
         tracing::warn!(
-            request_id,
+            request_id = problem.request_id,
             code = kind.code,
             error = chain_of(failure),
             "the request to Okta failed"

@@ -11,6 +11,7 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
+use tracing::field::display;
 
 use crate::handlers::http::problem::{PROBLEM_JSON, Problem};
 use crate::handlers::{State, health, http::request_id};
@@ -21,7 +22,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A request that took longer is worth a line of the log.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Gives the request its id, and tells log and metrics how it ended.
+/// Gives the request its id, and reports its outcome to the log and the metrics.
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -29,19 +30,27 @@ pub async fn observe(
     let started = Instant::now();
     let sent = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = request_id::choose(sent);
+    request_id::scope(id.clone(), answer(request, next, started, &id)).await
+}
+
+async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    started: Instant,
+    id: &str,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let method = request.method().clone();
-    // No clone of the request may be held over the call: actix needs it to be the only one.
-    let mut response =
-        request_id::scope(id.clone(), next.call(request)).await?.map_into_boxed_body();
+    // No clone of the request may live across the call: actix needs it to be the only one.
+    let mut response = next.call(request).await?.map_into_boxed_body();
     if is_foreign_refusal(&response) {
-        let problem = request_id::scope(id.clone(), async { problem_for(&response) }).await;
+        let problem = problem_for(&response);
         response = in_place_of(response, &problem);
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-    report(method.as_str(), &route, response.status().as_u16(), started.elapsed(), &id);
+    report(method.as_str(), &route, response.status().as_u16(), started.elapsed(), id);
     Ok(response)
 }
 
@@ -98,7 +107,18 @@ fn report(method: &str, route: &str, status: u16, duration: Duration, request_id
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     // Readiness that says no is an answer, and one that comes every few seconds.
     if status >= 500 && !route.starts_with("/health") {
-        tracing::warn!(method, route, status, duration_ms, request_id, "request failed");
+        let tenant_id = request_id::tenant().map(display);
+        let integration_id = request_id::integration().map(display);
+        tracing::warn!(
+            method,
+            route,
+            status,
+            duration_ms,
+            request_id,
+            tenant_id,
+            integration_id,
+            "request failed"
+        );
     } else if duration >= SLOW {
         tracing::info!(method, route, status, duration_ms, request_id, "request was slow");
     } else {
@@ -114,6 +134,7 @@ pub async fn authenticate(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match find_caller(&request).await {
         Ok(caller) => {
+            request_id::set_tenant(&caller.tenant);
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_boxed_body())
         }

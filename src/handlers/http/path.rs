@@ -9,6 +9,7 @@ use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::handlers::http::problem::Problem;
+use crate::handlers::http::request_id;
 use crate::model::{IntegrationId, Platform, PrerequisiteKind, SerialNumber};
 
 /// The `{integration_id}` of the path. What is no id is the id of nothing.
@@ -28,7 +29,9 @@ impl FromRequest for IntegrationPath {
         let text = request.match_info().get("integration_id").unwrap_or_default();
         // No integration has the nil id, so that a bad id is looked for, and not found, like any other:
         // after the scope was asked for.
-        ready(Ok(Self(IntegrationId(text.parse().unwrap_or_default()))))
+        let id = IntegrationId(text.parse().unwrap_or_default());
+        request_id::set_integration(id);
+        ready(Ok(Self(id)))
     }
 }
 

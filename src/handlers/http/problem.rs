@@ -229,8 +229,10 @@ impl Problem {
             Self::new(INTERNAL, "This is our fault, not yours. Tell the operator the request_id.");
         tracing::error!(
             request_id = problem.request_id,
+            tenant_id = request_id::tenant().map(display),
+            integration_id = request_id::integration().map(display),
             error = chain_of(error),
-            "a request failed"
+            "internal error"
         );
         problem
     }

@@ -146,7 +146,12 @@ impl Service {
         let event = NewEvent::by(caller, id, EventKind::CredentialsRefused)
             .with(json!({ "client_id": as_client_id(client_id), "cause": refusal.code() }));
         if let Err(error) = self.store.create_event(&caller.tenant, event).await {
-            tracing::warn!(error = chain_of(&error), "refused credentials could not be audited");
+            tracing::warn!(
+                tenant_id = %caller.tenant,
+                integration_id = %id,
+                error = chain_of(&error),
+                "auditing refused credentials failed"
+            );
         }
     }
 }

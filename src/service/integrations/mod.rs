@@ -98,8 +98,9 @@ impl Service {
             let released = self.store.release_idempotency_key(&caller.tenant, key.key).await;
             if let Err(error) = released {
                 tracing::warn!(
+                    tenant_id = %caller.tenant,
                     error = chain_of(&error),
-                    "an Idempotency-Key was not released and lapses by itself"
+                    "releasing an Idempotency-Key failed; it will expire"
                 );
             }
         }

@@ -30,7 +30,8 @@ impl Service {
                 }
             }
             if rows > 0 {
-                tracing::info!(tenant = %job.tenant, what = ?what, rows, "what had its time was forgotten");
+                let what: &'static str = what.into();
+                tracing::info!(tenant_id = %job.tenant, what, rows, "deleted expired rows");
             }
         }
         self.store.delete_idle_budgets().await?;

@@ -37,7 +37,12 @@ impl Service {
     async fn note_by_time(&self, job: &Job) {
         match self.store.record_status(&job.tenant, job.integration).await {
             Ok(_) | Err(StoreError::NotFound) => {}
-            Err(error) => tracing::warn!(error = chain_of(&error), "a status could not be noted"),
+            Err(error) => tracing::warn!(
+                tenant_id = %job.tenant,
+                integration_id = %job.integration,
+                error = chain_of(&error),
+                "recording the integration's status failed"
+            ),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Service {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(error = chain_of(&error), "no job could be claimed");
+                    tracing::warn!(error = chain_of(&error), "claiming a job failed");
                     wait = LOOK_AGAIN_AFTER_FAILURE;
                 }
             }
@@ -71,12 +71,14 @@ impl Service {
         let ended = match done {
             Ok(Ok(next_in)) => JobOutcome { next_in, failed: false },
             Ok(Err(error)) => {
-                tell_of(&job, &error);
+                log_failure(&job, &error);
                 JobOutcome { next_in: pause_after(&error, job.attempts), failed: true }
             }
             Err(panic) => {
                 tracing::error!(
                     job = job.kind.as_str(),
+                    tenant_id = %job.tenant,
+                    integration_id = job.integration_id().map(tracing::field::display),
                     error = chain_of(&panic),
                     "a job panicked"
                 );
@@ -85,8 +87,11 @@ impl Service {
         };
         if let Err(error) = self.store.end_job(&job, ended).await {
             tracing::debug!(
+                job = job.kind.as_str(),
+                tenant_id = %job.tenant,
+                integration_id = job.integration_id().map(tracing::field::display),
                 error = chain_of(&error),
-                "a job could not be given back: its lease will end"
+                "releasing a job failed; its lease will expire"
             );
         }
     }
@@ -103,13 +108,14 @@ impl Service {
     }
 }
 
-fn tell_of(job: &Job, error: &Error) {
+fn log_failure(job: &Job, error: &Error) {
     tracing::warn!(
         job = job.kind.as_str(),
-        integration_id = %job.integration,
+        tenant_id = %job.tenant,
+        integration_id = job.integration_id().map(tracing::field::display),
         attempts = job.attempts + 1,
         error = chain_of(error),
-        "a job failed and is tried again"
+        "a job failed and will be retried"
     );
 }
 

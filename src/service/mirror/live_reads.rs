@@ -49,11 +49,11 @@ impl Service {
         match read {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => {
-                tracing::warn!(integration_id = %id, error = chain_of(&error), "a live read failed");
+                tracing::warn!(tenant_id = %tenant, integration_id = %id, error = chain_of(&error), "a live read failed");
                 LiveRead::Failed
             }
             Err(_) => {
-                tracing::warn!(integration_id = %id, "a live read took too long");
+                tracing::warn!(tenant_id = %tenant, integration_id = %id, "a live read timed out");
                 LiveRead::Failed
             }
         }

@@ -161,7 +161,13 @@ impl Service {
         let pass = |wait| self.store.postpone(job, self.sync.lease, okta_device_id, asked, wait);
         match error {
             OktaError::BadAnswer { what } => {
-                tracing::warn!(okta_device_id, what, "a device could not be read by its id");
+                tracing::warn!(
+                    tenant_id = %job.tenant,
+                    integration_id = %job.integration,
+                    okta_device_id,
+                    error = what,
+                    "reading a device by its id failed"
+                );
                 Ok(pass(UNREADABLE_FOR).await?)
             }
             error if may_be_of_one_device(&error) => {

@@ -67,7 +67,7 @@ impl Service {
                     metrics::record_sweep("shrunk", took);
                     tracing::warn!(
                         tenant_id = %job.tenant, integration_id = %job.integration, shown, expected,
-                        "a sweep showed too few records and was not accepted"
+                        "a sweep returned too few records and was not accepted"
                     );
                     self.work.notify_one();
                     return Ok(self.sync.sweep_every.saturating_sub(took).max(SHORTEST_PAUSE));
@@ -99,7 +99,7 @@ impl Service {
             let trouble = SyncFailure { error: Some(("cursor_expired", detail)), waiting: None };
             self.store.record_sync_error(job, lease, trouble, None).await?;
             metrics::record_sweep("restarted", Duration::ZERO);
-            tracing::warn!(integration_id = %job.integration, "a sweep begins anew: its cursor expired");
+            tracing::warn!(tenant_id = %job.tenant, integration_id = %job.integration, "a sweep restarts: its cursor expired");
             return Ok(SHORTEST_PAUSE);
         }
         let not_understood = matches!(error, OktaError::BadAnswer { .. });

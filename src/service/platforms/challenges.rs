@@ -77,8 +77,10 @@ impl Service {
                 if let Err(error) = self.store.end_challenge(&caller.tenant, id, claim, None).await
                 {
                     tracing::warn!(
+                        tenant_id = %caller.tenant,
+                        integration_id = %id,
                         error = chain_of(&error),
-                        "a request for a challenge was not ended and lapses"
+                        "releasing a challenge slot failed; it will expire"
                     );
                 }
                 return Err(error);

@@ -40,7 +40,11 @@ impl Service {
         let source = source_of(scep, &entered.secret);
         // Dropped at once: it was fetched to see that it can be.
         let minted = self.okta.fetch_scep_challenge(&hosts, &source).await?;
-        tracing::debug!(tenant = %caller.tenant, "a challenge was fetched to verify a platform");
+        tracing::debug!(
+            tenant_id = %caller.tenant,
+            integration_id = %before.integration.id,
+            "fetched a challenge to verify a platform"
+        );
         drop(minted);
         let found = self.okta.fetch_ca_certificate(&hosts, &scep.scep_url).await?;
         let now = Utc::now();
@@ -77,8 +81,10 @@ impl Service {
         let event = platform_event(caller, id, EventKind::ScepCredentialsRefused, platform);
         if let Err(error) = self.store.create_event(&caller.tenant, event).await {
             tracing::warn!(
+                tenant_id = %caller.tenant,
+                integration_id = %id,
                 error = chain_of(&error),
-                "refused SCEP credentials could not be audited"
+                "auditing refused SCEP credentials failed"
             );
         }
     }
@@ -103,8 +109,10 @@ impl Service {
         };
         if let Err(error) = self.store.update_verification(&caller.tenant, id, trial).await {
             tracing::warn!(
+                tenant_id = %caller.tenant,
+                integration_id = %id,
                 error = chain_of(&error),
-                "a refusal of SCEP credentials could not be noted"
+                "recording refused SCEP credentials failed"
             );
         }
     }

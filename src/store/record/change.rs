@@ -27,9 +27,10 @@ pub(in crate::store) enum Change {
     Configuration,
 }
 
-/// A status that is no longer the one that was told of last.
+/// A change of status, for the log and the metric.
 #[derive(Debug)]
-struct NotedStatus {
+struct StatusChange {
+    tenant: TenantId,
     id: IntegrationId,
     from: String,
     to: Status,
@@ -65,12 +66,12 @@ impl Store {
                 Change::Configuration => bump_version(tx, id)?,
             }
             let after = load_record(tx, id, false)?;
-            let noted = record_status(tx, &after)?;
-            Ok((after, noted))
+            let change = record_status(tx, &after)?;
+            Ok((after, change))
         });
-        let (record, noted) = changed.await?;
-        if let Some(noted) = noted {
-            tell_of(&noted);
+        let (record, change) = changed.await?;
+        if let Some(change) = change {
+            log_status_change(&change);
         }
         Ok(record)
     }
@@ -88,12 +89,12 @@ impl Store {
     }
 }
 
-/// Compares the status with the noted one; the caller holds the integration's row, so of two that
-/// find the same change one notes it.
+/// Compares the status with the recorded one. The caller holds the lock on the integration's row, so
+/// each change is recorded once.
 fn record_status(
     tx: &mut Tx<'_>,
     record: &IntegrationRecord,
-) -> Result<Option<NotedStatus>, StoreError> {
+) -> Result<Option<StatusChange>, StoreError> {
     let id = record.integration.id;
     let (to, reasons) = derive_status(record, tx.now);
     let from: String = integration_row(tx.tenant, id)
@@ -109,17 +110,17 @@ fn record_status(
     let event = NewEvent::by_actor(Actor::service(), id, EventKind::StatusChanged)
         .with(json!({ "from": from, "to": to, "reasons": reasons }));
     insert_event(tx, &event)?;
-    Ok(Some(NotedStatus { id, from, to, reasons }))
+    Ok(Some(StatusChange { tenant: tx.tenant.clone(), id, from, to, reasons }))
 }
 
-fn tell_of(noted: &NotedStatus) {
-    let NotedStatus { id, from, to, reasons } = noted;
+fn log_status_change(change: &StatusChange) {
+    let StatusChange { tenant, id, from, to, reasons } = change;
     metrics::record_status_change(to.as_str());
     let reasons = reasons.join(" ");
     if *to == Status::Degraded {
-        tracing::warn!(integration_id = %id, from, reasons, "an integration has become degraded");
+        tracing::warn!(tenant_id = %tenant, integration_id = %id, from, reasons, "integration degraded");
     } else {
         let to = to.as_str();
-        tracing::info!(integration_id = %id, from, to, reasons, "an integration's status changed");
+        tracing::info!(tenant_id = %tenant, integration_id = %id, from, to, reasons, "integration status changed");
     }
 }

@@ -134,8 +134,7 @@ impl Process {
         let line: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
         let of = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
         self.base = format!("http://{}", of("address"));
-        self.metrics =
-            format!("http://{}/metrics", of("metrics").replace(['S', 'o', 'm', 'e', '(', ')'], ""));
+        self.metrics = format!("http://{}/metrics", of("metrics"));
     }
 
     /// Waits for a line with these words.
