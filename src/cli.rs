@@ -1,4 +1,4 @@
-//! The subcommands. Each says on standard error what went wrong and what to do about it.
+//! The subcommands. On failure each prints to standard error what went wrong and what to do.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use okta_device_trust::startup::{Application, load_config, open_store};
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::{routes, telemetry};
 
-/// Okta Device Trust behind an Apple MDM.
+/// Okta Device Trust for an Apple MDM.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -23,22 +23,22 @@ struct Arguments {
 enum Command {
     /// Serve the API.
     Serve,
-    /// Bring the database's schema up to date, as the role of `ODT_MIGRATIONS_DATABASE_URL`.
+    /// Run pending database migrations, as the role of `ODT_MIGRATIONS_DATABASE_URL`.
     Migrate,
-    /// Check the configuration and say all that is wrong with it.
+    /// Check the configuration and list all problems.
     CheckConfig {
-        /// List every setting with its default and meaning instead.
+        /// Instead, list every setting with its default and description.
         #[arg(long)]
         list: bool,
     },
     /// Print the `OpenAPI` document.
     Openapi,
-    /// Seal every secret anew under the first key of the keyring; safe to run while serving.
+    /// Re-encrypt all secrets with the first key of the keyring. Safe to run while serving.
     RotateKeys,
-    /// What operators ask about integrations.
+    /// Inspect integrations.
     #[command(subcommand)]
     Integrations(IntegrationsCommand),
-    /// Ask a running service on this machine whether it is ready; for container health checks.
+    /// Check the readiness of the service on this machine. For container health checks.
     Health,
 }
 
@@ -46,7 +46,7 @@ enum Command {
 enum IntegrationsCommand {
     /// List the integrations of all tenants with their status.
     List {
-        /// Only those of this status.
+        /// Only list integrations with this status.
         #[arg(long, value_parser = ["setup", "active", "degraded"])]
         status: Option<String>,
     },
@@ -67,12 +67,12 @@ pub async fn run() -> ExitCode {
 
 async fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve => serve(&load_config(&Environment::of_process())?).await,
+        Command::Serve => serve(&load_config(&Environment::from_process())?).await,
         Command::Migrate => run_migrations(),
         Command::CheckConfig { list: true } => Ok(list_settings()),
         Command::CheckConfig { list: false } => {
-            load_config(&Environment::of_process())?;
-            println!("the configuration is complete");
+            load_config(&Environment::from_process())?;
+            println!("the configuration is valid");
             Ok(ExitCode::SUCCESS)
         }
         Command::Openapi => {
@@ -88,7 +88,7 @@ async fn execute(command: Command) -> Result<ExitCode, Failure> {
 }
 
 fn load() -> Result<Config, Failure> {
-    Ok(Config::load(&Environment::of_process())?)
+    Ok(Config::load(&Environment::from_process())?)
 }
 
 async fn serve(config: &Config) -> Result<ExitCode, Failure> {
@@ -118,8 +118,8 @@ async fn stop_signal() {
 }
 
 fn run_migrations() -> Result<ExitCode, Failure> {
-    // The container that migrates holds no key and no token secret, so only the one setting is read.
-    let url = Config::load_migrations_url(&Environment::of_process())?;
+    // Only this setting is read: the container that migrates has neither a keyring nor token keys.
+    let url = Config::load_migrations_url(&Environment::from_process())?;
     match migrate(&url)?.as_slice() {
         [] => println!("nothing to do: the schema is up to date"),
         ran => ran.iter().for_each(|name| println!("ran {name}")),
@@ -139,19 +139,23 @@ fn list_settings() -> ExitCode {
 async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
     let rotation = Rotation::new(open_store(config)?);
     let before = rotation.count_by_key().await?;
-    println!("secrets by key before: {before:?}");
+    let by_key = before.iter().map(|(key, secrets)| format!("{key}: {secrets}"));
+    println!("secrets by key before: {}", by_key.collect::<Vec<_>>().join(", "));
     let rotated =
-        rotation.run(|tenant, count| println!("{count} sealed anew (tenant {tenant})")).await?;
+        rotation.run(|tenant, count| println!("{count} re-encrypted (tenant {tenant})")).await?;
     let needed = rotation.release_unused_keys().await?.join(", ");
     println!(
-        "{} sealed anew in all; keys that must stay in the keyring: {needed}",
+        "{} re-encrypted in total; keys that must stay in the keyring: {needed}",
         rotated.resealed
     );
     if rotated.unopened.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     let ids: Vec<String> = rotated.unopened.iter().map(ToString::to_string).collect();
-    eprintln!("secrets of these integrations do not open with the keyring: {}", ids.join(", "));
+    eprintln!(
+        "secrets of these integrations cannot be decrypted with the keyring: {}",
+        ids.join(", ")
+    );
     Ok(ExitCode::FAILURE)
 }
 
@@ -175,7 +179,7 @@ async fn list_integrations(config: &Config, status: Option<&str>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// A plain HTTP/1.1 request: the answer's first line is all that matters.
+/// Sends a plain HTTP/1.1 request; only the status line of the response matters.
 async fn health(config: &Config) -> Result<ExitCode, Failure> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut address = config.listen;

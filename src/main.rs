@@ -1,4 +1,4 @@
-//! The program: reads the command line, starts the log and calls what was asked for.
+//! The command-line program.
 
 mod cli;
 

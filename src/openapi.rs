@@ -1,5 +1,5 @@
-//! What the OpenAPI document says beyond the single operations: who it is for, how callers prove who
-//! they are, and the errors that every operation of a kind may answer.
+//! The parts of the OpenAPI document that operations share: description, tags, authentication,
+//! common errors and headers.
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -11,28 +11,28 @@ use utoipa::{Modify, OpenApi};
 use crate::handlers::http::kinds::{AnsweredBy, KINDS};
 use crate::handlers::http::problem::{PROBLEM_JSON, Problem, ProblemField};
 
-/// The document before the operations are put in.
+/// The document without operations.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Okta Device Trust",
-        description = "Connects Okta orgs for an Apple MDM, proves that they are ready and keeps their credentials.\n\nErrors are problem documents (RFC 9457): decide by `code`, show `detail`, keep `request_id`. Times are RFC 3339 in UTC. Lists are pages: send `next_cursor` as `cursor`.",
+        description = "Connects the Okta orgs of an Apple MDM's customers, checks that they are ready, stores their credentials encrypted, and tells whether a device is trusted.\n\nErrors are problem documents (RFC 9457): branch on `code`, show `detail`, log `request_id`. Times are RFC 3339 in UTC. Lists are paginated: send `next_cursor` as `cursor`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(Problem, ProblemField)),
     modifiers(&Bearer),
     tags(
-        (name = "Integration", description = "The Okta org of a tenant, and the wizard that sets it up"),
-        (name = "Credentials", description = "Client ID and secret; the secret is write-only"),
-        (name = "Prerequisites", description = "What the org must have, and how sure we are of each"),
-        (name = "Platforms", description = "What each platform asks for, and what is configured"),
-        (name = "Deployments", description = "What the MDM installs on a device; the only answers with secrets"),
-        (name = "Mirror", description = "What the org knows of its devices, and how fresh that is"),
-        (name = "Trust status", description = "Whether a device is trusted, and if not, why and what to do"),
-        (name = "Devices", description = "What the MDM reports of its devices, and which of them wait for something"),
-        (name = "Event hook", description = "Lets Okta say which devices to look at again"),
-        (name = "Audit", description = "Who changed what and when"),
-        (name = "Operations", description = "For those who run the service; no token needed"),
+        (name = "Integration", description = "Okta orgs of a tenant and their setup wizard"),
+        (name = "Credentials", description = "Client ID and client secret of the API service integration; the secret is write-only"),
+        (name = "Prerequisites", description = "What the org needs, whether it has it, and how that is known"),
+        (name = "Platforms", description = "The fields of each platform, and the configured platforms"),
+        (name = "Deployments", description = "What the MDM installs on a device; responses contain secrets"),
+        (name = "Mirror", description = "The copy of the org's device records, and its freshness"),
+        (name = "Trust status", description = "Whether a device is trusted, and if not, why and what to do about it"),
+        (name = "Devices", description = "The device inventory that the MDM reports, and its work list"),
+        (name = "Event hook", description = "Okta's event hook, which triggers a re-read of changed devices"),
+        (name = "Audit", description = "Who changed what, and when"),
+        (name = "Operations", description = "Health checks; no token needed"),
     ),
 )]
 pub struct Base;
@@ -41,7 +41,7 @@ struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, document: &mut Document) {
-        let about = "JWT of the MDM's token issuer, with a tenant claim and these scopes in `scope` or `scp`: odt:read, odt:write, odt:deploy, odt:inventory, trust:read.";
+        let about = "JWT of the MDM's token issuer, with a tenant claim and scopes in `scope` or `scp`: odt:read, odt:write, odt:deploy, odt:inventory, trust:read.";
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
@@ -53,14 +53,13 @@ impl Modify for Bearer {
     }
 }
 
-/// Adds to each operation the problems and headers that it shares with others, so that none is
-/// forgotten, and gives every problem its schema. An operation itself lists the codes that are special
-/// to it.
+/// Adds the problems and headers that operations share, and the schema of every problem. An operation
+/// itself lists only its special codes.
 pub fn complete(mut document: Document) -> Document {
     for (path, item) in &mut document.paths.paths {
         for operation in operations_of(item) {
             if !path.starts_with("/health") {
-                let shared = Shared::of(path, operation);
+                let shared = Shared::new(path, operation);
                 add_shared_problems(operation, &shared);
                 add_schemas(operation);
                 add_headers(operation);
@@ -76,33 +75,33 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         .filter_map(Option::as_mut)
 }
 
-/// The problems that an operation shares with others of its kind.
+/// The problems of an operation that follow from its path, parameters and body.
 struct Shared {
     statuses: Vec<u16>,
     answered_by: Vec<AnsweredBy>,
 }
 
 impl Shared {
-    fn of(path: &str, operation: &Operation) -> Self {
+    fn new(path: &str, operation: &Operation) -> Self {
         let has = |wanted: fn(&Parameter) -> bool| {
             let mut parameters = operation.parameters.iter().flatten();
-            parameters.any(|one| matches!(one, RefOr::T(found) if wanted(found)))
+            parameters.any(|parameter| matches!(parameter, RefOr::T(found) if wanted(found)))
         };
-        // Hooks are called by Okta, with a secret of their own.
+        // Okta calls the hooks, with their secret instead of a token.
         let needs_token = !path.starts_with("/hooks");
         let asks_okta = operation.responses.responses.contains_key("504");
-        let by_id = path.contains('{') || has(|one| one.name == "integration_id");
+        let by_id = path.contains('{') || has(|parameter| parameter.name == "integration_id");
         let takes_body = operation.request_body.is_some();
-        let takes_query = has(|one| one.parameter_in == ParameterIn::Query);
-        let takes_header = has(|one| one.parameter_in == ParameterIn::Header);
-        // The body of a hook is Okta's: it is read whatever its declared type and fields are.
+        let takes_query = has(|parameter| parameter.parameter_in == ParameterIn::Query);
+        let takes_header = has(|parameter| parameter.parameter_in == ParameterIn::Header);
+        // The body of a hook call is Okta's: any content type and fields are accepted.
         let checks_body = takes_body && needs_token;
         let statuses = [
             (400, takes_body || takes_query || takes_header),
             (401, needs_token),
             (403, needs_token),
             (404, by_id),
-            (412, has(|one| one.name == "If-Match")),
+            (412, has(|parameter| parameter.name == "If-Match")),
             (413, takes_body),
             (415, checks_body),
             (422, checks_body || takes_query),
@@ -113,12 +112,12 @@ impl Shared {
             (AnsweredBy::All, true),
             (AnsweredBy::Token, needs_token),
             (AnsweredBy::Okta, asks_okta),
-            (AnsweredBy::Key, has(|one| one.name == "Idempotency-Key")),
+            (AnsweredBy::Key, has(|parameter| parameter.name == "Idempotency-Key")),
         ];
-        Self { statuses: those_that_apply(statuses), answered_by: those_that_apply(answered_by) }
+        Self { statuses: select(statuses), answered_by: select(answered_by) }
     }
 
-    /// The codes of `status` that the operation can answer with.
+    /// Lists the codes with `status` that the operation can return.
     fn codes(&self, status: u16) -> String {
         let kinds = KINDS
             .iter()
@@ -127,8 +126,8 @@ impl Shared {
     }
 }
 
-fn those_that_apply<T, const N: usize>(all: [(T, bool); N]) -> Vec<T> {
-    all.into_iter().filter_map(|(one, applies)| applies.then_some(one)).collect()
+fn select<T, const N: usize>(all: [(T, bool); N]) -> Vec<T> {
+    all.into_iter().filter_map(|(item, applies)| applies.then_some(item)).collect()
 }
 
 fn add_shared_problems(operation: &mut Operation, shared: &Shared) {
@@ -139,7 +138,7 @@ fn add_shared_problems(operation: &mut Operation, shared: &Shared) {
     }
 }
 
-/// Every error without a schema of its own is a problem.
+/// Adds the problem schema to every error without a schema.
 fn add_schemas(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -151,7 +150,7 @@ fn add_schemas(operation: &mut Operation) {
     }
 }
 
-/// Headers that answers carry whatever the operation is.
+/// Adds the headers that all responses have.
 fn add_headers(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -161,10 +160,10 @@ fn add_headers(operation: &mut Operation) {
                 .description(Some(about));
             response.headers.insert(name.to_owned(), RefOr::T(header.build()));
         };
-        header("X-Request-Id", "Finds the request in the log");
+        header("X-Request-Id", "Identifies the request in the service's log");
         match status.as_str() {
-            "401" => header("WWW-Authenticate", "Bearer, and what is wrong with the token"),
-            "429" | "503" | "504" => header("Retry-After", "Seconds to wait"),
+            "401" => header("WWW-Authenticate", "`Bearer`, with the error of the token"),
+            "429" | "503" | "504" => header("Retry-After", "Seconds to wait before a retry"),
             _ => {}
         }
     }

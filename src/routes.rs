@@ -1,4 +1,4 @@
-//! The one table of routes: it gives both the router and the OpenAPI document.
+//! The route table. Both the router and the OpenAPI document are built from it.
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::middleware::{DefaultHeaders, from_fn};
@@ -19,22 +19,22 @@ use crate::handlers::{
 };
 use crate::openapi;
 
-/// Every operation of the API, for the router and for the document.
+/// Registers every operation of the API.
 fn operations(config: &mut ServiceConfig<'_>) {
     config.service(health::get_liveness).service(health::get_readiness);
-    // Okta has no token; each of its calls brings the secret of a hook.
+    // Okta sends no bearer token but the hook's secret.
     config.service(
         scope::scope("/hooks")
-            .wrap(answers_are_not_kept())
+            .wrap(security_headers())
             .service(deliveries::verify_event_hook)
             .service(deliveries::receive_event_hook)
             .default_service(web::to(unmatched)),
     );
-    // The token is asked for before anything else of a request is read; answers are not kept.
+    // The token is verified before the body is read. Responses must not be cached.
     config.service(
         scope::scope("")
             .wrap(from_fn(middleware::authenticate))
-            .wrap(answers_are_not_kept())
+            .wrap(security_headers())
             .service(integrations::create_integration)
             .service(integrations::list_integrations)
             .service(integrations::get_integration)
@@ -62,13 +62,13 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(trust_status::get_trust_summary)
             .service(trust_status::list_trust_status)
             .service(trust_status::query_trust_status)
-            .map(|scope| scope.service(no_serial_number("/trust-status/devices/query")))
+            .map(|scope| scope.service(post_only("/trust-status/devices/query")))
             .service(trust_status::get_trust_status)
             .service(devices::list_devices)
             .service(devices::update_devices)
-            .map(|scope| scope.service(no_serial_number("/devices/batch")))
+            .map(|scope| scope.service(post_only("/devices/batch")))
             .service(devices::reconcile::reconcile_devices)
-            .map(|scope| scope.service(no_serial_number("/devices/reconcile")))
+            .map(|scope| scope.service(post_only("/devices/reconcile")))
             .service(devices::get_device)
             .service(devices::update_device)
             .service(devices::delete_device)
@@ -80,19 +80,19 @@ fn operations(config: &mut ServiceConfig<'_>) {
     );
 }
 
-fn answers_are_not_kept() -> DefaultHeaders {
+fn security_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((CACHE_CONTROL, "no-store"))
         .add((HeaderName::from_static("x-content-type-options"), "nosniff"))
 }
 
-/// A path that has `POST` alone and lies where other operations have a serial number: the other methods
-/// must not take its last word for one.
-fn no_serial_number(path: &'static str) -> Resource {
+/// Answers 405 for all methods but `POST`. Without this, other methods would take the last segment of
+/// the path for a serial number.
+fn post_only(path: &'static str) -> Resource {
     web::resource(path).guard(guard::Not(guard::Post())).default_service(web::to(unmatched))
 }
 
-/// The OpenAPI document, without a server.
+/// Builds the OpenAPI document, without a server entry.
 pub fn document() -> Document {
     use utoipa_actix_web::AppExt;
     let (_, document) = actix_web::App::new()
@@ -103,9 +103,9 @@ pub fn document() -> Document {
     openapi::complete(document)
 }
 
-/// Puts the routes, the document and its user interface into an application.
+/// Registers the routes, the OpenAPI document and Swagger UI.
 pub fn configure(config: &mut web::ServiceConfig, document: &Document) {
-    let paths = web::Data::new(Methods::of(document));
+    let paths = web::Data::new(Methods::new(document));
     config
         .app_data(paths)
         .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document.clone()))
@@ -115,28 +115,28 @@ pub fn configure(config: &mut web::ServiceConfig, document: &Document) {
     operations(&mut ServiceConfig::new(config));
 }
 
-/// Which methods each path has, to tell a wrong method from a wrong path.
+/// The methods of each path, to distinguish 405 from 404.
 struct Methods(Vec<(actix_web::dev::ResourceDef, Vec<&'static str>)>);
 
 impl Methods {
-    fn of(document: &Document) -> Self {
+    fn new(document: &Document) -> Self {
         let paths = document.paths.paths.iter();
         Self(
             paths
                 .map(|(path, item)| {
-                    (actix_web::dev::ResourceDef::new(path.as_str()), methods_of(item))
+                    (actix_web::dev::ResourceDef::new(path.as_str()), list_methods(item))
                 })
                 .collect(),
         )
     }
 
-    fn of_path(&self, path: &str) -> Option<String> {
+    fn allowed_at(&self, path: &str) -> Option<String> {
         let found = self.0.iter().find(|(definition, _)| definition.is_match(path));
         found.map(|(_, methods)| methods.join(", "))
     }
 }
 
-fn methods_of(item: &utoipa::openapi::path::PathItem) -> Vec<&'static str> {
+fn list_methods(item: &utoipa::openapi::path::PathItem) -> Vec<&'static str> {
     [
         ("GET", item.get.is_some()),
         ("POST", item.post.is_some()),
@@ -145,15 +145,15 @@ fn methods_of(item: &utoipa::openapi::path::PathItem) -> Vec<&'static str> {
         ("DELETE", item.delete.is_some()),
     ]
     .into_iter()
-    .filter_map(|(method, there)| there.then_some(method))
+    .filter_map(|(method, exists)| exists.then_some(method))
     .collect()
 }
 
 async fn unmatched(request: HttpRequest, methods: web::Data<Methods>) -> HttpResponse {
-    match methods.of_path(request.path()) {
+    match methods.allowed_at(request.path()) {
         Some(allow) => Problem::method_not_allowed(allow),
         None => Problem::not_found(
-            "Nothing is at this path. The API is described at /openapi.json and /docs.",
+            "There is nothing at this path. See /docs or /openapi.json for the API.",
         ),
     }
     .error_response()
@@ -166,14 +166,14 @@ mod tests {
     use super::*;
     use crate::handlers::http::kinds::KINDS;
 
-    /// The words of a description that look like a code.
+    /// Returns the words of a description that look like a code.
     fn codes(description: &str) -> impl Iterator<Item = &str> {
         let words = description.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
         words.filter(|word| word.contains('_'))
     }
 
     #[test]
-    fn every_code_in_the_document_is_a_kind_of_that_status() {
+    fn every_code_in_the_document_exists_with_that_status() {
         let document = document();
         let mut found = 0;
         for operation in document.paths.paths.values().flat_map(|item| {

@@ -1,4 +1,4 @@
-//! Puts the layers together and starts the server. Nothing imports this but `main` and the tests.
+//! Builds the application from its layers and starts the servers. Only `main` and tests import this.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use actix_web::{App, HttpServer, web};
 use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, Draft, Environment, OktaConfig};
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
-use crate::egress::{Egress, EgressSettings, EgressSetupError, MOST_LOOKUPS};
+use crate::egress::{Egress, EgressSettings, EgressSetupError, MAX_LOOKUPS};
 use crate::handlers::http::body::BODY_LIMIT;
 use crate::handlers::http::probe::Probe;
 use crate::handlers::{State, health, http::middleware};
@@ -29,25 +29,25 @@ use crate::telemetry::{self, metrics};
 pub enum StartError {
     #[error("the keyring cannot be read")]
     Keyring(#[from] KeyringError),
-    #[error("the outgoing gate cannot be built")]
+    #[error("the HTTP egress client cannot be built")]
     Egress(#[from] EgressSetupError),
     #[error("ODT_OKTA_SUFFIXES is not a list of domain suffixes")]
     Suffixes(#[from] OktaDomainError),
-    #[error("the database role is not safe to run as")]
+    #[error("the database role must not be used by the service")]
     Role(#[source] RoleError),
-    #[error("the database cannot be asked what role this is: check ODT_DATABASE_URL")]
+    #[error("the database role cannot be checked: check ODT_DATABASE_URL")]
     Database(#[source] StoreError),
     #[error(
-        "the schema lacks the migrations {0:?}, or does not show them to this role: run `okta-device-trust migrate` first, and make the role a member of odt_app"
+        "the schema lacks the migrations {0:?}, or this role cannot see them: run `okta-device-trust migrate`, and make the role a member of odt_app"
     )]
     PendingMigrations(Vec<String>),
     #[error(
-        "the keys {0:?} have sealed secrets and are not in the keyring: put them back behind the active one, run `okta-device-trust rotate-keys`, then drop them"
+        "secrets are encrypted with the keys {0:?}, which are not in the keyring: put them back after the active key, run `okta-device-trust rotate-keys`, then remove them"
     )]
     MissingKeys(Vec<String>),
     #[error("the database cannot be read")]
     Store(#[source] StoreError),
-    #[error("the address {address} cannot be listened on")]
+    #[error("cannot listen on {address}")]
     Listen {
         address: SocketAddr,
         #[source]
@@ -55,24 +55,23 @@ pub enum StartError {
     },
 }
 
-/// Reads the configuration and judges it as a start would, short of asking the database or anybody
-/// else: what passes here can be started with.
+/// Reads the configuration and checks it as `serve` does, but makes no connection.
 ///
 /// # Errors
-/// [`ConfigError`] lists everything that is wrong, also what could not be started with.
+/// [`ConfigError`] lists all problems.
 pub fn load_config(environment: &Environment) -> Result<Config, ConfigError> {
     let draft = Draft::read(environment);
     let problems = check(&draft);
     draft.finish(problems)
 }
 
-/// Checks settings by the modules that they are for: `config` is the lowest layer and cannot import them.
+/// Checks settings with the modules that use them: `config` is the lowest layer and cannot import them.
 fn check(draft: &Draft) -> Vec<String> {
     let mut problems = Vec::new();
     if let Some(Err(error)) = draft.keyring.as_ref().map(Keyring::parse) {
         problems.push(format!("ODT_KEYRING cannot be used: {error}"));
     }
-    // None at all is what remains of a list that could not be read.
+    // An empty list has already been reported as unreadable.
     if !draft.okta.suffixes.is_empty()
         && let Err(error) = OktaSuffixes::new(&draft.okta.suffixes)
     {
@@ -94,18 +93,18 @@ fn check_egress(okta: &OktaConfig) -> Vec<String> {
             "ODT_OKTA_HOST_OVERRIDES cannot be used"
         }
         E::ProxyInvalid { .. } => "ODT_EGRESS_PROXY cannot be used",
-        E::NoTrustRoots { .. } | E::Client { .. } => "outgoing calls cannot be made",
+        E::NoTrustRoots { .. } | E::Client { .. } => "outgoing requests cannot be made",
     };
     let problems = Egress::problems(&egress_settings(okta));
     problems.iter().map(|error| format!("{}: {error}", name(error))).collect()
 }
 
-/// One crypto backend for the process; a second call finds the first one's and is fine.
+/// Installs the crypto backend of the process. A second call does nothing.
 fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// A server that is bound and not yet running.
+/// A server that is bound but not running yet.
 pub struct Application {
     server: Server,
     metrics_server: Option<Server>,
@@ -115,8 +114,9 @@ pub struct Application {
 }
 
 impl Application {
-    /// Binds the addresses; port 0 takes a free one. Refuses a database role that could bypass
-    /// row-level security and a schema that is behind; waits a while for a database that is away.
+    /// Binds the addresses; port 0 picks a free port. Waits up to 30 s for the database. Refuses a
+    /// database role that could bypass row-level security, a schema with pending migrations, and a
+    /// keyring that lacks a key in use.
     ///
     /// # Errors
     /// [`StartError`].
@@ -126,10 +126,10 @@ impl Application {
         let store = open_store(config)?;
         let suffixes = OktaSuffixes::new(&config.okta.suffixes)?;
         if config.metrics_listen.is_some() {
-            // Without a listener there is no recorder, and so nothing is recorded at all.
+            // Without the listener no recorder is installed, so nothing is recorded.
             metrics::handle();
         }
-        tell_of_overrides(&egress);
+        report_overrides(&egress);
         refuse_unsafe_role(&store).await?;
         refuse_pending_migrations(&store).await?;
         refuse_missing_keys(&store).await?;
@@ -137,7 +137,7 @@ impl Application {
         let okta_settings = OktaSettings { suffixes, ..OktaSettings::default() };
         let okta = OktaClient::new(egress.clone(), okta_settings);
         let authenticator = Authenticator::new(&config.auth, &egress);
-        // Begins to read the issuer's keys, so that they are there when the first caller comes.
+        // Starts to fetch the issuer's keys before the first request needs them.
         authenticator.is_ready();
         let (wizard, sync) = (config.wizard.clone(), config.sync.clone());
         let public_url = config.public_url.clone();
@@ -153,37 +153,37 @@ impl Application {
         Ok(Self { server, metrics_server, service, address, metrics_address })
     }
 
-    /// Where the API listens.
+    /// Returns the bound address of the API.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the metrics listen.
+    /// Returns the bound address of the metrics listener, if it is enabled.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// Stops the server; gracefully lets requests in flight finish.
+    /// Returns a handle that stops the server.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
 
-    /// Serves until the handle stops it, or a fault of the listener.
+    /// Serves until the handle stops the server or the listener fails.
     ///
     /// # Errors
-    /// What the operating system says of the listener.
+    /// The listener's I/O error.
     pub async fn run(self) -> std::io::Result<()> {
         let metrics_handle = self.metrics_server.as_ref().map(Server::handle);
         let upkeep = self.metrics_server.map(|metrics_server| {
             tokio::spawn(metrics_server);
-            tokio::spawn(metrics::keep_up())
+            tokio::spawn(metrics::run_upkeep())
         });
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let work = tokio::spawn(async move { self.service.work(stopped).await });
         let ended = self.server.await;
-        // What is at work gives its jobs back, so that another replica need not wait for the lease.
+        // Running jobs are released, so that other replicas need not wait for their leases to expire.
         let _ = stop.send(true);
-        let _ = tokio::time::timeout(LAST_STEP, work).await;
+        let _ = tokio::time::timeout(JOB_SHUTDOWN_TIMEOUT, work).await;
         if let Some(upkeep) = upkeep {
             upkeep.abort();
         }
@@ -194,8 +194,8 @@ impl Application {
     }
 }
 
-/// How long a job may take for the step that it is at when the service stops.
-const LAST_STEP: Duration = Duration::from_secs(5);
+/// How long shutdown waits for running jobs.
+const JOB_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn egress_settings(okta: &OktaConfig) -> EgressSettings {
     EgressSettings {
@@ -207,7 +207,7 @@ fn egress_settings(okta: &OktaConfig) -> EgressSettings {
     }
 }
 
-/// The store, as the configuration describes it. Connects at first use.
+/// Creates the store from the configuration. It connects at first use.
 ///
 /// # Errors
 /// [`KeyringError`].
@@ -221,25 +221,25 @@ pub fn open_store(config: &Config) -> Result<Store, KeyringError> {
     Ok(Store::new(&settings, keys))
 }
 
-fn tell_of_overrides(egress: &Egress) {
+fn report_overrides(egress: &Egress) {
     let hosts: Vec<&str> = egress.overrides().collect();
     metrics::record_overrides(hosts.len());
     if !hosts.is_empty() {
         tracing::warn!(
             hosts = hosts.join(" "),
-            "hosts are overridden: this is for development and tests only"
+            "hosts are overridden; do this in development and tests only"
         );
     }
 }
 
-/// How long start-up waits for a database that is away, before it gives up.
-const ROLE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long start-up waits for an unavailable database.
+const DATABASE_START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A role that is unsafe stops the start, and so does a login that the server refuses: neither gets
-/// better by waiting. A database that is away delays it: a replica that starts while `PostgreSQL` is
-/// being restarted must neither die nor serve before the role was judged.
+/// Checks the database role and waits for an unavailable database: a replica that starts during a
+/// restart of `PostgreSQL` must neither exit nor serve before the check. An unsafe role or a refused
+/// login fails at once.
 async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
-    let deadline = tokio::time::Instant::now() + ROLE_PATIENCE;
+    let deadline = tokio::time::Instant::now() + DATABASE_START_TIMEOUT;
     loop {
         match store.refuse_unsafe_role().await {
             Ok(()) => return Ok(()),
@@ -265,8 +265,8 @@ async fn refuse_pending_migrations(store: &Store) -> Result<(), StartError> {
     if pending.is_empty() { Ok(()) } else { Err(StartError::PendingMigrations(pending)) }
 }
 
-/// A key that was dropped from the keyring while it still seals something is told of at the start,
-/// and not by the first call that needs it.
+/// Refuses to start without a key that secrets are encrypted with. Otherwise the first request that
+/// needs the key would fail.
 async fn refuse_missing_keys(store: &Store) -> Result<(), StartError> {
     let missing = store.list_missing_keys().await.map_err(StartError::Store)?;
     if missing.is_empty() { Ok(()) } else { Err(StartError::MissingKeys(missing)) }
@@ -309,16 +309,16 @@ fn workers(config: &Config) -> usize {
     }
 }
 
-/// Enough of each worker's blocking threads that lookups of names, all of them slow and all on one
-/// worker, leave those that the database needs.
+/// Returns the blocking threads of each worker: enough for the database even if all DNS lookups are
+/// slow and run on one worker.
 fn blocking_threads(config: &Config) -> usize {
-    MOST_LOOKUPS + config.database.connections as usize + SPARE_THREADS
+    MAX_LOOKUPS + config.database.connections as usize + SPARE_THREADS
 }
 
-/// For what else blocks now and then, such as a file of the log.
+/// For other blocking work, such as writing the log to a file.
 const SPARE_THREADS: usize = 4;
 
-/// Front ends of the configured origins only; without any, browsers of other origins are refused.
+/// Allows front ends of the configured origins; without any, all cross-origin requests are refused.
 fn cors(origins: &[String]) -> Cors {
     let allowed = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     allowed

@@ -1,4 +1,4 @@
-//! What we read of a verified token.
+//! The claims of a verified token.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::error::AuthError;
 use crate::config::AuthConfig;
 use crate::model::{Actor, Caller, Scope, TenantId};
 
-/// The claims of a token; `scope` (RFC 8693) and `scp` (Okta, Entra) are both understood.
+/// The claims that are read. Scopes may be in `scope` (RFC 8693) or `scp` (Okta, Entra).
 #[derive(Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -22,60 +22,65 @@ pub(super) struct Claims {
     #[serde(default)]
     azp: Option<String>,
     #[serde(default)]
-    scope: Option<Words>,
+    scope: Option<ScopeClaim>,
     #[serde(default)]
-    scp: Option<Words>,
+    scp: Option<ScopeClaim>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
 }
 
-/// Words as a string with blanks between them or as a list.
+/// Scopes, as a space-separated string or as a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Words {
+enum ScopeClaim {
     Text(String),
     List(Vec<String>),
 }
 
-impl Words {
-    /// The words of a claim that has no field of its own; `None` if it is neither text nor a list of texts.
-    fn of(value: &Value) -> Option<Self> {
+impl ScopeClaim {
+    /// Reads the scopes of another claim; `None` if it is neither text nor a list of texts.
+    fn read(value: &Value) -> Option<Self> {
         Self::deserialize(value).ok()
     }
 
     fn scopes(&self) -> BTreeSet<Scope> {
-        // A word that is none of ours is another service's scope.
-        let scope = |word: &str| word.parse().ok();
+        // Unknown scopes belong to other services.
+        let scope = |name: &str| name.parse().ok();
         match self {
             Self::Text(text) => text.split_ascii_whitespace().filter_map(scope).collect(),
-            Self::List(words) => words.iter().filter_map(|word| scope(word)).collect(),
+            Self::List(scopes) => scopes.iter().filter_map(|name| scope(name)).collect(),
         }
     }
 }
 
-/// The audit keeps this much of a name, in characters.
-const ACTOR_LIMIT: usize = 256;
+/// Maximum length of a name in the audit log, in characters.
+const MAX_ACTOR_CHARS: usize = 256;
 
 impl Claims {
+    /// Converts the claims into a caller.
+    ///
     /// # Errors
-    /// [`AuthError::MissingClaim`] without a tenant or without anybody to name in the audit.
+    /// [`AuthError::MissingClaim`] if the tenant, or both `sub` and `azp`, are missing.
     pub(super) fn into_caller(self, config: &AuthConfig) -> Result<Caller, AuthError> {
         let tenant = self.tenant(&config.tenant_claim)?;
         let sub = self.sub.clone().or_else(|| self.azp.clone());
         let sub = sub.ok_or_else(|| AuthError::MissingClaim("sub".to_owned()))?;
         let mut scopes = BTreeSet::new();
         let named = config.scope_claim.as_ref().and_then(|claim| self.others.get(claim));
-        let named = named.and_then(Words::of);
-        for words in [&self.scope, &self.scp, &named].into_iter().flatten() {
-            scopes.extend(words.scopes());
+        let named = named.and_then(ScopeClaim::read);
+        for claim in [&self.scope, &self.scp, &named].into_iter().flatten() {
+            scopes.extend(claim.scopes());
         }
-        let actor =
-            Actor { iss: cut(&self.iss), sub: cut(&sub), azp: self.azp.as_deref().map(cut) };
+        let actor = Actor {
+            iss: sanitize(&self.iss),
+            sub: sanitize(&sub),
+            azp: self.azp.as_deref().map(sanitize),
+        };
         Ok(Caller { tenant, actor, scopes })
     }
 
-    /// Refuses a token that is valid for longer than `max`, counted from when it was issued. A token
-    /// that names no such time, or one in the future, counts from now.
+    /// Refuses a token whose lifetime is longer than `max`. The lifetime begins at `iat`, or now if `iat`
+    /// is missing or in the future.
     ///
     /// # Errors
     /// [`AuthError::LifetimeTooLong`].
@@ -104,7 +109,7 @@ impl Claims {
     }
 }
 
-/// Keeps a name printable and short: it stands in the audit as the token wrote it otherwise.
-fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(ACTOR_LIMIT).collect()
+/// Removes control characters from a name and truncates it, for the audit log.
+fn sanitize(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_ACTOR_CHARS).collect()
 }

@@ -1,38 +1,38 @@
-//! Why a token is refused.
+//! Errors of token verification.
 
-/// Why a token is refused. Says nothing of the token's content but names of claims.
+/// Why a token is refused. Contains nothing of the token except names of claims.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AuthError {
     #[error("the token is not a JWT")]
     Malformed,
-    #[error("the token is signed with an algorithm that is not accepted here")]
+    #[error("the token's signature algorithm is not accepted")]
     AlgorithmRefused,
-    #[error("the token names no key (`kid`) that the issuer publishes")]
+    #[error("the token's key (`kid`) is not published by the issuer")]
     UnknownKey,
     #[error(
-        "the token names no key (`kid`), and the issuer does not publish exactly one key without a name"
+        "the token has no `kid`, and the issuer does not publish exactly one key without a `kid`"
     )]
     NoKeyNamed,
     #[error("the token's signature does not match")]
     BadSignature,
-    /// A header parameter that the issuer marked as critical (RFC 7515 §4.1.11), or a type of token
-    /// that is no access token (RFC 8725 §3.11).
-    #[error("the token's header has a {0} that is not accepted here")]
+    /// A critical header parameter (RFC 7515 §4.1.11), or the type of another kind of token (RFC 8725
+    /// §3.11).
+    #[error("the token's header has a {0} that is not accepted")]
     HeaderRefused(&'static str),
-    #[error("the token is valid for longer than {0} seconds, the most that is accepted here")]
+    #[error("the token's lifetime is longer than the accepted {0} seconds")]
     LifetimeTooLong(u64),
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet")]
     NotYetValid,
-    #[error("the token was issued by somebody else")]
+    #[error("the token has another issuer (`iss`) than this service accepts")]
     WrongIssuer,
-    #[error("the token is for another audience")]
+    #[error("the token is for another audience (`aud`)")]
     WrongAudience,
     #[error("the token lacks the claim {0:?}")]
     MissingClaim(String),
-    /// Nothing wrong with the token: the issuer's keys cannot be had at the moment.
-    #[error("the issuer's keys cannot be read")]
+    /// The issuer's keys cannot be fetched at the moment; the token may be valid.
+    #[error("the issuer's keys cannot be fetched")]
     KeysUnavailable,
 }
 

@@ -1,26 +1,26 @@
-//! The header of a token: what is read of it, and which headers are refused before any key is looked up.
+//! Reads the header of a token, and refuses unsupported headers before a key is looked up.
 
 use jsonwebtoken::{Algorithm, decode_header};
 
 use super::error::AuthError;
 
-/// What is read of a token's header. Nothing else in it (`jwk`, `jku`, `x5u`) is ever used.
+/// The fields of a token's header that are used. Others (`jwk`, `jku`, `x5u`) are ignored.
 #[derive(Debug)]
 pub(super) struct TokenHeader {
     pub(super) kid: Option<String>,
-    /// Selects one of the keys of this `kid`; each key is good for its own algorithm alone.
+    /// Selects one of the keys with this `kid`. Each key may be used with its own algorithm only.
     pub(super) algorithm: Algorithm,
 }
 
-/// The types of access tokens: RFC 9068 §2.1 and RFC 7519 §5.1, without `application/`, which RFC 7515
-/// §4.1.9 leaves out.
+/// The types of access tokens (RFC 9068 §2.1, RFC 7519 §5.1), without the optional prefix `application/`
+/// (RFC 7515 §4.1.9).
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
 /// Reads the header of `token`.
 ///
 /// # Errors
-/// [`AuthError::Malformed`]; [`AuthError::HeaderRefused`] for a type other than that of an access token,
-/// and for any critical parameter, since none is understood here.
+/// [`AuthError::Malformed`]; [`AuthError::HeaderRefused`] for other types than access tokens, and for any
+/// critical parameter, because none is supported.
 pub(super) fn read(token: &str) -> Result<TokenHeader, AuthError> {
     let header = decode_header(token).map_err(|_| AuthError::Malformed)?;
     if header.crit.is_some() {

@@ -1,6 +1,7 @@
-//! The issuer's public keys (RFC 7517): kept, read again behind the callers' backs when they are no
-//! longer fresh, asked for when a token names an unknown key, and never more often than the issuer
-//! can bear. A caller waits for the issuer only when no kept key can answer it.
+//! A cache of the issuer's public keys (RFC 7517).
+//!
+//! Stale keys are refreshed in the background. A token with an unknown `kid` triggers a fetch, which
+//! is rate limited to protect the issuer. A caller waits for the issuer only if no cached key matches.
 
 use std::sync::Arc;
 
@@ -16,37 +17,37 @@ use super::verifying_keys::{VerifyingKey, VerifyingKeys};
 use crate::egress::{Egress, EgressRequest, Policy};
 use crate::telemetry::chain_of;
 
-/// After this the keys are asked for anew, so that a withdrawn key stops being good: with the first
-/// answer after it, since callers do not wait for that answer.
+/// After this the keys are refreshed, so that a withdrawn key stops working. Callers do not wait for
+/// the refresh.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(5);
-/// While the issuer is away its last keys are good for this long.
-const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
-/// An unknown `kid` is anybody's to send: it causes one request in this time.
-const AT_MOST_EVERY: TimeDelta = TimeDelta::seconds(10);
+/// How long cached keys are used while the issuer is unreachable.
+const USABLE_FOR: TimeDelta = TimeDelta::hours(1);
+/// Anyone can send an unknown `kid`, so it causes at most one fetch in this time.
+const MIN_FETCH_INTERVAL: TimeDelta = TimeDelta::seconds(10);
 
 #[derive(Clone)]
 pub(super) struct Jwks {
     url: Url,
     egress: Egress,
     state: Arc<std::sync::RwLock<State>>,
-    /// One request in flight.
-    reading: Arc<Mutex<()>>,
+    /// Held during a fetch: at most one is in flight.
+    fetching: Arc<Mutex<()>>,
 }
 
 #[derive(Default)]
 struct State {
     keys: VerifyingKeys,
-    read_at: Option<DateTime<Utc>>,
-    tried_at: Option<DateTime<Utc>>,
+    fetched_at: Option<DateTime<Utc>>,
+    attempted_at: Option<DateTime<Utc>>,
 }
 
 impl Jwks {
     pub(super) fn new(url: Url, egress: Egress) -> Self {
-        Self { url, egress, state: Arc::default(), reading: Arc::default() }
+        Self { url, egress, state: Arc::default(), fetching: Arc::default() }
     }
 
-    /// Returns the key that the issuer publishes as `kid` for `algorithm`; without a `kid`, its only
-    /// key without a name.
+    /// Returns the key that the issuer publishes as `kid` for `algorithm`. Without a `kid`, returns the
+    /// issuer's only key without one.
     ///
     /// # Errors
     /// [`AuthError::UnknownKey`], [`AuthError::NoKeyNamed`], [`AuthError::AlgorithmRefused`] or
@@ -61,7 +62,7 @@ impl Jwks {
         if self.has_key(kid, now) {
             self.refresh(now);
         } else {
-            self.read_for(kid, now).await;
+            self.fetch_for(kid, now).await;
         }
         let state = self.state.read().map_err(|_| AuthError::KeysUnavailable)?;
         if !state.is_usable(now) {
@@ -71,80 +72,81 @@ impl Jwks {
         keys.get(&algorithm).cloned().ok_or(AuthError::AlgorithmRefused)
     }
 
-    /// Whether there are keys to verify with. Waits for nobody: where there are none, they are being
-    /// read when this returns.
+    /// Returns whether there are usable keys. Does not wait: if there are none, a fetch is in flight
+    /// when this returns.
     pub(super) fn has_keys(&self, now: DateTime<Utc>) -> bool {
         self.refresh(now);
         self.state.read().is_ok_and(|state| state.is_usable(now))
     }
 
-    /// True when keys of this name are known and may still be used.
+    /// Returns whether a usable key with this `kid` is cached.
     fn has_key(&self, kid: Option<&str>, now: DateTime<Utc>) -> bool {
         self.state.read().is_ok_and(|state| state.is_usable(now) && state.keys.named(kid).is_some())
     }
 
-    /// Begins to read the keys when they are not fresh and nobody reads them already.
+    /// Starts a fetch if the keys are stale and no fetch is in flight.
     fn refresh(&self, now: DateTime<Utc>) {
         if self.state.read().is_ok_and(|state| state.is_fresh(now)) {
             return;
         }
-        if let Ok(turn) = Arc::clone(&self.reading).try_lock_owned()
-            && self.may_ask(now)
+        if let Ok(guard) = Arc::clone(&self.fetching).try_lock_owned()
+            && self.may_fetch(now)
         {
-            self.start_reading(turn);
+            self.start_fetch(guard);
         }
     }
 
-    /// Reads the keys for the sake of one that is not there, and waits for them.
-    async fn read_for(&self, kid: Option<&str>, now: DateTime<Utc>) {
-        let turn = Arc::clone(&self.reading).lock_owned().await;
-        // Somebody else may have read them while this one waited.
-        if !self.has_key(kid, now) && self.may_ask(now) {
-            let _ = self.start_reading(turn).await;
+    /// Fetches the keys because `kid` is not cached, and waits for the result.
+    async fn fetch_for(&self, kid: Option<&str>, now: DateTime<Utc>) {
+        let guard = Arc::clone(&self.fetching).lock_owned().await;
+        // Another caller may have fetched them while this one waited.
+        if !self.has_key(kid, now) && self.may_fetch(now) {
+            let _ = self.start_fetch(guard).await;
         }
     }
 
-    /// Reads in a task of its own: a caller that goes away does not end what others wait for, nor
-    /// leave the issuer to be asked again at once.
-    fn start_reading(&self, turn: OwnedMutexGuard<()>) -> JoinHandle<()> {
+    /// Fetches in a separate task: if the caller's future is dropped, the fetch still completes for the
+    /// others and still counts for the rate limit.
+    fn start_fetch(&self, guard: OwnedMutexGuard<()>) -> JoinHandle<()> {
         if let Ok(mut state) = self.state.write() {
-            state.tried_at = Some(Utc::now());
+            state.attempted_at = Some(Utc::now());
         }
         let jwks = self.clone();
         tokio::spawn(async move {
-            match jwks.read_keys().await {
-                Ok(keys) => jwks.keep(keys),
-                Err(error) => tracing::warn!(error, "reading the token issuer's keys failed"),
+            match jwks.fetch_keys().await {
+                Ok(keys) => jwks.store(keys),
+                Err(error) => tracing::warn!(error, "fetching the token issuer's keys failed"),
             }
-            drop(turn);
+            drop(guard);
         })
     }
 
-    fn keep(&self, keys: VerifyingKeys) {
+    fn store(&self, keys: VerifyingKeys) {
         if let Ok(mut state) = self.state.write() {
             state.keys = keys;
-            state.read_at = Some(Utc::now());
+            state.fetched_at = Some(Utc::now());
         }
     }
 
-    fn may_ask(&self, now: DateTime<Utc>) -> bool {
+    fn may_fetch(&self, now: DateTime<Utc>) -> bool {
         let Ok(state) = self.state.read() else { return false };
-        // Without any keys nobody gets in: then a failed attempt holds the next one off for less.
-        let pause = if state.is_usable(now) { AT_MOST_EVERY } else { TimeDelta::seconds(1) };
-        state.tried_at.is_none_or(|tried| now - tried >= pause)
+        // Without usable keys no request can be authenticated, so retry sooner.
+        let pause = if state.is_usable(now) { MIN_FETCH_INTERVAL } else { TimeDelta::seconds(1) };
+        state.attempted_at.is_none_or(|attempt| now - attempt >= pause)
     }
 
-    async fn read_keys(&self) -> Result<VerifyingKeys, String> {
+    async fn fetch_keys(&self) -> Result<VerifyingKeys, String> {
         let answer = self.egress.send(Policy::Operator, EgressRequest::get(self.url.clone())).await;
         let answer = answer.map_err(|error| chain_of(&error))?;
         if answer.status != 200 {
-            return Err(format!("the JWKS answered with status {}", answer.status));
+            return Err(format!("the JWKS endpoint answered with status {}", answer.status));
         }
-        let set: JwkSet = serde_json::from_slice(&answer.body).map_err(|_| "no JWKS".to_owned())?;
-        let keys = VerifyingKeys::of(&set);
-        // An issuer that publishes nothing is one in trouble: the keys from before are better.
+        let set: JwkSet = serde_json::from_slice(&answer.body)
+            .map_err(|_| "the answer is not a JWKS".to_owned())?;
+        let keys = VerifyingKeys::new(&set);
+        // An empty key set is a fault of the issuer: keep the cached keys.
         if keys.is_empty() {
-            return Err("a JWKS without a key that can verify a token".to_owned());
+            return Err("the JWKS contains no usable key".to_owned());
         }
         Ok(keys)
     }
@@ -152,11 +154,11 @@ impl Jwks {
 
 impl State {
     fn is_fresh(&self, now: DateTime<Utc>) -> bool {
-        self.read_at.is_some_and(|at| now - at < FRESH_FOR)
+        self.fetched_at.is_some_and(|at| now - at < FRESH_FOR)
     }
 
     fn is_usable(&self, now: DateTime<Utc>) -> bool {
-        self.read_at.is_some_and(|at| now - at < KEPT_FOR)
+        self.fetched_at.is_some_and(|at| now - at < USABLE_FOR)
     }
 }
 
@@ -189,11 +191,11 @@ mod tests {
         Jwks::new(format!("http://{address}/").parse().unwrap(), egress.unwrap())
     }
 
-    /// As if the keys had been read so long ago.
+    /// Moves the times of the last fetch into the past.
     fn age(jwks: &Jwks, by: TimeDelta) {
         let mut state = jwks.state.write().unwrap();
-        state.read_at = state.read_at.map(|at| at - by);
-        state.tried_at = state.tried_at.map(|at| at - by);
+        state.fetched_at = state.fetched_at.map(|at| at - by);
+        state.attempted_at = state.attempted_at.map(|at| at - by);
     }
 
     async fn until(condition: impl Fn() -> bool) {
@@ -203,11 +205,11 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("it did not come about");
+        panic!("the condition was not met in time");
     }
 
     #[tokio::test]
-    async fn a_kept_key_answers_at_once_while_the_issuer_hangs() {
+    async fn cached_keys_work_without_delay_while_the_issuer_hangs() {
         let server = Server::plain(ok(&jwks("k1")));
         let mut jwks = at(server.address);
         assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
@@ -229,14 +231,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_that_are_no_longer_fresh_are_read_behind_the_callers_back() {
-        let server = Server::plain_in_turn([ok(&jwks("k1")), ok(&jwks("k2"))]);
+    async fn stale_keys_are_refreshed_in_the_background() {
+        let server = Server::plain_sequence([ok(&jwks("k1")), ok(&jwks("k2"))]);
         let jwks = at(server.address);
         assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
         age(&jwks, TimeDelta::minutes(6));
         assert!(
             jwks.key(Some("k1"), Algorithm::ES256).await.is_ok(),
-            "the answer is still to come"
+            "the refresh is still in flight"
         );
         until(|| jwks.state.read().unwrap().keys.named(Some("k2")).is_some()).await;
         assert!(
@@ -247,10 +249,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_set_does_not_replace_good_keys() {
+    async fn an_empty_key_set_does_not_replace_cached_keys() {
         let symmetric = r#"{"keys":[{"kty":"oct","kid":"k1","k":"AAAA"}]}"#;
-        for nothing in [r#"{"keys":[]}"#, symmetric] {
-            let server = Server::plain_in_turn([ok(&jwks("k1")), ok(nothing)]);
+        for empty in [r#"{"keys":[]}"#, symmetric] {
+            let server = Server::plain_sequence([ok(&jwks("k1")), ok(empty)]);
             let jwks = at(server.address);
             assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok());
             age(&jwks, TimeDelta::minutes(6));
@@ -259,24 +261,24 @@ mod tests {
                 Err(AuthError::UnknownKey)
             ));
             assert_eq!(server.requests().len(), 2);
-            assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok(), "{nothing}");
+            assert!(jwks.key(Some("k1"), Algorithm::ES256).await.is_ok(), "{empty}");
         }
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_does_not_end_the_reading() {
+    async fn a_fetch_survives_its_caller() {
         let (hanging, _thread) = silent();
         let jwks = at(hanging);
-        let gone =
+        let timed_out =
             tokio::time::timeout(Duration::from_millis(50), jwks.key(Some("k1"), Algorithm::ES256))
                 .await;
-        assert!(gone.is_err());
-        assert!(jwks.reading.try_lock().is_err(), "it is still being read");
-        assert!(jwks.state.read().unwrap().tried_at.is_some());
+        assert!(timed_out.is_err());
+        assert!(jwks.fetching.try_lock().is_err(), "the fetch is still in flight");
+        assert!(jwks.state.read().unwrap().attempted_at.is_some());
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_readiness() {
+    async fn readiness_does_not_wait_for_the_issuer() {
         let (hanging, _thread) = silent();
         let jwks = at(hanging);
         let started = Instant::now();

@@ -1,5 +1,6 @@
-//! Who calls: verifies bearer tokens (RFC 6750, RFC 7519) and reads tenant and scopes from them.
-//! Knows neither HTTP nor what a scope is good for.
+//! Verifies bearer tokens (RFC 6750, RFC 7519) and reads the tenant and scopes from them.
+//!
+//! This module knows neither HTTP nor what a scope allows.
 
 mod claims;
 mod error;
@@ -20,7 +21,7 @@ use jwks::Jwks;
 
 pub use error::AuthError;
 
-/// Verifies tokens. Cheap to clone.
+/// A token verifier. Cheap to clone.
 #[derive(Clone)]
 pub struct Authenticator {
     keys: Keys,
@@ -33,7 +34,7 @@ enum Keys {
     SharedSecret(DecodingKey),
 }
 
-/// Clocks differ by this much at most.
+/// Allowed clock skew.
 const LEEWAY_SECONDS: u64 = 10;
 
 impl Authenticator {
@@ -47,10 +48,10 @@ impl Authenticator {
         Self { keys, config: config.clone() }
     }
 
-    /// The caller that `token` speaks for.
+    /// Verifies `token` and returns its caller.
     ///
     /// # Errors
-    /// [`AuthError`]; all but [`AuthError::KeysUnavailable`] are the caller's to mend.
+    /// [`AuthError`]. All but [`AuthError::KeysUnavailable`] are caused by the token.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
         let header = header::read(token)?;
         let claims = match &self.keys {
@@ -64,7 +65,7 @@ impl Authenticator {
         claims.into_caller(&self.config)
     }
 
-    /// The algorithm belongs to the key and is never taken from the token (RFC 8725 §3.1).
+    /// Verifies with the key's algorithm, never with the one that the token names (RFC 8725 §3.1).
     fn verify(
         &self,
         token: &str,
@@ -82,8 +83,8 @@ impl Authenticator {
             .map_err(|error| AuthError::from(&error))
     }
 
-    /// Whether tokens can be verified at all at the moment. Never waits; keys that are not there
-    /// are being read when it returns. Has to be called inside a runtime.
+    /// Returns whether tokens can be verified now. Does not wait: if keys are missing or stale it
+    /// starts to fetch them in the background. Must be called inside a runtime.
     pub fn is_ready(&self) -> bool {
         match &self.keys {
             Keys::SharedSecret(_) => true,

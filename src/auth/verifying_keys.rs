@@ -1,32 +1,32 @@
-//! The keys of a JWKS that tokens can be verified with, by name and algorithm.
+//! The usable keys of a JWKS, by `kid` and algorithm.
 
 use std::collections::HashMap;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-/// A key, with the one algorithm that it is good for.
+/// A public key with the one algorithm that it may be used with.
 #[derive(Clone)]
 pub(super) struct VerifyingKey {
     pub(super) decoding: DecodingKey,
     pub(super) algorithm: Algorithm,
 }
 
-/// The keys of one name, each for another algorithm.
+/// The keys of one `kid` by algorithm.
 type Keys = HashMap<Algorithm, VerifyingKey>;
 
 /// The keys that an issuer publishes for signatures.
 #[derive(Default)]
 pub(super) struct VerifyingKeys {
-    /// By `kid`. Some issuers publish one key once for each of its algorithms, under one `kid`.
+    /// Keys by `kid`. Some issuers publish a key once for each algorithm with the same `kid`.
     named: HashMap<String, Keys>,
-    /// The only key without a `kid`. With several, a token without `kid` does not say which one it means.
+    /// The only key without a `kid`; `None` if there are several, because a token would be ambiguous.
     unnamed: Option<Keys>,
 }
 
 impl VerifyingKeys {
-    /// Returns the usable keys of a JWKS; keys of other kinds or uses are ignored.
-    pub(super) fn of(set: &JwkSet) -> Self {
+    /// Collects the usable keys of a JWKS. Keys of other types or for other uses are ignored.
+    pub(super) fn new(set: &JwkSet) -> Self {
         let mut keys = Self::default();
         let mut unnamed = Vec::new();
         for (kid, key) in set.keys.iter().filter_map(usable_key) {
@@ -43,7 +43,7 @@ impl VerifyingKeys {
         keys
     }
 
-    /// Returns the keys that a token with this `kid`, or without any, can be signed with.
+    /// Returns the keys for tokens with this `kid`, or without one.
     pub(super) fn named(&self, kid: Option<&str>) -> Option<&Keys> {
         kid.map_or(self.unnamed.as_ref(), |kid| self.named.get(kid))
     }
@@ -53,7 +53,7 @@ impl VerifyingKeys {
     }
 }
 
-/// Returns a key for signatures that an algorithm is known for, with its `kid`.
+/// Returns the key and its `kid` if it is for signatures and its algorithm is supported.
 fn usable_key(jwk: &Jwk) -> Option<(Option<String>, VerifyingKey)> {
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
@@ -71,7 +71,7 @@ fn usable_key(jwk: &Jwk) -> Option<(Option<String>, VerifyingKey)> {
             _ => return None,
         },
         (AlgorithmParameters::OctetKeyPair(_), _) => Algorithm::EdDSA,
-        // A symmetric key in a public document is everybody's key.
+        // A symmetric key in a public document is not secret.
         _ => return None,
     };
     let decoding = DecodingKey::from_jwk(jwk).ok()?;

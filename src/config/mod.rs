@@ -1,5 +1,7 @@
-//! The configuration: read once at start from the environment and an optional file, checked whole,
-//! and reported whole. Holds plain values; never imports what it configures.
+//! The configuration, read once at start-up from the environment and an optional file.
+//!
+//! All settings are checked before any error is reported, so one message lists every problem. The
+//! values are plain: this module imports none of the modules that it configures.
 
 mod reader;
 mod settings;

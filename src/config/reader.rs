@@ -1,6 +1,7 @@
-//! Reads settings by name from the environment, a `…_FILE` or the configuration file, and gathers
-//! what is wrong, so that an operator sees all of it in one message. A value is never quoted in a
-//! message: it may be a secret.
+//! Reads settings by name from the environment, a `…_FILE` or the configuration file.
+//!
+//! Problems are collected, so that an operator sees all of them in one message. A message never
+//! quotes a value: it may be a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -8,23 +9,24 @@ use std::path::Path;
 
 use super::table::SETTINGS;
 
-/// Where settings come from. Made once, in `main` or by a test; nothing else reads the environment.
+/// The `ODT_` environment variables. Created once, in `main` or by a test; nothing else reads the
+/// environment.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
-    /// Variables of ours whose values are no text.
+    /// Names of our variables whose values are not UTF-8.
     unreadable: BTreeSet<String>,
 }
 
 impl Environment {
-    /// The variables of this process.
-    pub fn of_process() -> Self {
-        Self::of_variables(std::env::vars_os())
+    /// Reads the variables of this process.
+    pub fn from_process() -> Self {
+        Self::from_variables(std::env::vars_os())
     }
 
-    /// Those of the variables that are ours. Kubernetes puts some of its own between them when a
-    /// service in the namespace has a name that begins with `odt`: they are passed over.
-    pub fn of_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+    /// Keeps the variables that begin with `ODT_`. Skips those that Kubernetes adds for a service whose
+    /// name begins with `odt`.
+    pub fn from_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let mut environment = Self::default();
         for (name, value) in variables {
             let name = name.to_string_lossy();
@@ -50,7 +52,7 @@ impl Environment {
         self.values.insert(name.to_owned(), value.into());
     }
 
-    /// Names that look like ours and are not: a misspelt setting must not be passed over in silence.
+    /// Lists names that begin with `ODT_` and are not settings, so that a misspelt setting is reported.
     pub fn unknown_names(&self) -> Vec<&str> {
         self.values.keys().map(String::as_str).filter(|name| !is_known(name)).collect()
     }
@@ -62,9 +64,9 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
-/// What `cargo dev` writes into `.dev/env` or reads itself: a shell that has them exported must still
-/// be able to start the service.
-const DEVELOPMENT: [&str; 12] = [
+/// Variables that `cargo dev` writes into `.dev/env` or reads itself. A shell that exports them must
+/// still be able to start the service.
+const DEVELOPMENT_VARIABLES: [&str; 12] = [
     "ODT_URL",
     "ODT_SIM_URL",
     "ODT_SIM_CA",
@@ -80,16 +82,16 @@ const DEVELOPMENT: [&str; 12] = [
 ];
 
 fn is_known(name: &str) -> bool {
-    if DEVELOPMENT.contains(&name) {
+    if DEVELOPMENT_VARIABLES.contains(&name) {
         return true;
     }
     let plain = name.strip_suffix("_FILE").unwrap_or(name);
     SETTINGS.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
 }
 
-/// The variables of a Kubernetes service or of a Docker link: `ODT_SERVICE_HOST`,
+/// Returns whether Kubernetes or a Docker link set the variable: `ODT_SERVICE_HOST`,
 /// `ODT_SERVICE_PORT[_NAME]`, `ODT_PORT=tcp://…`, `ODT_PORT_8080_TCP[_ADDR|_PORT|_PROTO]`, also with
-/// more of the service's name before them. A value that is no such address is a misspelt setting.
+/// more of the service's name in between. Any other value means a misspelt setting.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
@@ -104,7 +106,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
     }
 }
 
-/// Everything that is wrong with the configuration.
+/// Every problem found in the configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError {
     pub problems: Vec<String>,
@@ -122,7 +124,7 @@ impl std::fmt::Display for ConfigError {
     }
 }
 
-/// Reads one setting after the other and remembers what was wrong.
+/// Reads settings one by one and collects their problems.
 pub(super) struct Reader<'a> {
     environment: &'a Environment,
     file: BTreeMap<String, String>,
@@ -142,7 +144,7 @@ impl<'a> Reader<'a> {
             reader.read_file(Path::new(path));
         }
         for name in &environment.unreadable {
-            reader.problem(name, "is not text in UTF-8");
+            reader.problem(name, "is not valid UTF-8");
         }
         for name in environment.unknown_names() {
             reader.problem(name, "is not a setting: see `okta-device-trust check-config --list`");
@@ -174,7 +176,7 @@ impl<'a> Reader<'a> {
                 _ => {
                     self.problem(
                         &key,
-                        "in the configuration file has to be a string, a number or a boolean",
+                        "in the configuration file must be a string, a number or a boolean",
                     );
                     continue;
                 }
@@ -194,18 +196,18 @@ impl<'a> Reader<'a> {
         value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    /// The value, or the setting's default.
+    /// Returns the value, or the setting's default.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         let default = SETTINGS.iter().find(|setting| setting.name == name).and_then(|s| s.default);
         self.raw(name).or_else(|| default.map(str::to_owned))
     }
 
-    /// The value of a secret, from itself or from the file that `…_FILE` names; not both.
+    /// Returns a secret, from the setting itself or from the file named by `…_FILE`, but not both.
     pub(super) fn secret(&mut self, name: &str) -> Option<String> {
         let file_name = format!("{name}_FILE");
         match (self.raw(name), self.raw(&file_name)) {
             (Some(_), Some(_)) => {
-                self.problem(name, &format!("and {file_name} exclude each other"));
+                self.problem(name, &format!("and {file_name} cannot both be set"));
                 None
             }
             (Some(value), None) => Some(value),
@@ -224,17 +226,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value, parsed; a value that cannot be is a problem that says what it `has_to_be`.
+    /// Returns the parsed value. Reports a value that does not parse as "must be `expected`".
     pub(super) fn parsed<T>(
         &mut self,
         name: &str,
-        has_to_be: &str,
+        expected: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.text(name)?;
         let value = parse(&text);
         if value.is_none() {
-            self.problem(name, &format!("has to be {has_to_be}"));
+            self.problem(name, &format!("must be {expected}"));
         }
         value
     }
@@ -246,7 +248,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// What is wrong so far.
+    /// Returns the problems found so far.
     pub(super) fn into_problems(self) -> Vec<String> {
         self.problems
     }
@@ -272,17 +274,17 @@ mod tests {
     fn problems(variables: Vec<(&str, Vec<u8>)>) -> Vec<String> {
         let variables =
             variables.into_iter().map(|(name, value)| (name.into(), OsString::from_vec(value)));
-        Reader::new(&Environment::of_variables(variables)).into_problems()
+        Reader::new(&Environment::from_variables(variables)).into_problems()
     }
 
     #[test]
-    fn a_value_that_is_no_text_is_told_of_and_others_do_not_matter() {
-        let told = problems(vec![("ODT_LISTEN", vec![0xff, 0xfe]), ("HOME", vec![0xff])]);
-        assert_eq!(told, ["ODT_LISTEN is not text in UTF-8"]);
+    fn only_our_variables_must_be_utf_8() {
+        let found = problems(vec![("ODT_LISTEN", vec![0xff, 0xfe]), ("HOME", vec![0xff])]);
+        assert_eq!(found, ["ODT_LISTEN is not valid UTF-8"]);
     }
 
     #[test]
-    fn what_kubernetes_sets_for_services_is_passed_over() {
+    fn kubernetes_service_variables_are_skipped() {
         for (name, value) in [
             ("ODT_SERVICE_HOST", "10.0.0.1"),
             ("ODT_SERVICE_PORT", "80"),
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_setting_is_not_taken_for_one_of_kubernetes() {
+    fn a_misspelt_setting_is_not_mistaken_for_a_kubernetes_variable() {
         for (name, value) in [
             ("ODT_PORT", "8080"),
             ("ODT_LISTEN_PORT", "8080"),

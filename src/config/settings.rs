@@ -1,4 +1,4 @@
-//! Reads each part of the configuration and checks it.
+//! Reads and checks each section of the configuration.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,8 +13,8 @@ use super::values::{
     TrustConfig, UserPolicy, WizardConfig,
 };
 
-/// What was read, before it is a configuration: the parts that others have to judge, and what is
-/// wrong so far. So one message can name what is missing and what could not work.
+/// Settings that have been read but not accepted yet: the sections that other modules check, and the
+/// problems found so far. This way one message lists missing and unusable settings together.
 #[derive(Debug)]
 pub struct Draft {
     pub keyring: Option<SecretString>,
@@ -27,7 +27,7 @@ pub struct Draft {
 impl Draft {
     pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader::new(environment);
-        // Each part is read before any is asked for, so that one message names all that is wrong.
+        // Every section is read before any is required, so that one message lists all problems.
         let listen =
             reader.parsed("ODT_LISTEN", "an address and port, such as 127.0.0.1:8080", |t| {
                 t.parse().ok()
@@ -69,10 +69,10 @@ impl Draft {
         Self { keyring, okta, log, config, problems: reader.into_problems() }
     }
 
-    /// The configuration, unless something is wrong with it by itself or by `more`.
+    /// Returns the configuration if neither it nor the caller (`more`) has a problem.
     ///
     /// # Errors
-    /// [`ConfigError`] lists everything at once.
+    /// [`ConfigError`] lists all problems.
     pub fn finish(mut self, more: impl IntoIterator<Item = String>) -> Result<Config, ConfigError> {
         self.problems.extend(more);
         match self.config {
@@ -83,13 +83,15 @@ impl Draft {
 }
 
 impl Config {
+    /// Reads and checks the whole configuration.
+    ///
     /// # Errors
-    /// [`ConfigError`] lists everything that is wrong at once.
+    /// [`ConfigError`] lists all problems.
     pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
         Draft::read(environment).finish([])
     }
 
-    /// The one setting that `migrate` needs.
+    /// Reads the one setting that `migrate` needs.
     ///
     /// # Errors
     /// [`ConfigError`] when it is not set or cannot be read.
@@ -102,7 +104,7 @@ impl Config {
 
 #[expect(
     clippy::option_option,
-    reason = "the outer one says whether it could be read, the inner one `off`"
+    reason = "the outer one says whether it parsed, the inner one is `off`"
 )]
 fn metrics_listen(reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
     reader.parsed("ODT_METRICS_LISTEN", "an address and port, or `off`", |text| {
@@ -126,8 +128,8 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// A URL and no `key=value` string: our time-outs are added to it, and what is wrong with the other
-/// form is told by libpq only with the password in it.
+/// Requires a URL and refuses a `key=value` string: our timeouts are appended as query parameters,
+/// and libpq's error messages for the other form quote the password.
 fn database_url(reader: &mut Reader<'_>, name: &str) -> Option<SecretString> {
     let text = reader.secret(name);
     let text = reader.required(name, text)?;
@@ -135,7 +137,7 @@ fn database_url(reader: &mut Reader<'_>, name: &str) -> Option<SecretString> {
         .is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
         && is_percent_encoded(&text);
     if !is_url {
-        let shape = "has to be postgres://user:password@host/database, with %-encoding where the password has other than letters and digits";
+        let shape = "must be postgres://user:password@host/database; percent-encode characters of the password other than letters and digits";
         reader.problem(name, shape);
         return None;
     }
@@ -164,17 +166,17 @@ fn auth(reader: &mut Reader<'_>) -> Option<AuthConfig> {
     let shared = reader.secret("ODT_JWT_SHARED_SECRET");
     let keys = match (jwks, shared) {
         (Some(_), Some(_)) => {
-            reader.problem("ODT_JWT_JWKS_URL", "and ODT_JWT_SHARED_SECRET exclude each other");
+            reader.problem("ODT_JWT_JWKS_URL", "and ODT_JWT_SHARED_SECRET cannot both be set");
             None
         }
         (Some(url), None) => Some(AuthKeys::Jwks(url)),
         (None, Some(secret)) if secret.len() >= 32 => Some(AuthKeys::SharedSecret(secret.into())),
         (None, Some(_)) => {
-            reader.problem("ODT_JWT_SHARED_SECRET", "has to have 32 bytes at least");
+            reader.problem("ODT_JWT_SHARED_SECRET", "must have at least 32 bytes");
             None
         }
         (None, None) => {
-            reader.problem("ODT_JWT_JWKS_URL", "or ODT_JWT_SHARED_SECRET has to be set");
+            reader.problem("ODT_JWT_JWKS_URL", "or ODT_JWT_SHARED_SECRET must be set");
             None
         }
     };
@@ -198,7 +200,8 @@ fn auth(reader: &mut Reader<'_>) -> Option<AuthConfig> {
     })
 }
 
-/// What cannot be read is left at nothing: it is reported already, and the rest can be checked still.
+/// A value that cannot be read is left empty: it has been reported, and the others can still be
+/// checked.
 fn okta(reader: &mut Reader<'_>) -> OktaConfig {
     let suffixes = reader.parsed(
         "ODT_OKTA_SUFFIXES",
@@ -232,21 +235,21 @@ fn okta(reader: &mut Reader<'_>) -> OktaConfig {
     }
 }
 
-/// libpq refuses a `%` that two hexadecimal digits do not follow; the URL parser lets it pass.
+/// libpq refuses a `%` without two hexadecimal digits after it; the URL parser accepts it.
 fn is_percent_encoded(text: &str) -> bool {
     let is_hex =
         |two: Option<&str>| two.is_some_and(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
     text.split('%').skip(1).all(|rest| is_hex(rest.get(..2)))
 }
 
-/// A secret, for it may hold a user name and a password.
+/// Read as a secret because it may contain a user name and a password.
 fn proxy(reader: &mut Reader<'_>) -> Option<ProxyAddress> {
     let text = reader.secret("ODT_EGRESS_PROXY")?;
     let parsed = Url::parse(&text)
         .ok()
         .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     if parsed.is_none() {
-        reader.problem("ODT_EGRESS_PROXY", "has to be an http or https URL");
+        reader.problem("ODT_EGRESS_PROXY", "must be an http or https URL");
     }
     parsed.map(ProxyAddress)
 }
@@ -307,7 +310,7 @@ fn trust(reader: &mut Reader<'_>) -> Option<TrustConfig> {
     let fresh_for = seconds(reader, "ODT_TRUST_FRESH_FOR", 1, 86_400);
     let unknown_after = seconds(reader, "ODT_TRUST_UNKNOWN_AFTER", 1, 7 * 86_400);
     if unknown_after < fresh_for {
-        reader.problem("ODT_TRUST_UNKNOWN_AFTER", "must not be below ODT_TRUST_FRESH_FOR");
+        reader.problem("ODT_TRUST_UNKNOWN_AFTER", "must not be less than ODT_TRUST_FRESH_FOR");
     }
     let require_inventory =
         reader.parsed("ODT_TRUST_REQUIRE_INVENTORY", "`true` or `false`", |t| t.parse().ok());
@@ -352,22 +355,22 @@ fn url(reader: &mut Reader<'_>, name: &str) -> Option<Url> {
     })
 }
 
-/// Reads a value that `off` switches off.
+/// Parses a value that can be `off`.
 #[expect(
     clippy::option_option,
-    reason = "the outer one says whether it could be read, the inner one `off`"
+    reason = "the outer one says whether it parsed, the inner one is `off`"
 )]
 fn off_or<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text == "off" { Some(None) } else { parse(text).map(Some) }
 }
 
-fn in_range(text: &str, least: u64, most: u64) -> Option<u64> {
-    text.parse().ok().filter(|number| (least..=most).contains(number))
+fn in_range(text: &str, min: u64, max: u64) -> Option<u64> {
+    text.parse().ok().filter(|number| (min..=max).contains(number))
 }
 
-fn seconds(reader: &mut Reader<'_>, name: &str, least: u64, most: u64) -> Option<Duration> {
-    let shape = format!("a number of seconds from {least} to {most}");
-    reader.parsed(name, &shape, |text| in_range(text, least, most)).map(Duration::from_secs)
+fn seconds(reader: &mut Reader<'_>, name: &str, min: u64, max: u64) -> Option<Duration> {
+    let shape = format!("a number of seconds from {min} to {max}");
+    reader.parsed(name, &shape, |text| in_range(text, min, max)).map(Duration::from_secs)
 }
 
 #[cfg(test)]

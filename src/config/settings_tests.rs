@@ -1,4 +1,4 @@
-//! What an operator may get wrong, and what they are told.
+//! Configuration errors and their messages.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn environment(pairs: &[(&str, &str)]) -> Environment {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-const LEAST: [(&str, &str); 4] = [
+const REQUIRED: [(&str, &str); 4] = [
     ("ODT_DATABASE_URL", "postgres://service@localhost/odt"),
     ("ODT_KEYRING", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
     ("ODT_JWT_ISSUER", "https://mdm.example.com"),
@@ -14,14 +14,14 @@ const LEAST: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn the_least_configuration_is_enough() {
-    let config = Config::load(&environment(&LEAST)).expect("config");
+fn the_required_settings_are_enough() {
+    let config = Config::load(&environment(&REQUIRED)).expect("config");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.auth.tenant_claim, "tenant_id");
 }
 
 #[test]
-fn one_message_names_everything_that_is_wrong() {
+fn one_message_lists_all_problems() {
     let wrong = environment(&[
         ("ODT_LISTEN", "somewhere"),
         ("ODT_DATABASE_CONNECTIONS", "0"),
@@ -30,9 +30,9 @@ fn one_message_names_everything_that_is_wrong() {
     ]);
     let error = Config::load(&wrong).expect_err("wrong").to_string();
     for name in [
-        "ODT_LISTEN has to be",
-        "ODT_DATABASE_CONNECTIONS has to be",
-        "ODT_JWT_SHARED_SECRET has to have 32 bytes",
+        "ODT_LISTEN must be",
+        "ODT_DATABASE_CONNECTIONS must be",
+        "ODT_JWT_SHARED_SECRET must have at least 32 bytes",
         "ODT_JWT_ISSUER is not set",
         "ODT_DATABASE_URL is not set",
         "ODT_KEYRING is not set",
@@ -44,35 +44,35 @@ fn one_message_names_everything_that_is_wrong() {
 }
 
 #[test]
-fn a_database_address_that_is_no_url_is_refused_without_quoting_it() {
+fn a_database_setting_that_is_not_a_url_is_refused_without_quoting_it() {
     for wrong in ["host=db user=odt password=canary", "mysql://u:canary@h/d", "canary"] {
-        let mut environment = environment(&LEAST);
+        let mut environment = environment(&REQUIRED);
         environment.set("ODT_DATABASE_URL", wrong);
         let error = Config::load(&environment).expect_err("wrong").to_string();
-        assert!(error.contains("ODT_DATABASE_URL has to be postgres://"), "{error}");
+        assert!(error.contains("ODT_DATABASE_URL must be postgres://"), "{error}");
         assert!(!error.contains("canary"), "{error}");
     }
-    let mut environment = environment(&LEAST);
+    let mut environment = environment(&REQUIRED);
     environment.set("ODT_DATABASE_URL", "postgresql:///odt?host=/run/postgresql");
     assert!(Config::load(&environment).is_ok());
 }
 
 #[test]
-fn both_kinds_of_token_keys_exclude_each_other() {
-    let mut both = environment(&LEAST);
+fn a_jwks_url_and_a_shared_secret_cannot_both_be_set() {
+    let mut both = environment(&REQUIRED);
     both.set("ODT_JWT_SHARED_SECRET", "0123456789012345678901234567890123456789");
-    assert!(Config::load(&both).expect_err("both").to_string().contains("exclude each other"));
+    assert!(Config::load(&both).expect_err("both").to_string().contains("cannot both be set"));
 }
 
 #[test]
-fn a_secret_may_come_from_a_file_and_the_environment_wins_over_the_configuration_file() {
+fn secrets_may_come_from_files_and_the_environment_overrides_the_configuration_file() {
     let folder = tempfile::tempdir().expect("folder");
     let secret = folder.path().join("url");
     std::fs::write(&secret, "postgres://from-a-file\n").expect("write");
     let file = folder.path().join("odt.toml");
     std::fs::write(&file, "listen = \"127.0.0.1:1\"\nmdm_name = \"Acme MDM\"\n").expect("write");
 
-    let mut environment = environment(&LEAST[1..]);
+    let mut environment = environment(&REQUIRED[1..]);
     environment.set("ODT_DATABASE_URL_FILE", secret.to_str().expect("path"));
     environment.set("ODT_CONFIG_FILE", file.to_str().expect("path"));
     environment.set("ODT_LISTEN", "127.0.0.1:2");
@@ -86,7 +86,7 @@ fn a_secret_may_come_from_a_file_and_the_environment_wins_over_the_configuration
 }
 
 #[test]
-fn a_debug_print_of_the_configuration_shows_no_secret() {
-    let printed = format!("{:?}", Config::load(&environment(&LEAST)).expect("config"));
+fn debug_output_contains_no_secret() {
+    let printed = format!("{:?}", Config::load(&environment(&REQUIRED)).expect("config"));
     assert!(!printed.contains("service@localhost") && !printed.contains("k1:AAAA"), "{printed}");
 }

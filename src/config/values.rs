@@ -1,4 +1,4 @@
-//! The settings once read, as plain values.
+//! The parsed settings.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub listen: SocketAddr,
-    /// `None` switches the metrics listener off.
+    /// `None` disables the metrics listener.
     pub metrics_listen: Option<SocketAddr>,
-    /// Where callers reach the API, for the links in answers.
+    /// URL at which callers and Okta reach the API.
     pub public_url: Option<Url>,
     pub cors_origins: Vec<String>,
     pub workers: usize,
     pub shutdown_grace: Duration,
     pub database: DatabaseConfig,
-    /// The lines of the keyring, active key first.
+    /// Lines of the keyring, active key first.
     pub keyring: SecretString,
     pub auth: AuthConfig,
     pub okta: OktaConfig,
@@ -29,7 +29,7 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// PostgreSQL.
+/// The connection to PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
     pub url: SecretString,
@@ -37,27 +37,27 @@ pub struct DatabaseConfig {
     pub transaction_pooler: bool,
 }
 
-/// Whose tokens are accepted.
+/// Which tokens are accepted.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
     pub keys: AuthKeys,
     pub issuer: String,
     pub audience: String,
     pub tenant_claim: String,
-    /// The claim that scopes are read from as well, beside `scope` and `scp`.
+    /// An additional claim with scopes, besides `scope` and `scp`.
     pub scope_claim: Option<String>,
-    /// Tokens that are valid for longer are refused; `None` for no limit.
+    /// Maximum lifetime of tokens; `None` for no limit.
     pub max_lifetime: Option<Duration>,
 }
 
-/// Where the keys of the tokens come from; one of the two, never both.
+/// Where the keys that verify tokens come from.
 #[derive(Debug, Clone)]
 pub enum AuthKeys {
     Jwks(Url),
     SharedSecret(SecretString),
 }
 
-/// How Okta is reached.
+/// How to connect to Okta.
 #[derive(Debug, Clone)]
 pub struct OktaConfig {
     pub suffixes: Vec<String>,
@@ -67,7 +67,7 @@ pub struct OktaConfig {
     pub request_timeout: Duration,
 }
 
-/// The address of a proxy. It may hold a password, so it does not show itself.
+/// The URL of a proxy. `Debug` shows only its host, because the URL may contain a password.
 #[derive(Clone)]
 pub struct ProxyAddress(pub Url);
 
@@ -77,60 +77,60 @@ impl std::fmt::Debug for ProxyAddress {
     }
 }
 
-/// Texts and links that an admin must carry to Okta.
+/// Names and links for the setup wizard.
 #[derive(Debug, Clone)]
 pub struct WizardConfig {
     pub mdm_name: String,
     pub enrollment_link: Option<Url>,
     pub okta_app_name: String,
     pub library_item_url: Option<Url>,
-    /// Where the API service integration is installed; `{sub}` and `{suffix}` are filled in.
+    /// Link to install the API service integration; `{sub}` and `{suffix}` are replaced.
     pub install_link_template: String,
 }
 
-/// How orgs are mirrored and looked at again.
+/// How background jobs mirror and re-check orgs.
 #[derive(Debug, Clone)]
 pub struct SyncConfig {
-    /// Jobs that this replica works on at once; none at 0.
+    /// Jobs that this replica runs concurrently; 0 runs none.
     pub workers: usize,
-    /// How long a job stays with a replica that says nothing more.
+    /// How long a replica owns a job without renewing its lease.
     pub lease: Duration,
-    /// From the start of one complete sweep to that of the next.
+    /// Interval between the starts of two complete sweeps.
     pub sweep_every: Duration,
-    /// Between two reads of what has changed.
+    /// Interval between two incremental reads.
     pub read_every: Duration,
-    /// Between two reads of a device that waits for a sign-in.
+    /// Interval between two reads of a device that waits for a sign-in.
     pub pending_every: Duration,
-    /// Between two checks of the credentials and prerequisites.
+    /// Interval between two checks of the credentials and prerequisites.
     pub recheck_every: Duration,
-    /// Connects and checks that callers may have of one integration in a minute, on each replica.
+    /// Rate limit of connects and checks of one integration, per minute and replica.
     pub attempts_per_minute: u32,
 }
 
-/// How a verdict is come by.
+/// The policy of trust verdicts.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustConfig {
-    /// Facts older than this are called stale.
+    /// Facts older than this are stale.
     pub fresh_for: Duration,
-    /// Facts older than this decide nothing any more.
+    /// Facts older than this are too old for a verdict.
     pub unknown_after: Duration,
-    /// Whether a device that the MDM has not reported can be trusted at all.
+    /// Whether only devices that the MDM has reported can be trusted.
     pub require_inventory: bool,
     pub user_policy: UserPolicy,
-    /// Two records of an iPhone in use at once are two phones.
+    /// Whether an iPhone with two records in use at once is refused.
     pub ios_single_install: bool,
-    /// The MDM must have seen a device within this time.
+    /// How recently a device must have checked in with the MDM; `None` for no limit.
     pub last_seen_within: Option<Duration>,
 }
 
-/// Which of a device's users have to be managed.
+/// Which of a device's users must be managed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserPolicy {
     Any,
     All,
 }
 
-/// The log.
+/// Log filter and format.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
     pub filter: String,

@@ -1,7 +1,7 @@
-//! A sealed value: one byte string that says which key opens it and that opens only in its place.
+//! The envelope: an encrypted value with its wrapped data key and the id of the key-encryption key.
 //!
-//! Layout: `1`, length of the key id (1 byte), key id, length of the wrapped data key (2 bytes, big
-//! endian), wrapped data key, sealed value. Both layers are bound to the [`Place`].
+//! Layout: format `1`, length of the key id (1 byte), key id, length of the wrapped data key (2 bytes,
+//! big endian), wrapped data key, ciphertext. Both layers have the [`Place`] as associated data.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -10,7 +10,8 @@ use super::keyring::{KeyWrap, aead_key, decrypt, encrypt, new_data_key};
 
 const FORMAT: u8 = 1;
 
-/// Where a sealed value belongs: a ciphertext that is moved elsewhere does not open.
+/// The column and row of an encrypted value. It is the associated data, so a ciphertext that was
+/// copied to another row or column does not decrypt.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub table: &'a str,
@@ -20,7 +21,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Each part with its length before it, so that no two places give the same bytes.
+    /// Encodes each part with its length first, so that no two places give the same bytes.
     fn associated_data(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in [self.table, self.tenant, self.row, self.column] {
@@ -31,7 +32,7 @@ impl Place<'_> {
     }
 }
 
-/// Seals `secret` for `place` under the active key.
+/// Encrypts `secret` for `place` with the active key.
 ///
 /// # Errors
 /// [`SealError::Failed`] when the key store or the random source fails.
@@ -56,10 +57,10 @@ pub fn seal(
     Ok(envelope)
 }
 
-/// Opens what [`seal`] made for the same `place`.
+/// Decrypts an envelope that [`seal`] made for the same `place`.
 ///
 /// # Errors
-/// [`SealError`]: an unknown key, a malformed value, or a value of another place.
+/// [`SealError`]: an unknown key, a malformed envelope, or one of another place.
 pub fn open(
     keys: &dyn KeyWrap,
     place: Place<'_>,
@@ -73,11 +74,11 @@ pub fn open(
     Ok(SecretString::from(text))
 }
 
-/// The id of the key that opens `envelope`.
+/// Returns the id of the key-encryption key of `envelope`.
 ///
 /// # Errors
 /// [`SealError::Malformed`].
-pub fn key_id_of(envelope: &[u8]) -> Result<&str, SealError> {
+pub fn read_key_id(envelope: &[u8]) -> Result<&str, SealError> {
     split(envelope).map(|parts| parts.key_id)
 }
 
@@ -100,14 +101,14 @@ fn split(envelope: &[u8]) -> Result<Parts<'_>, SealError> {
     split_parts().ok_or(SealError::Malformed)
 }
 
-/// The secret itself, for the one answer that hands it out (contract §1).
+/// Exposes a secret, for the response that hands it to the caller. Only handlers call this.
 pub fn reveal(secret: &SecretString) -> &str {
     secret.expose_secret()
 }
 
-/// The length in bytes of a secret and whether it is visible ASCII throughout: all that a check of
-/// what was entered needs to know of it.
-pub fn shape_of(secret: &SecretString) -> (usize, bool) {
+/// Returns the length of a secret in bytes and whether it is all visible ASCII. Input validation
+/// needs no more.
+pub fn measure_secret(secret: &SecretString) -> (usize, bool) {
     let bytes = secret.expose_secret().as_bytes();
     (bytes.len(), bytes.iter().all(|byte| (0x21..=0x7e).contains(byte)))
 }
@@ -132,7 +133,7 @@ mod tests {
         Place { table: "credentials", tenant: "t1", row: "r1", column: "client_secret" };
 
     #[test]
-    fn a_sealed_value_opens_in_its_own_place_only() {
+    fn a_value_decrypts_in_its_own_place_only() {
         let keys = ring(&line("k1", 1));
         let sealed = seal(&keys, PLACE, &SecretString::from("canary")).expect("seal");
         assert_eq!(open(&keys, PLACE, &sealed).expect("open").expose_secret(), "canary");
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_secret_never_gives_the_same_bytes() {
+    fn the_same_secret_never_encrypts_to_the_same_bytes() {
         let keys = ring(&line("k1", 1));
         let secret = SecretString::from("canary");
         let (one, two) = (seal(&keys, PLACE, &secret), seal(&keys, PLACE, &secret));
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_key_still_opens_and_a_dropped_one_is_named() {
+    fn older_keys_still_decrypt_and_a_removed_key_is_named() {
         let old = ring(&line("k1", 1));
         let sealed = seal(&old, PLACE, &SecretString::from("canary")).expect("seal");
         let both = ring(&format!("{}\n{}", line("k2", 2), line("k1", 1)));
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyring_that_cannot_be_read_says_which_line_and_never_what_is_in_it() {
+    fn keyring_errors_name_the_line_and_never_its_content() {
         for text in ["", "# nothing", "k1", "k1:not base64!", "k1:AAAA", "k 1:AAAA"] {
             let message = Keyring::parse(&SecretString::from(text)).expect_err(text).to_string();
             assert!(!message.contains("AAAA") && !message.contains("not base64!"), "{message}");
@@ -185,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sealed_opens_again(secret in ".*", tenant in ".{1,40}") {
+        fn every_secret_survives_a_round_trip(secret in ".*", tenant in ".{1,40}") {
             let keys = ring(&line("k1", 1));
             let place = Place { tenant: &tenant, ..PLACE };
             let sealed = seal(&keys, place, &SecretString::from(secret.as_str())).expect("seal");
@@ -194,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn an_altered_value_never_opens(position in 0_usize..120, bit in 0_u8..8) {
+        fn an_altered_envelope_never_decrypts(position in 0_usize..120, bit in 0_u8..8) {
             let keys = ring(&line("k1", 1));
             let mut sealed = seal(&keys, PLACE, &SecretString::from("a canary that is long enough")).expect("seal");
             let position = position % sealed.len();

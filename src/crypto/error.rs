@@ -1,14 +1,16 @@
-//! Why sealing or opening a value failed.
+//! Errors of encryption.
 
-/// Why a value could not be sealed or opened. Says nothing about the value.
+/// Why a value could not be encrypted or decrypted. Contains nothing of the value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
     #[error(
-        "no key {key_id:?} in the keyring: put it back, or run rotate-keys before dropping a key"
+        "the keyring has no key {key_id:?}: put it back, and run rotate-keys before you remove a key"
     )]
     UnknownKey { key_id: String },
-    #[error("the sealed value is malformed")]
+    #[error("the encrypted value is malformed")]
     Malformed,
-    #[error("the sealed value does not open in this place")]
+    #[error(
+        "the encrypted value cannot be decrypted: the key in ODT_KEYRING has other bytes, or the value was altered or moved"
+    )]
     Failed,
 }

@@ -1,5 +1,6 @@
-//! The secret of an event hook: made at random, shown once, and known afterwards by its SHA-256
-//! alone. A secret of 256 random bits needs no slow hash: nobody can go through the possible ones.
+//! Event hook secrets: generated, shown once, and stored as a SHA-256 digest.
+//!
+//! A slow password hash is not needed: 256 random bits cannot be guessed.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::SealError;
 
-/// 256 random bits as 43 characters of base64url.
+/// Generates 256 random bits, encoded as 43 characters of base64url.
 ///
 /// # Errors
 /// [`SealError::Failed`] when the random source fails.
@@ -21,12 +22,13 @@ pub fn new_hook_secret() -> Result<SecretString, SealError> {
     Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
-/// The SHA-256 of a hook's secret. It does not show itself.
+/// The SHA-256 digest of a hook secret. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HookSecretDigest([u8; 32]);
 
 impl HookSecretDigest {
-    pub fn of(secret: &SecretString) -> Self {
+    /// Computes the digest of `secret`.
+    pub fn new(secret: &SecretString) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, secret.expose_secret().as_bytes()).as_ref());
         Self(bytes)
@@ -36,9 +38,9 @@ impl HookSecretDigest {
         &self.0
     }
 
-    /// Whether it is the one that is `stored`, in the same time wherever the two differ. `None` is no
-    /// secret's, and takes as long as another one would.
-    pub fn is(&self, stored: Option<&[u8]>) -> bool {
+    /// Compares with the `stored` digest in constant time. `None` never matches and takes as long as a
+    /// stored digest.
+    pub fn matches(&self, stored: Option<&[u8]>) -> bool {
         let same = verify_slices_are_equal(&self.0, stored.unwrap_or(&[0; 32])).is_ok();
         same && stored.is_some()
     }
@@ -55,21 +57,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_secret_is_another_and_is_known_by_its_digest() {
+    fn secrets_are_unique_and_match_their_digest_only() {
         let (first, second) = (new_hook_secret().unwrap(), new_hook_secret().unwrap());
         assert_eq!(first.expose_secret().len(), 43);
         assert_ne!(first.expose_secret(), second.expose_secret());
-        let stored = HookSecretDigest::of(&first);
-        assert!(HookSecretDigest::of(&first).is(Some(stored.as_bytes())));
-        assert!(!HookSecretDigest::of(&second).is(Some(stored.as_bytes())));
-        assert!(!HookSecretDigest::of(&first).is(None));
-        assert!(!HookSecretDigest([0; 32]).is(None));
-        assert!(!HookSecretDigest::of(&first).is(Some(&[])));
+        let stored = HookSecretDigest::new(&first);
+        assert!(HookSecretDigest::new(&first).matches(Some(stored.as_bytes())));
+        assert!(!HookSecretDigest::new(&second).matches(Some(stored.as_bytes())));
+        assert!(!HookSecretDigest::new(&first).matches(None));
+        assert!(!HookSecretDigest([0; 32]).matches(None));
+        assert!(!HookSecretDigest::new(&first).matches(Some(&[])));
     }
 
     #[test]
-    fn a_digest_does_not_show_itself() {
-        let shown = format!("{:?}", HookSecretDigest([7; 32]));
-        assert_eq!(shown, "HookSecretDigest");
+    fn debug_output_hides_the_digest() {
+        let printed = format!("{:?}", HookSecretDigest([7; 32]));
+        assert_eq!(printed, "HookSecretDigest");
     }
 }

@@ -1,5 +1,5 @@
-//! The keys that wrap data keys. [`KeyWrap`] is the seam for AWS KMS and Vault Transit; the local
-//! [`Keyring`] is its first implementation.
+//! Key-encryption keys. [`KeyWrap`] is the interface for a key service such as AWS KMS or Vault
+//! Transit; [`Keyring`] implements it with local keys.
 
 use std::collections::BTreeMap;
 
@@ -12,48 +12,52 @@ use zeroize::Zeroizing;
 
 use super::error::SealError;
 
-/// Bytes of an AES-256 key.
+/// Length of an AES-256 key in bytes.
 pub const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 
-/// A data key, wiped from memory when it is dropped.
+/// A data key. It is zeroed on drop.
 pub type DataKey = Zeroizing<[u8; KEY_LEN]>;
 
 /// Wraps and unwraps data keys.
 ///
-/// The contract for an implementation: `unwrap(id, wrap(id, key, aad), aad)` gives `key` back, and
-/// fails for any other `id` or `aad`. It is called inside a blocking hop, so it may wait for a
-/// network; AWS KMS maps `aad` to the encryption context, Vault Transit to `associated_data`.
+/// `unwrap(id, wrap(id, key, aad), aad)` must return `key`, and must fail for any other `id` or
+/// `aad`. The methods run on a blocking thread, so an implementation may use the network. AWS KMS
+/// takes `aad` as the encryption context, Vault Transit as `associated_data`.
 pub trait KeyWrap: Send + Sync {
-    /// The id of the key that new values are wrapped with.
+    /// Returns the id of the key that wraps new data keys.
     fn active_key_id(&self) -> &str;
-    /// Every id that this can unwrap.
+    /// Lists the ids of all keys that can unwrap.
     fn key_ids(&self) -> Vec<String>;
+    /// Wraps `data_key`.
+    ///
     /// # Errors
-    /// [`SealError::UnknownKey`] for an id that is not held, [`SealError::Failed`] otherwise.
+    /// [`SealError::UnknownKey`] for an unknown id, otherwise [`SealError::Failed`].
     fn wrap(&self, key_id: &str, data_key: &DataKey, aad: &[u8]) -> Result<Vec<u8>, SealError>;
+    /// Unwraps a data key.
+    ///
     /// # Errors
-    /// [`SealError::UnknownKey`] for an id that is not held, [`SealError::Failed`] when the wrapped
-    /// key was made for another `aad` or was altered.
+    /// [`SealError::UnknownKey`] for an unknown id, [`SealError::Failed`] if `aad` differs or the
+    /// wrapped key was altered.
     fn unwrap(&self, key_id: &str, wrapped: &[u8], aad: &[u8]) -> Result<DataKey, SealError>;
 }
 
-/// Why a keyring cannot be read. Never holds key material.
+/// Why a keyring cannot be read. Contains no key material.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyringError {
-    #[error("the keyring is empty: it needs one line `key_id:base64 of 32 bytes` at least")]
+    #[error("the keyring is empty: it needs at least one line `key_id:base64 of 32 bytes`")]
     Empty,
     #[error("line {line} is not `key_id:base64 of 32 bytes`")]
     Malformed { line: usize },
     #[error("the key in line {line} has {bytes} bytes, not 32")]
     WrongLength { line: usize, bytes: usize },
-    #[error("the key id in line {line} has to be 1 to 64 of a-z A-Z 0-9 . _ -")]
+    #[error("the key id in line {line} must be 1 to 64 characters of a-z A-Z 0-9 . _ -")]
     BadKeyId { line: usize },
-    #[error("the key id in line {line} stands there twice")]
+    #[error("the key id in line {line} is a duplicate")]
     Duplicate { line: usize },
 }
 
-/// Keys from a file or the environment. The first line is the active key; the others only open.
+/// Keys from a file or the environment. The first key is active; the others only decrypt.
 pub struct Keyring {
     active: String,
     keys: BTreeMap<String, LessSafeKey>,
@@ -66,11 +70,11 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Reads lines `key_id:base64`; blank lines and lines that begin with `#` are passed over.
-    /// A comma separates keys too, so that a ring fits in one environment variable.
+    /// Parses lines `key_id:base64`. Blank lines and lines that begin with `#` are skipped. Keys may
+    /// also be separated by commas, so that a keyring fits in one environment variable.
     ///
     /// # Errors
-    /// [`KeyringError`] names the line, never its content.
+    /// [`KeyringError`] names the line and never quotes it.
     pub fn parse(lines: &SecretString) -> Result<Self, KeyringError> {
         let text = lines.expose_secret();
         let mut active = None;
@@ -133,7 +137,7 @@ impl KeyWrap for Keyring {
     }
 }
 
-/// A fresh data key.
+/// Generates a data key.
 pub(super) fn new_data_key() -> Result<DataKey, SealError> {
     let mut key = Zeroizing::new([0_u8; KEY_LEN]);
     rand::fill(key.as_mut_slice()).map_err(|_| SealError::Failed)?;
@@ -145,8 +149,8 @@ pub(super) fn aead_key(data_key: &DataKey) -> Result<LessSafeKey, SealError> {
     Ok(LessSafeKey::new(key))
 }
 
-/// Nonce, then ciphertext and tag. The nonce is random: a key-encryption key may wrap 2^32 data
-/// keys before NIST SP 800-38D asks for a new one, and a data key seals one value only.
+/// Returns nonce, ciphertext and tag. The nonce is random: NIST SP 800-38D allows 2^32 encryptions
+/// with random nonces per key, and a data key encrypts one value only.
 pub(super) fn encrypt(key: &LessSafeKey, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut nonce = [0_u8; NONCE_LEN];
     rand::fill(&mut nonce).map_err(|_| SealError::Failed)?;

@@ -1,4 +1,4 @@
-//! Which addresses a customer must never make us dial. Pure tables: it resolves and dials nothing.
+//! Special-purpose addresses, which a customer must not make us connect to (SSRF). Does no I/O.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,15 +26,15 @@ const SPECIAL_V4: [Ipv4Net; 18] = [
     v4([240, 0, 0, 0], 4),
 ];
 
-/// All that IANA has given out for ordinary hosts (RFC 4291 §2.5.4). IPv4-mapped, NAT64, unique
-/// local, link-local and multicast addresses lie outside and so need no line of their own.
+/// The block that IANA allocates to ordinary hosts (RFC 4291 §2.5.4). IPv4-mapped, NAT64, unique
+/// local, link-local and multicast addresses are outside of it, so they need no entry of their own.
 const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0], 3);
 
 /// The special-purpose blocks inside global unicast (IANA IPv6 Special-Purpose Address Registry).
 const SPECIAL_V6: [Ipv6Net; 5] = [
     v6([0x2001, 0, 0], 23), // Teredo, benchmarking, ORCHID and other protocol use
     v6([0x2001, 0x0db8, 0], 32), // documentation
-    v6([0x2002, 0, 0], 16), // 6to4: carries any IPv4 address, private ones too
+    v6([0x2002, 0, 0], 16), // 6to4: embeds any IPv4 address, including private ones
     v6([0x2620, 0x004f, 0x8000], 48), // AS112 direct delegation
     v6([0x3fff, 0, 0], 20), // documentation
 ];
@@ -49,8 +49,8 @@ const fn v6(head: [u16; 3], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// True for every address that is not an ordinary host on the internet: loopback, private, shared,
-/// link-local, documentation, multicast, reserved, and each IPv6 form that embeds an IPv4 address.
+/// Returns whether the address is not an ordinary host on the internet: loopback, private, shared,
+/// link-local, documentation, multicast, reserved, or an IPv6 form that embeds an IPv4 address.
 #[must_use]
 pub fn is_special_purpose(address: IpAddr) -> bool {
     match address {
@@ -78,11 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn every_ipv4_range_is_special_in_every_ipv6_spelling_of_it() {
+    fn every_ipv4_range_is_special_in_every_ipv6_form() {
         for net in SPECIAL_V4 {
             let [a, b, c, d] = net.network().octets();
             let (hi, lo) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-            for spelling in [
+            for form in [
                 format!("::ffff:{a}.{b}.{c}.{d}"),
                 format!("::{a}.{b}.{c}.{d}"),
                 format!("64:ff9b::{a}.{b}.{c}.{d}"),
@@ -90,7 +90,7 @@ mod tests {
                 format!("2002:{hi:x}:{lo:x}::1"),
                 format!("2001:0:{hi:x}:{lo:x}::1"),
             ] {
-                assert!(special(&spelling), "{spelling}");
+                assert!(special(&form), "{form}");
             }
         }
     }

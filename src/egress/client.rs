@@ -1,4 +1,4 @@
-//! Builds the clients of the gate and picks the right one for each request.
+//! Builds the underlying HTTP clients and selects one for each request.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,26 +10,26 @@ use url::{Host, Url};
 
 use super::error::ResolveError;
 use super::resolver::{
-    Lookup, OPERATOR_LOOKUPS, OverrideResolver, PlainResolver, TENANT_LOOKUPS, VettedResolver,
-    system_lookup, vetted,
+    Lookup, MAX_OPERATOR_LOOKUPS, MAX_TENANT_LOOKUPS, OverrideResolver, PublicResolver,
+    SystemResolver, resolve_public, system_lookup,
 };
 use super::{EgressError, EgressRequest, EgressResponse, EgressSetupError, Policy};
 
 const USER_AGENT: &str = concat!("okta-device-trust/", env!("CARGO_PKG_VERSION"));
 
-/// What the gate is built from. Has no `Debug`: the proxy's address may hold a password.
+/// Settings of the egress client. No `Debug`: the proxy URL may contain a password.
 #[derive(Clone)]
 pub struct EgressSettings {
-    /// One or more certificates in PEM, trusted in addition for the overridden hosts and no others.
+    /// Additional root certificates in PEM, trusted for the overridden hosts only.
     pub extra_root_ca_pem: Option<Vec<u8>>,
-    /// Exact lower-case hosts that are dialled at this address and port instead of being looked up.
+    /// Lower-case host names and the addresses to connect to instead of resolving them.
     pub host_overrides: BTreeMap<String, SocketAddr>,
-    /// The forward proxy for all but the overridden hosts. Proxy variables of the environment are
-    /// ignored. The proxy looks names up once more, so it must refuse private addresses itself.
+    /// The forward proxy for all but the overridden hosts. Environment variables such as `HTTP_PROXY`
+    /// are ignored. The proxy resolves names again, so it must refuse private addresses itself.
     pub proxy: Option<Url>,
-    /// For the name, the connection and the TLS handshake. Default 5 s.
+    /// Timeout of DNS lookup, connection and TLS handshake together. Default 5 s.
     pub connect_timeout: Duration,
-    /// From the start of a request to the last byte of its answer. Default 10 s.
+    /// Timeout of a whole request, up to the last byte of the answer. Default 10 s.
     pub request_timeout: Duration,
 }
 
@@ -45,12 +45,12 @@ impl Default for EgressSettings {
     }
 }
 
-/// The gate. Cheap to clone; all clones share their connections.
+/// The egress client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Egress {
     tenant: Client,
     operator: Client,
-    /// Only there when a host is overridden.
+    /// `None` if no host is overridden.
     overridden: Option<Client>,
     overrides: Arc<BTreeMap<String, SocketAddr>>,
     lookup: Lookup,
@@ -58,17 +58,17 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Builds the gate. The process needs a rustls crypto provider installed before.
+    /// Builds the client. A rustls crypto provider must be installed first.
     ///
     /// # Errors
-    /// When the machine has no trusted roots, or a setting cannot be used.
+    /// If the machine has no trusted roots or a setting cannot be used.
     pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
-        let patience = settings.connect_timeout;
-        let for_tenants = system_lookup(TENANT_LOOKUPS, patience);
-        Self::with_lookups(settings, for_tenants, system_lookup(OPERATOR_LOOKUPS, patience))
+        let timeout = settings.connect_timeout;
+        let for_tenants = system_lookup(MAX_TENANT_LOOKUPS, timeout);
+        Self::with_lookups(settings, for_tenants, system_lookup(MAX_OPERATOR_LOOKUPS, timeout))
     }
 
-    /// Everything that keeps the gate from being built, for a report of all at once.
+    /// Lists every problem of the settings, for a report of all at once.
     pub fn problems(settings: &EgressSettings) -> Vec<EgressSetupError> {
         let mut problems: Vec<_> = override_problems(&settings.host_overrides).collect();
         problems.extend(extra_roots(settings).err());
@@ -78,7 +78,7 @@ impl Egress {
         problems
     }
 
-    /// The same gate on other name lookups; every check of the addresses stays as it is.
+    /// Builds the client with other name lookups, for tests. All address checks stay in place.
     pub(super) fn with_lookups(
         settings: EgressSettings,
         lookup: Lookup,
@@ -88,12 +88,12 @@ impl Egress {
             return Err(problem);
         }
         let proxy_host = settings.proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
-        let vetted = VettedResolver { lookup: Arc::clone(&lookup), proxy_host };
-        let plain = PlainResolver { lookup: for_operator };
+        let public_only = PublicResolver { lookup: Arc::clone(&lookup), proxy_host };
+        let system = SystemResolver { lookup: for_operator };
         let overridden = overridden_client(&settings)?;
         Ok(Self {
-            tenant: build(proxied(&settings)?.dns_resolver(vetted).https_only(true))?,
-            operator: build(proxied(&settings)?.dns_resolver(plain))?,
+            tenant: build(proxied(&settings)?.dns_resolver(public_only).https_only(true))?,
+            operator: build(proxied(&settings)?.dns_resolver(system))?,
             overridden,
             overrides: Arc::new(settings.host_overrides),
             lookup,
@@ -101,15 +101,15 @@ impl Egress {
         })
     }
 
-    /// The overridden hosts: for the start-up warning, the readiness note and the gauge.
+    /// Lists the overridden hosts, for the start-up warning, the readiness report and the metric.
     pub fn overrides(&self) -> impl ExactSizeIterator<Item = &str> {
         self.overrides.keys().map(String::as_str)
     }
 
-    /// Sends the request under the policy and reads the whole answer. Redirects are answers.
+    /// Sends a request under `policy` and reads the whole response. A redirect is returned, not followed.
     ///
     /// # Errors
-    /// When the policy refuses the URL or its addresses, or when no complete answer came in time.
+    /// If the policy refuses the URL or its addresses, or no complete response arrives in time.
     pub async fn send(
         &self,
         policy: Policy<'_>,
@@ -141,13 +141,13 @@ impl Egress {
         }
     }
 
-    /// A proxy dials for us, so our resolver never sees the target's name: it is judged up front.
-    /// Where only the proxy can look names up, it also has to judge them.
+    /// Checks the target's addresses before a request through the proxy, because then our resolver is
+    /// not asked for them. If only the proxy can resolve names, the proxy must do this check.
     async fn check_before_proxy(&self, host: &str) -> Result<(), EgressError> {
         if !self.behind_proxy {
             return Ok(());
         }
-        match vetted(&self.lookup, host.to_owned()).await {
+        match resolve_public(&self.lookup, host.to_owned()).await {
             Err(refused @ ResolveError::SpecialPurpose { .. }) => Err(refused.to_egress()),
             _ => Ok(()),
         }
@@ -158,19 +158,22 @@ fn override_problems(
     overrides: &BTreeMap<String, SocketAddr>,
 ) -> impl Iterator<Item = EgressSetupError> {
     overrides.iter().filter_map(|(host, address)| {
-        // A spelling that the parser would change could never match the host of a URL.
+        // A name that the parser normalizes differently would never match the host of a URL.
         if !matches!(Host::parse(host), Ok(Host::Domain(parsed)) if parsed == *host) {
             return Some(EgressSetupError::OverrideHostInvalid { host: host.clone() });
         }
-        let no_port =
+        let without_port =
             || EgressSetupError::OverrideWithoutPort { host: host.clone(), address: *address };
-        (address.port() == 0).then(no_port)
+        (address.port() == 0).then(without_port)
     })
 }
 
-/// What all clients of the gate have in common.
+/// Settings that all underlying clients share.
 fn common(settings: &EgressSettings) -> ClientBuilder {
-    #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the egress client is the only place that may build one"
+    )]
     let builder = Client::builder();
     builder
         .user_agent(USER_AGENT)
@@ -189,7 +192,7 @@ fn proxied(settings: &EgressSettings) -> Result<ClientBuilder, EgressSetupError>
     Ok(builder.proxy(proxy))
 }
 
-/// The only client that trusts the extra root; its resolver knows the overridden hosts alone.
+/// The only client that trusts the extra roots. Its resolver knows the overridden hosts only.
 fn overridden_client(settings: &EgressSettings) -> Result<Option<Client>, EgressSetupError> {
     let roots = extra_roots(settings)?;
     if settings.host_overrides.is_empty() {

@@ -1,48 +1,48 @@
-//! What can go wrong at the gate. Never carries a URL: a query may hold what no log should.
+//! Errors of the egress client. They contain no URL, because a query may contain a secret.
 
 use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
 
-/// Why a request had no answer. A status of any kind is an answer and not an error here.
+/// Why a request got no response. A response with any status is not an error here.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
-    /// The tenant policy takes https only; the operator policy also takes http.
+    /// The tenant policy allows https only, the operator policy also http.
     #[error("the scheme `{scheme}` is not allowed")]
     SchemeNotAllowed { scheme: String },
     #[error("the port {port} is not allowed")]
     PortNotAllowed { port: u16 },
-    #[error("a user name or password in the address is not allowed")]
+    #[error("a user name or password in the URL is not allowed")]
     UserinfoNotAllowed,
     /// An IP literal in any spelling (`127.1`, `0x7f.1`, `[::1]`): tenant hosts are names.
-    #[error("an IP address in place of a host name is not allowed")]
+    #[error("an IP address instead of a host name is not allowed")]
     IpAddressNotAllowed,
     #[error("the host {host} is not allowed for this request")]
     HostNotAllowed { host: String },
-    /// At least one of the addresses of the name is special-purpose; nothing was dialled.
+    /// At least one address of the host is special-purpose. No connection was attempted.
     #[error("the host {host} has a special-purpose address")]
     SpecialPurposeAddress { host: String },
-    /// The name has no address.
+    /// DNS has no address for the host.
     #[error("the host {host} was not found")]
     NameNotFound { host: String },
-    /// The resolver could not say whether the name has an address.
-    #[error("the host {host} could not be looked up")]
+    /// The DNS lookup failed, so it is unknown whether the host exists.
+    #[error("the host {host} could not be resolved")]
     LookupFailed {
         host: String,
         #[source]
         source: io::Error,
     },
-    /// No connection within its time, or no complete answer within the total time.
+    /// The connection or the complete response took longer than its timeout.
     #[error("the request timed out")]
     TimedOut,
-    /// No connection came about, so nothing was sent: asking again is safe for any method.
+    /// No connection was established and nothing was sent, so a retry is safe for any method.
     #[error("the connection failed")]
     Connect {
         #[source]
         source: reqwest::Error,
     },
-    /// The server's certificate is not of a trusted root, not for this host, or out of its time.
-    #[error("the certificate of the server is not trusted")]
+    /// The server's certificate is not signed by a trusted root, is for another host, or has expired.
+    #[error("the server's certificate is not trusted")]
     CertificateNotTrusted {
         #[source]
         source: reqwest::Error,
@@ -54,17 +54,17 @@ pub enum EgressError {
         source: reqwest::Error,
     },
     /// The connection broke after the request may have been sent.
-    #[error("the exchange was interrupted")]
+    #[error("the connection was interrupted")]
     Interrupted {
         #[source]
         source: reqwest::Error,
     },
-    #[error("the answer is larger than {limit} bytes")]
+    #[error("the response is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
 }
 
 impl EgressError {
-    /// An error while the body was read: an answer had begun, so the request was sent.
+    /// Converts an error while reading the body. The request was sent.
     pub(super) fn from_body(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             return Self::TimedOut;
@@ -72,7 +72,7 @@ impl EgressError {
         Self::Interrupted { source: error.without_url() }
     }
 
-    /// Sorts an error of the client by its cause and takes the URL out of it.
+    /// Converts an error of the HTTP client by its cause, without the URL.
     pub(super) fn from_client(error: reqwest::Error) -> Self {
         let source = error.without_url();
         if let Some(refused) = find_cause::<ResolveError>(&source) {
@@ -90,8 +90,8 @@ impl EgressError {
     }
 }
 
-/// Looks through the chain of causes. `io::Error` hides the error it wraps from `source()`, and
-/// that is just where rustls puts its own, so it is opened with `get_ref`.
+/// Searches the chain of causes. `io::Error::source` skips the error that it wraps, and rustls wraps
+/// its errors in one, so `get_ref` is used as well.
 fn find_cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(current) = next {
@@ -107,26 +107,26 @@ fn find_cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) ->
     None
 }
 
-/// Why a name was not resolved; travels through the client as a cause and is found there again.
+/// Why a name was not resolved. The HTTP client reports it as a cause of its own error.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveError {
     #[error("{host} has a special-purpose address")]
     SpecialPurpose { host: String },
     #[error("{host} has no address")]
     NotFound { host: String },
-    #[error("{host} could not be looked up")]
+    #[error("{host} could not be resolved")]
     Failed { host: String, kind: io::ErrorKind, text: String },
 }
 
 impl ResolveError {
-    /// The system says only in words whether a name is missing or the lookup itself failed:
+    /// The standard library distinguishes a missing name from a failed lookup by the message only:
     /// `EAI_AGAIN` is "Temporary failure in name resolution", `EAI_FAIL` "Non-recoverable failure".
     pub(super) fn from_io(host: String, error: &io::Error) -> Self {
         let text = error.to_string();
         let lower = text.to_ascii_lowercase();
-        let undecided = ["temporary", "non-recoverable", "system error", "try again"];
+        let failures = ["temporary", "non-recoverable", "system error", "try again"];
         if error.kind() == io::ErrorKind::TimedOut
-            || undecided.iter().any(|word| lower.contains(word))
+            || failures.iter().any(|text| lower.contains(text))
         {
             return Self::Failed { host, kind: error.kind(), text };
         }
@@ -147,7 +147,7 @@ impl ResolveError {
     }
 }
 
-/// Why the gate could not be built from its settings. Found at start-up.
+/// Why the egress client could not be built from its settings. Detected at start-up.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressSetupError {
     #[error(

@@ -1,4 +1,4 @@
-//! One request and its answer. Builds and reads; decides nothing about where it may go.
+//! Requests and responses.
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -6,10 +6,10 @@ use url::Url;
 
 use super::EgressError;
 
-/// The most bytes of an answer's body that are read unless a request says otherwise: 1 MiB.
+/// Maximum size of a response body, unless the request sets another: 1 MiB.
 pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 
-/// What is to be sent. Has no `Debug`: headers carry credentials.
+/// A request. No `Debug`: headers contain credentials.
 #[derive(Clone)]
 pub struct EgressRequest {
     pub(super) method: Method,
@@ -20,13 +20,13 @@ pub struct EgressRequest {
 }
 
 impl EgressRequest {
-    /// A `GET` of this URL that asks for JSON.
+    /// Creates a `GET` request that accepts JSON.
     #[must_use]
     pub fn get(url: Url) -> Self {
         Self::new(Method::GET, url, Vec::new())
     }
 
-    /// A `POST` of these pairs as a form, asking for JSON.
+    /// Creates a `POST` request with a form body that accepts JSON.
     #[must_use]
     pub fn post_form(url: Url, pairs: &[(&str, &str)]) -> Self {
         let form =
@@ -41,20 +41,20 @@ impl EgressRequest {
         Self { method, url, headers, body, body_limit: DEFAULT_BODY_LIMIT }
     }
 
-    /// Sets a header in place of any earlier one of this name. Mark secrets as sensitive.
+    /// Sets a header and replaces an earlier one of the same name. Mark secrets as sensitive.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// The path that is asked for.
+    /// Returns the path of the URL.
     #[must_use]
     pub fn path(&self) -> &str {
         self.url.path()
     }
 
-    /// The most bytes of the answer's body to read.
+    /// Sets the maximum size of the response body.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
@@ -62,7 +62,7 @@ impl EgressRequest {
     }
 }
 
-/// An answer, whatever its status. Has no `Debug`: bodies carry tokens.
+/// A response of any status. No `Debug`: bodies contain tokens.
 pub struct EgressResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -70,13 +70,13 @@ pub struct EgressResponse {
 }
 
 impl EgressResponse {
-    /// Reads the body by chunks and stops as soon as it is larger than `limit`.
+    /// Reads the body in chunks and stops as soon as it exceeds `limit`.
     pub(super) async fn read(
         mut response: reqwest::Response,
         limit: usize,
     ) -> Result<Self, EgressError> {
         let too_large = || EgressError::BodyTooLarge { limit };
-        // A length that is announced too large need not be read to be refused.
+        // No need to read a body whose announced length is too large.
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }

@@ -1,12 +1,12 @@
-//! The one gate to other servers: a client builder with two policies (contract §3).
+//! The egress client: all outgoing HTTP requests go through it, under one of two policies.
 //!
-//! *Tenant* is for what a customer can influence: https on port 443, hosts that the caller names, no
-//! special-purpose address. *Operator* is for configured URLs (JWKS, OTLP): http and private
-//! addresses are fine. Neither follows redirects, reads proxy variables, keeps cookies or takes a
-//! body past its cap.
+//! [`Policy::Tenant`] is for URLs that a customer can influence: https on port 443, an allow-list of
+//! hosts, no special-purpose address. [`Policy::Operator`] is for configured URLs such as the JWKS:
+//! http and private addresses are allowed. Neither follows redirects, reads proxy variables, stores
+//! cookies or reads a body beyond its limit.
 //!
-//! Development and tests change two inputs of this same gate, an extra trust root and host
-//! overrides. There is no mode that checks less, and this room never knows what Okta is.
+//! Development and tests use the same client with an extra trust root and host overrides. There is no
+//! mode with fewer checks. This module does not know Okta.
 
 mod address;
 mod client;
@@ -22,4 +22,4 @@ pub use client::{Egress, EgressSettings};
 pub use error::{EgressError, EgressSetupError};
 pub use exchange::{DEFAULT_BODY_LIMIT, EgressRequest, EgressResponse};
 pub use policy::Policy;
-pub use resolver::MOST_LOOKUPS;
+pub use resolver::MAX_LOOKUPS;

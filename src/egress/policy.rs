@@ -1,24 +1,24 @@
-//! Judges a URL before anything is dialled. Pure; addresses are judged later, by the resolver.
+//! Checks URLs before a connection is made. Does no I/O; the resolver checks addresses later.
 
 use url::{Host, Url};
 
 use super::EgressError;
 
-/// The port of https, the only one that the tenant policy dials.
+/// The port of https, the only one that the tenant policy allows.
 const HTTPS_PORT: u16 = 443;
 
-/// Which rules a request goes out under (contract §3).
+/// The rules for an outgoing request.
 #[derive(Debug, Clone, Copy)]
 pub enum Policy<'a> {
-    /// For anything that a customer can influence. The host must be one of these exact, lower-case
-    /// names: the org's canonical host, or the pasted host for the one probe that asks who it is.
+    /// For URLs that a customer can influence. The host must be one of these exact, lower-case names:
+    /// the org's hosts, or the entered host for the request that discovers its org.
     Tenant { allowed_hosts: &'a [&'a str] },
-    /// For configured URLs: http, other ports and private addresses are allowed.
+    /// For configured URLs. Allows http, any port and private addresses.
     Operator,
 }
 
 impl Policy<'_> {
-    /// The host to dial, or why the URL is refused.
+    /// Returns the host to connect to, or why the URL is refused.
     pub(super) fn check<'u>(&self, url: &'u Url) -> Result<&'u str, EgressError> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(EgressError::UserinfoNotAllowed);
@@ -38,7 +38,7 @@ fn check_tenant<'u>(url: &'u Url, allowed_hosts: &[&str]) -> Result<&'u str, Egr
         return Err(EgressError::PortNotAllowed { port });
     }
     match url.host() {
-        // The parser has already turned 127.1, 0x7f.1 and 2130706433 into an address.
+        // The parser has already converted 127.1, 0x7f.1 and 2130706433 to an address.
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => Err(EgressError::IpAddressNotAllowed),
         Some(Host::Domain(host)) if allowed_hosts.contains(&host) => Ok(host),
         other => Err(EgressError::HostNotAllowed {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_named_host_over_https_is_allowed() {
+    fn an_allowed_host_over_https_is_accepted() {
         for url in
             ["https://acme.okta.com/x?y#z", "https://acme.okta.com:443/", "https://ACME.okta.com/"]
         {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn http_other_ports_and_userinfo_are_refused() {
+    fn http_other_ports_and_user_names_are_refused() {
         use EgressError::{PortNotAllowed, SchemeNotAllowed, UserinfoNotAllowed};
         assert!(matches!(check(ACME, "http://acme.okta.com/"), Err(SchemeNotAllowed { .. })));
         assert!(matches!(check(ACME, "ftp://acme.okta.com/"), Err(SchemeNotAllowed { .. })));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_the_caller_did_not_name_is_refused() {
+    fn a_host_outside_the_allow_list_is_refused() {
         for host in [
             "evil.example",
             "acme.okta.com.evil.example",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_url_may_be_private_and_plain() {
+    fn an_operator_url_may_be_private_and_http() {
         for url in ["http://127.0.0.1:9000/jwks", "http://idp.internal/", "https://[::1]:8443/"] {
             assert!(check(Policy::Operator, url).is_ok(), "{url}");
         }

@@ -1,5 +1,6 @@
-//! Turns names into addresses that may be dialled. The client connects to exactly the addresses that
-//! are handed out here, so a name that changes its answer afterwards gains nothing.
+//! Resolves host names and checks their addresses.
+//!
+//! The HTTP client connects to exactly the addresses returned here, so DNS rebinding has no effect.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,74 +12,76 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use super::address::is_special_purpose;
 use super::error::ResolveError;
 
 type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// How a name becomes addresses, before anyone judges them.
+/// Resolves a name to addresses, without any check.
 pub(super) type Lookup = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
 
-/// The most names that are being looked up at once. The system's resolver blocks a thread for as long
-/// as a name server takes, the threads are those that also wait for the database, and whose name
-/// servers are asked is for customers to say.
-pub const MOST_LOOKUPS: usize = TENANT_LOOKUPS + OPERATOR_LOOKUPS;
-pub(super) const TENANT_LOOKUPS: usize = 32;
-/// Apart, so that customers' slow names never keep the token issuer's from being looked up.
-pub(super) const OPERATOR_LOOKUPS: usize = 4;
+/// Maximum number of concurrent DNS lookups. The system resolver blocks a thread for as long as a
+/// name server takes, customers choose the name servers, and database calls use the same threads.
+pub const MAX_LOOKUPS: usize = MAX_TENANT_LOOKUPS + MAX_OPERATOR_LOOKUPS;
+pub(super) const MAX_TENANT_LOOKUPS: usize = 32;
+/// Separate, so that slow lookups for customers never block the lookup of the token issuer.
+pub(super) const MAX_OPERATOR_LOOKUPS: usize = 4;
 
-/// The resolver of the operating system: `most` names at once, for at most `patience` each.
-pub(super) fn system_lookup(most: usize, patience: Duration) -> Lookup {
+/// The resolver of the operating system, with at most `limit` concurrent lookups.
+pub(super) fn system_lookup(limit: usize, timeout: Duration) -> Lookup {
     use std::net::ToSocketAddrs;
     let look_up = |host: String| {
         let addresses = (host, 0).to_socket_addrs()?;
         Ok(addresses.map(|address| address.ip()).collect())
     };
-    bounded_lookup(most, patience, look_up)
+    bounded_lookup(limit, timeout, look_up)
 }
 
-/// Runs a blocking lookup where blocking is fine, with `most` at a time. Who finds none free in time
-/// is told that the lookup failed, not that the name is missing.
+/// Runs blocking lookups on blocking threads, at most `limit` at once. A lookup that gets no thread
+/// within `timeout` is reported as failed, not as a missing name.
 pub(super) fn bounded_lookup(
-    most: usize,
-    patience: Duration,
+    limit: usize,
+    timeout: Duration,
     look_up: impl Fn(String) -> io::Result<Vec<IpAddr>> + Send + Sync + Copy + 'static,
 ) -> Lookup {
-    let slots = Arc::new(Semaphore::new(most));
+    let permits = Arc::new(Semaphore::new(limit));
     Arc::new(move |host| {
-        let slots = Arc::clone(&slots);
+        let permits = Arc::clone(&permits);
         let found = async move {
-            let slot = slots.acquire_owned().await.map_err(io::Error::other)?;
+            let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
             #[expect(
                 clippy::disallowed_methods,
-                reason = "bounded here; the threads for it are counted at start-up"
+                reason = "bounded here; start-up reserves the threads for it"
             )]
             let blocking = tokio::task::spawn_blocking(move || {
-                // Held by the thread: a caller that gives up frees no thread, and so no slot.
-                let _slot = slot;
+                // The thread holds the permit: a caller that times out does not free the thread.
+                let _permit = permit;
                 look_up(host)
             });
             blocking.await.map_err(io::Error::other)?
         };
         Box::pin(async move {
-            timeout(patience, found).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            let timed_out = |_| Err(io::ErrorKind::TimedOut.into());
+            tokio::time::timeout(timeout, found).await.unwrap_or_else(timed_out)
         })
     })
 }
 
-/// All addresses of the name, or a refusal if *any* of them is special-purpose: a name that mixes
-/// public and private addresses has no honest use here.
-pub(super) async fn vetted(lookup: &Lookup, host: String) -> Result<Vec<IpAddr>, ResolveError> {
-    let addresses = any(lookup, host.clone()).await?;
+/// Resolves a name and refuses it if *any* of its addresses is special-purpose: a legitimate Okta
+/// host does not mix public and private addresses.
+pub(super) async fn resolve_public(
+    lookup: &Lookup,
+    host: String,
+) -> Result<Vec<IpAddr>, ResolveError> {
+    let addresses = resolve_any(lookup, host.clone()).await?;
     if addresses.iter().copied().any(is_special_purpose) {
         return Err(ResolveError::SpecialPurpose { host });
     }
     Ok(addresses)
 }
 
-async fn any(lookup: &Lookup, host: String) -> Result<Vec<IpAddr>, ResolveError> {
+async fn resolve_any(lookup: &Lookup, host: String) -> Result<Vec<IpAddr>, ResolveError> {
     match lookup(host.clone()).await {
         Ok(addresses) if addresses.is_empty() => Err(ResolveError::NotFound { host }),
         Ok(addresses) => Ok(addresses),
@@ -86,38 +89,41 @@ async fn any(lookup: &Lookup, host: String) -> Result<Vec<IpAddr>, ResolveError>
     }
 }
 
-/// Resolves for the tenant policy. The configured proxy is the one name that may be private; what
-/// goes through it is judged by [`vetted`] before it is sent.
-pub(super) struct VettedResolver {
+/// The resolver of the tenant policy. Only the configured proxy may have a private address; targets
+/// behind the proxy are checked with [`resolve_public`] before the request is sent.
+pub(super) struct PublicResolver {
     pub lookup: Lookup,
     pub proxy_host: Option<String>,
 }
 
-impl Resolve for VettedResolver {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, host) = (Arc::clone(&self.lookup), name.as_str().to_owned());
         let is_proxy = self.proxy_host.as_deref() == Some(host.as_str());
         Box::pin(async move {
-            let found =
-                if is_proxy { any(&lookup, host).await } else { vetted(&lookup, host).await };
+            let found = if is_proxy {
+                resolve_any(&lookup, host).await
+            } else {
+                resolve_public(&lookup, host).await
+            };
             Ok(addrs(found?))
         })
     }
 }
 
-/// Resolves for the operator policy: whatever the system says.
-pub(super) struct PlainResolver {
+/// The resolver of the operator policy. Checks nothing.
+pub(super) struct SystemResolver {
     pub lookup: Lookup,
 }
 
-impl Resolve for PlainResolver {
+impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, host) = (Arc::clone(&self.lookup), name.as_str().to_owned());
-        Box::pin(async move { Ok(addrs(any(&lookup, host).await?)) })
+        Box::pin(async move { Ok(addrs(resolve_any(&lookup, host).await?)) })
     }
 }
 
-/// Knows the overridden hosts and nothing else. Their port is dialled in place of the scheme's own.
+/// Resolves the overridden hosts only, to their address and port.
 pub(super) struct OverrideResolver {
     pub hosts: Arc<BTreeMap<String, SocketAddr>>,
 }
@@ -133,7 +139,7 @@ impl Resolve for OverrideResolver {
     }
 }
 
-/// Port 0 means "the port of the scheme" to the client.
+/// To the HTTP client, port 0 means the port of the scheme.
 fn addrs(addresses: Vec<IpAddr>) -> Addrs {
     Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)))
 }

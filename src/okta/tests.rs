@@ -158,7 +158,7 @@ async fn a_token_that_dies_is_replaced_once() {
         r#"{"errorCode":"E0000011","errorSummary":"Invalid token"}"#,
     );
     let list = r#"[{"key":"okta_verify","id":"aut1","status":"ACTIVE"}]"#;
-    let server = Server::tls_in_turn(
+    let server = Server::tls_sequence(
         &["acme.okta.com"],
         [ok(TOKEN), dead.clone(), ok(TOKEN), ok(list), dead],
     );
@@ -204,7 +204,7 @@ async fn a_read_is_tried_twice_at_most_and_once_when_connecting() {
 async fn one_tenants_token_requests_do_not_stall_what_another_reads() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 0\r\n", "{}");
     let list = r#"[{"key":"okta_verify","id":"aut1","status":"ACTIVE"}]"#;
-    let server = Server::tls_in_turn(&["acme.okta.com"], [ok(TOKEN), limited, ok(list)]);
+    let server = Server::tls_sequence(&["acme.okta.com"], [ok(TOKEN), limited, ok(list)]);
     let client = client(&[("acme.okta.com", &server)]);
     let token = client.prove_credentials(&acme(), &credentials()).await.unwrap().token;
     assert!(client.prove_credentials(&acme(), &credentials()).await.is_err());
@@ -243,7 +243,7 @@ async fn every_trouble_of_a_custom_host_looks_like_a_missing_org_and_oktas_own_d
 async fn a_host_that_is_not_oktas_is_not_remembered_and_not_backed_off_from() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 100\r\n", "{}");
     let found = org("00o1", "acme.okta.com", None);
-    let pasted = Server::tls_in_turn(&["login.acme.example"], [limited, found]);
+    let pasted = Server::tls_sequence(&["login.acme.example"], [limited, found]);
     let client = client(&[("login.acme.example", &pasted)]);
     assert!(client.find_org("login.acme.example").await.is_err());
     assert!(client.find_org("login.acme.example").await.is_ok());
@@ -254,7 +254,7 @@ async fn a_connect_reads_one_page_of_authenticators_and_other_work_reads_on() {
     let next = "link: <https://acme.okta.com/api/v1/authenticators?after=1>; rel=\"next\"\r\n";
     let first = answer("200 OK", next, r#"[{"key":"duo","id":"aut0","status":"ACTIVE"}]"#);
     let last = ok(r#"[{"key":"okta_verify","id":"aut1","status":"AC\u0000TIVE"}]"#);
-    let server = Server::tls_in_turn(&["acme.okta.com"], [ok(TOKEN), first.clone(), first, last]);
+    let server = Server::tls_sequence(&["acme.okta.com"], [ok(TOKEN), first.clone(), first, last]);
     let client = client(&[("acme.okta.com", &server)]);
     let token = client.prove_credentials(&acme(), &credentials()).await.unwrap().token;
     let error = client.without_retries().find_okta_verify(&acme(), &token).await;

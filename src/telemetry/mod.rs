@@ -1,4 +1,4 @@
-//! Logs and metrics. Never sees a secret: what is logged are words, ids and durations.
+//! Logs and metrics. Log fields and labels are fixed words, ids and durations, never secrets.
 
 pub mod metrics;
 
@@ -9,34 +9,34 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// The target of our own events; everything else is a third party's.
-const OURS: &str = "okta_device_trust";
+/// The target of our own events; all others are third-party.
+const OWN_TARGET: &str = "okta_device_trust";
 
-/// An error with all of its causes, for the log.
+/// Formats an error with its chain of causes, for the log field `error`.
 pub fn chain_of(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Whether `filter` can be read.
+/// Checks the syntax of a log filter.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the syntax error.
 pub fn check_filter(filter: &str) -> Result<(), String> {
     filter.parse::<EnvFilter>().map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Starts the log. Other crates' targets stop at `info` whatever the filter says (contract §3):
-/// at `trace` an HTTP library prints headers and bodies.
+/// Installs the log subscriber. Third-party targets are capped at `info` whatever the filter says,
+/// because at `trace` an HTTP library prints headers and bodies.
 ///
 /// # Errors
-/// A filter that cannot be read, or a log that was started before.
+/// An invalid filter, or a subscriber that is already installed.
 pub fn start_log(filter: &str, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let asked: EnvFilter = filter.parse()?;
     let capped = filter_fn(|metadata| {
         let target = metadata.target();
-        let ours = target.split("::").next() == Some(OURS);
-        // A request that cannot be parsed is anybody's to send: not worth an error of the log.
+        let ours = target.split("::").next() == Some(OWN_TARGET);
+        // Anyone can send a request that does not parse, so it must not fill the log with errors.
         let noise = target.starts_with("actix_http::h1");
         ours || (!noise && *metadata.level() <= LevelFilter::INFO)
     });

@@ -105,7 +105,7 @@ impl Stack {
 }
 
 fn settings_for(kind: Kind, parts: &Parts<'_>) -> Result<Settings, Failure> {
-    let theirs = Environment::of_process();
+    let theirs = Environment::from_process();
     match kind {
         Kind::Kept => settings::with_the_callers(parts, &theirs),
         Kind::Temporary => settings::alone(parts, &theirs),

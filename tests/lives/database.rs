@@ -68,7 +68,7 @@ impl Replica {
         }
         drop(claims);
         assert!(jobs.iter().any(|job| job.kind == JobKind::Housekeeping), "{jobs:?}");
-        let secret = HookSecretDigest::of(&SecretString::from("hook".to_owned()));
+        let secret = HookSecretDigest::new(&SecretString::from("hook".to_owned()));
         let made = store
             .update_event_hook(&tenant, integration, secret.clone(), event(integration))
             .await

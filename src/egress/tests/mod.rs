@@ -1,4 +1,4 @@
-//! The gate against real sockets: what it dials, trusts, follows and reads.
+//! Tests of the egress client against real sockets.
 
 pub(crate) mod server;
 
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::resolver::{Lookup, bounded_lookup, vetted};
+use super::resolver::{Lookup, bounded_lookup, resolve_public};
 use super::*;
 use server::{Server, silent};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 const ACME: Policy<'static> = Policy::Tenant { allowed_hosts: &["acme.okta.com"] };
 
-/// A lookup that gives these addresses for every name.
+/// A lookup that returns these addresses for every name.
 fn lookup(addresses: &'static [&'static str]) -> Lookup {
     Arc::new(move |_| {
         let addresses: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
@@ -30,7 +30,7 @@ fn failing_lookup(text: &'static str) -> Lookup {
     Arc::new(move |_| Box::pin(async move { Err(io::Error::other(text)) }))
 }
 
-fn gate(settings: EgressSettings, lookup: Lookup) -> Egress {
+fn client(settings: EgressSettings, lookup: Lookup) -> Egress {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Egress::with_lookups(settings, Arc::clone(&lookup), lookup).unwrap()
 }
@@ -55,9 +55,9 @@ async fn failure(egress: &Egress, policy: Policy<'_>, request: EgressRequest) ->
 }
 
 #[tokio::test]
-async fn an_overridden_host_is_dialled_at_its_address_under_its_own_name() {
+async fn an_overridden_host_is_reached_at_its_address_with_its_own_name() {
     let server = Server::tls(&["acme.okta.com"], OK);
-    let egress = gate(overriding("acme.okta.com", &server), lookup(&[]));
+    let egress = client(overriding("acme.okta.com", &server), lookup(&[]));
     let answer = egress.send(ACME, get("https://acme.okta.com/x?y=1")).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (200, b"{}".as_slice()));
     let head = server.requests().concat();
@@ -68,9 +68,9 @@ async fn an_overridden_host_is_dialled_at_its_address_under_its_own_name() {
 }
 
 #[tokio::test]
-async fn the_extra_root_is_trusted_for_the_overridden_host_alone() {
+async fn the_extra_root_is_trusted_for_overridden_hosts_only() {
     let server = Server::tls(&["acme.okta.com", "other.okta.com"], OK);
-    let egress = gate(overriding("acme.okta.com", &server), lookup(&["127.0.0.1"]));
+    let egress = client(overriding("acme.okta.com", &server), lookup(&["127.0.0.1"]));
     let url = format!("https://other.okta.com:{}/", server.address.port());
     let error = failure(&egress, Policy::Operator, get(&url)).await;
     assert!(matches!(error, EgressError::CertificateNotTrusted { .. }), "{error:?}");
@@ -78,29 +78,29 @@ async fn the_extra_root_is_trusted_for_the_overridden_host_alone() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host_is_not_trusted_even_when_overridden() {
+async fn an_overridden_host_still_needs_a_certificate_for_its_name() {
     let server = Server::tls(&["other.okta.com"], OK);
-    let egress = gate(overriding("acme.okta.com", &server), lookup(&[]));
+    let egress = client(overriding("acme.okta.com", &server), lookup(&[]));
     let error = failure(&egress, ACME, get("https://acme.okta.com/")).await;
     assert!(matches!(error, EgressError::CertificateNotTrusted { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_a_failed_handshake() {
+async fn a_server_without_tls_fails_the_handshake() {
     let server = Server::plain(OK);
     let mut settings = overriding("acme.okta.com", &server);
     settings.extra_root_ca_pem = None;
     settings.connect_timeout = Duration::from_secs(1);
-    let error = failure(&gate(settings, lookup(&[])), ACME, get("https://acme.okta.com/")).await;
+    let error = failure(&client(settings, lookup(&[])), ACME, get("https://acme.okta.com/")).await;
     assert!(matches!(error, EgressError::Tls { .. } | EgressError::TimedOut), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_name_with_any_special_purpose_address_is_not_dialled() {
+async fn a_name_with_any_special_purpose_address_is_refused() {
     for addresses in
         [&["127.0.0.1"][..], &["8.8.8.8", "10.0.0.1"], &["::ffff:8.8.8.8"], &["64:ff9b::a00:1"]]
     {
-        let egress = gate(EgressSettings::default(), lookup(addresses));
+        let egress = client(EgressSettings::default(), lookup(addresses));
         let error = failure(&egress, ACME, get("https://acme.okta.com/")).await;
         assert!(
             matches!(error, EgressError::SpecialPurposeAddress { .. }),
@@ -110,21 +110,21 @@ async fn a_name_with_any_special_purpose_address_is_not_dialled() {
 }
 
 #[tokio::test]
-async fn a_missing_name_and_a_failed_lookup_are_told_apart() {
+async fn a_missing_name_and_a_failed_lookup_are_distinct_errors() {
     let missing = "failed to lookup address information: Name or service not known";
-    let undecided = "failed to lookup address information: Temporary failure in name resolution";
+    let temporary = "failed to lookup address information: Temporary failure in name resolution";
     for lookup in [lookup(&[]), failing_lookup(missing)] {
-        let egress = gate(EgressSettings::default(), lookup);
+        let egress = client(EgressSettings::default(), lookup);
         let error = failure(&egress, ACME, get("https://acme.okta.com/")).await;
         assert!(matches!(error, EgressError::NameNotFound { .. }), "{error:?}");
     }
-    let egress = gate(EgressSettings::default(), failing_lookup(undecided));
+    let egress = client(EgressSettings::default(), failing_lookup(temporary));
     let error = failure(&egress, ACME, get("https://acme.okta.com/")).await;
     assert!(matches!(error, EgressError::LookupFailed { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_name_that_changes_its_answer_is_judged_by_each_answer() {
+async fn dns_rebinding_is_refused() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let rebinding: Lookup = Arc::new(move |_| {
@@ -135,24 +135,24 @@ async fn a_name_that_changes_its_answer_is_judged_by_each_answer() {
         };
         Box::pin(async move { Ok(vec![IpAddr::from(address)]) })
     });
-    // What was judged is what is handed to the client to dial: there is no second lookup.
-    let first = vetted(&rebinding, "acme.okta.com".to_owned()).await.unwrap();
+    // The client connects to the checked addresses: there is no second lookup.
+    let first = resolve_public(&rebinding, "acme.okta.com".to_owned()).await.unwrap();
     assert_eq!((first, calls.load(Ordering::SeqCst)), (vec![IpAddr::from([8, 8, 8, 8])], 1));
-    let egress = gate(EgressSettings::default(), rebinding);
+    let egress = client(EgressSettings::default(), rebinding);
     let error = failure(&egress, ACME, get("https://acme.okta.com/")).await;
     assert!(matches!(error, EgressError::SpecialPurposeAddress { .. }), "{error:?}");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
+async fn a_redirect_is_returned_and_not_followed() {
     let target = Server::plain(OK);
     let answer = format!(
         "HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n",
         target.address
     );
     let server = Server::plain(answer);
-    let egress = gate(EgressSettings::default(), lookup(&[]));
+    let egress = client(EgressSettings::default(), lookup(&[]));
     let answer =
         egress.send(Policy::Operator, get(&format!("http://{}/", server.address))).await.unwrap();
     assert_eq!(answer.status.as_u16(), 302);
@@ -160,10 +160,10 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_body_past_its_cap_is_refused_announced_or_not() {
+async fn a_body_above_the_limit_is_refused_with_and_without_content_length() {
     let announced = "HTTP/1.1 200 OK\r\ncontent-length: 20000000\r\n\r\n".to_owned();
     let streamed = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", "x".repeat(5000));
-    let egress = gate(EgressSettings::default(), lookup(&[]));
+    let egress = client(EgressSettings::default(), lookup(&[]));
     for answer in [announced, streamed] {
         let server = Server::plain(answer);
         let request = get(&format!("http://{}/", server.address)).body_limit(4096);
@@ -173,10 +173,10 @@ async fn a_body_past_its_cap_is_refused_announced_or_not() {
 }
 
 #[tokio::test]
-async fn slow_closed_and_broken_servers_are_told_apart() {
+async fn timeout_refused_connection_and_broken_response_are_distinct_errors() {
     let settings =
         EgressSettings { request_timeout: Duration::from_millis(300), ..EgressSettings::default() };
-    let egress = gate(settings, lookup(&[]));
+    let egress = client(settings, lookup(&[]));
     let (address, _thread) = silent();
     let error = failure(&egress, Policy::Operator, get(&format!("http://{address}/"))).await;
     assert!(matches!(error, EgressError::TimedOut), "{error:?}");
@@ -194,7 +194,7 @@ async fn slow_closed_and_broken_servers_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_configured_proxy_may_be_private_but_what_goes_through_it_may_not() {
+async fn the_proxy_may_be_private_but_targets_behind_it_may_not() {
     let proxy = Server::plain("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
     let url = format!("http://proxy.internal:{}", proxy.address.port());
     let settings =
@@ -203,7 +203,7 @@ async fn a_configured_proxy_may_be_private_but_what_goes_through_it_may_not() {
         let address = if host == "acme.okta.com" { [8, 8, 8, 8] } else { [127, 0, 0, 1] };
         Box::pin(async move { Ok(vec![IpAddr::from(address)]) })
     });
-    let egress = gate(settings, names);
+    let egress = client(settings, names);
     failure(&egress, ACME, get("https://acme.okta.com/")).await;
     assert!(proxy.requests().concat().starts_with("CONNECT acme.okta.com:443 "));
 
@@ -214,7 +214,7 @@ async fn a_configured_proxy_may_be_private_but_what_goes_through_it_may_not() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_at_the_start() {
+fn unusable_settings_are_refused() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let refused = |settings| Egress::new(settings).err().unwrap();
     let overriding = |host: &str, address: &str| EgressSettings {
@@ -233,31 +233,32 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn slow_lookups_hold_a_bounded_number_of_threads_and_a_caller_that_left_frees_none() {
+async fn slow_lookups_block_a_bounded_number_of_threads() {
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
-    static GO_ON: AtomicBool = AtomicBool::new(false);
+    static RELEASE: AtomicBool = AtomicBool::new(false);
     let slow = |_: String| {
         RUNNING.fetch_add(1, Ordering::SeqCst);
-        while !GO_ON.load(Ordering::SeqCst) {
+        while !RELEASE.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(vec![IpAddr::from([8, 8, 8, 8])])
     };
     let lookup = bounded_lookup(2, Duration::from_millis(100), slow);
     for _ in 0..5 {
-        let error = vetted(&lookup, "acme.okta.com".to_owned()).await.unwrap_err().to_egress();
+        let error =
+            resolve_public(&lookup, "acme.okta.com".to_owned()).await.unwrap_err().to_egress();
         assert!(
             matches!(&error, EgressError::LookupFailed { source, .. } if source.kind() == io::ErrorKind::TimedOut),
             "{error:?}"
         );
     }
     assert_eq!(RUNNING.load(Ordering::SeqCst), 2);
-    GO_ON.store(true, Ordering::SeqCst);
-    assert!(vetted(&lookup, "acme.okta.com".to_owned()).await.is_ok());
+    RELEASE.store(true, Ordering::SeqCst);
+    assert!(resolve_public(&lookup, "acme.okta.com".to_owned()).await.is_ok());
 }
 
 #[tokio::test]
-async fn the_systems_resolver_finds_what_is_there() {
+async fn the_system_resolver_finds_localhost() {
     let server = Server::plain(OK);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let egress = Egress::new(EgressSettings::default()).unwrap();

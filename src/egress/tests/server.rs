@@ -1,5 +1,4 @@
-//! A server of a few lines for tests of what goes over the line: one thread, one answer per
-//! connection.
+//! A minimal HTTP server for tests: one thread, one response per connection.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,29 +11,29 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 pub struct Server {
     pub address: SocketAddr,
-    /// The root of the server's certificate; empty for a plain server.
+    /// The root of the server's certificate; empty without TLS.
     pub root_pem: Vec<u8>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    /// Answers every request over plain HTTP with these bytes.
+    /// Starts an HTTP server that answers every request with these bytes.
     pub fn plain(answer: impl Into<Vec<u8>>) -> Self {
         Self::start(vec![answer.into()], None, Vec::new())
     }
 
-    /// Answers over plain HTTP with each answer once, and with the last one from then on.
-    pub fn plain_in_turn<A: Into<Vec<u8>>>(answers: impl IntoIterator<Item = A>) -> Self {
+    /// Starts an HTTP server that sends each answer once, then repeats the last one.
+    pub fn plain_sequence<A: Into<Vec<u8>>>(answers: impl IntoIterator<Item = A>) -> Self {
         Self::start(answers.into_iter().map(Into::into).collect(), None, Vec::new())
     }
 
-    /// Answers over TLS, with a certificate for these hosts.
+    /// Starts an HTTPS server with a certificate for these hosts.
     pub fn tls(hosts: &[&str], answer: impl Into<Vec<u8>>) -> Self {
-        Self::tls_in_turn(hosts, [answer])
+        Self::tls_sequence(hosts, [answer])
     }
 
-    /// Answers over TLS with each answer once, and with the last one from then on.
-    pub fn tls_in_turn<A: Into<Vec<u8>>>(
+    /// Starts an HTTPS server that sends each answer once, then repeats the last one.
+    pub fn tls_sequence<A: Into<Vec<u8>>>(
         hosts: &[&str],
         answers: impl IntoIterator<Item = A>,
     ) -> Self {
@@ -61,7 +60,7 @@ impl Server {
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that gives up in the middle is what some tests are about.
+                // Some tests abort the connection.
                 let _ = match &tls {
                     None => exchange(stream, &answers, &seen),
                     Some(config) => {
@@ -74,7 +73,7 @@ impl Server {
         Self { address, root_pem, requests }
     }
 
-    /// The head of each request so far.
+    /// Returns the head of each request so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -93,7 +92,7 @@ fn exchange(
             read => request.extend_from_slice(&chunk[..read]),
         }
     }
-    // Noted before it is answered, so that who has the answer sees the request here.
+    // Recorded before the answer, so that a test that has the answer also sees the request.
     let turn = {
         let mut seen = seen.lock().unwrap();
         seen.push(String::from_utf8_lossy(&request).into_owned());
@@ -103,7 +102,7 @@ fn exchange(
     stream.flush()
 }
 
-/// A server that accepts and never answers.
+/// Starts a server that accepts connections and never answers.
 pub fn silent() -> (SocketAddr, thread::JoinHandle<Vec<TcpStream>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -13,6 +13,8 @@ pub(super) fn problem(failure: &OktaFailure) -> Problem {
     if kind.status >= 500 {
         tracing::warn!(
             request_id = problem.request_id,
+            tenant_id = request_id::tenant().map(display),
+            integration_id = request_id::integration().map(display),
             code = kind.code,
             error = chain_of(failure),
             "the request to Okta failed"

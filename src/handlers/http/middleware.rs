@@ -69,7 +69,7 @@ fn is_foreign_refusal(response: &ServiceResponse<BoxBody>) -> bool {
 fn problem_for(response: &ServiceResponse<BoxBody>) -> Problem {
     match response.status().as_u16() {
         404 => Problem::not_found(
-            "Nothing is at this path. The API is described at /openapi.json and /docs.",
+            "There is nothing at this path. See /docs or /openapi.json for the API.",
         ),
         405 => Problem::method_not_allowed(allowed_by(response)),
         400..500 if response.request().head().method == Method::OPTIONS => Problem::malformed(

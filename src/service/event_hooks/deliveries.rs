@@ -40,7 +40,7 @@ impl Service {
         secret: Option<SecretString>,
         challenge: Option<String>,
     ) -> Result<String, Error> {
-        let call = HookCall { hook, secret: secret.as_ref().map(HookSecretDigest::of) };
+        let call = HookCall { hook, secret: secret.as_ref().map(HookSecretDigest::new) };
         let permit = HookCalls::wait_for_turn(&self.hook_calls.secret_checks).await?;
         self.store.check_hook_call(call.clone()).await.map_err(refused)?;
         drop(permit);
@@ -62,7 +62,7 @@ impl Service {
         hook: HookId,
         secret: &SecretString,
     ) -> Result<Admitted, Error> {
-        let digest = HookSecretDigest::of(secret);
+        let digest = HookSecretDigest::new(secret);
         let call = HookCall { hook, secret: Some(digest.clone()) };
         let admitted = (hook, digest);
         if !self.hook_calls.admitted.contains_key(&admitted) {

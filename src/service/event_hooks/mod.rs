@@ -68,7 +68,7 @@ impl Service {
         self.require(caller, Scope::OdtWrite).await?;
         let secret = new_hook_secret().map_err(StoreError::Seal)?;
         let event = NewEvent::by(caller, id, EventKind::EventHookStored);
-        let digest = HookSecretDigest::of(&secret);
+        let digest = HookSecretDigest::new(&secret);
         let stored = self.store.update_event_hook(&caller.tenant, id, digest, event).await;
         let stored = stored.map_err(Error::of_integration(id))?;
         Ok(IssuedEventHook { at: self.at_address(stored.hook), secret, created: stored.created })

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::findings::{engine_finding, scopes_finding};
 use super::report::{Report, report};
-use crate::crypto::shape_of;
+use crate::crypto::measure_secret;
 use crate::model::{
     Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
     Outcome, PrerequisiteKind, Scope, integrations::Engine,
@@ -174,7 +174,7 @@ struct Proved {
 fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
     let mut errors = Vec::new();
     let mut check = |pointer: &str, value: &SecretString, from_where: &str| {
-        let (length, visible) = shape_of(value);
+        let (length, visible) = measure_secret(value);
         if length == 0 {
             errors.push(FieldError::new(pointer, "empty", format!("Enter the {from_where}.")));
         } else if length > FIELD_LIMIT {

@@ -4,7 +4,7 @@
 use secrecy::SecretString;
 use url::Url;
 
-use crate::crypto::shape_of;
+use crate::crypto::measure_secret;
 use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{IntegrationRecord, Platform};
 use crate::service::{Error, FieldError};
@@ -197,7 +197,7 @@ fn check_secret(
         errors.push(missing(pointer));
         return None;
     };
-    let (length, visible) = shape_of(&secret);
+    let (length, visible) = measure_secret(&secret);
     let problem = if length < least {
         Some(("too_short", format!("{least} characters at least.")))
     } else if length > most {

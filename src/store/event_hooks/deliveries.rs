@@ -212,10 +212,9 @@ fn find_called(
         });
     let now = route.map(|route| route.now);
     let previous = previous.filter(|_| valid_until > now);
-    let right = call
-        .secret
-        .as_ref()
-        .is_none_or(|secret| secret.is(current.as_deref()) | secret.is(previous.as_deref()));
+    let right = call.secret.as_ref().is_none_or(|secret| {
+        secret.matches(current.as_deref()) | secret.matches(previous.as_deref())
+    });
     let tenant = TenantId::parse(tenant).filter(|_| known && right);
     Ok(tenant.zip(now).map(|(tenant, now)| Called {
         tenant,

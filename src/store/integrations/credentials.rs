@@ -127,7 +127,7 @@ fn upsert(
 ) -> Result<(), StoreError> {
     use credentials as c;
     let version = next_secret_version(tx, id)?;
-    let key_id = crypto::key_id_of(sealed)?;
+    let key_id = crypto::read_key_id(sealed)?;
     let values = (
         c::client_id.eq(client_id),
         c::client_secret.eq(sealed),

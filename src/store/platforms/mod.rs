@@ -241,7 +241,7 @@ fn upsert(
         p::challenge_url.eq(new.scep.as_ref().map(|scep| scep.challenge_url.as_str())),
         p::username.eq(new.scep.as_ref().map(|scep| scep.username.as_str())),
         p::secret.eq(sealed),
-        p::key_id.eq(crypto::key_id_of(sealed)?),
+        p::key_id.eq(crypto::read_key_id(sealed)?),
         p::secret_version.eq(given.secret_version),
         p::secret_updated_at.eq(given.secret_updated_at),
         p::secret_updated_by.eq(given.secret_updated_by),

@@ -99,7 +99,7 @@ fn a_setting_that_does_not_exist_is_refused_by_name() {
 #[test]
 fn a_complete_configuration_passes_the_check_without_anything_being_reached() {
     let printed = run(&least(), &["check-config"]).expect_success();
-    assert_eq!(printed, "the configuration is complete\n");
+    assert_eq!(printed, "the configuration is valid\n");
 }
 
 /// What `serve` would refuse is no complete configuration.
@@ -346,7 +346,7 @@ fn a_configuration_file_that_cannot_be_used_is_told_of_without_its_content() {
     for (text, said) in [
         ("lisen = \"x\"", "lisen in the configuration file is not a setting"),
         ("config_file = \"x\"", "config_file in the configuration file is not a setting"),
-        ("listen = [\"x\"]", "listen in the configuration file has to be"),
+        ("listen = [\"x\"]", "listen in the configuration file must be"),
         ("keyring = \"secret-words", "ODT_CONFIG_FILE cannot be read"),
         ("keyring secret-words", "ODT_CONFIG_FILE cannot be read"),
     ] {
@@ -369,7 +369,7 @@ fn a_secret_given_twice_or_from_an_unreadable_file_is_refused() {
     let mut twice = least();
     twice.set("ODT_KEYRING_FILE", path_of(&empty));
     let stderr = run(&twice, &["check-config"]).expect_failure();
-    assert!(stderr.contains("ODT_KEYRING and ODT_KEYRING_FILE exclude each other"), "{stderr}");
+    assert!(stderr.contains("ODT_KEYRING and ODT_KEYRING_FILE cannot both be set"), "{stderr}");
     for (path, said) in [(path_of(&empty), "an empty file"), ("/nowhere", "cannot be read")] {
         let mut environment: Environment =
             [("ODT_DATABASE_URL_FILE".to_owned(), path.to_owned())].into_iter().collect();
