@@ -1,9 +1,9 @@
--- The integration, its credentials, what its checks found, and the audit.
+-- Integrations, their credentials, prerequisite findings, and the audit log.
 --
--- Two roles: this migration runs as the owner; the service runs as a login role that is a member of
+-- Two roles: migrations run as the owner. The service runs as a login role that is a member of
 -- odt_app, owns nothing and cannot bypass row-level security.
--- Tenancy twice: each query names the tenant, and each policy below compares the row's tenant with
--- odt.tenant, which the service sets for one transaction only.
+-- Tenants are isolated twice: each query names the tenant, and each policy below compares the row's
+-- tenant with odt.tenant, which the service sets for one transaction.
 
 DO $$
 BEGIN
@@ -11,22 +11,22 @@ BEGIN
         CREATE ROLE odt_app NOLOGIN;
     END IF;
 EXCEPTION
-    -- Another database of the same server is being migrated at this moment.
+    -- Another database of the same server is being migrated concurrently.
     WHEN duplicate_object OR unique_violation THEN NULL;
 END
 $$;
 
 GRANT USAGE ON SCHEMA public TO odt_app;
 
--- No customer data, and so no policy: only which tenants there are, for workers to go round.
+-- The list of tenants, for background work. No customer data, so no policy.
 CREATE TABLE tenants (
     id          text        PRIMARY KEY CHECK (id <> ''),
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 GRANT SELECT, INSERT ON tenants TO odt_app;
 
--- Which key-encryption keys have sealed something: no customer data. A writer holds its key's row
--- shared until it commits, so that rotate-keys cannot take a key off the list while it is in use.
+-- The key-encryption keys in use. No customer data, so no policy. A writer holds a share lock on its
+-- key's row until it commits, so that rotate-keys cannot remove a key that is being used.
 CREATE TABLE sealing_keys (
     key_id          text        PRIMARY KEY CHECK (key_id <> ''),
     first_used_at   timestamptz NOT NULL DEFAULT now()
@@ -42,18 +42,18 @@ CREATE TABLE integrations (
     engine              text        NOT NULL,
     selected_platforms  jsonb       NOT NULL DEFAULT '[]',
     version             bigint      NOT NULL DEFAULT 1,
-    -- Counts the secrets that were ever entered: it never goes back, so that a token which was got
-    -- with deleted credentials is not taken for one of their successors.
+    -- Counts all secrets ever entered and never decreases: a token that was cached for deleted
+    -- credentials must not match later credentials.
     secrets_entered     bigint      NOT NULL DEFAULT 0,
     created_at          timestamptz NOT NULL DEFAULT now(),
     created_by          jsonb       NOT NULL,
     updated_at          timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id),
-    -- The org is known by its id, once per tenant.
+    -- A tenant connects an org, identified by its id, only once.
     CONSTRAINT integrations_org_once_per_tenant UNIQUE (tenant_id, org_id)
 );
 
--- The client secret is an envelope (AES-256-GCM, a data key of its own) bound to this row.
+-- client_secret is an encryption envelope (AES-256-GCM) whose associated data is this row.
 CREATE TABLE credentials (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -92,7 +92,7 @@ CREATE TABLE prerequisite_attestations (
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations (tenant_id, id) ON DELETE CASCADE
 );
 
--- The audit outlives what it tells of: no foreign key. Select and insert only.
+-- The audit log outlives integrations, so it has no foreign key. The service may only select and insert.
 CREATE TABLE events (
     tenant_id       text        NOT NULL CHECK (tenant_id <> ''),
     id              uuid        NOT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_integration ON events (tenant_id, integration_id, id);
 
--- One row per Idempotency-Key; `integration_id` is empty while the first request is in flight.
+-- One row per Idempotency-Key. integration_id is null while the first request is in flight.
 CREATE TABLE idempotency_keys (
     tenant_id       text        NOT NULL CHECK (tenant_id <> ''),
     key             text        NOT NULL,

@@ -1,32 +1,32 @@
--- Configured platforms with their sealed secrets, the challenges that were minted, and the devices
--- that were given something.
+-- Configured platforms with their encrypted secrets, SCEP challenges, and deployments.
 
--- Counts every change of what devices are given. Never goes back, so that a device which reports a
--- version can always be told whether it is the current one.
+-- Counts changes of what is deployed to devices. Never decreases, so a version that a device reports is
+-- either the current one or outdated.
 ALTER TABLE integrations ADD COLUMN config_versions bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE platforms (
     tenant_id           text        NOT NULL,
     integration_id      uuid        NOT NULL,
     platform            text        NOT NULL CHECK (platform IN ('macos', 'ios')),
-    -- macOS alone: where challenges and certificates come from.
+    -- macOS only: the sources of challenges and certificates.
     scep_url            text,
     challenge_url       text,
     username            text,
-    -- macOS: the password of the challenge URL; iOS: the secret key. An envelope bound to this row.
+    -- macOS: the password of the challenge URL. iOS: the secret key. An encryption envelope whose
+    -- associated data is this row.
     secret              bytea       NOT NULL,
     key_id              text        NOT NULL,
     secret_version      bigint      NOT NULL,
     secret_updated_at   timestamptz NOT NULL DEFAULT now(),
     secret_updated_by   text        NOT NULL,
-    -- When the values were last tried with success; empty for what cannot be verified.
+    -- The last successful verification; null if the values cannot be verified.
     verified_at         timestamptz,
-    -- What the certificate authority showed: subject, fingerprint, end.
+    -- The certificate authority: subject, fingerprint and expiry.
     ca                  jsonb,
-    -- When Okta refused the stored username and password, until they work again.
+    -- When Okta refused the stored username and password; null once they work again.
     refused_at          timestamptz,
     config_version      bigint      NOT NULL,
-    -- The version at which the SCEP values changed last: older certificates are due again.
+    -- The config_version of the last change of SCEP values: older certificates must be re-issued.
     certificate_version bigint      NOT NULL,
     created_at          timestamptz NOT NULL DEFAULT now(),
     updated_at          timestamptz NOT NULL DEFAULT now(),
@@ -35,7 +35,7 @@ CREATE TABLE platforms (
 );
 CREATE INDEX platforms_by_key ON platforms (tenant_id, key_id);
 
--- One row per request for a challenge, for the limits: never the challenge itself.
+-- One row per challenge request, for rate limits. The challenge itself is not stored.
 CREATE TABLE scep_challenges (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE scep_challenges (
 CREATE INDEX scep_challenges_by_device
     ON scep_challenges (tenant_id, integration_id, serial_number, asked_at);
 
--- The devices that were given something, and which version of it was the last.
+-- The last config_version that was deployed to each device.
 CREATE TABLE deployments (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,

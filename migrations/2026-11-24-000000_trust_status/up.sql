@@ -1,40 +1,40 @@
--- What trust status rests on: the MDM's inventory, the mirror of each org's devices, the work that
--- keeps the mirror fresh, and the event hooks that say where to look again.
+-- The data behind trust status: the MDM's inventory, the mirror of each org's devices, background jobs
+-- that keep the mirror fresh, and event hooks that trigger re-reads.
 
 -- ---------------------------------------------------------------- inventory
--- One row per serial number: also of a device that was deleted, for 30 days, so that a late report
--- does not bring it back. Each group of a report has its own time; an older one never wins.
+-- One row per serial number. A deleted device keeps its row as a tombstone for 30 days, so that a late
+-- report does not resurrect it. Each group of a report has its own time; an older report never wins.
 CREATE TABLE devices (
     tenant_id               text        NOT NULL CHECK (tenant_id <> ''),
     serial_number           text        NOT NULL,
-    -- Empty only where a device was deleted that nobody had reported.
+    -- Null only if an unknown device was deleted.
     platform                text        CHECK (platform IN ('macos', 'ios')),
     udid                    text,
     okta_device_id          text,
-    -- When the identifiers were last told.
+    -- When the identifiers were last reported.
     identity_reported_at    timestamptz,
     enrollment_state        text        CHECK (enrollment_state IN ('enrolled', 'unenrolled', 'wiped')),
     enrolled_at             timestamptz,
     enrollment_reported_at  timestamptz,
     okta_verify_installed_at timestamptz,
     okta_verify_reported_at timestamptz,
-    -- What was reported before this belongs to an earlier enrolment and counts no more.
+    -- Data reported before this belongs to an earlier enrolment and is ignored.
     counts_from             timestamptz,
     -- The newest report that was accepted.
     reported_at             timestamptz NOT NULL,
-    -- The device is deleted as long as nothing newer was reported.
+    -- The device is deleted unless a newer report follows.
     deleted_at              timestamptz,
     created_at              timestamptz NOT NULL DEFAULT now(),
     updated_at              timestamptz NOT NULL DEFAULT now(),
-    -- What the merge of reports has to remember so that it ends in the same state in whatever order
-    -- they come in: counts_from and identity_reported_at follow from these.
-    -- Each identifier has its own time: a report may tell of one alone.
+    -- State of the merge, so that its result does not depend on the order of reports. counts_from and
+    -- identity_reported_at are derived from it.
+    -- Each identifier has its own time, because a report may contain only one of them.
     udid_reported_at        timestamptz,
     okta_device_id_reported_at timestamptz,
-    -- When an enrolment last ended: the newest unenrolled, wiped or deleted.
+    -- When the last enrolment ended: the newest unenrolled, wiped or deleted.
     enrollment_ended_at     timestamptz,
-    -- The newest that was reported of the device as one of each platform: when the platform changes,
-    -- all of the other one belongs to the enrolment before.
+    -- The newest report for each platform: after a change of platform, data of the other platform
+    -- belongs to the previous enrolment.
     macos_reported_at       timestamptz,
     ios_reported_at         timestamptz,
     PRIMARY KEY (tenant_id, serial_number)
@@ -44,8 +44,8 @@ CREATE UNIQUE INDEX devices_udid_once_per_tenant ON devices (tenant_id, udid)
 CREATE UNIQUE INDEX devices_okta_id_once_per_tenant ON devices (tenant_id, okta_device_id)
     WHERE okta_device_id IS NOT NULL;
 
--- What was delivered to a device for an integration. Inventory outlives integrations: no foreign key
--- to them. Empty values: the MDM has taken it away.
+-- What the MDM delivered to a device for an integration. The inventory outlives integrations, so there
+-- is no foreign key to them. Null values: the MDM removed it.
 CREATE TABLE device_deliveries (
     tenant_id       text        NOT NULL,
     serial_number   text        NOT NULL,
@@ -58,8 +58,8 @@ CREATE TABLE device_deliveries (
 );
 CREATE INDEX device_deliveries_by_integration ON device_deliveries (tenant_id, integration_id);
 
--- Certificates of a device; the one with the newest not_before counts. The row with the empty serial
--- number says when all older ones were taken away.
+-- Certificates of a device; the one with the newest not_before is current. The row with an empty serial
+-- number holds the time at which all older ones were cleared.
 CREATE TABLE device_certificates (
     tenant_id       text        NOT NULL,
     serial_number   text        NOT NULL,
@@ -72,12 +72,13 @@ CREATE TABLE device_certificates (
     FOREIGN KEY (tenant_id, serial_number) REFERENCES devices (tenant_id, serial_number) ON DELETE CASCADE,
     CHECK (certificate_serial_number = '' OR (not_before IS NOT NULL AND not_after IS NOT NULL))
 );
--- For the work list: which certificates are near their end.
+-- For the work list of expiring certificates.
 CREATE INDEX device_certificates_by_end
     ON device_certificates (tenant_id, integration_id, not_after);
 
 -- ---------------------------------------------------------------- mirror
--- A device record of the org. Times of sweeps are not in it: they would rewrite every row each time.
+-- A device record of the org. The time of the last sweep is in okta_syncs instead, so that a sweep does
+-- not rewrite every row.
 CREATE TABLE okta_devices (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -89,26 +90,25 @@ CREATE TABLE okta_devices (
     display_name    text,
     created_at      timestamptz NOT NULL,
     last_updated_at timestamptz NOT NULL,
-    -- [{"id", "login", "management_status"}], by id; the status is null where Okta left it out.
+    -- [{"id", "login", "management_status"}], ordered by id; the status is null if Okta omitted it.
     users           jsonb       NOT NULL,
-    -- Whether Okta told of every user how he is managed.
+    -- Whether the management status of every user is known.
     users_known     boolean     NOT NULL,
     any_managed     boolean     NOT NULL,
-    -- When the read began that last changed this very row, or that showed it apart from sweeps.
+    -- When the read began that last changed this row, or that returned it outside of a sweep.
     observed_at     timestamptz NOT NULL,
-    -- Whether the last sweep confirmed the row, so that it is as fresh as the sweep. Not so where a sweep
-    -- did not show the device, or showed it otherwise than what is known from a later read.
+    -- Whether the last sweep confirmed the row, so that the row is as fresh as the sweep. False if the
+    -- sweep did not return the device, or returned data that contradicts a later read.
     follows_sweeps  boolean     NOT NULL DEFAULT true,
-    -- When the users were last told, where lists leave out how they are managed; empty where the users
-    -- are as fresh as the row.
+    -- When the users were last read, if lists omit their management status; null if the users are as
+    -- fresh as the row.
     users_observed_at timestamptz,
-    -- When it was last read by its id, and when its users were. A list lags behind such a read and must
-    -- not undo it.
+    -- The last read by id, and of /users. Lists lag behind such reads and must not overwrite them.
     read_by_id_at   timestamptz,
     users_read_at   timestamptz,
-    -- Its users could not be read: others go first until then.
+    -- Reading its users failed: postponed until then.
     users_put_off_until timestamptz,
-    -- When Okta said that it has no such device.
+    -- When Okta answered 404 for the id.
     not_found_at    timestamptz,
     PRIMARY KEY (tenant_id, integration_id, okta_device_id),
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations (tenant_id, id) ON DELETE CASCADE
@@ -117,49 +117,48 @@ CREATE INDEX okta_devices_by_serial ON okta_devices (tenant_id, serial_number, i
     WHERE serial_number IS NOT NULL;
 CREATE INDEX okta_devices_by_udid ON okta_devices (tenant_id, udid, integration_id)
     WHERE udid IS NOT NULL;
--- Records that no serial number can match.
+-- Records without a serial number.
 CREATE INDEX okta_devices_nameless ON okta_devices (tenant_id, integration_id)
     WHERE serial_number IS NULL;
--- Records that wait for a sign-in or for what Okta left out.
+-- Records that wait for a sign-in or for data that Okta omitted.
 CREATE INDEX okta_devices_unmanaged ON okta_devices (tenant_id, integration_id, users_read_at)
     WHERE NOT any_managed OR NOT users_known OR users_observed_at IS NOT NULL;
 
--- How far the mirror of an integration has come, and how old it is.
+-- Progress and freshness of an integration's mirror.
 CREATE TABLE okta_syncs (
     tenant_id           text        NOT NULL,
     integration_id      uuid        NOT NULL,
-    -- When the last complete sweep began: no record of the mirror is older than this.
+    -- When the last complete sweep began.
     swept_at            timestamptz,
     sweep_completed_at  timestamptz,
-    -- Records that the last complete sweep showed.
+    -- Number of records in the last complete sweep.
     device_count        bigint,
-    -- The sweep that runs or waits to go on.
+    -- The sweep in progress.
     sweep_id            bigint      NOT NULL DEFAULT 0,
     sweep_started_at    timestamptz,
-    -- The address of the next page, without scheme and host; empty before the first one.
+    -- Path and query of the next page; null before the first one.
     sweep_cursor        text,
     sweep_page          integer     NOT NULL DEFAULT 0,
     sweep_done          bigint      NOT NULL DEFAULT 0,
-    -- Up to which lastUpdated incremental reads have come.
+    -- The lastUpdated up to which incremental reads are complete.
     read_until          timestamptz,
     waiting_until       timestamptz,
     last_success_at     timestamptz,
     last_error_code     text,
     last_error_detail   text,
     last_error_at       timestamptz,
-    -- Where an incremental read goes on that the budget interrupted: what it asks for stays the same
-    -- until its last page is read. The address of the next page, without scheme and host; empty before
-    -- the first one.
+    -- Where to resume an incremental read that ran out of budget: path and query of the next page, null
+    -- before the first one. Its search does not change until its last page is read.
     read_cursor         text,
     -- When the first page was read, by Okta's clock.
     read_began_at       timestamptz,
-    -- The largest lastUpdated that its pages have shown.
+    -- The largest lastUpdated on its pages so far.
     read_latest         timestamptz,
     PRIMARY KEY (tenant_id, integration_id),
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations (tenant_id, id) ON DELETE CASCADE
 );
 
--- What a running sweep has seen, a row for each page: what is in no page is read by its id.
+-- The devices on each page of a sweep in progress. Devices on no page are then read by id.
 CREATE TABLE okta_sweep_pages (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -170,7 +169,7 @@ CREATE TABLE okta_sweep_pages (
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations (tenant_id, id) ON DELETE CASCADE
 );
 
--- Devices to be read again by their id, each once however often it was asked for.
+-- Queue of devices to re-read by id. A device is queued only once.
 CREATE TABLE okta_rereads (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -182,26 +181,25 @@ CREATE TABLE okta_rereads (
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX okta_rereads_due ON okta_rereads (tenant_id, integration_id, due_at);
--- How many devices wait because of an event hook is asked at each delivery, among many more that wait
--- for other reasons.
+-- Each delivery counts the devices queued by event hooks, among many more queued for other reasons.
 CREATE INDEX okta_rereads_of_hooks ON okta_rereads (tenant_id, integration_id, okta_device_id)
     WHERE reason = 'hook';
 
 -- ---------------------------------------------------------------- event hooks
--- The secret is shown once; kept is its SHA-256 alone, for comparing.
+-- The secret is shown once; only its SHA-256 digest is stored.
 CREATE TABLE event_hooks (
     tenant_id               text        NOT NULL,
     integration_id          uuid        NOT NULL,
     hook_id                 uuid        NOT NULL,
     secret_sha256           bytea       NOT NULL,
-    -- The secret before the last rotation, for a day.
+    -- The previous secret, valid for a day after a rotation.
     previous_sha256         bytea,
     previous_valid_until    timestamptz,
     version                 bigint      NOT NULL DEFAULT 1,
     created_at              timestamptz NOT NULL DEFAULT now(),
     updated_at              timestamptz NOT NULL DEFAULT now(),
     updated_by              text        NOT NULL,
-    -- When Okta verified the address, and when it last delivered.
+    -- When Okta verified the URL, and when it last delivered.
     verified_at             timestamptz,
     last_delivery_at        timestamptz,
     PRIMARY KEY (tenant_id, integration_id),
@@ -209,12 +207,12 @@ CREATE TABLE event_hooks (
 );
 
 -- ---------------------------------------------------------------- work
--- No customer data, and so no policy in the three tables below: a worker claims here before it knows
--- whose work it is, a hook is found before its tenant is known, and an org's rate is one rate
--- however many tenants have connected it.
+-- The three tables below hold no customer data and have no policy: a worker claims a job before it
+-- knows the tenant, a hook is looked up before the tenant is known, and all tenants that connect an org
+-- share its rate limit.
 
--- Work that must not be lost, a row per integration and kind. Whoever claims it holds the lease until
--- lease_until; a lease that has ended is anybody's. integration_id is nil for work of the tenant.
+-- Background jobs, one row per integration and kind. A worker that claims a job holds its lease until
+-- lease_until; after that, any worker may claim it. integration_id is nil for jobs of the tenant.
 CREATE TABLE jobs (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -224,37 +222,37 @@ CREATE TABLE jobs (
     claimed_at      timestamptz,
     lease_id        uuid,
     lease_until     timestamptz,
-    -- Failures in a row.
+    -- Consecutive failures.
     attempts        integer     NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, integration_id, kind)
 );
 CREATE INDEX jobs_due ON jobs (run_at);
 
--- Which tenant and integration the random id in a hook's address stands for.
+-- Maps the random id in a hook's URL to its tenant and integration.
 CREATE TABLE hook_routes (
     hook_id         uuid        PRIMARY KEY,
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL
 );
 
--- Our share of an org's rate as token buckets: `bucket` is what Okta counts by itself, `share` what
--- we use it for.
+-- Our share of an org's rate limits, as token buckets. bucket is one of Okta's rate limit buckets, share
+-- is what we use it for.
 CREATE TABLE okta_budgets (
     org_id          text        NOT NULL,
     bucket          text        NOT NULL,
     share           text        NOT NULL,
-    -- What Okta last said that the whole org may ask in a minute.
+    -- The org's requests per minute, from Okta's last rate limit header.
     limit_per_minute integer    NOT NULL,
     tokens          double precision NOT NULL,
     updated_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (org_id, bucket, share)
 );
 
--- The status as it was last told of, to notice when it changes.
+-- The last reported status, to detect changes.
 ALTER TABLE integrations ADD COLUMN noted_status text NOT NULL DEFAULT 'setup';
 
--- Integrations that have credentials already begin to be mirrored. The owner sees no tenant's rows
--- while row-level security is forced on it.
+-- Start to mirror existing integrations that have credentials. While row-level security is forced, the
+-- owner sees no rows.
 ALTER TABLE credentials NO FORCE ROW LEVEL SECURITY;
 INSERT INTO jobs (tenant_id, integration_id, kind, run_at)
     SELECT tenant_id, integration_id, kind, now()

@@ -1,13 +1,12 @@
--- Forgetting: how old events leave the audit that nobody may change, and how what has had its time
--- is found without reading everything.
+-- Retention: deletes old events from the append-only audit log, and indexes that find expired rows.
 
 CREATE INDEX events_by_age ON events (tenant_id, at);
 CREATE INDEX devices_deleted ON devices (tenant_id, deleted_at) WHERE deleted_at IS NOT NULL;
 
--- The service may insert events and read them, and nothing else. This is the one way by which any
--- leave: those of one tenant that are older than 400 days, so many at a time that it is soon over.
--- Answers how many went. Runs as the owner, who is held to row-level security too, so the tenant is
--- set for the length of the call; a transaction of one tenant cannot name another.
+-- Deletes events of one tenant that are older than 400 days, at most 1,000 per call, and returns how
+-- many. The service may otherwise only insert and read events. The function runs as the owner. Row-level
+-- security applies to the owner too, so the tenant is set during the call; a transaction of one tenant
+-- cannot name another one.
 CREATE FUNCTION delete_old_events(p_tenant text) RETURNS integer
     LANGUAGE plpgsql
     SECURITY DEFINER

@@ -1,11 +1,11 @@
--- The lives of a device: when it left the MDM, when it came back, and what was reported for it since.
+-- Device lives: when a device left the MDM, when it came back, and what was reported since.
 
 ALTER TABLE devices
     -- False for a tombstone: the device is deleted, and nothing newer was reported.
     ADD COLUMN living                   boolean     NOT NULL
         GENERATED ALWAYS AS (enrollment_state IS NOT NULL) STORED,
-    -- The latest of all times at which the device left: unenrolled, wiped, deleted and enrolled again,
-    -- another platform. What was reported up to then no longer counts.
+    -- The latest time at which the device left: unenrolled, wiped, deleted and enrolled again, or changed
+    -- its platform. Data reported up to then is ignored.
     ADD COLUMN left_at                  timestamptz,
     -- reported_at of the first 'enrolled' after left_at.
     ADD COLUMN enrolled_since           timestamptz,
@@ -15,17 +15,17 @@ ALTER TABLE devices
     ADD COLUMN check_in_reported_at     timestamptz,
     ADD COLUMN lost_mode_enabled        boolean,
     ADD COLUMN lost_mode_reported_at    timestamptz,
-    -- What the merge of later reports depends on, and no query does:
+    -- State for merging later reports; no query reads it:
     -- enrolled, continued: reported_at of the newest reports of 'enrolled', and of those that said
-    --   continues. A leave that is reported late is put between them.
+    --   continues. A departure that is reported late is inserted between them.
     -- ended_at: when the enrolment ended, as reported beside the state.
-    -- enrollment_sent_at, lost_mode_sent_at, deleted_sent_at: times as sent, where they were ahead of the
-    --   clock. What gives trust replaces what takes it away only if it is later by both.
+    -- enrollment_sent_at, lost_mode_sent_at, deleted_sent_at: the times as sent, if they were ahead of the
+    --   clock. A report that gives trust replaces one that takes it away only if it is later by both times.
     -- enrolled_ahead, lost_mode_off_ahead: the latest of each whose time was ahead of the clock, as
-    --   [stored, sent]. Sent again, they count as of their first receipt.
+    --   [stored, sent]. If such a report is sent again, the time of its first receipt counts.
     ADD COLUMN merge_state              jsonb;
 
--- What is left of a device when its tombstone is deleted: it still left at that time if it comes back.
+-- Remains of a device after its tombstone is deleted: if the device comes back, it still left then.
 CREATE TABLE device_departures (
     tenant_id           text        NOT NULL CHECK (tenant_id <> ''),
     serial_number       text        NOT NULL,
@@ -35,14 +35,14 @@ CREATE TABLE device_departures (
     PRIMARY KEY (tenant_id, serial_number)
 );
 
--- A snapshot of the whole fleet that an MDM sends in pages.
+-- A snapshot of the whole fleet, sent by the MDM in pages.
 CREATE TABLE device_snapshots (
     tenant_id       text        NOT NULL CHECK (tenant_id <> ''),
     snapshot_id     text        NOT NULL,
-    -- When its first page was received: devices that were reported since are not missing.
+    -- When its first page was received: devices reported since then are not missing.
     began_at        timestamptz NOT NULL,
     completed_at    timestamptz,
-    -- Devices that became unenrolled because the snapshot does not name them.
+    -- Number of devices that became unenrolled because the snapshot does not contain them.
     unenrolled      bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, snapshot_id)
 );
@@ -54,7 +54,7 @@ CREATE TABLE device_snapshot_serials (
     FOREIGN KEY (tenant_id, snapshot_id) REFERENCES device_snapshots (tenant_id, snapshot_id) ON DELETE CASCADE
 );
 
--- What migrations changed in existing rows; `migrate` prints it.
+-- Notes about what migrations changed in existing rows. `migrate` prints them.
 CREATE TABLE migration_notes (
     version     text    PRIMARY KEY,
     note        text    NOT NULL
@@ -82,14 +82,14 @@ $$;
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON device_departures, device_snapshots, device_snapshot_serials TO odt_app;
 
--- Existing rows. Where an enrolment ended some day, the device left then: trust must not be kept because
--- it was not recorded. Nothing is known of earlier reports of 'enrolled' than the last one.
+-- Existing rows: if an enrolment ever ended, the device left then, so that a device is not trusted
+-- because its departure was not recorded. Only the last report of 'enrolled' is known.
 ALTER TABLE devices NO FORCE ROW LEVEL SECURITY;
 DO $$
 DECLARE
     changed bigint;
 BEGIN
-    -- counts_from was the end of the last enrolment and the smallest difference of two times.
+    -- counts_from was the end of the last enrolment plus one microsecond.
     UPDATE devices SET left_at = greatest(enrollment_ended_at, counts_from - interval '1 microsecond')
      WHERE enrollment_ended_at IS NOT NULL OR counts_from IS NOT NULL;
     GET DIAGNOSTICS changed = ROW_COUNT;

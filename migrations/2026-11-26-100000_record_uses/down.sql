@@ -9,7 +9,7 @@ ALTER TABLE okta_sweep_pages
 ALTER TABLE okta_syncs
     DROP COLUMN accept_shrunk, DROP COLUMN shrunk_since, DROP COLUMN shrunk_count,
     DROP COLUMN shrunk_sweep_id, DROP COLUMN shrunk_started_at, DROP COLUMN users_vanished_since;
--- The release before knows no removed records.
+-- The previous release does not know removed records.
 ALTER TABLE okta_devices NO FORCE ROW LEVEL SECURITY;
 DELETE FROM okta_devices WHERE removed_at IS NOT NULL;
 ALTER TABLE okta_devices FORCE ROW LEVEL SECURITY;

@@ -1,2 +1,2 @@
--- Versions that were counted up stay: they never go back.
+-- config_version never decreases, so it keeps its value.
 ALTER TABLE platforms DROP COLUMN identifiers_since;

@@ -1,20 +1,20 @@
--- Rendering version 2: the iOS rendering carries the device's UDID and serial number. Devices that have
--- the rendering before become outdated: every platform gets a new config_version.
+-- Rendering version 2: the iOS rendering contains the device's UDID and serial number. Every platform
+-- gets a new config_version, so that devices with the previous rendering are outdated.
 
--- iOS: the first config_version whose rendering carries UDID and serial number. Null for macOS.
+-- iOS: the first config_version whose rendering contains UDID and serial number. Null for macOS.
 ALTER TABLE platforms ADD COLUMN identifiers_since bigint;
 
--- The owner sees no tenant's rows while row-level security is forced on it.
+-- While row-level security is forced, the owner sees no rows.
 ALTER TABLE integrations NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE platforms NO FORCE ROW LEVEL SECURITY;
 
--- The version counts up too: a platform's ETag changes with its config_version.
+-- The version increases too, because a platform's ETag changes with its config_version.
 UPDATE integrations AS i
    SET config_versions = i.config_versions + 1, version = i.version + 1, updated_at = now()
  WHERE EXISTS (
        SELECT FROM platforms p WHERE p.tenant_id = i.tenant_id AND p.integration_id = i.id);
 
--- certificate_version stays: certificates are not due again.
+-- certificate_version is unchanged: certificates need not be re-issued.
 UPDATE platforms AS p
    SET config_version = i.config_versions,
        identifiers_since = CASE WHEN p.platform = 'ios' THEN i.config_versions END

@@ -2,7 +2,7 @@ DROP FUNCTION facts_many(text, uuid, text[], text[], text[]);
 CREATE INDEX okta_devices_nameless ON okta_devices (tenant_id, integration_id)
     WHERE serial_number IS NULL;
 
--- The function as the migration before left it.
+-- The function as the previous migration defines it.
 CREATE FUNCTION facts_many(
     p_tenant          text,
     p_integration     uuid,
@@ -12,9 +12,9 @@ CREATE FUNCTION facts_many(
 ) RETURNS TABLE (ordinal integer, facts json)
 LANGUAGE plpgsql
 SECURITY INVOKER
--- Every look-up is by a key. A plan of its own for each call costs more than the look-ups, and a plan
--- made while a table was small, or without statistics as after the first load of a large org, must
--- not read the whole of it when it has grown: no scan of a table, and no join but by look-up.
+-- Every access is an index lookup. Planning each call costs more than the lookups, so plans are generic.
+-- A plan that was made while a table was small or had no statistics must not scan it once it has grown,
+-- so sequential scans and hash and merge joins are disabled.
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -73,10 +73,10 @@ BEGIN
                        'okta_devices', o.records) AS answer
               FROM unnest(p_serials, p_udids, p_okta_device_ids)
                    WITH ORDINALITY AS a (serial_number, udid, okta_device_id, place)
-              -- By Okta's id first, then by UDID, then by serial number. Where Okta's id is all that
-              -- was asked, what its record says of the device leads to it.
+              -- By Okta id first, then by UDID, then by serial number. If only an Okta id was
+              -- requested, the identifiers on its record are used.
               LEFT JOIN LATERAL (
-                  -- Whether they lead to several devices is told too.
+                  -- Also returns whether the identifiers match several devices.
                   SELECT found.*, min(found.serial_number) OVER ()
                              <> max(found.serial_number) OVER () AS several FROM (
                       SELECT 1 AS way, n.* FROM devices n
@@ -105,8 +105,8 @@ BEGIN
               LEFT JOIN device_deliveries y
                 ON y.tenant_id = p_tenant AND y.serial_number = d.serial_number
                AND y.integration_id = v_integration
-              -- The newest by its beginning, of those that belong to this enrolment and were not
-              -- taken away since.
+              -- The newest by not_before, of those that belong to this enrolment and were not cleared
+              -- since.
               LEFT JOIN LATERAL (
                   SELECT json_build_object(
                              'serial_number', n.certificate_serial_number,
@@ -126,7 +126,7 @@ BEGIN
                    ORDER BY n.not_before DESC, n.certificate_serial_number DESC
                    LIMIT 1
               ) AS c ON true
-              -- Every record that one of the identifiers names: those asked and those of the device.
+              -- Every record that has one of the identifiers: the requested ones and those of the device.
               LEFT JOIN LATERAL (
                   SELECT json_agg(json_build_object(
                              'okta_device_id', r.okta_device_id,
@@ -164,7 +164,7 @@ BEGIN
                        WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
                          AND n.serial_number = nullif(d.serial_number, a.serial_number)
                     ) AS named
-                    -- OFFSET 0 keeps it a look-up for each id, where too few rows are expected.
+                    -- OFFSET 0 keeps an index lookup per id when the planner underestimates the rows.
                     CROSS JOIN LATERAL (
                         SELECT n.* FROM okta_devices n
                          WHERE n.tenant_id = p_tenant AND n.integration_id = v_integration
@@ -179,8 +179,8 @@ BEGIN
             v_ask_nameless := v_ask_nameless OR (v_row.platform = 'ios' AND v_row.records IS NULL);
         END LOOP;
 
-        -- Asked only where the answer decides something: records that no device of the inventory
-        -- claims, those with nothing to tell them by and those with a UDID alone.
+        -- Only if the result matters: records that no device of the inventory claims, without any
+        -- identifier or with only a UDID.
         IF v_ask_nameless THEN
             SELECT bool_or(r.udid IS NULL), bool_or(r.udid IS NOT NULL)
               INTO v_nameless, v_udid_only
@@ -188,7 +188,7 @@ BEGIN
              WHERE r.tenant_id = p_tenant AND r.integration_id = v_integration
                AND r.serial_number IS NULL
                AND r.platform = 'IOS' AND r.not_found_at IS NULL
-               -- A look-up for each record, and not a join of all with all.
+               -- An index lookup per record instead of a join.
                AND (SELECT n.serial_number FROM devices n
                      WHERE n.tenant_id = p_tenant
                        AND n.okta_device_id = r.okta_device_id LIMIT 1) IS NULL
@@ -200,7 +200,7 @@ BEGIN
     ordinal := 0;
     facts := json_build_object(
         'integrations', coalesce(v_integrations, '[]'::json),
-        -- By the clock that dates all that was read: replicas need not agree with it.
+        -- The database clock, which all stored times use; the clocks of replicas do not matter.
         'now', clock_timestamp(),
         'unmatched_ios', json_build_object(
             'nameless', coalesce(v_nameless, false),

@@ -1,19 +1,18 @@
--- The facts of the new verdict: the device's lives, which record names which device, and the uses of each
--- record.
+-- Facts for the new verdict: device lives, which record names which device, and uses of records.
 
 DROP INDEX okta_devices_nameless;
 
 DROP FUNCTION facts_many(text, uuid, text[], text[], text[]);
 
--- Everything that verdicts on up to 1,000 devices depend on, in one round trip.
+-- Returns everything that verdicts on up to 1,000 devices depend on, in one round trip.
 --
--- The tenant is enforced twice: each query below names it, and set_config gives it to the policies,
--- for this transaction only. The function has no more rights than its caller.
+-- Tenants are isolated twice: each query below names the tenant, and set_config sets it for the
+-- policies, for this transaction. The function runs with the rights of its caller.
 --
--- Returns a row for each asked device, its position counted from 1, and after them the row 0 with what
--- is the same for all: the tenant's integrations (or the one asked for), the time, and whether the org has
--- an iOS record that names no device. Without a named integration only connected ones are considered.
--- With several of them the row 0 is all: no answer could say which org it is about.
+-- Returns a row for each requested device, numbered from 1, and finally the row 0 with what is common to
+-- all: the tenant's integrations (or the requested one), the time, and whether the org has an iOS record
+-- that names no device. Without a named integration only connected ones are considered. If there are
+-- several of them, only the row 0 is returned, because the org is ambiguous.
 CREATE FUNCTION facts_many(
     p_tenant          text,
     p_integration     uuid,
@@ -23,14 +22,14 @@ CREATE FUNCTION facts_many(
 ) RETURNS TABLE (ordinal integer, facts json)
 LANGUAGE plpgsql
 SECURITY INVOKER
--- Every look-up is by a key. A plan of its own for each call costs more than the look-ups, and a plan
--- made while a table was small, or without statistics as after the first load of a large org, must
--- not read the whole of it when it has grown: no scan of a table, and no join but by look-up.
+-- Every access is an index lookup. Planning each call costs more than the lookups, so plans are generic.
+-- A plan that was made while a table was small or had no statistics must not scan it once it has grown,
+-- so sequential scans and hash and merge joins are disabled.
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
--- A plan that has to do what is switched off above seems to cost so much that it would be compiled at
+-- Plans that must use a disabled operation get such a high cost estimate that they would be compiled at
 -- each call.
 SET jit = off
 AS $$
@@ -66,7 +65,7 @@ BEGIN
               FROM integrations n
              WHERE n.tenant_id = p_tenant AND (p_integration IS NULL OR n.id = p_integration)) AS i
      WHERE p_integration IS NOT NULL OR i.connected OR v_connected = 0;
-    -- Several that are all still in setup are as good as none.
+    -- Several integrations that are all in setup count as none.
     IF p_integration IS NULL AND v_connected = 0 AND v_count > 1 THEN
         v_count := 0;
         v_integration := NULL;
@@ -109,16 +108,16 @@ BEGIN
                        'records', o.records) AS answer
               FROM unnest(p_serials, p_udids, p_okta_device_ids)
                    WITH ORDINALITY AS a (serial_number, udid, okta_device_id, place)
-              -- What the record with the asked Okta id says of its device. Where that id is all that was
-              -- asked, it leads to the device.
+              -- The identifiers on the record with the requested Okta id. If nothing else was requested,
+              -- they identify the device.
               LEFT JOIN LATERAL (
                   SELECT n.serial_number, n.udid FROM okta_devices n
                    WHERE a.serial_number IS NULL AND a.udid IS NULL
                      AND n.tenant_id = p_tenant AND n.integration_id = v_integration
                      AND n.okta_device_id = a.okta_device_id
               ) AS named ON true
-              -- Living devices first: by Okta's id, by UDID, by serial number. A tombstone is found only
-              -- by identifiers that lead to no living device.
+              -- Living devices first: by Okta id, by UDID, by serial number. A tombstone is found only by
+              -- identifiers that no living device has.
               LEFT JOIN LATERAL (
                   SELECT found.*,
                          min(found.serial_number) FILTER (WHERE found.way <= 3) OVER ()
@@ -164,8 +163,8 @@ BEGIN
               LEFT JOIN device_deliveries y
                 ON y.tenant_id = p_tenant AND y.serial_number = d.serial_number
                AND y.integration_id = v_integration
-              -- The newest by its beginning, of those that were reported in this enrolment period and not
-              -- cleared since.
+              -- The newest by not_before, of those reported in this enrolment period and not cleared
+              -- since.
               LEFT JOIN LATERAL (
                   SELECT json_build_object(
                              'serial_number', n.certificate_serial_number,
@@ -185,8 +184,8 @@ BEGIN
                    ORDER BY n.not_before DESC, n.certificate_serial_number DESC
                    LIMIT 1
               ) AS c ON true
-              -- Every record that one of the identifiers names: those asked, those of the device, and
-              -- those of the record with the asked Okta id.
+              -- Every record that has one of the identifiers: the requested ones, those of the device, and
+              -- those on the record with the requested Okta id.
               LEFT JOIN LATERAL (
                   SELECT json_agg(json_build_object(
                              'okta_device_id', r.okta_device_id,
@@ -230,7 +229,7 @@ BEGIN
                              WHERE m.tenant_id = p_tenant AND m.integration_id = v_integration
                                AND m.serial_number = s.serial_number) AS n
                     ) AS wanted
-                    -- OFFSET 0 keeps it a look-up for each id, where too few rows are expected.
+                    -- OFFSET 0 keeps an index lookup per id when the planner underestimates the rows.
                     CROSS JOIN LATERAL (
                         SELECT n.*,
                                EXISTS (SELECT FROM devices other
@@ -245,8 +244,8 @@ BEGIN
                                    WHERE other.tenant_id = p_tenant AND other.living
                                      AND other.okta_device_id = n.okta_device_id
                                      AND other.serial_number IS DISTINCT FROM d.serial_number)
-                               -- Where the identifiers lead to no device, the record of one that was
-                               -- deleted stands for none either.
+                               -- If the identifiers match no device, a record that matches a tombstone
+                               -- does not count for them either.
                                OR d.serial_number IS NULL AND (
                                    EXISTS (SELECT FROM devices gone
                                        WHERE gone.tenant_id = p_tenant AND NOT gone.living
@@ -271,8 +270,8 @@ BEGIN
             v_ask_unnamed := v_ask_unnamed OR (v_row.platform = 'ios' AND v_row.records IS NULL);
         END LOOP;
 
-        -- Asked only where the answer decides something. Looks at no more than 100 such records: an org
-        -- with so many of them, all claimed by the MDM, is said to have none left.
+        -- Only if the result matters. Reads at most 100 such records: if the MDM claims all of them, the
+        -- org is assumed to have no others.
         IF v_ask_unnamed THEN
             SELECT coalesce(bool_or(unnamed.unclaimed), false) INTO v_unnamed FROM (
                 SELECT NOT EXISTS (SELECT FROM devices n
@@ -290,7 +289,7 @@ BEGIN
     ordinal := 0;
     facts := json_build_object(
         'integrations', coalesce(v_integrations, '[]'::json),
-        -- By the clock that dates all that was read: replicas need not agree with it.
+        -- The database clock, which all stored times use; the clocks of replicas do not matter.
         'now', clock_timestamp(),
         'unmatched_ios', v_unnamed);
     RETURN NEXT;
