@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Makes the roles of the database, once, while its folder is still empty.
+# Creates the database roles. The image runs this once, when the data folder is empty.
 #
-# odt_owner migrates and owns the tables. odt_service is who the service connects as: it owns nothing,
-# so row-level security holds for it, and what it may do comes from odt_app, to which the migrations
-# grant. Passwords are read from files and appear in no argument list.
+# odt_owner runs migrations and owns the tables. The service connects as odt_service, which owns nothing,
+# so row-level security applies to it. Its privileges come from odt_app, which the migrations grant to.
+# Passwords are read from files, so they do not appear in process lists.
 set -euo pipefail
 
 export ODT_OWNER_PASSWORD_FILE=${ODT_OWNER_PASSWORD_FILE:-/run/secrets/owner_password}
 export ODT_SERVICE_PASSWORD_FILE=${ODT_SERVICE_PASSWORD_FILE:-/run/secrets/service_password}
-# Said before psql starts: a failing \set would leave the role an empty password.
+# Checked before psql starts: a failing \set would leave the role with an empty password.
 [ -s "$ODT_OWNER_PASSWORD_FILE" ] && [ -s "$ODT_SERVICE_PASSWORD_FILE" ] || {
     echo "No password file for odt_owner or odt_service. Run docker/make-secrets first." >&2
     exit 1
@@ -23,7 +23,7 @@ create role odt_app nologin;
 create role odt_owner login password :'owner_password';
 create role odt_service login password :'service_password' in role odt_app;
 
--- The owner of the database owns its schema "public" too, and nobody else may create there.
+-- The owner of the database also owns its schema "public"; no other role may create objects in it.
 alter database :"database" owner to odt_owner;
 revoke all on database :"database" from public;
 grant connect on database :"database" to odt_app;
