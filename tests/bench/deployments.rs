@@ -1,6 +1,5 @@
-//! What a deployment costs beside its request to Okta: opening the secret and rendering. Run with
-//! `cargo bench`; read the figures as ratios to `plist_alone`, the same property list written by the
-//! library without any of our work.
+//! Benchmarks of a deployment without its request to Okta: decrypting the secret and rendering. Run with
+//! `cargo bench`. Compare the results with `plist_baseline`, which only serializes the property list.
 
 use okta_device_trust::crypto::{Keyring, Place, open, seal};
 use okta_device_trust::model::{IntegrationId, SerialNumber, Udid};
@@ -15,7 +14,7 @@ fn main() {
     divan::main();
 }
 
-struct World {
+struct Fixture {
     device: Device,
     hosts: OrgHosts,
     options: OktaVerifyOptions,
@@ -23,8 +22,8 @@ struct World {
     url: url::Url,
 }
 
-fn world() -> World {
-    World {
+fn fixture() -> Fixture {
+    Fixture {
         device: Device {
             serial_number: SerialNumber::parse("C02ABC123DEF").expect("serial number"),
             udid: Udid::parse("8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D").expect("UDID"),
@@ -41,7 +40,7 @@ fn world() -> World {
     }
 }
 
-impl World {
+impl Fixture {
     fn deployment(&self) -> Deployment<'_> {
         Deployment {
             integration_id: IntegrationId::new(),
@@ -55,57 +54,63 @@ impl World {
 
 #[divan::bench]
 fn certificate(bencher: divan::Bencher<'_, '_>) {
-    let world = world();
+    let fixture = fixture();
     bencher.bench(|| {
         let scep = Scep {
-            url: &world.url,
-            challenge: &world.secret,
+            url: &fixture.url,
+            challenge: &fixture.secret,
             ca_name: None,
             subject_template: DEFAULT_SUBJECT_TEMPLATE,
         };
-        certificate_profile(&world.deployment(), &scep)
+        certificate_profile(&fixture.deployment(), &scep)
     });
 }
 
 #[divan::bench]
 fn settings(bencher: divan::Bencher<'_, '_>) {
-    let world = world();
-    bencher.bench(|| settings_profile(&world.deployment(), &world.hosts, &world.options));
+    let fixture = fixture();
+    bencher.bench(|| settings_profile(&fixture.deployment(), &fixture.hosts, &fixture.options));
 }
 
 #[divan::bench]
 fn iphone(bencher: divan::Bencher<'_, '_>) {
-    let world = world();
+    let fixture = fixture();
     bencher.bench(|| {
-        let profile = single_sign_on_profile(&world.deployment(), &world.hosts, &world.secret);
+        let profile =
+            single_sign_on_profile(&fixture.deployment(), &fixture.hosts, &fixture.secret);
         (
             profile,
-            managed_app_configuration(&world.device, &world.hosts, &world.options, &world.secret),
+            managed_app_configuration(
+                &fixture.device,
+                &fixture.hosts,
+                &fixture.options,
+                &fixture.secret,
+            ),
         )
     });
 }
 
 #[divan::bench]
-fn open_the_secret(bencher: divan::Bencher<'_, '_>) {
+fn decrypt_secret(bencher: divan::Bencher<'_, '_>) {
     let keys =
         Keyring::parse(&SecretString::from("k:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="));
     let keys = keys.expect("keyring");
     let place = Place { table: "platforms", tenant: "t", row: "r", column: "secret" };
-    let sealed = seal(&keys, place, &world().secret).expect("sealed");
+    let sealed = seal(&keys, place, &fixture().secret).expect("sealed");
     bencher.bench(|| open(&keys, place, &sealed));
 }
 
-/// The yardstick: the certificate profile, read back once and written by the library alone.
+/// The baseline: serializes the parsed certificate profile with the library.
 #[divan::bench]
-fn plist_alone(bencher: divan::Bencher<'_, '_>) {
-    let world = world();
+fn plist_baseline(bencher: divan::Bencher<'_, '_>) {
+    let fixture = fixture();
     let scep = Scep {
-        url: &world.url,
-        challenge: &world.secret,
+        url: &fixture.url,
+        challenge: &fixture.secret,
         ca_name: None,
         subject_template: DEFAULT_SUBJECT_TEMPLATE,
     };
-    let profile = certificate_profile(&world.deployment(), &scep).expect("profile");
+    let profile = certificate_profile(&fixture.deployment(), &scep).expect("profile");
     let value = plist::Value::from_reader_xml(profile.expose_bytes()).expect("property list");
     bencher.bench(|| {
         let mut bytes = Vec::with_capacity(16 * 1024);

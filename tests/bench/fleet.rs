@@ -1,6 +1,6 @@
-//! A fleet of 100,000 devices, mirrored by two replicas, one of which is killed; then reported by the
-//! MDM and asked for. Run with `cargo bench --bench fleet [-- DEVICES]`: it takes minutes. What it
-//! prints are this machine's figures, with client, Okta and database on the same cores: use ratios.
+//! Benchmark of a fleet of 100,000 devices: mirroring by two replicas, one of which is killed, inventory
+//! reports, trust questions and event hooks. Run with `cargo bench --bench fleet [-- DEVICES]`; it takes
+//! minutes. Client, simulated org and database share the machine, so only ratios are meaningful.
 
 #[path = "../api/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -17,9 +17,9 @@ use testkit::okta::NewDevice;
 
 const DEVICES: usize = 100_000;
 const BATCH: usize = 1_000;
-/// Requests a minute that the simulated org allows: enough that the machine is the limit, not Okta.
-const ROOMY: u32 = 60_000;
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Rate limit of the simulated org, high enough not to be the bottleneck.
+const REQUESTS_PER_MINUTE: u32 = 60_000;
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(600);
 
 fn serial(number: usize) -> String {
     format!("FLEET{number:07}")
@@ -29,7 +29,7 @@ fn udid(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012X}")
 }
 
-/// Resident memory of a process in MB: now, and at its highest.
+/// Returns the resident memory of a process in MB: current and peak.
 fn memory(process: &Process) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()));
     let status = status.unwrap_or_default();
@@ -41,7 +41,7 @@ fn memory(process: &Process) -> (u64, u64) {
     (of("VmRSS:"), of("VmHWM:"))
 }
 
-fn tell(what: &str, figures: &str) {
+fn print_row(what: &str, figures: &str) {
     println!("{what:<44} {figures}");
 }
 
@@ -51,19 +51,19 @@ async fn sync(world: &World, path: &str) -> Value {
 
 /// Waits for a sweep that completed after `since`.
 async fn swept_since(world: &World, path: &str, since: chrono::DateTime<Utc>) -> Value {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + SWEEP_TIMEOUT;
     loop {
         let state = sync(world, path).await;
         let success = state["last_success_at"].as_str().and_then(|at| at.parse().ok());
         if success.is_some_and(|at: chrono::DateTime<Utc>| at > since) && state["state"] == "idle" {
             return state;
         }
-        assert!(Instant::now() < deadline, "no sweep came to its end: {state}");
+        assert!(Instant::now() < deadline, "no sweep completed: {state}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-fn asked(world: &World) -> String {
+fn count_requests(world: &World) -> String {
     let entries = world.acme.journal().take();
     let pages = entries.iter().filter(|entry| entry.path == "/api/v1/devices").count();
     let tokens = entries.iter().filter(|entry| entry.path.ends_with("/token")).count();
@@ -80,32 +80,35 @@ async fn main() {
         .setting("ODT_SYNC_SWEEP_EVERY_SECONDS", "3600")
         .without_service()
         .await;
-    world.acme.change(|knobs| knobs.rate_limits.devices = ROOMY);
+    world.acme.change(|knobs| knobs.rate_limits.devices = REQUESTS_PER_MINUTE);
     world.acme.add_fleet((0..devices).map(|number| NewDevice::mac(serial(number), udid(number))));
     let mut replicas =
         vec![Process::serve(&world.environment).await, Process::serve(&world.environment).await];
     world.base = replicas[0].base.clone();
     let at_rest: Vec<(u64, u64)> = replicas.iter().map(memory).collect();
-    tell("memory at rest, MB (now, highest)", &format!("{at_rest:?}"));
+    print_row("memory at start, MB (current, peak)", &format!("{at_rest:?}"));
 
     let path = world.connected().await;
     first_sweep(&world, &path, &replicas).await;
     second_sweep(&world, &path).await;
-    killed(&mut world, &path, &mut replicas, devices).await;
+    kill_replica(&mut world, &path, &mut replicas, devices).await;
     report(&world, devices).await;
     ask(&world, &path, devices).await;
     deliver(&world, &path).await;
     let after: Vec<(u64, u64)> = replicas.iter().map(memory).collect();
-    tell("memory at the end, MB (now, highest)", &format!("{after:?}"));
+    print_row("memory at the end, MB (current, peak)", &format!("{after:?}"));
 }
 
 async fn first_sweep(world: &World, path: &str, replicas: &[Process]) {
     let started = Instant::now();
     let state = swept_since(world, path, chrono::DateTime::UNIX_EPOCH).await;
     let took = started.elapsed();
-    tell("first sweep", &format!("{took:.1?}, {} devices, {}", state["devices"], asked(world)));
+    print_row(
+        "first sweep",
+        &format!("{took:.1?}, {} devices, {}", state["devices"], count_requests(world)),
+    );
     let memory: Vec<(u64, u64)> = replicas.iter().map(memory).collect();
-    tell("memory after it, MB (now, highest)", &format!("{memory:?}"));
+    print_row("memory after the sweep, MB (current, peak)", &format!("{memory:?}"));
 }
 
 async fn second_sweep(world: &World, path: &str) {
@@ -119,11 +122,14 @@ async fn second_sweep(world: &World, path: &str) {
     let took = started.elapsed();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let rows = format!("rows of the mirror written before {before}, after {}", written());
-    tell("second sweep, nothing changed", &format!("{took:.1?}, {}, {rows}", asked(world)));
+    print_row(
+        "second sweep, nothing changed",
+        &format!("{took:.1?}, {}, {rows}", count_requests(world)),
+    );
 }
 
-/// The replica that mirrors is killed in the middle of a sweep; the other one ends it.
-async fn killed(world: &mut World, path: &str, replicas: &mut Vec<Process>, devices: usize) {
+/// Kills the replica that runs a sweep; the other replica completes the sweep.
+async fn kill_replica(world: &mut World, path: &str, replicas: &mut Vec<Process>, devices: usize) {
     let since = Utc::now();
     world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
     loop {
@@ -136,26 +142,29 @@ async fn killed(world: &mut World, path: &str, replicas: &mut Vec<Process>, devi
         assert!(state["state"] != "idle" || Utc::now() - since < chrono::TimeDelta::seconds(20));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (one, other) = (pages_of(world, &replicas[0]).await, pages_of(world, &replicas[1]).await);
+    let (first, second) =
+        (count_pages(world, &replicas[0]).await, count_pages(world, &replicas[1]).await);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let grown =
-        [pages_of(world, &replicas[0]).await - one, pages_of(world, &replicas[1]).await - other];
-    let mirrors = usize::from(grown[1] > grown[0]);
+    let grown = [
+        count_pages(world, &replicas[0]).await - first,
+        count_pages(world, &replicas[1]).await - second,
+    ];
+    let sweeping = usize::from(grown[1] > grown[0]);
     let started = Instant::now();
-    replicas[mirrors].kill();
-    world.base.clone_from(&replicas[1 - mirrors].base);
+    replicas[sweeping].kill();
+    world.base.clone_from(&replicas[1 - sweeping].base);
     swept_since(world, path, since).await;
-    tell(
-        "a replica killed -9 in a sweep: until its end",
-        &format!("{:.1?}, {}", started.elapsed(), asked(world)),
+    print_row(
+        "completion of the sweep after SIGKILL",
+        &format!("{:.1?}, {}", started.elapsed(), count_requests(world)),
     );
     let rows = world.sql("SELECT count(*) || ' rows, ' || count(DISTINCT okta_device_id) || ' ids' FROM okta_devices");
-    tell("the mirror then", &rows);
-    replicas.remove(mirrors);
+    print_row("the mirror afterwards", &rows);
+    replicas.remove(sweeping);
 }
 
-/// Requests for devices that a replica has sent to Okta.
-async fn pages_of(world: &World, replica: &Process) -> i64 {
+/// Returns the number of device requests that a replica has sent to Okta.
+async fn count_pages(world: &World, replica: &Process) -> i64 {
     let page = world.http.get(&replica.metrics).send().await.expect("metrics");
     let page = page.text().await.expect("text");
     let of_devices =
@@ -180,10 +189,10 @@ async fn report(world: &World, devices: usize) {
     }
     let took = started.elapsed();
     let rate = devices as u128 * 1000 / took.as_millis().max(1);
-    tell("inventory, batches of 1,000", &format!("{took:.1?}, {rate} devices a second"));
+    print_row("inventory in batches of 1,000", &format!("{took:.1?}, {rate} devices a second"));
 }
 
-/// The middle of so many requests, one after the other.
+/// Returns the median duration of sequential calls.
 async fn median(count: usize, mut each: impl AsyncFnMut(usize)) -> Duration {
     let mut took = Vec::new();
     for number in 0..count {
@@ -224,15 +233,14 @@ async fn ask(world: &World, path: &str, devices: usize) {
         sync(world, path).await;
     })
     .await;
-    tell("the mirror's overview", &format!("{overview:.1?}"));
-    tell("bare route, median of 200", &format!("{bare:.2?}"));
-    tell("one device", &format!("{one:.2?}"));
-    tell("a thousand at once", &format!("{many:.1?}"));
-    tell("the tenant's summary", &format!("{summary:.1?}"));
+    print_row("sync status", &format!("{overview:.1?}"));
+    print_row("GET /health/live, median of 200", &format!("{bare:.2?}"));
+    print_row("trust status of one device", &format!("{one:.2?}"));
+    print_row("trust status of 1,000 devices", &format!("{many:.1?}"));
+    print_row("trust summary", &format!("{summary:.1?}"));
 }
 
-/// Ten thousand deliveries to the event hook at once, and some as they come on other days; a device in
-/// each.
+/// Delivers events with one device each: sequentially, and concurrently up to 10,000.
 async fn deliver(world: &World, path: &str) {
     let hook = world.put(&format!("{path}/event-hook"), &json!({})).await.expect(201);
     let text = |name: &str| hook[name].as_str().expect("a text").to_owned();
@@ -274,6 +282,6 @@ async fn deliver_at_once(
     let all = started.elapsed();
     took.sort_unstable();
     let at = |part: usize| took[took.len() * part / 100 - 1];
-    let figures = format!("{all:.1?}; half within {:.1?}, 99 of 100 within {:.1?}", at(50), at(99));
-    tell(&format!("{deliveries} deliveries to a hook, {in_flight} at once"), &figures);
+    let figures = format!("{all:.1?}; median {:.1?}, p99 {:.1?}", at(50), at(99));
+    print_row(&format!("{deliveries} event hook deliveries, {in_flight} concurrent"), &figures);
 }

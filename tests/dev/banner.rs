@@ -1,4 +1,4 @@
-//! What is printed when the stack is up: where everything is, and what to try first.
+//! The text that `cargo dev` prints when the stack is running: addresses, tokens and first requests.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -16,11 +16,7 @@ pub fn running(folder: &Folder, stack: &Stack) -> String {
     row(&mut text, "API", &facts.url);
     row(&mut text, "Swagger UI", &format!("{}/docs/", facts.url));
     row(&mut text, "Metrics", metrics.as_deref().unwrap_or("off"));
-    row(
-        &mut text,
-        "Simulated org",
-        &format!("https://acme.okta.com, dialled at {}", facts.sim_url),
-    );
+    row(&mut text, "Simulated org", &format!("https://acme.okta.com, served at {}", facts.sim_url));
     row(&mut text, "  control page", &format!("{}/_sim", facts.sim_url));
     row(&mut text, "  root CA", &facts.sim_ca);
     row(&mut text, "  client id", &facts.sim_client_id);
@@ -35,14 +31,14 @@ pub fn running(folder: &Folder, stack: &Stack) -> String {
     text
 }
 
-/// What the second `cargo dev` says.
+/// The text of a second `cargo dev`.
 pub fn already_running(folder: &Folder) -> String {
     let Some(facts) = folder.announced() else {
-        return "cargo dev: another one is just starting or stopping here; try again in a moment\n"
+        return "cargo dev: another instance is starting or stopping; try again in a moment\n"
             .to_owned();
     };
     format!(
-        "cargo dev: another one runs here already (process {}); stop it first, or use it:\n  \
+        "cargo dev: another instance is running here (process {}); stop it first, or use it:\n  \
          API            {}\n  Swagger UI     {}/docs/\n  Simulated org  {}\n  \
          Values         . {}\n  Tour           cargo dev tour\n",
         facts.pid,
@@ -59,12 +55,12 @@ fn row(text: &mut String, label: &str, value: &str) {
 
 fn tokens(stack: &Stack) -> String {
     let tokens = &stack.facts.tokens;
-    let mut text = format!("\nBearer tokens, good for 30 days, of the tenant {TENANT}:\n");
+    let mut text = format!("\nBearer tokens of the tenant {TENANT}, valid for 30 days:\n");
     for (who, may, token) in [
         ("Admin", ADMIN.join(" "), &tokens.admin),
         ("MDM", MDM.join(" "), &tokens.mdm),
         ("Gateway", TRUST.join(" "), &tokens.trust),
-        ("Another tenant", "everything, but there".to_owned(), &tokens.other_tenant),
+        ("Another tenant", "all scopes".to_owned(), &tokens.other_tenant),
     ] {
         let _ = write!(text, "  {who} ({may})\n{token}\n");
     }
@@ -76,7 +72,7 @@ fn first_calls(folder: &Folder, stack: &Stack) -> String {
     let header = quoted(&format!("@{}", folder.admin_header().display()));
     let integrations = format!("{url}/integrations/okta-device-trust");
     format!(
-        "\nTry it: is it ready, connect the simulated org, list what is connected.\n\
+        "\nTry it: check readiness, connect the simulated org, list the integrations.\n\
          curl -s {url}/health/ready\n\
          curl -s -H {header} -H 'Content-Type: application/json' \
          -d '{{\"okta_domain\": \"https://acme-admin.okta.com/admin/dashboard\"}}' {integrations}\n\
@@ -88,7 +84,7 @@ fn footer(folder: &Folder, stack: &Stack) -> String {
     let mut text = String::from("\n");
     row(&mut text, "For scripts", &format!(". {}", quoted(&folder.env().to_string_lossy())));
     row(&mut text, "Guided tour", "cargo dev tour");
-    row(&mut text, "Kept data", &place(folder, stack.data_dir()));
+    row(&mut text, "Data", &place(folder, stack.data_dir()));
     row(&mut text, "Start over", "cargo dev --fresh");
     row(&mut text, "Stop", "Ctrl-C");
     text

@@ -1,5 +1,5 @@
-//! The database as an operator would make it: one role owns the tables and migrates, another one
-//! serves and owns nothing. Neither is a superuser.
+//! Creates the database as an operator would: one role owns the tables and runs migrations, the
+//! service's role owns nothing. Neither is a superuser.
 
 use secrecy::SecretString;
 use testkit::postgres::Postgres;
@@ -13,14 +13,14 @@ const DATABASE: &str = "odt";
 pub struct Urls {
     pub migrations: String,
     pub service: String,
-    /// For people who want to see all rows.
+    /// For developers who want to see all rows.
     pub superuser: String,
 }
 
-/// Makes what is missing; on data of an earlier run that is nothing.
+/// Creates the roles and the database if they do not exist.
 pub fn prepare(postgres: &Postgres, folder: &Folder) -> Result<Urls, Failure> {
-    let owner = folder.keep_secret("odt_owner.password", random_password)?;
-    let service = folder.keep_secret("odt_service.password", random_password)?;
+    let owner = folder.load_or_create_secret("odt_owner.password", random_password)?;
+    let service = folder.load_or_create_secret("odt_service.password", random_password)?;
     if !postgres.database_exists(DATABASE)? {
         postgres.create_database(DATABASE, None)?;
     }
@@ -32,7 +32,7 @@ pub fn prepare(postgres: &Postgres, folder: &Folder) -> Result<Urls, Failure> {
     })
 }
 
-/// As `okta-device-trust migrate` does it; says which migrations ran.
+/// Runs the migrations like `okta-device-trust migrate` and returns the names of those that ran.
 pub fn migrate(urls: &Urls) -> Result<Vec<String>, Failure> {
     let url = SecretString::from(urls.migrations.clone());
     Ok(okta_device_trust::store::migrations::migrate(&url)?)
@@ -42,8 +42,8 @@ fn random_password() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-/// The group `odt_app` is made here, by the superuser, so that the owner needs no right to make roles.
-/// The passwords are hexadecimal digits and can be quoted as they are.
+/// Creates `odt_app` as the superuser, so that the owner needs no CREATEROLE. The passwords are
+/// hexadecimal and need no escaping.
 fn roles(owner: &str, service: &str) -> String {
     format!(
         "DO $$

@@ -1,6 +1,6 @@
-//! What there is to know of a running stack, and its form in `.dev/env`: shell syntax, for scripts.
+//! The values of a running stack, and their format in `.dev/env`: shell syntax, for scripts.
 //!
-//! Reads back only what it wrote itself; it is no parser for shell.
+//! The reader accepts only what the writer produces; it does not parse shell.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use crate::tokens::Tokens;
 
 pub struct Facts {
     pub url: String,
-    /// `None` when the metrics are switched off.
+    /// `None` if the metrics listener is disabled.
     pub metrics_url: Option<String>,
     pub sim_url: String,
     /// The path of the simulated org's root certificate.
@@ -21,8 +21,8 @@ pub struct Facts {
     pub pid: u32,
 }
 
-/// What `.dev/env` sets. A shell that exported them may start the next `cargo dev`, which must not
-/// take them for misspelt settings of the service.
+/// The variables in `.dev/env`. A shell that exports them may start the next `cargo dev`, which must not
+/// mistake them for misspelt settings.
 pub const NAMES: [&str; 11] = [
     "ODT_URL",
     "ODT_METRICS_URL",
@@ -40,7 +40,7 @@ pub const NAMES: [&str; 11] = [
 impl Facts {
     pub fn to_shell(&self) -> String {
         let mut text = String::from(
-            "# The running `cargo dev`, for scripts. Here while it runs, gone when it stops.\n",
+            "# Values of the running `cargo dev`, for scripts. Removed when it stops.\n",
         );
         let pid = self.pid.to_string();
         line(&mut text, "ODT_DEV_PID", &pid);
@@ -59,14 +59,14 @@ impl Facts {
         line(&mut text, "ODT_TOKEN_TRUST", &self.tokens.trust);
         line(&mut text, "ODT_TOKEN_OTHER_TENANT", &self.tokens.other_tenant);
         text.push_str(
-            "\n# As PostgreSQL's superuser, to look at the data: row-level security hides every row from the\n\
-             # service's own role, and from the owner of the tables too.\n",
+            "\n# PostgreSQL's superuser, to inspect the data: row-level security hides every row from the\n\
+             # service's role and from the owner of the tables.\n",
         );
         line(&mut text, "DATABASE_URL", &self.database_url);
         text
     }
 
-    /// `None` for a file that this version has not written.
+    /// Parses the file; returns `None` if another version wrote it.
     pub fn from_shell(text: &str) -> Option<Self> {
         let values: BTreeMap<&str, String> = text
             .lines()
@@ -97,12 +97,12 @@ fn line(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name}={}", always_quoted(value));
 }
 
-/// Between single quotes a shell takes everything as it stands, but for the quote itself.
+/// Within single quotes a shell interprets no character but the quote.
 fn always_quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// Quoted only if it has to be, for lines that people read.
+/// Quotes a value only if necessary, for text that people read.
 pub fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
     if value.chars().all(plain) { value.to_owned() } else { always_quoted(value) }

@@ -1,6 +1,6 @@
-//! `.dev/` in the workspace's root: what is kept from run to run, and what tells of the running stack.
+//! The folder `.dev/` of the workspace: data that survives a run, and the values of the running stack.
 //!
-//! It also knows who holds it: one `cargo dev` at a time. Secrets lie in files of mode 0600.
+//! A lock file allows one `cargo dev` at a time. Files with secrets have mode 0600.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -18,8 +18,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The same one wherever in the workspace the command was given.
-    pub fn of_the_workspace() -> Self {
+    /// The folder of the workspace, whatever the current directory is.
+    pub fn in_workspace() -> Self {
         Self { path: Path::new(env!("CARGO_MANIFEST_DIR")).join(".dev") }
     }
 
@@ -40,7 +40,7 @@ impl Folder {
         self.file("env")
     }
 
-    /// A header line for `curl -H @file`: it keeps the token off the command line.
+    /// A header line for `curl -H @file`, which keeps the token off the command line.
     pub fn admin_header(&self) -> PathBuf {
         self.file("admin.header")
     }
@@ -49,16 +49,16 @@ impl Folder {
         self.file("postgres")
     }
 
-    /// What the last tour would have given to devices.
+    /// The files that the last tour would have delivered to devices.
     pub fn tour(&self) -> PathBuf {
         self.file("tour")
     }
 
-    /// Held as long as the file is open, however the process ends. `None`: another one runs.
+    /// Takes the lock, which is held until the file is closed. Returns `None` if another process holds it.
     pub fn lock(&self) -> Result<Option<File>, Failure> {
         fs::create_dir_all(&self.path)?;
         let file = File::options().create(true).append(true).open(self.file("lock"))?;
-        // A tour that looks whether anybody is there holds the lock for a moment.
+        // `is_in_use` of a tour holds the lock for a moment.
         for pause_ms in [50, 200, 0] {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
@@ -71,32 +71,33 @@ impl Folder {
         Ok(None)
     }
 
-    /// Whether a `cargo dev` holds this folder.
+    /// Returns whether a `cargo dev` uses this folder.
     pub fn is_in_use(&self) -> bool {
         let Ok(file) = File::open(self.file("lock")) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
-    /// Waits for other tours on this stack: each turns the same simulated org, and turns it back.
-    pub fn tours_take_turns(&self) -> io::Result<File> {
+    /// Waits for other tours on this stack, because each changes the simulated org and restores it.
+    pub fn lock_tour(&self) -> io::Result<File> {
         let file = File::options().create(true).append(true).open(self.file("tour.lock"))?;
         file.lock()?;
         Ok(file)
     }
 
-    /// Says where everything is. The last thing of the start: scripts wait for it.
+    /// Writes the values of the running stack. The last step of the start, because scripts wait for it.
     pub fn announce(&self, facts: &Facts) -> io::Result<()> {
         let header = format!("Authorization: Bearer {}\n", facts.tokens.admin);
         private_file::write(&self.admin_header(), &header)?;
         private_file::write(&self.env(), &facts.to_shell())
     }
 
-    /// What the running one has announced; `None` while it still starts.
+    /// Reads the values of the running stack; `None` while it is starting.
     pub fn announced(&self) -> Option<Facts> {
         Facts::from_shell(&fs::read_to_string(self.env()).ok()?)
     }
 
-    /// First thing of start and stop: nobody shall read of a stack that is not there.
+    /// Removes the values, so that they never describe a stack that is not running. The first step of
+    /// start and stop.
     pub fn remove_announcements(&self) -> io::Result<()> {
         for file in [self.env(), self.admin_header()] {
             ignore_missing(fs::remove_file(file))?;
@@ -104,9 +105,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Everything but the lock, which we hold.
+    /// Removes everything except the lock, which this process holds.
     pub fn remove_everything(&self) -> Result<(), Failure> {
-        // PostgreSQL's data may lie elsewhere, where the user that it runs as can reach it.
+        // PostgreSQL's data may be elsewhere, so that its user can access it.
         Postgres::remove_in(&self.postgres())?;
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
@@ -119,15 +120,19 @@ impl Folder {
         Ok(())
     }
 
-    /// A secret that is made once, by `make`, and then kept.
-    pub fn keep_secret(&self, name: &str, make: impl FnOnce() -> String) -> io::Result<String> {
+    /// Reads a secret, or creates it with `generate` and stores it.
+    pub fn load_or_create_secret(
+        &self,
+        name: &str,
+        generate: impl FnOnce() -> String,
+    ) -> io::Result<String> {
         let path = self.file(name);
-        if let Some(kept) = private_file::read(&path)? {
-            return Ok(kept.trim().to_owned());
+        if let Some(stored) = private_file::read(&path)? {
+            return Ok(stored.trim().to_owned());
         }
-        let made = make();
-        private_file::write(&path, &format!("{made}\n"))?;
-        Ok(made)
+        let secret = generate();
+        private_file::write(&path, &format!("{secret}\n"))?;
+        Ok(secret)
     }
 }
 

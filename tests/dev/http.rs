@@ -1,4 +1,4 @@
-//! The HTTP client of the development tools: it asks the service and the simulated org, as `curl` would.
+//! The HTTP client of the development tools, for requests to the service and the simulated org.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use reqwest::{Certificate, Client};
 
 use crate::Failure;
 
-/// Longer than anything that the service may take: a connect to Okta has 15 s.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than the longest operation of the service: a connect to Okta may take 15 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client that trusts the simulated org's root, and nothing else over TLS.
+/// Creates a client that trusts only the simulated org's root certificate.
 #[expect(clippy::disallowed_methods, reason = "a caller of the service, not a part of it")]
 pub fn client(sim_ca: &str) -> Result<Client, Failure> {
     let root = Certificate::from_pem(&std::fs::read(sim_ca)?)?;
-    let builder = Client::builder().no_proxy().timeout(PATIENCE).tls_certs_only([root]);
+    let builder = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).tls_certs_only([root]);
     Ok(builder.build()?)
 }
 
-/// Waits until the service says that it can answer.
+/// Waits up to 10 s until the service is ready.
 pub async fn wait_until_ready(client: &Client, url: &str) -> Result<(), Failure> {
     let mut last = String::new();
     for _ in 0..100 {
@@ -28,5 +28,5 @@ pub async fn wait_until_ready(client: &Client, url: &str) -> Result<(), Failure>
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(format!("the service was not ready within 10 s; the last it said was: {last}").into())
+    Err(format!("the service was not ready within 10 s; last response: {last}").into())
 }

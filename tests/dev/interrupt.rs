@@ -1,6 +1,4 @@
-//! Ctrl-C and SIGTERM.
-//!
-//! Not SIGHUP: whoever started this with `nohup` wants it to outlive the terminal.
+//! Handles Ctrl-C and SIGTERM. Ignores SIGHUP, so that `nohup cargo dev` outlives its terminal.
 
 use std::io;
 
@@ -24,7 +22,7 @@ impl Interrupt {
         }
     }
 
-    /// Whoever asks twice does not want to wait; PostgreSQL notices that we are gone and stops.
+    /// Exits at once on a second signal. PostgreSQL notices that this process is gone and stops.
     pub fn exit_on_the_next(mut self) {
         actix_web::rt::spawn(async move {
             self.received().await;

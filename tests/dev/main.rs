@@ -1,7 +1,7 @@
 //! `cargo dev` runs the whole product on this machine: PostgreSQL, a simulated Okta org and the
-//! service, in one process. `cargo dev tour` walks through the setup wizard on it and checks each step.
+//! service, in one process. `cargo dev tour` walks through the setup wizard and checks each step.
 //!
-//! For development only; it never runs against anything but what it started itself.
+//! For development only. It connects only to what it started itself.
 
 mod banner;
 mod database;
@@ -31,7 +31,7 @@ pub type Failure = Box<dyn Error>;
 #[derive(Parser)]
 #[command(bin_name = "cargo dev", args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// Throw away what earlier runs kept, and start over.
+    /// Delete the data of earlier runs and start over.
     #[arg(long)]
     fresh: bool,
     #[command(subcommand)]
@@ -40,7 +40,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Walk through the setup wizard, step by step, and check what each step shows.
+    /// Walk through the setup wizard step by step and check each result.
     Tour,
 }
 
@@ -58,9 +58,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(fresh: bool) -> Result<ExitCode, Failure> {
-    // From the first moment on, so that a signal during the start stops things in order, too.
+    // Before the start, so that a signal during the start shuts down in order, too.
     let mut interrupt = Interrupt::listen()?;
-    let folder = Folder::of_the_workspace();
+    let folder = Folder::in_workspace();
     let Some(_lock) = folder.lock()? else {
         say_on_stderr(&banner::already_running(&folder));
         return Ok(ExitCode::FAILURE);
@@ -69,7 +69,7 @@ async fn run(fresh: bool) -> Result<ExitCode, Failure> {
     if fresh {
         folder.remove_everything()?;
     }
-    let mut stack = Stack::start(&folder, Kind::Kept).await?;
+    let mut stack = Stack::start(&folder, Kind::Permanent).await?;
     folder.announce(&stack.facts)?;
     say(&banner::running(&folder, &stack));
 
@@ -83,11 +83,11 @@ async fn run(fresh: bool) -> Result<ExitCode, Failure> {
     if let Some(error) = ended {
         return Err(error);
     }
-    say("\nStopped. The data is kept; `cargo dev --fresh` starts over.\n");
+    say("\nStopped. The data is preserved; `cargo dev --fresh` starts over.\n");
     Ok(ExitCode::SUCCESS)
 }
 
-/// A reader that has gone away (`cargo dev | head`) is no reason to stop, so `println!` will not do.
+/// Prints without the panic of `println!` when the reader is gone (`cargo dev | head`).
 pub fn say(text: &str) {
     let mut out = std::io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

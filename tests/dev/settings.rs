@@ -1,7 +1,7 @@
-//! The service's settings, put together as an operator's environment and read by the same code.
+//! The service's settings, built as an environment and read by the service's own code.
 //!
-//! What the caller has set wins, but for what the stack must own. Of the two development inputs of
-//! the outgoing gate both sides count: theirs are added to ours.
+//! Variables of the caller override the defaults, except those that the stack must control. The
+//! caller's extra root certificates and host overrides are added to the stack's.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ use crate::env_file;
 use crate::folder::Folder;
 use crate::{ports, tokens};
 
-/// The stack's own parts, with the names that may not come from outside.
+/// Settings that the caller cannot override.
 const OWNED: [&str; 9] = [
     "ODT_CONFIG_FILE",
     "ODT_DATABASE_URL",
@@ -34,11 +34,11 @@ const OWNED: [&str; 9] = [
 const DEFAULTS: [(&str, &str); 13] = [
     ("ODT_LISTEN", "127.0.0.1:8080"),
     ("ODT_METRICS_LISTEN", "127.0.0.1:9090"),
-    // That hosts are overridden is no news here, and it would stand at the top of every start.
+    // Hides the warning about host overrides, which are expected here.
     ("ODT_LOG", "warn,okta_device_trust::startup=error"),
     ("ODT_LOG_FORMAT", "text"),
     ("ODT_SHUTDOWN_GRACE_SECONDS", "3"),
-    // Everything sooner than in production: whoever tries it out does not want to wait for minutes.
+    // Shorter intervals than in production, so that a developer need not wait for minutes.
     ("ODT_SYNC_SWEEP_EVERY_SECONDS", "3"),
     ("ODT_SYNC_READ_EVERY_SECONDS", "1"),
     ("ODT_SYNC_PENDING_EVERY_SECONDS", "1"),
@@ -50,7 +50,7 @@ const DEFAULTS: [(&str, &str); 13] = [
 ];
 
 /// Read by the testkit, not by the service.
-const OF_THE_TESTKIT: &str = "ODT_POSTGRES_BIN";
+const TESTKIT_VARIABLE: &str = "ODT_POSTGRES_BIN";
 
 pub struct Parts<'a> {
     pub folder: &'a Folder,
@@ -61,35 +61,35 @@ pub struct Parts<'a> {
 
 pub struct Settings {
     pub environment: Environment,
-    /// What turned out otherwise than one might expect.
+    /// Notes for the banner.
     pub notes: Vec<String>,
 }
 
-/// Of the kept stack.
-pub fn with_the_callers(parts: &Parts<'_>, theirs: &Environment) -> Result<Settings, Failure> {
+/// Returns the settings of a permanent stack: defaults, the caller's variables, the stack's own.
+pub fn with_callers(parts: &Parts<'_>, theirs: &Environment) -> Result<Settings, Failure> {
     let mut ours = defaults();
     let mut notes = Vec::new();
-    let foreign = |name: &&&str| !env_file::NAMES.contains(name) && **name != OF_THE_TESTKIT;
+    let foreign = |name: &&&str| !env_file::NAMES.contains(name) && **name != TESTKIT_VARIABLE;
     for setting in SETTINGS {
         let Some(value) = theirs.get(setting.name) else { continue };
         if OWNED.contains(&setting.name) {
-            notes.push(format!("{} is passed over: this stack has its own.", setting.name));
+            notes.push(format!("{} is ignored: this stack has its own.", setting.name));
         } else {
             ours.set(setting.name, value);
         }
     }
-    // A misspelt name is handed on, for the service to complain about.
+    // Misspelt names are passed on, so that the service reports them.
     for name in theirs.unknown_names().iter().filter(foreign) {
         ours.set(name, "");
     }
-    own(&mut ours, parts)?;
+    set_owned(&mut ours, parts)?;
     add_okta(&mut ours, parts, theirs)?;
     notes.extend(take_free_ports(&mut ours));
     Ok(Settings { environment: ours, notes })
 }
 
-/// Of a stack that stands for itself: nothing of the caller's but the wish for a log.
-pub fn alone(parts: &Parts<'_>, theirs: &Environment) -> Result<Settings, Failure> {
+/// Returns the settings of a temporary stack: of the caller's variables only those of the log.
+pub fn isolated(parts: &Parts<'_>, theirs: &Environment) -> Result<Settings, Failure> {
     let mut ours = defaults();
     for name in ["ODT_LOG", "ODT_LOG_FORMAT"] {
         if let Some(value) = theirs.get(name) {
@@ -98,7 +98,7 @@ pub fn alone(parts: &Parts<'_>, theirs: &Environment) -> Result<Settings, Failur
     }
     ours.set("ODT_LISTEN", "127.0.0.1:0");
     ours.set("ODT_METRICS_LISTEN", "127.0.0.1:0");
-    own(&mut ours, parts)?;
+    set_owned(&mut ours, parts)?;
     add_okta(&mut ours, parts, &Environment::default())?;
     Ok(Settings { environment: ours, notes: Vec::new() })
 }
@@ -107,10 +107,10 @@ fn defaults() -> Environment {
     DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn own(ours: &mut Environment, parts: &Parts<'_>) -> Result<(), Failure> {
+fn set_owned(ours: &mut Environment, parts: &Parts<'_>) -> Result<(), Failure> {
     ours.set("ODT_DATABASE_URL", &*parts.urls.service);
     ours.set("ODT_MIGRATIONS_DATABASE_URL", &*parts.urls.migrations);
-    ours.set("ODT_KEYRING", parts.folder.keep_secret("keyring", new_keyring)?);
+    ours.set("ODT_KEYRING", parts.folder.load_or_create_secret("keyring", new_keyring)?);
     ours.set("ODT_JWT_JWKS_URL", parts.jwks.url());
     ours.set("ODT_JWT_ISSUER", tokens::ISSUER);
     ours.set("ODT_JWT_AUDIENCE", tokens::AUDIENCE);
@@ -118,12 +118,12 @@ fn own(ours: &mut Environment, parts: &Parts<'_>) -> Result<(), Failure> {
 }
 
 fn new_keyring() -> String {
-    // Two random UUIDs: 244 random bits, enough for a key that seals simulated secrets.
+    // Two random UUIDs have 244 random bits, enough for a key that encrypts simulated secrets.
     let key = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
     format!("dev-1:{}", STANDARD.encode(key))
 }
 
-/// The simulated org, and behind it whatever orgs the caller has put into the environment.
+/// Adds the root certificates and host overrides of the simulated org and of the caller's variables.
 fn add_okta(
     ours: &mut Environment,
     parts: &Parts<'_>,
@@ -143,7 +143,7 @@ fn add_okta(
     Ok(())
 }
 
-/// Both lists of `host=address:port`; for a host in both, the one that was added counts.
+/// Merges two lists of `host=address:port`; for a host in both, the entry of `added` wins.
 fn merged(own: &str, added: &str) -> String {
     let host = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
     let taken: Vec<String> = added.split(',').map(host).collect();
@@ -154,7 +154,7 @@ fn merged(own: &str, added: &str) -> String {
 fn take_free_ports(ours: &mut Environment) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, what) in [("ODT_LISTEN", "the API"), ("ODT_METRICS_LISTEN", "the metrics")] {
-        // What is no address (`off`, a typing error) is the service's to judge.
+        // Leave `off` and invalid values to the service.
         let Some(wanted) = ours.get(name).and_then(|text| text.trim().parse().ok()) else {
             continue;
         };

@@ -1,6 +1,6 @@
-//! Starts and stops the parts of the stack, in the order in which they need each other.
+//! Starts and stops the parts of the stack in the order of their dependencies.
 //!
-//! Whatever fails on the way takes down what was started before: each part stops when it is dropped.
+//! Each part stops when it is dropped, so a failed start stops the parts that are running.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,15 +28,15 @@ const OKTA_PORT: u16 = 9443;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Data from run to run, well-known ports, the caller's settings.
-    Kept,
-    /// Fresh data that is thrown away, free ports, default settings.
+    /// Keeps its data, uses well-known ports and the caller's settings.
+    Permanent,
+    /// Deletes its data at the end, uses free ports and default settings.
     Temporary,
 }
 
 pub struct Stack {
     pub facts: Facts,
-    /// What turned out otherwise than one might expect.
+    /// Notes for the banner.
     pub notes: Vec<String>,
     pub start_took: Duration,
     service: JoinHandle<io::Result<()>>,
@@ -50,7 +50,7 @@ impl Stack {
     pub async fn start(folder: &Folder, kind: Kind) -> Result<Self, Failure> {
         let started = Instant::now();
         let postgres = match kind {
-            Kind::Kept => Postgres::start_in(&folder.postgres())?,
+            Kind::Permanent => Postgres::start_in(&folder.postgres())?,
             Kind::Temporary => Postgres::start_temporary()?,
         };
         let urls = database::prepare(&postgres, folder)?;
@@ -80,20 +80,20 @@ impl Stack {
         Ok(Self { facts, notes, start_took, service, handle, okta, _jwks: jwks, postgres })
     }
 
-    /// Where PostgreSQL's own data lies: elsewhere, if its user cannot reach our folder.
+    /// The folder of PostgreSQL's data. Outside of `.dev` if PostgreSQL's user cannot access that.
     pub fn data_dir(&self) -> &Path {
         self.postgres.data_dir()
     }
 
-    /// Ends only if the service ends by itself, which it should not.
+    /// Completes if the service ends by itself, which is an error.
     pub async fn service_ended(&mut self) -> Failure {
         match (&mut self.service).await {
             Ok(Err(error)) => error.into(),
-            other => format!("the service ended by itself: {other:?}").into(),
+            other => format!("the service ended unexpectedly: {other:?}").into(),
         }
     }
 
-    /// The service first, so that no request of its own meets a closed door.
+    /// Stops the service first, so that none of its requests fail.
     pub async fn stop(mut self) {
         self.handle.stop(true).await;
         if !self.service.is_finished() {
@@ -107,8 +107,8 @@ impl Stack {
 fn settings_for(kind: Kind, parts: &Parts<'_>) -> Result<Settings, Failure> {
     let theirs = Environment::from_process();
     match kind {
-        Kind::Kept => settings::with_the_callers(parts, &theirs),
-        Kind::Temporary => settings::alone(parts, &theirs),
+        Kind::Permanent => settings::with_callers(parts, &theirs),
+        Kind::Temporary => settings::isolated(parts, &theirs),
     }
 }
 
@@ -117,11 +117,11 @@ async fn build(environment: &Environment, kind: Kind) -> Result<Application, Fai
     telemetry::start_log(&config.log.filter, config.log.json).map_err(|error| error.to_string())?;
     match Application::build(&config).await {
         Ok(application) => Ok(application),
-        // A migration that was edited after it ran leaves data behind that no migration mends.
-        Err(error @ ServiceError::Role(_)) if kind == Kind::Kept => {
+        // A migration that was edited after it ran leaves a schema that no migration corrects.
+        Err(error @ ServiceError::Role(_)) if kind == Kind::Permanent => {
             let text = crate::with_causes(&error);
             Err(format!(
-                "{text}\nIf other code made the kept data: `cargo dev --fresh` starts over."
+                "{text}\nIf the data is from another version of the code: `cargo dev --fresh` starts over."
             )
             .into())
         }
@@ -133,21 +133,21 @@ fn start_okta(folder: &Folder, kind: Kind) -> Result<(SimulatedOkta, Option<Stri
     let on = |port| Options { port, ca_dir: Some(folder.file("ca")), ..Options::default() };
     let (okta, note) = match kind {
         Kind::Temporary => (SimulatedOkta::start_blocking(on(0))?, None),
-        Kind::Kept => {
+        Kind::Permanent => {
             let wanted = SocketAddr::from(([127, 0, 0, 1], OKTA_PORT));
             let (address, note) = ports::free(wanted, "the simulated org");
             (SimulatedOkta::start_blocking(on(address.port()))?, note)
         }
     };
     let org = okta.add_org(OrgSetup::new(ORG));
-    // Room for the many reads that go with the settings of this stack.
-    org.change(|knobs| knobs.rate_limits.devices = ROOMY_LIMIT);
+    // The short intervals of this stack cause many requests.
+    org.change(|knobs| knobs.rate_limits.devices = DEVICES_PER_MINUTE);
     Ok((okta, note))
 }
 
-/// Requests to the simulated org's devices in a minute; a real org of this size has 50.
-const ROOMY_LIMIT: u32 = 3000;
+/// Rate limit of the simulated org's device endpoints. A small real org has 50 requests per minute.
+const DEVICES_PER_MINUTE: u32 = 3000;
 
 fn base_url(address: SocketAddr) -> String {
-    format!("http://{}", ports::dialled(address))
+    format!("http://{}", ports::local_address(address))
 }

@@ -1,6 +1,6 @@
 //! The token issuer of the stack, and a token for each kind of caller.
 //!
-//! The issuer's key is kept, so that a token survives a restart of the stack.
+//! The issuer's key is stored, so that tokens stay valid after a restart of the stack.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::folder::Folder;
 pub const ISSUER: &str = "https://tokens.dev.example";
 pub const AUDIENCE: &str = "okta-device-trust";
 
-/// Whom the callers work for; the last token is somebody else's.
+/// The tenant of all tokens but the last one.
 pub const TENANT: &str = "acme";
 const OTHER_TENANT: &str = "globex";
 
@@ -20,7 +20,7 @@ const THIRTY_DAYS: i64 = 30 * 24 * 3600;
 pub const ADMIN: [&str; 3] = ["odt:read", "odt:write", "trust:read"];
 pub const MDM: [&str; 3] = ["odt:deploy", "odt:inventory", "trust:read"];
 pub const TRUST: [&str; 1] = ["trust:read"];
-const EVERYTHING: [&str; 5] =
+const ALL_SCOPES: [&str; 5] =
     ["odt:read", "odt:write", "odt:deploy", "odt:inventory", "trust:read"];
 
 pub struct Tokens {
@@ -30,7 +30,7 @@ pub struct Tokens {
     pub other_tenant: String,
 }
 
-/// P-256: its tokens are half as long as RSA's, and people will paste them.
+/// P-256, because its tokens are half as long as RSA's and people paste them.
 pub fn issuer(folder: &Folder) -> io::Result<TokenIssuer> {
     let key = folder.file("token-issuer.pem");
     TokenIssuer::load_or_create(&key, ISSUER, AUDIENCE, KeyKind::Es256)
@@ -41,7 +41,7 @@ pub fn for_every_caller(issuer: &TokenIssuer) -> Tokens {
         admin: token(issuer, "admin@acme.example", TENANT, &ADMIN),
         mdm: token(issuer, "mdm-back-end", TENANT, &MDM),
         trust: token(issuer, "gateway", TENANT, &TRUST),
-        other_tenant: token(issuer, "admin@globex.example", OTHER_TENANT, &EVERYTHING),
+        other_tenant: token(issuer, "admin@globex.example", OTHER_TENANT, &ALL_SCOPES),
     }
 }
 

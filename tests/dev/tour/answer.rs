@@ -1,6 +1,5 @@
-//! An answer of the service, and what the tour expects of it.
-//!
-//! Each expectation that is not met says in words what was to be there and what was found.
+//! A response of the service, and assertions on it. A failed assertion names the expected and the
+//! actual value.
 
 use std::fmt::Write;
 
@@ -12,11 +11,11 @@ use super::secrets::hide;
 /// The media type of a configuration profile.
 pub const PROFILE_TYPE: &str = "application/x-apple-aspen-config";
 
-/// A step that did not do what it should.
+/// A failed step.
 #[derive(Debug)]
 pub struct Broken {
     pub what: String,
-    /// The whole answer, without secrets.
+    /// The whole response, with secrets redacted.
     pub answer: Option<String>,
 }
 
@@ -32,19 +31,19 @@ impl From<reqwest::Error> for Broken {
     }
 }
 
-/// What came of a step, in a sentence.
+/// The result of a step, in a sentence.
 pub type Outcome = Result<String, Broken>;
 
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
-    /// Null when the body is no JSON.
+    /// Null if the body is not JSON.
     pub json: Value,
 }
 
 impl Answer {
-    /// Status and headers, as they came.
+    /// Formats status and headers, unredacted.
     pub fn head(&self) -> String {
         let mut text = format!("HTTP {}\n", self.status);
         for (name, value) in &self.headers {
@@ -53,7 +52,7 @@ impl Answer {
         text
     }
 
-    /// Status, headers and body, without secrets.
+    /// Formats status, headers and body, with secrets redacted.
     pub fn whole(&self) -> String {
         let mut json = self.json.clone();
         hide(&mut json);
@@ -76,29 +75,29 @@ impl Answer {
         if self.status == status {
             return Ok(self);
         }
-        Err(self.broken(format!("status {status} was expected, {} came", self.status)))
+        Err(self.broken(format!("expected status {status}, got {}", self.status)))
     }
 
-    /// A problem document (RFC 9457) with this status and code.
+    /// Asserts a problem document (RFC 9457) with this status and code.
     pub fn expect_problem(&self, status: u16, code: &str) -> Result<&Self, Broken> {
         self.expect_status(status)?.expect_header("content-type", "application/problem+json")?;
         self.expect("/code", code)?.expect("/status", status)?;
         for field in ["/title", "/detail", "/request_id"] {
             if self.text_at(field).is_empty() {
-                return Err(self.broken(format!("a problem without {field}")));
+                return Err(self.broken(format!("the problem has no {field}")));
             }
         }
         Ok(self)
     }
 
-    /// The value at a JSON pointer.
+    /// Asserts the value at a JSON pointer.
     pub fn expect(&self, pointer: &str, value: impl Into<Value>) -> Result<&Self, Broken> {
         let value = value.into();
         let found = self.json.pointer(pointer).unwrap_or(&Value::Null);
         if *found == value {
             return Ok(self);
         }
-        Err(self.broken(format!("{pointer} was to be {value} and is {found}")))
+        Err(self.broken(format!("expected {value} at {pointer}, got {found}")))
     }
 
     pub fn expect_header(&self, name: &str, value: &str) -> Result<&Self, Broken> {
@@ -106,11 +105,11 @@ impl Answer {
         if found == value {
             return Ok(self);
         }
-        Err(self.broken(format!("the header {name} was to be {value:?} and is {found:?}")))
+        Err(self.broken(format!("expected the header {name} to be {value:?}, got {found:?}")))
     }
 
     pub fn expect_that(&self, holds: bool, what: &str) -> Result<&Self, Broken> {
-        if holds { Ok(self) } else { Err(self.broken(format!("this does not hold: {what}"))) }
+        if holds { Ok(self) } else { Err(self.broken(format!("assertion failed: {what}"))) }
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -121,17 +120,17 @@ impl Answer {
         self.header("etag")
     }
 
-    /// The text at a JSON pointer; empty if there is none.
+    /// Returns the text at a JSON pointer, or an empty one.
     pub fn text_at(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The list at a JSON pointer; empty if there is none.
+    /// Returns the list at a JSON pointer, or an empty one.
     pub fn list_at(&self, pointer: &str) -> &[Value] {
         self.json.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    /// The text at a JSON pointer, which has to be there; what is said of it does not show it.
+    /// Returns the text at a JSON pointer, which must exist. The error message does not quote it.
     pub fn expect_secret(&self, pointer: &str) -> Result<&str, Broken> {
         match self.text_at(pointer) {
             "" => Err(self.broken(format!("{pointer} is missing"))),
@@ -139,9 +138,9 @@ impl Answer {
         }
     }
 
-    /// The entry of a list whose `key` is `word`.
-    pub fn entry(&self, list: &str, key: &str, word: &str) -> Result<&Value, Broken> {
-        let found = self.list_at(list).iter().find(|entry| entry[key] == word);
-        found.ok_or_else(|| self.broken(format!("nothing in {list} has the {key} {word:?}")))
+    /// Returns the entry of a list whose `key` is `value`.
+    pub fn entry(&self, list: &str, key: &str, value: &str) -> Result<&Value, Broken> {
+        let found = self.list_at(list).iter().find(|entry| entry[key] == value);
+        found.ok_or_else(|| self.broken(format!("no entry in {list} has the {key} {value:?}")))
     }
 }

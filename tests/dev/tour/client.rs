@@ -1,4 +1,4 @@
-//! Asks the service, shows what is asked and answered, and keeps every answer for the last checks.
+//! Sends requests to the service, prints them, and records every response for the final checks.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -15,44 +15,44 @@ use super::org::ControlledOrg;
 use super::screen::Screen;
 use super::secrets::{Secrets, hide};
 
-/// Where the integrations live.
+/// Path of the integrations.
 pub const INTEGRATIONS: &str = "/integrations/okta-device-trust";
 
-/// The tour, with what one step leaves to the next.
+/// The state of the tour that steps share.
 pub struct Tour {
     pub api: Api,
     pub org: ControlledOrg,
     pub screen: Screen,
-    /// Where the devices' profiles are written to.
+    /// The files that devices would get.
     pub files: Files,
     pub secrets: Secrets,
-    /// The iOS secret key that Okta would have shown.
+    /// The iOS secret key that Okta would show.
     pub secret_key: String,
     /// The SCEP password after its reset; empty before.
     pub new_password: String,
-    /// The token of the MDM in the tour's tenant, which may deploy.
+    /// A token of the MDM in the tour's tenant.
     pub mdm: String,
-    /// A token of the tour's tenant that may read trust status and nothing else.
+    /// A token in the tour's tenant that can only read trust status.
     pub reader: String,
-    /// A token of another tenant that may do everything there.
-    pub stranger: String,
-    /// The id of the tour's integration; empty while there is none.
+    /// A token of another tenant with all scopes.
+    pub other_tenant: String,
+    /// The id of the tour's integration; empty if there is none.
     pub integration: String,
     pub etag: String,
-    /// The Mac whose trust comes and goes.
+    /// The Mac whose trust status changes during the tour.
     pub mac: Mac,
     /// The iPhone that becomes trusted.
     pub iphone: Iphone,
-    /// The address of the event hook and its secret; empty until it is made.
+    /// The path and secret of the event hook; empty until it is created.
     pub hook_path: String,
     pub hook_secret: String,
 }
 
-/// A Mac of this tour alone: the simulated org may remember those of earlier ones.
+/// A Mac with new identifiers, because the simulated org may have the Macs of earlier tours.
 pub struct Mac {
     pub serial_number: String,
     pub udid: String,
-    /// Its id in Okta, and that of its user; empty until Okta Verify registers it.
+    /// The Okta ids of the device and of its user; empty until Okta Verify registers the device.
     pub okta_id: String,
     pub user_id: String,
 }
@@ -65,11 +65,11 @@ impl Mac {
     }
 }
 
-/// An iPhone of this tour alone, with what is installed on it.
+/// An iPhone with new identifiers and its installed profiles.
 pub struct Iphone {
     pub serial_number: String,
     pub udid: String,
-    /// Its id in Okta, and that of its user; empty until Okta Verify registers it.
+    /// The Okta ids of the device and of its user; empty until Okta Verify registers the device.
     pub okta_id: String,
     pub user_id: String,
     pub phone: Phone,
@@ -93,13 +93,13 @@ pub struct Api {
     base: String,
     token: String,
     took: Vec<Duration>,
-    answers: Vec<Kept>,
+    answers: Vec<Recorded>,
 }
 
-/// An answer, for the search for secrets.
-pub struct Kept {
+/// A recorded response, for the search for secrets.
+pub struct Recorded {
     pub text: String,
-    /// It is one of those that hand out secrets.
+    /// Whether the operation returns secrets.
     pub hands_out: bool,
 }
 
@@ -160,11 +160,11 @@ impl Ask {
         Self { body: Some(body), ..self }
     }
 
-    /// One of the answers that hand out secrets.
+    /// Returns whether the operation returns secrets.
     fn hands_out(&self, status: u16) -> bool {
         let path = self.path.as_str();
         let of_devices = path.ends_with("/scep-challenges") || path.ends_with("/deployments");
-        // The secret of an event hook is shown when it is made, and never again.
+        // The secret of an event hook is returned only when it is created.
         status == 201 && (of_devices || path.ends_with("/event-hook"))
     }
 
@@ -182,8 +182,8 @@ impl Api {
         Self { http, base: base.to_owned(), token, took: Vec::new(), answers: Vec::new() }
     }
 
-    /// Every answer so far, headers included.
-    pub fn answers(&self) -> &[Kept] {
+    /// Returns all responses so far, including headers.
+    pub fn answers(&self) -> &[Recorded] {
         &self.answers
     }
 
@@ -191,7 +191,7 @@ impl Api {
         self.took.len()
     }
 
-    /// Half of the requests took no longer than this.
+    /// Returns the median duration of a request.
     pub fn median_ms(&self) -> f64 {
         let mut sorted = self.took.clone();
         sorted.sort_unstable();
@@ -221,7 +221,7 @@ impl Api {
         let answer = Answer { status, headers, text, json };
         self.took.push(took);
         let text = format!("{}\n{}\n{}", answer.head(), answer.text, contents(&answer.json));
-        self.answers.push(Kept { text, hands_out: ask.hands_out(answer.status) });
+        self.answers.push(Recorded { text, hands_out: ask.hands_out(answer.status) });
         Ok((answer, took))
     }
 }
@@ -233,12 +233,12 @@ impl Tour {
         act: impl AsyncFnOnce(&mut Self) -> Outcome,
     ) -> Result<(), Broken> {
         self.screen.step(title);
-        let came_of_it = act(self).await?;
-        self.screen.done(&came_of_it);
+        let outcome = act(self).await?;
+        self.screen.done(&outcome);
         Ok(())
     }
 
-    /// Asks the service and shows both sides.
+    /// Sends a request and prints it with its response.
     pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Broken> {
         self.show_request(&ask);
         let (answer, took) = self.api.send(&ask).await?;
@@ -246,12 +246,12 @@ impl Tour {
         Ok(answer)
     }
 
-    /// Asks the service and shows nothing of it.
+    /// Sends a request and prints nothing.
     pub async fn ask_quietly(&mut self, ask: Ask) -> Result<Answer, Broken> {
         Ok(self.api.send(&ask).await?.0)
     }
 
-    /// Shows what was asked and answered quietly.
+    /// Prints a request of `ask_quietly` and its response.
     pub fn show(&self, ask: &Ask, answer: &Answer) {
         self.show_request(ask);
         self.screen.answered(answer.status);
@@ -262,7 +262,7 @@ impl Tour {
             hide(&mut body);
             shortened(&body.to_string())
         });
-        // The id is told once, when it is made: repeated, it would push every line over the edge.
+        // The id is printed once, when it is created: repeated, it would make every line too long.
         let line = match self.integration.as_str() {
             "" => ask.line(),
             id => ask.line().replace(id, "{id}"),
@@ -270,32 +270,32 @@ impl Tour {
         self.screen.request(&line, body.as_deref());
     }
 
-    /// The path of the tour's integration, and what follows it.
+    /// Returns a path below the tour's integration.
     pub fn path(&self, rest: &str) -> String {
         format!("{INTEGRATIONS}/{}{rest}", self.integration)
     }
 
-    /// Leaves the org as it was, and no integration behind, however the tour ended.
+    /// Restores the org and deletes the integration, whatever the result of the tour.
     pub async fn tidy_up(&mut self) {
         self.files.tidy_up();
-        self.org.give_back().await;
+        self.org.restore().await;
         if !self.integration.is_empty() {
             let _ = self.api.send(&Ask::delete(self.path("?confirm=true"))).await;
         }
     }
 }
 
-/// What profiles hold behind their base64, so that nothing hides there.
+/// Decodes the profiles in a response, to search them for secrets, too.
 fn contents(answer: &Value) -> String {
     let profiles = answer["profiles"].as_array().into_iter().flatten();
     let decoded = profiles.filter_map(|profile| STANDARD.decode(profile["content"].as_str()?).ok());
     decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }
 
-/// A body of a thousand devices would fill the screen.
+/// Truncates a body, because a thousand devices would fill the screen.
 fn shortened(text: &str) -> String {
-    const MOST: usize = 1000;
-    match text.char_indices().nth(MOST) {
+    const MAX_CHARS: usize = 1000;
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
     }

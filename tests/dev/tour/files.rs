@@ -1,6 +1,6 @@
-//! The folder with what devices would be given, to be looked at after the tour.
+//! The folder with the files that devices would get, for inspection after the tour.
 //!
-//! It holds secrets: the folder and its files are their owner's alone.
+//! The files contain secrets, so only their owner can access them.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -15,8 +15,8 @@ pub struct Files {
 }
 
 impl Files {
-    /// In `folder`, without what an earlier tour has left there.
-    pub fn in_place_of_earlier(folder: PathBuf) -> io::Result<Self> {
+    /// Replaces `folder` and the files of an earlier tour in it.
+    pub fn replace(folder: PathBuf) -> io::Result<Self> {
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => DirBuilder::new().recursive(true).mode(0o700).create(&folder)?,
@@ -24,7 +24,7 @@ impl Files {
         Ok(Self { folder, count: 0 })
     }
 
-    /// In a new folder that outlives the tour.
+    /// Creates a new folder that remains after the tour.
     pub fn temporary() -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("okta-device-trust-tour-").permissions(Permissions::from_mode(0o700));
@@ -33,7 +33,7 @@ impl Files {
 
     pub fn write(&mut self, name: &str, contents: &str) -> io::Result<PathBuf> {
         if Path::new(name).file_name() != Some(name.as_ref()) {
-            return Err(io::Error::other(format!("{name:?} is no name of a file")));
+            return Err(io::Error::other(format!("{name:?} is not a file name")));
         }
         let path = self.folder.join(name);
         private_file::write(&path, contents)?;
@@ -49,7 +49,7 @@ impl Files {
         self.count
     }
 
-    /// Takes an empty folder away.
+    /// Removes the folder if it is empty.
     pub fn tidy_up(&self) {
         if self.count == 0 {
             let _ = fs::remove_dir(&self.folder);
@@ -57,7 +57,7 @@ impl Files {
     }
 }
 
-/// Nobody but the owner can read or write it.
+/// Returns whether only the owner can read and write the file.
 pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o777 == 0o600)
 }

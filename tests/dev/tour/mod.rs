@@ -1,6 +1,6 @@
-//! `cargo dev tour`: the setup wizard, step by step, through the API that a front end would use.
+//! `cargo dev tour`: walks through the setup wizard with the API that a front end would use.
 //!
-//! On the running stack if there is one, in a tenant of its own; else on a temporary one.
+//! Uses the running stack, in a tenant of its own, or else a temporary stack.
 
 mod answer;
 mod client;
@@ -35,15 +35,15 @@ pub const GATEWAY: &str = "gateway";
 
 pub async fn run() -> Result<ExitCode, Failure> {
     let mut interrupt = Interrupt::listen()?;
-    let running = Folder::of_the_workspace();
+    let running = Folder::in_workspace();
     if running.is_in_use() {
         let facts = wait_for(&running).await?;
-        let _turn = running.tours_take_turns()?;
+        let _lock = running.lock_tour()?;
         say(&format!("On the running stack at {}.\n", facts.url));
-        let files = Files::in_place_of_earlier(running.tour())?;
+        let files = Files::replace(running.tour())?;
         return walk(&facts, &running, files, &mut interrupt).await;
     }
-    say("No `cargo dev` runs here, so the tour starts a stack of its own and throws it away.\n");
+    say("No `cargo dev` is running here, so the tour starts a temporary stack.\n");
     let place = tempfile::tempdir()?;
     let folder = Folder::at(place.path());
     let stack = Stack::start(&folder, Kind::Temporary).await?;
@@ -52,7 +52,7 @@ pub async fn run() -> Result<ExitCode, Failure> {
     outcome
 }
 
-/// A stack that has just been started announces itself last.
+/// Waits for the values of a stack that is starting.
 async fn wait_for(folder: &Folder) -> Result<Facts, Failure> {
     for _ in 0..300 {
         match folder.announced() {
@@ -62,7 +62,7 @@ async fn wait_for(folder: &Folder) -> Result<Facts, Failure> {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    Err("a `cargo dev` was starting or stopping, and never became ready: try again".into())
+    Err("another `cargo dev` was starting or stopping and did not become ready: try again".into())
 }
 
 async fn walk(
@@ -87,7 +87,7 @@ async fn walk(
             ExitCode::SUCCESS
         }
         Some(Err(broken)) => {
-            tour.screen.failed(&tour.secrets.hidden_of(&broken));
+            tour.screen.failed(&tour.secrets.redact_error(&broken));
             ExitCode::FAILURE
         }
     };
@@ -98,16 +98,16 @@ async fn walk(
 async fn prepare(facts: &Facts, folder: &Folder, files: Files) -> Result<Tour, Failure> {
     let http = http::client(Path::new(&facts.sim_ca).to_string_lossy().as_ref())?;
     let issuer = tokens::issuer(folder)?;
-    // A tenant that nobody has used: what others do on the same stack is not in the way.
+    // A new tenant, so that other use of the same stack does not interfere.
     let tenant = format!("tour-{}", Uuid::new_v4().simple());
-    let org = ControlledOrg::take(http.clone(), &facts.sim_url).await?;
+    let org = ControlledOrg::start(http.clone(), &facts.sim_url).await?;
     let api = Api::new(http, &facts.url, tokens::token(&issuer, ADMIN, &tenant, &tokens::ADMIN));
-    // Okta asks for mixed case and symbols in a key that an admin makes.
+    // Okta requires mixed case and symbols in a key that an admin chooses.
     let secret_key = format!("Tour!{}", Uuid::new_v4().simple());
     let mut secrets = Secrets::default();
-    secrets.keep("the client secret", org.client_secret());
-    secrets.keep("the SCEP password", org.scep_password());
-    secrets.keep_for_devices("the iOS secret key", &secret_key);
+    secrets.add_forbidden("the client secret", org.client_secret());
+    secrets.add_forbidden("the SCEP password", org.scep_password());
+    secrets.add_deployable("the iOS secret key", &secret_key);
     Ok(Tour {
         api,
         org,
@@ -118,7 +118,7 @@ async fn prepare(facts: &Facts, folder: &Folder, files: Files) -> Result<Tour, F
         new_password: String::new(),
         mdm: tokens::token(&issuer, MDM, &tenant, &tokens::MDM),
         reader: tokens::token(&issuer, GATEWAY, &tenant, &tokens::TRUST),
-        stranger: facts.tokens.other_tenant.clone(),
+        other_tenant: facts.tokens.other_tenant.clone(),
         integration: String::new(),
         etag: String::new(),
         mac: Mac::new(),

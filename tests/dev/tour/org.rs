@@ -1,6 +1,6 @@
-//! The simulated org's control API: the tour plays the admin who switches things on and off in Okta.
+//! The control API of the simulated org, with which the tour acts as the admin and the users in Okta.
 //!
-//! What it turns it turns back in the end: the org may be one that somebody works with.
+//! All changes are reverted at the end, because a developer may be using the same org.
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ pub struct ControlledOrg {
 }
 
 impl ControlledOrg {
-    /// Takes the org over, in the state of a customer who has done everything right.
-    pub async fn take(http: Client, sim_url: &str) -> Result<Self, Failure> {
+    /// Saves the org's state and sets it to that of a well configured org.
+    pub async fn start(http: Client, sim_url: &str) -> Result<Self, Failure> {
         let url = format!("{sim_url}/_sim/orgs/{ORG}");
         let state: Value = http.get(&url).send().await?.error_for_status()?.json().await?;
         let text = |pointer: &str| {
@@ -31,26 +31,26 @@ impl ControlledOrg {
         let (before, host) = (state["knobs"].clone(), text("/host"));
         let org = Self { http, url, before, host, scep_url, challenge_url };
         let mut healthy = json!(Knobs::default());
-        for kept in ["client_id", "client_secrets", "custom_domains", "rate_limits"] {
-            healthy[kept] = org.before[kept].clone();
+        for name in ["client_id", "client_secrets", "custom_domains", "rate_limits"] {
+            healthy[name] = org.before[name].clone();
         }
-        for kept in ["username", "password"] {
-            healthy["scep"][kept] = org.before["scep"][kept].clone();
+        for name in ["username", "password"] {
+            healthy["scep"][name] = org.before["scep"][name].clone();
         }
-        org.turn(healthy).await.map_err(|broken| broken.what)?;
+        org.set_knobs(healthy).await.map_err(|broken| broken.what)?;
         Ok(org)
     }
 
-    pub async fn turn(&self, knobs: Value) -> Result<(), Broken> {
+    pub async fn set_knobs(&self, knobs: Value) -> Result<(), Broken> {
         self.http.patch(&self.url).json(&knobs).send().await?.error_for_status()?;
         Ok(())
     }
 
-    pub async fn give_back(&self) {
-        let _ = self.turn(self.before.clone()).await;
+    pub async fn restore(&self) {
+        let _ = self.set_knobs(self.before.clone()).await;
     }
 
-    /// The hosts where the org's users sign in.
+    /// Returns the hosts where the org's users sign in.
     pub fn hosts(&self) -> Vec<&str> {
         let custom = self.before["custom_domains"].as_array().into_iter().flatten();
         std::iter::once(&*self.host).chain(custom.filter_map(Value::as_str)).collect()
@@ -60,13 +60,13 @@ impl ControlledOrg {
         self.before["client_id"].as_str().unwrap_or_default()
     }
 
-    /// The newest of the client's secrets.
+    /// Returns the newest client secret.
     pub fn client_secret(&self) -> &str {
         let secrets = self.before["client_secrets"].as_array();
         secrets.and_then(|secrets| secrets.last()?.as_str()).unwrap_or_default()
     }
 
-    /// The values of the macOS platform, as Okta's console shows them.
+    /// Returns the values of the macOS platform that Okta's console shows.
     pub fn scep_values(&self) -> Value {
         json!({
             "scep_url": self.scep_url,
@@ -80,19 +80,19 @@ impl ControlledOrg {
         &self.scep_url
     }
 
-    /// The password as it was when the tour began.
+    /// Returns the password from before the tour.
     pub fn scep_password(&self) -> &str {
         self.before["scep"]["password"].as_str().unwrap_or_default()
     }
 
-    /// What the admin does in Okta's console: from now on the new password counts and no other.
+    /// Resets the password, as the admin does in Okta's console, and returns the new one.
     pub async fn reset_scep_password(&self) -> Result<String, Broken> {
         let request = self.http.post(format!("{}/scep/reset-password", self.url));
         let answer: Value = request.send().await?.error_for_status()?.json().await?;
         Ok(answer["password"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Every challenge that the org has handed out.
+    /// Returns all challenges that the org has issued.
     pub async fn challenges(&self) -> Result<Vec<String>, Broken> {
         let request = self.http.get(format!("{}/scep/challenges", self.url));
         let minted: Vec<Value> = request.send().await?.error_for_status()?.json().await?;
@@ -100,8 +100,7 @@ impl ControlledOrg {
         Ok(minted.iter().filter_map(value).collect())
     }
 
-    /// What Okta's CA does with the challenge of a request for a certificate. False: it is not good,
-    /// or no longer.
+    /// Consumes a challenge like Okta's CA. Returns false if the challenge is not valid or was used.
     pub async fn use_challenge(&self, challenge: &str) -> Result<bool, Broken> {
         let request = self.http.post(format!("{}/scep/consume-challenge", self.url));
         let answer = request.json(&json!({ "challenge": challenge })).send().await?;
@@ -112,58 +111,58 @@ impl ControlledOrg {
         Ok(true)
     }
 
-    /// Okta is away, or back again.
-    pub async fn set_outage(&self, is_away: bool) -> Result<(), Broken> {
+    /// Starts or ends an outage of Okta.
+    pub async fn set_outage(&self, is_out: bool) -> Result<(), Broken> {
         let fault = json!({ "kind": "status", "status": 503, "path": "/" });
-        self.turn(json!({ "faults": if is_away { json!([fault]) } else { json!([]) } })).await
+        self.set_knobs(json!({ "faults": if is_out { json!([fault]) } else { json!([]) } })).await
     }
 
-    /// Okta Verify registers a Mac: its id in Okta.
+    /// Registers a Mac, as Okta Verify does, and returns its Okta id.
     pub async fn add_mac(&self, serial_number: &str, udid: &str) -> Result<String, Broken> {
         let mac = json!({
             "platform": "MACOS", "serial_number": serial_number, "udid": udid,
             "display_name": "Ada's Mac",
         });
-        self.make("devices", &mac).await
+        self.create("devices", &mac).await
     }
 
-    /// Okta Verify registers a device as it knows it: its id in Okta.
+    /// Registers a device, as Okta Verify does, and returns its Okta id.
     pub async fn add_device(&self, device: &NewDevice) -> Result<String, Broken> {
-        self.make("devices", &json!(device)).await
+        self.create("devices", &json!(device)).await
     }
 
-    /// A user of the org: his id in Okta.
+    /// Creates a user and returns the id.
     pub async fn add_user(&self, login: &str) -> Result<String, Broken> {
-        self.make("users", &json!({ "login": login })).await
+        self.create("users", &json!({ "login": login })).await
     }
 
-    async fn make(&self, what: &str, body: &Value) -> Result<String, Broken> {
+    async fn create(&self, what: &str, body: &Value) -> Result<String, Broken> {
         let request = self.http.post(format!("{}/{what}", self.url)).json(body);
-        let made: Value = request.send().await?.error_for_status()?.json().await?;
-        Ok(made["id"].as_str().unwrap_or_default().to_owned())
+        let created: Value = request.send().await?.error_for_status()?.json().await?;
+        Ok(created["id"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The user adds an account in Okta Verify; he is not managed by that.
+    /// Adds the user's account in Okta Verify. The user is not managed yet.
     pub async fn enroll(&self, device: &str, user: &str) -> Result<(), Broken> {
-        self.happens(&format!("devices/{device}/users/{user}"), &json!({})).await
+        self.post(&format!("devices/{device}/users/{user}"), &json!({})).await
     }
 
     pub async fn sign_in_with_fastpass(&self, device: &str, user: &str) -> Result<(), Broken> {
-        self.happens(&format!("devices/{device}/users/{user}/sign-in"), &json!({})).await
+        self.post(&format!("devices/{device}/users/{user}/sign-in"), &json!({})).await
     }
 
-    /// What an admin does in Okta's console, such as `SUSPENDED`.
+    /// Changes a device's status, as an admin does in Okta's console.
     pub async fn set_device_status(&self, device: &str, status: &str) -> Result<(), Broken> {
-        self.happens(&format!("devices/{device}/status"), &json!({ "status": status })).await
+        self.post(&format!("devices/{device}/status"), &json!({ "status": status })).await
     }
 
-    async fn happens(&self, what: &str, body: &Value) -> Result<(), Broken> {
+    async fn post(&self, what: &str, body: &Value) -> Result<(), Broken> {
         let request = self.http.post(format!("{}/{what}", self.url)).json(body);
         request.send().await?.error_for_status()?;
         Ok(())
     }
 
-    /// What was asked of the org so far: method and path of each request.
+    /// Returns method and path of all requests to the org so far.
     pub async fn requests(&self) -> Result<Vec<String>, Broken> {
         let request = self.http.request(Method::GET, format!("{}/journal", self.url));
         let entries: Vec<Value> = request.send().await?.error_for_status()?.json().await?;

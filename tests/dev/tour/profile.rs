@@ -1,4 +1,4 @@
-//! A configuration profile as a device would read it: an XML property list.
+//! Reads configuration profiles (XML property lists) like a device.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use super::answer::Broken;
 pub struct Profile(Dictionary);
 
 impl Profile {
-    /// Reads it back from the file; a property list in another form than XML is refused.
+    /// Reads a profile from a file; refuses other formats than XML.
     pub fn read(path: &Path) -> Result<Self, Broken> {
         let bytes = std::fs::read(path)?;
         if !bytes.starts_with(b"<?xml") {
-            return Err(broken(path, "does not begin as XML"));
+            return Err(broken(path, "is not XML"));
         }
         let read = Value::from_reader_xml(bytes.as_slice());
         match read.map(Value::into_dictionary) {
             Ok(Some(profile)) => Ok(Self(profile)),
-            Ok(None) => Err(broken(path, "holds no dictionary")),
-            Err(error) => Err(broken(path, &format!("is no XML property list: {error}"))),
+            Ok(None) => Err(broken(path, "contains no dictionary")),
+            Err(error) => Err(broken(path, &format!("is not an XML property list: {error}"))),
         }
     }
 
-    /// The `PayloadType` of the profile, then those of its payloads.
+    /// Returns the `PayloadType` of the profile and of its payloads.
     pub fn types(&self) -> Vec<&str> {
         std::iter::once(&self.0).chain(self.payloads()).filter_map(payload_type).collect()
     }
@@ -33,7 +33,7 @@ impl Profile {
         payloads.into_iter().flatten().filter_map(Value::as_dictionary)
     }
 
-    /// The text at a path below the first payload of the type; a number counts the items of a list.
+    /// Returns the text at a path in the first payload of a type. A number is the index of a list item.
     pub fn text(&self, kind: &str, path: &[&str]) -> &str {
         let payload = self.payloads().find(|payload| payload_type(payload) == Some(kind));
         payload.and_then(|payload| below(payload, path)?.as_string()).unwrap_or_default()

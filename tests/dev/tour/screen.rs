@@ -1,6 +1,4 @@
-//! How the tour looks on a terminal, in a pipe and in a log.
-//!
-//! Never prints a secret: what it is given is redacted before.
+//! Prints the tour, with colours on a terminal. Its callers redact secrets.
 
 use std::io::IsTerminal;
 
@@ -17,7 +15,7 @@ pub struct Screen {
 
 impl Screen {
     pub fn new() -> Self {
-        // https://no-color.org: set and not empty.
+        // https://no-color.org
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colours = std::io::stdout().is_terminal() && !refused;
         Self { colours, steps: 0, title: String::new() }
@@ -44,24 +42,24 @@ impl Screen {
         say(&format!("    {} {status}  {took}\n", self.ink("2", "←")));
     }
 
-    /// The last of several answers, whose times say nothing.
+    /// Prints the last of several responses, without a duration.
     pub fn answered(&self, status: u16) {
         let colour = if status < 400 { "32" } else { "33" };
         say(&format!("    {} {}\n", self.ink("2", "←"), self.ink(colour, &status.to_string())));
     }
 
-    /// A line of a table.
+    /// Prints a line of a table.
     pub fn row(&self, text: &str) {
         say(&format!("      {}\n", self.ink("36", text.trim_end())));
     }
 
-    pub fn done(&self, came_of_it: &str) {
-        say(&format!("    {} {came_of_it}\n", self.ink("32", "✓")));
+    pub fn done(&self, outcome: &str) {
+        say(&format!("    {} {outcome}\n", self.ink("32", "✓")));
     }
 
     pub fn summary(&self, api: &Api) {
         let text = format!(
-            "All {} steps did what they should: {} requests, half of them answered within {:.1} ms.",
+            "All {} steps passed: {} requests, median duration {:.1} ms.",
             self.steps,
             api.count(),
             api.median_ms()
@@ -69,20 +67,20 @@ impl Screen {
         say(&format!("\n{} {text}\n", self.ink("32", "✓")));
     }
 
-    /// Where the devices' files lie.
+    /// Prints the folder of the devices' files.
     pub fn files(&self, files: &Files) {
         if files.count() > 0 {
             let folder = self.ink("36", &files.folder().display().to_string());
             let count = files.count();
-            say(&format!("  What the devices would be given: {count} files in {folder}\n"));
+            say(&format!("Files that devices would get: {count} in {folder}\n"));
         }
     }
 
-    /// The step, what was expected, and the whole answer.
+    /// Prints the failed step, what was expected, and the whole response.
     pub fn failed(&self, broken: &Broken) {
         say(&format!("    {} {}\n", self.ink("31", "✗"), broken.what));
         if let Some(answer) = &broken.answer {
-            say(&format!("\nThe whole answer:\n{answer}\n"));
+            say(&format!("\nThe whole response:\n{answer}\n"));
         }
         let text = format!("Step {} failed: {}. {}", self.steps, self.title, broken.what);
         say(&format!("\n{} {text}\n", self.ink("31", "✗")));

@@ -1,17 +1,17 @@
-//! The secrets of a tour: hidden wherever something is shown, and looked for in all answers in the end.
+//! The secrets of a tour. They are redacted in all output, and all responses are searched for them.
 
 use serde_json::Value;
 
 use super::answer::Broken;
 
-/// What is shown in place of a secret.
+/// Replaces a secret in output.
 pub const HIDDEN: &str = "••••";
 
-/// The names under which secrets travel; a profile's content holds them too.
+/// Fields with secrets; the content of a profile has some, too.
 const FIELDS: [&str; 7] =
     ["client_secret", "password", "secret_key", "secret", "challenge", "content", "managementHint"];
 
-/// Hides the secrets of a body that is to be shown.
+/// Redacts the secrets of a body.
 pub fn hide(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(hide),
@@ -29,31 +29,31 @@ pub fn hide(value: &mut Value) {
     }
 }
 
-/// Everything secret that the tour has sent or been given.
+/// All secrets that the tour has sent or received.
 #[derive(Default)]
 pub struct Secrets(Vec<Secret>);
 
 struct Secret {
     what: &'static str,
     value: String,
-    /// Some answers are there to hand it out.
-    handed_out: bool,
+    /// Whether operations that return secrets may contain it.
+    deployable: bool,
 }
 
 impl Secrets {
-    /// A secret that no answer may hold.
-    pub fn keep(&mut self, what: &'static str, value: &str) {
+    /// Adds a secret that no response may contain.
+    pub fn add_forbidden(&mut self, what: &'static str, value: &str) {
         self.add(what, value, false);
     }
 
-    /// A secret that devices are given: challenges and deployments hold it, and nothing else.
-    pub fn keep_for_devices(&mut self, what: &'static str, value: &str) {
+    /// Adds a secret that only challenges, deployments and a new event hook may contain.
+    pub fn add_deployable(&mut self, what: &'static str, value: &str) {
         self.add(what, value, true);
     }
 
-    fn add(&mut self, what: &'static str, value: &str, handed_out: bool) {
+    fn add(&mut self, what: &'static str, value: &str, deployable: bool) {
         if !value.is_empty() && self.0.iter().all(|known| known.value != value) {
-            self.0.push(Secret { what, value: value.to_owned(), handed_out });
+            self.0.push(Secret { what, value: value.to_owned(), deployable });
         }
     }
 
@@ -61,21 +61,21 @@ impl Secrets {
         self.0.len()
     }
 
-    /// What the text holds and should not. `hands_out`: it comes from an answer that devices get.
-    pub fn leaked_in(&self, text: &str, hands_out: bool) -> Option<&'static str> {
-        let may = |secret: &Secret| hands_out && secret.handed_out;
+    /// Returns a secret that `text` must not contain. `hands_out`: the operation returns secrets.
+    pub fn find_leak(&self, text: &str, hands_out: bool) -> Option<&'static str> {
+        let may = |secret: &Secret| hands_out && secret.deployable;
         let leaked = self.0.iter().find(|secret| !may(secret) && text.contains(&secret.value));
         leaked.map(|secret| secret.what)
     }
 
-    pub fn hidden_in(&self, text: &str) -> String {
+    pub fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(&secret.value, HIDDEN))
     }
 
-    pub fn hidden_of(&self, broken: &Broken) -> Broken {
+    pub fn redact_error(&self, broken: &Broken) -> Broken {
         Broken {
-            what: self.hidden_in(&broken.what),
-            answer: broken.answer.as_deref().map(|answer| self.hidden_in(answer)),
+            what: self.redact(&broken.what),
+            answer: broken.answer.as_deref().map(|answer| self.redact(answer)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a pasted address to a connected org.
+//! Connects the org: domain, then credentials.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::tour::client::{Ask, INTEGRATIONS, Tour};
 
 const PASTED: &str = "https://acme-admin.okta.com/admin/dashboard";
 
-/// More than this a connect never asks of Okta (the promise of `PUT …/credentials`).
-const MOST_REQUESTS: usize = 4;
+/// Maximum number of requests to Okta that `PUT …/credentials` makes.
+const MAX_REQUESTS: usize = 4;
 
-/// Wrong, and long enough to be noticed in an answer.
+/// Long enough to be found in a response.
 const WRONG_SECRET: &str = "this-is-not-the-secret-that-okta-showed";
 
-/// A key per tour: the tour's tenant is new each time, and keys belong to tenants.
+/// Keys are per tenant, and each tour has a new tenant.
 const KEY: &str = "tour-1";
 
 fn paste() -> Ask {
@@ -27,7 +27,7 @@ pub async fn create(tour: &mut Tour) -> Outcome {
     answer.expect("/credentials/client_secret/set", false)?;
     answer.text_at("/id").clone_into(&mut tour.integration);
     answer.header("etag").clone_into(&mut tour.etag);
-    answer.expect_that(!tour.etag.is_empty(), "the answer carries an ETag")?;
+    answer.expect_that(!tour.etag.is_empty(), "the response has an ETag")?;
     answer.expect_header("location", &tour.path(""))?;
     let org = answer.text_at("/org_id");
     Ok(format!("connected to the org {org} on Identity Engine; {{id}} is {}", tour.integration))
@@ -37,10 +37,10 @@ pub async fn repeat(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(paste().header("Idempotency-Key", KEY)).await?;
     answer.expect_status(201)?.expect("/id", &*tour.integration)?;
     answer.expect_header("idempotent-replayed", "true")?;
-    Ok("the same integration, not a second one".to_owned())
+    Ok("the same integration was returned".to_owned())
 }
 
-pub async fn twice(tour: &mut Tour) -> Outcome {
+pub async fn create_again(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(paste()).await?;
     answer.expect_problem(409, "org_already_connected")?;
     answer.expect("/integration_id", &*tour.integration)?;
@@ -53,7 +53,7 @@ fn credentials(tour: &Tour, secret: &str) -> Ask {
 }
 
 pub async fn wrong_secret(tour: &mut Tour) -> Outcome {
-    tour.secrets.keep("the wrong client secret", WRONG_SECRET);
+    tour.secrets.add_forbidden("the wrong client secret", WRONG_SECRET);
     let refused = tour.ask(credentials(tour, WRONG_SECRET)).await?;
     refused.expect_problem(422, "invalid_client")?.expect("/transient", false)?;
     let now = tour.ask(Ask::get(tour.path(""))).await?;
@@ -62,9 +62,9 @@ pub async fn wrong_secret(tour: &mut Tour) -> Outcome {
     Ok(refused.text_at("/detail").to_owned())
 }
 
-/// What the connect itself asked: the mirror, which begins right after it, asks for devices with a
-/// token of its own.
-fn before_the_mirror(mut asked: Vec<String>) -> Vec<String> {
+/// Keeps the requests of the connect. The mirror, which starts right afterwards, reads devices with
+/// another token.
+fn without_mirror(mut asked: Vec<String>) -> Vec<String> {
     let mirrors = |request: &String| request.contains("/api/v1/devices");
     if asked.iter().any(mirrors) {
         asked.retain(|request| !mirrors(request));
@@ -84,11 +84,11 @@ pub async fn right_secret(tour: &mut Tour) -> Outcome {
     answer.expect("/integration/status_reasons", json!(["no_platform_selected"]))?;
     answer.header("etag").clone_into(&mut tour.etag);
 
-    let asked = before_the_mirror(tour.org.requests().await?.split_off(before));
+    let asked = without_mirror(tour.org.requests().await?.split_off(before));
     for request in &asked {
-        tour.screen.row(&format!("Okta was asked  {request}"));
+        tour.screen.row(&format!("request to Okta  {request}"));
     }
-    let few = (1..=MOST_REQUESTS).contains(&asked.len());
-    answer.expect_that(few, &format!("Okta was asked 1 to 4 times, and not {}", asked.len()))?;
-    Ok(format!("connected with {} requests to Okta, at most {MOST_REQUESTS}", asked.len()))
+    let few = (1..=MAX_REQUESTS).contains(&asked.len());
+    answer.expect_that(few, &format!("1 to 4 requests to Okta, got {}", asked.len()))?;
+    Ok(format!("connected with {} requests to Okta, at most {MAX_REQUESTS}", asked.len()))
 }

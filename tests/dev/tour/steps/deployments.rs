@@ -1,4 +1,4 @@
-//! What the MDM fetches for one Mac and one iPhone; written to files, and read back from there.
+//! Deployments for a Mac and an iPhone, written to files and read back.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,9 @@ use crate::tour::files::is_private;
 use crate::tour::profile::Profile;
 use crate::tour::secrets::HIDDEN;
 
-/// The most of one device in ten minutes.
-const MOST_CHALLENGES: usize = 5;
-/// Fetched in the steps before [`too_often`].
+/// Maximum number of challenges per device in ten minutes.
+const MAX_CHALLENGES: usize = 5;
+/// Challenges of the steps before [`too_often`].
 const CHALLENGES_BEFORE: usize = 2;
 
 const SCEP: &str = "com.apple.security.scep";
@@ -56,9 +56,9 @@ pub async fn admin_may_not(tour: &mut Tour) -> Outcome {
 
 pub async fn one_challenge(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(challenge(tour).header("Accept-Encoding", "gzip")).await?;
-    expect_handed_out(&answer)?;
+    expect_secret_response(&answer)?;
     let value = answer.expect_secret("/challenge")?;
-    tour.secrets.keep_for_devices("a challenge", value);
+    tour.secrets.add_deployable("a challenge", value);
     answer.expect("/scep_url", tour.org.scep_url())?;
     tour.screen.row(&format!("challenge   {HIDDEN}"));
     for name in ["scep_url", "issued_at", "use_before", "expires_at"] {
@@ -66,69 +66,77 @@ pub async fn one_challenge(tour: &mut Tour) -> Outcome {
         answer.expect_that(!text.is_empty(), &format!("there is {name}"))?;
         tour.screen.row(&format!("{name:<11} {text}"));
     }
-    // The simulated CA in the place of a Mac's request: good for one certificate.
+    // The simulated CA accepts a challenge once, as for a Mac's certificate request.
     let uses = [tour.org.use_challenge(value).await?, tour.org.use_challenge(value).await?];
-    answer.expect_that(uses == [true, false], "Okta takes the challenge once and not twice")?;
-    Ok("Okta takes it once, and refuses it the second time".to_owned())
+    answer.expect_that(
+        uses == [true, false],
+        "Okta accepts the challenge once and refuses it the second time",
+    )?;
+    Ok("Okta accepts it once and refuses it the second time".to_owned())
 }
 
 pub async fn for_a_mac(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(deployment(tour, "macos", json!({ "device": mac() }))).await?;
-    expect_handed_out(&answer)?;
+    expect_secret_response(&answer)?;
     answer.expect("/app_configuration", Value::Null)?;
-    let parts: Vec<&Value> = answer.list_at("/profiles").iter().map(|one| &one["part"]).collect();
+    let parts: Vec<&Value> =
+        answer.list_at("/profiles").iter().map(|profile| &profile["part"]).collect();
     answer.expect_that(parts == ["certificate", "settings"], "a Mac gets two profiles")?;
 
     let certificate = write(tour, &answer, "certificate")?;
     let settings = write(tour, &answer, "settings")?;
     let use_before = &answer.entry("/profiles", "part", "certificate")?["use_before"];
-    answer.expect_that(use_before.is_string(), "the certificate's profile has its time")?;
-    let what = "the certificate's profile holds one SCEP payload";
+    answer.expect_that(use_before.is_string(), "the certificate profile has use_before")?;
+    let what = "the certificate profile contains one SCEP payload";
     let profile = Profile::read(&certificate)?;
     answer.expect_that(profile.types() == ["Configuration", SCEP], what)?;
     let of_scep = |path: &[&str]| profile.text(SCEP, &[&["PayloadContent"], path].concat());
     let value = of_scep(&["Challenge"]);
-    tour.secrets.keep_for_devices("a challenge", value);
+    tour.secrets.add_deployable("a challenge", value);
     let is_new = tour.org.challenges().await?.last().is_some_and(|newest| newest == value);
-    answer.expect_that(is_new, "the profile holds the challenge that Okta made for it")?;
-    answer.expect_that(of_scep(&["URL"]) == tour.org.scep_url(), "it names the SCEP URL")?;
+    answer.expect_that(is_new, "the profile contains the newest challenge")?;
+    answer.expect_that(
+        of_scep(&["URL"]) == tour.org.scep_url(),
+        "the profile contains the SCEP URL",
+    )?;
     let name = of_scep(&["Subject", "0", "0", "1"]);
     let fits = name.contains("managementAttestation") && name.contains(MAC_UDID);
-    answer.expect_that(fits, "the CN has managementAttestation and the UDID")?;
+    answer.expect_that(fits, "the CN contains managementAttestation and the UDID")?;
     tour.screen.row(&format!("CN={name}  Challenge {HIDDEN}"));
 
     let types = ["Configuration", SINGLE_SIGN_ON, PREFERENCES, PREFERENCES];
     let profile = Profile::read(&settings)?;
-    let what = "the settings hold the single sign-on extension and both preference domains";
+    let what =
+        "the settings profile contains the single sign-on extension and both preference domains";
     answer.expect_that(profile.types() == types, what)?;
-    let holds_no_challenge = !std::fs::read_to_string(&settings)?.contains(value);
-    answer.expect_that(holds_no_challenge, "the settings hold no challenge")?;
+    let without_challenge = !std::fs::read_to_string(&settings)?.contains(value);
+    answer.expect_that(without_challenge, "the settings profile contains no challenge")?;
     Ok(format!("two profiles of configuration version {}", answer.json["config_version"]))
 }
 
 pub async fn as_a_file(tour: &mut Tour) -> Outcome {
     let body = json!({ "device": mac(), "parts": ["settings"] });
     let in_json = tour.ask(deployment(tour, "macos", body.clone())).await?;
-    expect_handed_out(&in_json)?;
+    expect_secret_response(&in_json)?;
     let entry = in_json.entry("/profiles", "part", "settings")?;
     let content = content(&in_json, entry)?;
     let file = tour.ask(deployment(tour, "macos", body).header("Accept", PROFILE_TYPE)).await?;
-    expect_handed_out(&file)?.expect_header("content-type", PROFILE_TYPE)?;
+    expect_secret_response(&file)?.expect_header("content-type", PROFILE_TYPE)?;
     let name = entry["file_name"].as_str().unwrap_or("?");
     file.expect_header("content-disposition", &format!("attachment; filename=\"{name}\""))?;
-    file.expect_that(file.text == content, "the file is what the JSON holds in base64")?;
-    Ok(format!("{} bytes, the same as in JSON", file.text.len()))
+    file.expect_that(file.text == content, "the file equals the base64 content in the JSON")?;
+    Ok(format!("{} bytes, identical to the JSON response", file.text.len()))
 }
 
 pub async fn for_an_iphone(tour: &mut Tour) -> Outcome {
     let body = json!({ "device": iphone(), "options": { "silent_enrollment": true } });
     let answer = tour.ask(deployment(tour, "ios", body)).await?;
-    expect_handed_out(&answer)?;
+    expect_secret_response(&answer)?;
     let settings = Profile::read(&write(tour, &answer, "settings")?)?;
     let types = settings.types() == ["Configuration", SINGLE_SIGN_ON];
-    answer.expect_that(types, "the profile holds the single sign-on extension")?;
+    answer.expect_that(types, "the profile contains the single sign-on extension")?;
     let hint = settings.text(SINGLE_SIGN_ON, &["ExtensionData", "managementHint"]);
-    answer.expect_that(hint == tour.secret_key, "the profile holds the secret key")?;
+    answer.expect_that(hint == tour.secret_key, "the profile contains the secret key")?;
 
     let app = &answer.json["app_configuration"];
     let domains: Vec<&String> = app.as_object().into_iter().flat_map(|app| app.keys()).collect();
@@ -136,7 +144,7 @@ pub async fn for_an_iphone(tour: &mut Tour) -> Outcome {
     for domain in DOMAINS {
         let of_domain = &app[domain];
         let has_key = of_domain["managementHint"] == *tour.secret_key;
-        answer.expect_that(has_key, &format!("{domain} holds the secret key"))?;
+        answer.expect_that(has_key, &format!("{domain} contains the secret key"))?;
         for (key, value) in of_domain.as_object().into_iter().flatten() {
             let value =
                 if key == "managementHint" { HIDDEN } else { value.as_str().unwrap_or("?") };
@@ -146,15 +154,15 @@ pub async fn for_an_iphone(tour: &mut Tour) -> Outcome {
     let text = serde_json::to_string_pretty(app).unwrap_or_default();
     let name = format!("okta-verify-{IPHONE_SERIAL}.json");
     let path = tour.files.write(&name, &format!("{text}\n"))?;
-    answer.expect_that(is_private(&path)?, "the file is its owner's alone")?;
+    answer.expect_that(is_private(&path)?, "only the owner can read the file")?;
     Ok("a profile and the managed app configuration, with the secret key in all three".to_owned())
 }
 
 pub async fn too_often(tour: &mut Tour) -> Outcome {
-    for _ in CHALLENGES_BEFORE..MOST_CHALLENGES {
+    for _ in CHALLENGES_BEFORE..MAX_CHALLENGES {
         let answer = tour.ask(challenge(tour)).await?;
-        expect_handed_out(&answer)?;
-        tour.secrets.keep_for_devices("a challenge", answer.expect_secret("/challenge")?);
+        expect_secret_response(&answer)?;
+        tour.secrets.add_deployable("a challenge", answer.expect_secret("/challenge")?);
     }
     let answer = tour.ask(challenge(tour)).await?;
     answer.expect_problem(429, "too_many_challenges")?;
@@ -163,28 +171,28 @@ pub async fn too_often(tour: &mut Tour) -> Outcome {
     Ok(format!("{} Retry-After: {seconds}", answer.text_at("/detail")))
 }
 
-/// Created, and for nobody to keep: not in a cache, and not compressed beside a text of the caller's.
-pub(super) fn expect_handed_out(answer: &Answer) -> Result<&Answer, Broken> {
+/// Asserts a 201 that is neither cached nor compressed (compression could leak a secret).
+pub(super) fn expect_secret_response(answer: &Answer) -> Result<&Answer, Broken> {
     answer.expect_status(201)?.expect_header("cache-control", "no-store")?;
     answer.expect_header("content-encoding", "")
 }
 
-/// Writes a profile of the answer to its file, and shows it in short.
+/// Writes a profile of the response to its file and prints a summary.
 pub(super) fn write(tour: &mut Tour, answer: &Answer, part: &str) -> Result<PathBuf, Broken> {
     let entry = answer.entry("/profiles", "part", part)?;
-    let word = |name: &str| entry[name].as_str().unwrap_or("-");
-    answer.expect_that(word("content_type") == PROFILE_TYPE, "the profile says its media type")?;
+    let text = |name: &str| entry[name].as_str().unwrap_or("-");
+    answer.expect_that(text("content_type") == PROFILE_TYPE, "the profile has its media type")?;
     let content = content(answer, entry)?;
-    let path = tour.files.write(word("file_name"), &content)?;
-    answer.expect_that(is_private(&path)?, "the file is its owner's alone")?;
-    let (identifier, uuid) = (word("payload_identifier"), word("payload_uuid"));
+    let path = tour.files.write(text("file_name"), &content)?;
+    answer.expect_that(is_private(&path)?, "only the owner can read the file")?;
+    let (identifier, uuid) = (text("payload_identifier"), text("payload_uuid"));
     let named = content.contains(identifier) && content.contains(uuid);
-    answer.expect_that(named, "the profile has the identifier and the UUID of the answer")?;
+    answer.expect_that(named, "the profile has the identifier and the UUID of the response")?;
     let identifier = identifier.replace(&tour.integration, "{id}");
     tour.screen.row(&format!("{part:<12} {identifier}  {uuid}"));
     let line = format!("{:<12} {} bytes", "", content.len());
     tour.screen.row(&match entry["use_before"].as_str() {
-        Some(time) => format!("{line}, to be used before {time}"),
+        Some(time) => format!("{line}, use before {time}"),
         None => line,
     });
     Ok(path)
@@ -193,6 +201,6 @@ pub(super) fn write(tour: &mut Tour, answer: &Answer, part: &str) -> Result<Path
 fn content(answer: &Answer, entry: &Value) -> Result<String, Broken> {
     let bytes = STANDARD.decode(entry["content"].as_str().unwrap_or_default()).unwrap_or_default();
     let text = String::from_utf8(bytes).unwrap_or_default();
-    answer.expect_that(!text.is_empty(), "the content is a text in base64")?;
+    answer.expect_that(!text.is_empty(), "the content is base64")?;
     Ok(text)
 }

@@ -1,13 +1,13 @@
-//! iOS: a secret key that Okta has no way to try, and an iPhone that becomes trusted by it.
+//! iOS: the secret key, which cannot be verified, and an iPhone that becomes trusted.
 
 use serde_json::{Value, json};
 
 use crate::tour::answer::{Answer, Broken, Outcome};
 use crate::tour::client::{Ask, Tour};
-use crate::tour::steps::deployments::{deployment, expect_handed_out, write};
+use crate::tour::steps::deployments::{deployment, expect_secret_response, write};
 use crate::tour::steps::trust::{LOGIN, is, now, show, until};
 
-/// One character less than Okta's own have at least.
+/// One character shorter than Okta's minimum.
 const SHORT_KEY: &str = "T0ur-k!";
 
 fn configure(tour: &Tour, secret_key: &str) -> Ask {
@@ -22,16 +22,16 @@ pub async fn to_copy(tour: &mut Tour) -> Outcome {
     setup.expect("/next_form/step", "ios")?;
     let copy = step["copy"].as_array().map_or(&[][..], Vec::as_slice);
     for entry in copy {
-        let word = |name: &str| entry[name].as_str().unwrap_or("?");
-        tour.screen.row(&format!("{:<27} {}", word("label"), word("value")));
+        let text = |name: &str| entry[name].as_str().unwrap_or("?");
+        tour.screen.row(&format!("{:<27} {}", text("label"), text("value")));
     }
-    // The enrollment link is the operator's to say, with ODT_ENROLLMENT_LINK.
-    setup.expect_that(!copy.is_empty(), "the wizard offers what Okta's form asks for")?;
-    Ok("to copy into Okta's form, which then shows the secret key".to_owned())
+    // The enrollment link depends on ODT_ENROLLMENT_LINK.
+    setup.expect_that(!copy.is_empty(), "the wizard has the values for Okta's form")?;
+    Ok("values for Okta's form, which then shows the secret key".to_owned())
 }
 
 pub async fn short_key(tour: &mut Tour) -> Outcome {
-    tour.secrets.keep("the short secret key", SHORT_KEY);
+    tour.secrets.add_forbidden("the short secret key", SHORT_KEY);
     let answer = tour.ask(configure(tour, SHORT_KEY)).await?;
     answer.expect_problem(422, "invalid_request")?.expect("/errors/0/pointer", "/secret_key")?;
     Ok(format!("/secret_key: {}", answer.text_at("/errors/0/detail")))
@@ -42,7 +42,7 @@ pub async fn configured(tour: &mut Tour) -> Outcome {
     answer.expect_status(201)?.expect("/secret_key/set", true)?;
     answer.expect("/verification/state", "unverifiable")?;
     let reason = answer.text_at("/verification/reason");
-    answer.expect_that(!reason.is_empty(), "the answer says why it cannot be tried")?;
+    answer.expect_that(!reason.is_empty(), "the response says why it cannot be verified")?;
     Ok(format!("stored, unverifiable: {reason}"))
 }
 
@@ -50,7 +50,7 @@ pub async fn delivered(tour: &mut Tour) -> Outcome {
     let (serial_number, udid) = (tour.iphone.serial_number.clone(), tour.iphone.udid.clone());
     let device = json!({ "serial_number": serial_number, "udid": udid });
     let answer = tour.ask(deployment(tour, "ios", json!({ "device": device }))).await?;
-    expect_handed_out(&answer)?;
+    expect_secret_response(&answer)?;
     install(tour, &answer)?;
     let body = json!({
         "platform": "ios", "udid": udid,
@@ -63,22 +63,22 @@ pub async fn delivered(tour: &mut Tour) -> Outcome {
     let report = Ask::put(format!("/devices/{serial_number}")).token(&tour.mdm).body(body);
     tour.ask(report).await?.expect_status(201)?;
     until_trust(tour, "pending", "not_registered_in_okta").await?;
-    Ok("pending: Okta Verify has yet to register it".to_owned())
+    Ok("pending: Okta Verify has not registered it yet".to_owned())
 }
 
-/// Writes each dictionary to a file, and installs it from there where the answer says that it goes.
+/// Writes each dictionary to a file and installs it where the response says.
 fn install(tour: &mut Tour, answer: &Answer) -> Result<(), Broken> {
     for dictionary in answer.list_at("/dictionaries") {
-        let word = |name: &str| dictionary[name].as_str().unwrap_or("?");
-        let (domain, target) = (word("domain"), word("target"));
-        tour.screen.row(&format!("{:<55} → {target} of {domain}", word("pointer")));
+        let text = |name: &str| dictionary[name].as_str().unwrap_or("?");
+        let (domain, target) = (text("domain"), text("target"));
+        tour.screen.row(&format!("{:<55} → {target} of {domain}", text("pointer")));
         if target == "profile" {
             let file = std::fs::read(write(tour, answer, "settings")?)?;
             let installed = tour.iphone.phone.install_profile(&file);
             installed.map_err(|error| answer.broken(error.to_string()))?;
             continue;
         }
-        let settings = answer.json.pointer(word("pointer")).unwrap_or(&Value::Null);
+        let settings = answer.json.pointer(text("pointer")).unwrap_or(&Value::Null);
         let name = format!("{domain}-{}.json", tour.iphone.serial_number);
         let file = tour.files.write(&name, &settings.to_string())?;
         let read = serde_json::from_slice(&std::fs::read(file)?);
@@ -94,7 +94,7 @@ pub async fn registered(tour: &mut Tour) -> Outcome {
     let read = (registration.serial_number.as_deref(), registration.udid.as_deref());
     let given = (Some(&*tour.iphone.serial_number), Some(&*tour.iphone.udid));
     if read != given {
-        let what = format!("Okta Verify reads {read:?} in its files, and the iPhone is {given:?}");
+        let what = format!("Okta Verify reads {read:?}, but the iPhone has {given:?}");
         return Err(Broken { what, answer: None });
     }
     tour.iphone.okta_id = tour.org.add_device(&registration).await?;
@@ -102,14 +102,15 @@ pub async fn registered(tour: &mut Tour) -> Outcome {
     tour.org.enroll(&tour.iphone.okta_id, &tour.iphone.user_id).await?;
     let answer = until_trust(tour, "pending", "awaiting_fastpass_sign_in").await?;
     answer.entry("/okta_devices", "okta_device_id", &tour.iphone.okta_id)?;
-    Ok("the record names the iPhone; its user has yet to sign in".to_owned())
+    Ok("the record has the iPhone's identifiers; its user has not signed in yet".to_owned())
 }
 
 pub async fn signed_in(tour: &mut Tour) -> Outcome {
     let okta_verify = tour.iphone.phone.open_okta_verify();
     let proves = |host: &&str| okta_verify.proves_management(host, &tour.secret_key);
     if !tour.org.hosts().iter().any(proves) {
-        let what = format!("no secret key for the org at {:?}", okta_verify.org_host);
+        let what =
+            format!("Okta Verify has no secret key for the org at {:?}", okta_verify.org_host);
         return Err(Broken { what, answer: None });
     }
     tour.org.sign_in_with_fastpass(&tour.iphone.okta_id, &tour.iphone.user_id).await?;

@@ -1,4 +1,4 @@
-//! What stays to be read, and how a customer goes.
+//! The audit log, and the deletion of an integration.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::tour::answer::{Answer, Broken, Outcome};
 use crate::tour::client::{Ask, Tour};
 use crate::tour::{ADMIN, GATEWAY, MDM};
 
-/// What this tour must have left in the audit, and who may have done it.
+/// Events of this tour that the audit log must contain, with their possible actors.
 const EXPECTED: [(&str, &[&str]); 11] = [
     ("integration_created", &[ADMIN]),
     ("credentials_refused", &[ADMIN]),
@@ -34,7 +34,7 @@ pub async fn audit(tour: &mut Tour) -> Outcome {
         answer.entry("/items", "kind", kind)?;
         let mut of_kind = answer.list_at("/items").iter().filter(|event| event["kind"] == kind);
         let by = |event: &Value| actors.iter().any(|actor| event["actor"]["sub"] == *actor);
-        answer.expect_that(of_kind.all(by), "each event names who did it")?;
+        answer.expect_that(of_kind.all(by), "each event has its actor")?;
     }
     let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     tour.screen.row(&list.join(" · "));
@@ -62,16 +62,17 @@ pub async fn delete_integration(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::delete(tour.path("?confirm=true"))).await?;
     answer.expect_status(200)?.expect("/deleted", &*tour.integration)?;
     let checklist = answer.list_at("/checklist");
-    answer.expect_that(!checklist.is_empty(), "the answer lists what is left to do in Okta")?;
+    answer
+        .expect_that(!checklist.is_empty(), "the response lists what remains to be done in Okta")?;
     let gone = tour.ask(Ask::get(tour.path(""))).await?;
     gone.expect_problem(404, "not_found")?;
     tour.integration.clear();
-    Ok("gone, with its secrets; the audit stays".to_owned())
+    Ok("deleted with its secrets; the audit log remains".to_owned())
 }
 
 fn show_checklist(tour: &Tour, answer: &Answer) -> Result<(), Broken> {
     let checklist = answer.list_at("/checklist");
-    answer.expect_that(!checklist.is_empty(), "the answer lists what is to be done first")?;
+    answer.expect_that(!checklist.is_empty(), "the response lists what to do first")?;
     for item in checklist {
         tour.screen.row(&format!("☐ {}", item["text"].as_str().unwrap_or("?")));
     }
@@ -79,20 +80,20 @@ fn show_checklist(tour: &Tour, answer: &Answer) -> Result<(), Broken> {
 }
 
 pub async fn no_secret(tour: &mut Tour) -> Outcome {
-    // Also those that were fetched to try the values, and were nobody's to see.
+    // Includes those that only verified the configuration.
     for challenge in tour.org.challenges().await? {
-        tour.secrets.keep_for_devices("a challenge", &challenge);
+        tour.secrets.add_deployable("a challenge", &challenge);
     }
-    for kept in tour.api.answers() {
-        if let Some(leaked) = tour.secrets.leaked_in(&kept.text, kept.hands_out) {
-            let what = format!("an answer held {leaked} (shown here as ••••)");
-            return Err(Broken { what, answer: Some(tour.secrets.hidden_in(&kept.text)) });
+    for response in tour.api.answers() {
+        if let Some(leaked) = tour.secrets.find_leak(&response.text, response.hands_out) {
+            let what = format!("a response contains {leaked} (redacted here as ••••)");
+            return Err(Broken { what, answer: Some(tour.secrets.redact(&response.text)) });
         }
     }
     let (answers, secrets) = (tour.api.count(), tour.secrets.count());
-    let handed_out = tour.api.answers().iter().filter(|kept| kept.hands_out).count();
+    let handed_out = tour.api.answers().iter().filter(|response| response.hands_out).count();
     tour.screen.row(&format!(
-        "challenges and the secret key only in the {handed_out} answers that hand them out"
+        "challenges and the secret key occur only in the {handed_out} responses that return them"
     ));
-    Ok(format!("searched {answers} answers for {secrets} secrets, headers included"))
+    Ok(format!("searched {answers} responses for {secrets} secrets, including headers"))
 }

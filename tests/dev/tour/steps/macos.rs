@@ -1,25 +1,26 @@
-//! macOS: the values of Okta's device integration are tried before they are stored.
+//! macOS: the values of Okta's device integration, which are verified before they are stored.
 
 use serde_json::{Value, json};
 
 use crate::tour::answer::Outcome;
 use crate::tour::client::{Ask, Tour};
 
-/// Wrong, and long enough to be noticed in an answer.
+/// Long enough to be found in a response.
 const WRONG_PASSWORD: &str = "this-is-not-the-password-that-okta-showed";
 
 pub async fn catalogue(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::get("/platforms/macos")).await?;
     answer.expect_status(200)?.expect("/verifiable", true)?;
     for field in answer.list_at("/fields") {
-        let word = |name: &str| field[name].as_str().unwrap_or_default();
-        let told =
-            ["pattern", "example", "where_in_okta"].iter().all(|name| !word(name).is_empty());
-        answer.expect_that(told, "each field says what it looks like and where it is found")?;
+        let text = |name: &str| field[name].as_str().unwrap_or_default();
+        let described =
+            ["pattern", "example", "where_in_okta"].iter().all(|name| !text(name).is_empty());
+        answer
+            .expect_that(described, "each field has a pattern, an example and its place in Okta")?;
         let secret = if field["secret"] == true { "secret" } else { "" };
         let length = format!("{} to {}", field["min_length"], field["max_length"]);
-        let line = format!("{:<14} {:<9} {length:<11} {secret:<7}", word("name"), word("kind"));
-        tour.screen.row(&format!("{line} {}", word("label")));
+        let line = format!("{:<14} {:<9} {length:<11} {secret:<7}", text("name"), text("kind"));
+        tour.screen.row(&format!("{line} {}", text("label")));
     }
     for name in ["scep_url", "challenge_url", "username", "password"] {
         answer.entry("/fields", "name", name)?;
@@ -46,7 +47,7 @@ pub async fn other_host(tour: &mut Tour) -> Outcome {
 }
 
 pub async fn wrong_password(tour: &mut Tour) -> Outcome {
-    tour.secrets.keep("the wrong SCEP password", WRONG_PASSWORD);
+    tour.secrets.add_forbidden("the wrong SCEP password", WRONG_PASSWORD);
     let refused = tour.ask(configure(tour, &json!({ "password": WRONG_PASSWORD }))).await?;
     refused.expect_problem(422, "scep_credentials_refused")?.expect("/transient", false)?;
     let now = tour.ask(Ask::get(tour.path("/platforms/macos"))).await?;
@@ -61,7 +62,7 @@ pub async fn dry_run(tour: &mut Tour) -> Outcome {
     answer.expect("/verification/state", "verified")?;
     let now = tour.ask(Ask::get(tour.path("/platforms"))).await?;
     now.expect_status(200)?.expect("/items", json!([]))?.expect_header("etag", &tour.etag)?;
-    Ok("they work, and nothing was stored".to_owned())
+    Ok("the values work; nothing was stored".to_owned())
 }
 
 pub async fn configured(tour: &mut Tour) -> Outcome {
@@ -76,10 +77,10 @@ pub async fn configured(tour: &mut Tour) -> Outcome {
     );
     let fingerprint = answer.text_at("/certificate_authority/sha256_fingerprint");
     answer.expect_that(fingerprint.len() == 64, "the CA's fingerprint is a SHA-256")?;
-    answer.expect_that(!subject.is_empty() && !end.is_empty(), "the answer names the CA")?;
+    answer.expect_that(!subject.is_empty() && !end.is_empty(), "the response names the CA")?;
     tour.screen.row(&format!("CA       {subject}"));
     tour.screen.row(&format!("         until {end}"));
-    Ok("one challenge and the CA were fetched, then the values were stored".to_owned())
+    Ok("a challenge and the CA certificate were fetched, then the values were stored".to_owned())
 }
 
 pub async fn mfa_inferred(tour: &mut Tour) -> Outcome {
@@ -87,14 +88,14 @@ pub async fn mfa_inferred(tour: &mut Tour) -> Outcome {
     answer.expect_status(200)?;
     let item = answer.entry("/items", "kind", "adaptive_mfa")?;
     let inferred = item["outcome"] == "inferred" && item["reason"] == "scep_challenge_issued";
-    answer.expect_that(inferred, "adaptive_mfa is inferred, because a challenge was issued")?;
-    Ok("adaptive_mfa was attested and is now inferred: a challenge was issued".to_owned())
+    answer.expect_that(inferred, "adaptive_mfa is inferred from an issued challenge")?;
+    Ok("adaptive_mfa was attested and is now inferred from an issued challenge".to_owned())
 }
 
 pub async fn reset(tour: &mut Tour) -> Outcome {
     tour.screen.row("in Okta: Actions > Reset password");
     tour.new_password = tour.org.reset_scep_password().await?;
-    tour.secrets.keep("the new SCEP password", &tour.new_password);
+    tour.secrets.add_forbidden("the new SCEP password", &tour.new_password);
     let tried = tour.ask(Ask::post(tour.path("/platforms/macos/verify"))).await?;
     tried.expect_problem(422, "scep_credentials_refused")?;
     let now = tour.ask(Ask::get(tour.path(""))).await?;
@@ -114,5 +115,5 @@ pub async fn rotate(tour: &mut Tour) -> Outcome {
     answer.expect_that(new > old, "the password has a new version")?;
     let now = tour.ask(Ask::get(tour.path(""))).await?;
     now.expect_status(200)?.expect("/status", "active")?.expect("/status_reasons", json!([]))?;
-    Ok(format!("active again, with version {new} of the password in place of {old}"))
+    Ok(format!("active again; the password went from version {old} to {new}"))
 }

@@ -1,4 +1,4 @@
-//! Whom the service keeps out, and what it does not take.
+//! Requests that the service refuses.
 
 use serde_json::json;
 
@@ -11,14 +11,17 @@ pub async fn ready(tour: &mut Tour) -> Outcome {
     answer.expect("/database", true)?.expect("/token_keys", true)?;
     let hosts: Vec<&str> =
         answer.list_at("/overridden_hosts").iter().filter_map(|host| host.as_str()).collect();
-    Ok(format!("PostgreSQL and the token keys are there; dialled elsewhere: {}", hosts.join(", ")))
+    Ok(format!(
+        "the database and the token keys are available; overridden hosts: {}",
+        hosts.join(", ")
+    ))
 }
 
 pub async fn no_token(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::get(INTEGRATIONS).without_token()).await?;
     answer.expect_problem(401, "unauthorized")?;
     let challenge = answer.header("www-authenticate");
-    answer.expect_that(challenge.starts_with("Bearer"), "the answer asks for a bearer token")?;
+    answer.expect_that(challenge.starts_with("Bearer"), "the response asks for a bearer token")?;
     Ok(answer.text_at("/detail").to_owned())
 }
 
@@ -39,7 +42,7 @@ pub async fn other_tenant(tour: &mut Tour) -> Outcome {
     let mut detail = String::new();
     for ask in [Ask::get(tour.path("")), Ask::get(tour.path("/setup")), Ask::delete(tour.path(""))]
     {
-        let answer = tour.ask(ask.token(&tour.stranger)).await?;
+        let answer = tour.ask(ask.token(&tour.other_tenant)).await?;
         answer.expect_problem(404, "not_found")?;
         answer.text_at("/detail").clone_into(&mut detail);
     }

@@ -1,6 +1,6 @@
-//! A Mac on its way: untrusted, pending, trusted, and untrusted again.
+//! The life of a Mac: untrusted, pending, trusted, and untrusted again.
 //!
-//! Waits for the mirror as a front end would, by asking again; never longer than a minute.
+//! Polls for changes of the mirror like a front end, for at most a minute.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::tour::answer::{Answer, Broken, Outcome};
 use crate::tour::client::{Ask, Tour};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(500);
+const POLL_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(super) const LOGIN: &str = "ada@acme.example";
 
@@ -29,14 +29,14 @@ fn report(tour: &Tour, mut body: Value) -> Ask {
     Ask::put(format!("/devices/{}", tour.mac.serial_number)).token(&tour.mdm).body(body)
 }
 
-/// Asks again until it is as wanted; the last answer of those that came.
+/// Polls until `holds` is true and returns the last response.
 pub(super) async fn until(
     tour: &mut Tour,
     ask: impl Fn(&Tour) -> Ask,
     what: &str,
     holds: impl Fn(&Answer) -> bool,
 ) -> Result<Answer, Broken> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + POLL_TIMEOUT;
     loop {
         let answer = tour.ask_quietly(ask(tour)).await?;
         if holds(&answer) {
@@ -44,9 +44,9 @@ pub(super) async fn until(
             return Ok(answer);
         }
         if Instant::now() > deadline {
-            return Err(answer.broken(format!("within a minute this did not come about: {what}")));
+            return Err(answer.broken(format!("not reached within a minute: {what}")));
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn show(tour: &Tour, answer: &Answer) {
     let (trust, reason) = (answer.text_at("/trust"), answer.text_at("/reasons/0"));
     let stale = if answer.json["stale"] == true { "  stale" } else { "" };
     let (seen, until) = (answer.text_at("/observed_at"), answer.text_at("/fresh_until"));
-    tour.screen.row(&format!("{trust}: {reason}{stale}  as of {seen}, good until {until}"));
+    tour.screen.row(&format!("{trust}: {reason}{stale}  as of {seen}, valid until {until}"));
     for remediation in answer.list_at("/remediation") {
         tour.screen.row(&format!("→ {}", remediation["text"].as_str().unwrap_or("?")));
     }
@@ -89,12 +89,15 @@ pub async fn reported(tour: &mut Tour) -> Outcome {
     let path = format!("/devices?integration_id={}&configuration=none", tour.integration);
     let list = tour.ask(Ask::get(path).token(&tour.mdm)).await?;
     list.expect_status(200)?.entry("/items", "serial_number", &tour.mac.serial_number)?;
-    Ok("it is on the MDM's work list: nothing was delivered to it yet".to_owned())
+    Ok("it is on the MDM's work list, because nothing was delivered to it yet".to_owned())
 }
 
 pub async fn untrusted(tour: &mut Tour) -> Outcome {
     let answer = until_trust(tour, "untrusted", "config_not_delivered").await?;
-    answer.expect_that(!answer.list_at("/remediation").is_empty(), "it is said what to do")?;
+    answer.expect_that(
+        !answer.list_at("/remediation").is_empty(),
+        "the response has a remediation",
+    )?;
     Ok(answer.text_at("/reasons/0").to_owned())
 }
 
@@ -114,7 +117,7 @@ pub async fn delivered(tour: &mut Tour) -> Outcome {
     });
     tour.ask(report(tour, body)).await?.expect_status(200)?;
     until_trust(tour, "pending", "not_registered_in_okta").await?;
-    Ok("pending: Okta Verify has yet to register it".to_owned())
+    Ok("pending: Okta Verify has not registered it yet".to_owned())
 }
 
 pub async fn registered(tour: &mut Tour) -> Outcome {
@@ -123,7 +126,7 @@ pub async fn registered(tour: &mut Tour) -> Outcome {
     tour.org.enroll(&tour.mac.okta_id, &tour.mac.user_id).await?;
     let answer = until_trust(tour, "pending", "awaiting_fastpass_sign_in").await?;
     answer.entry("/okta_devices", "okta_device_id", &tour.mac.okta_id)?;
-    Ok("pending: its user has yet to sign in".to_owned())
+    Ok("pending: its user has not signed in yet".to_owned())
 }
 
 pub async fn signed_in(tour: &mut Tour) -> Outcome {
@@ -134,16 +137,16 @@ pub async fn signed_in(tour: &mut Tour) -> Outcome {
 }
 
 pub async fn a_thousand(tour: &mut Tour) -> Outcome {
-    let stranger = |number: usize| json!({ "serial_number": format!("NOBODY{number:06}") });
-    let mut devices: Vec<Value> = (1..1000).map(stranger).collect();
+    let unknown = |number: usize| json!({ "serial_number": format!("NOBODY{number:06}") });
+    let mut devices: Vec<Value> = (1..1000).map(unknown).collect();
     devices.push(json!({ "serial_number": tour.mac.serial_number }));
     let query = Ask::post("/trust-status/devices/query").token(&tour.reader);
     let answer = tour.ask(query.body(json!({ "devices": devices }))).await?;
     let items = answer.expect_status(200)?.list_at("/items");
-    answer.expect_that(items.len() == 1000, "there is an answer for each, in order")?;
+    answer.expect_that(items.len() == 1000, "there is a result for each device, in order")?;
     answer.expect("/items/0/reasons/0", "not_known_to_mdm")?;
     answer.expect("/items/999/trust", "trusted")?;
-    Ok("999 that nobody knows, and the one".to_owned())
+    Ok("999 unknown devices and the trusted one".to_owned())
 }
 
 pub async fn not_modified(tour: &mut Tour) -> Outcome {
@@ -163,12 +166,12 @@ pub async fn outage(tour: &mut Tour) -> Outcome {
     sync.expect("/last_error/code", "okta_unreachable")?;
     let now = tour.ask(Ask::get(tour.path(""))).await?;
     now.expect("/status", "active")?;
-    Ok("trusted, and stale; an outage degrades nothing".to_owned())
+    Ok("trusted and stale; an outage does not degrade the integration".to_owned())
 }
 
 pub async fn outage_over(tour: &mut Tour) -> Outcome {
     tour.org.set_outage(false).await?;
-    // A user would wait for the next attempt; the admin asks for one.
+    // The admin requests a sync instead of waiting for the next retry.
     tour.ask(Ask::post(tour.path("/sync"))).await?.expect_status(202)?;
     let fresh = |answer: &Answer| answer.json["stale"] == false;
     let answer = until(tour, status, "fresh again", fresh).await?;
@@ -181,8 +184,8 @@ pub async fn hook(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::put(tour.path("/event-hook"))).await?;
     answer.expect_status(201)?;
     let secret = answer.expect_secret("/secret")?.to_owned();
-    // Shown in this one answer, which was kept before this was known.
-    tour.secrets.keep_for_devices("the hook's secret", &secret);
+    // Only this response may contain the secret.
+    tour.secrets.add_deployable("the hook's secret", &secret);
     answer.text_at("/hook_path").clone_into(&mut tour.hook_path);
     tour.hook_secret = secret;
     let verify = Ask::get(tour.hook_path.clone()).without_token();
@@ -190,7 +193,7 @@ pub async fn hook(tour: &mut Tour) -> Outcome {
     verified.expect_status(200)?.expect("/verification", "a-challenge")?;
     let again = tour.ask(Ask::get(tour.path("/event-hook"))).await?;
     again.expect_status(200)?.expect("/secret", Value::Null)?;
-    Ok("the secret is shown once; Okta has verified the address".to_owned())
+    Ok("the secret is shown once; Okta has verified the URL".to_owned())
 }
 
 fn delivery(tour: &Tour, kind: &str) -> Ask {
@@ -210,7 +213,7 @@ fn delivery(tour: &Tour, kind: &str) -> Ask {
 pub async fn suspended(tour: &mut Tour) -> Outcome {
     tour.org.set_device_status(&tour.mac.okta_id, "SUSPENDED").await?;
     let answer = tour.ask_quietly(delivery(tour, "device.lifecycle.suspend")).await?;
-    answer.expect_that((200..300).contains(&answer.status), "the delivery is taken")?;
+    answer.expect_that((200..300).contains(&answer.status), "the delivery is accepted")?;
     until_trust(tour, "untrusted", "okta_device_suspended").await?;
     Ok("untrusted".to_owned())
 }
@@ -227,12 +230,12 @@ pub async fn wiped(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(status(tour)).await?;
     show(tour, &answer);
     answer.expect("/trust", "untrusted")?.expect("/reasons/0", "mdm_unenrolled")?;
-    Ok("untrusted at once, without asking Okta".to_owned())
+    Ok("untrusted at once, without a request to Okta".to_owned())
 }
 
 pub async fn summary(tour: &mut Tour) -> Outcome {
     let answer = tour.ask(Ask::get("/trust-status").token(&tour.reader)).await?;
     answer.expect_status(200)?;
     tour.screen.row(&answer.text);
-    Ok("counts per verdict and reason, and the certificates that end soon".to_owned())
+    Ok("counts per verdict and reason, and expiring certificates".to_owned())
 }

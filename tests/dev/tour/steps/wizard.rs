@@ -1,4 +1,4 @@
-//! The wizard as the front end draws it, and the choices that it stores.
+//! The wizard's steps and the selected platforms.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub async fn authorize(tour: &mut Tour) -> Outcome {
     expect_states(&setup, &["done", "current"])?;
     let step = setup.entry("/steps", "name", "authorize")?;
     let href = step["links"][0]["href"].as_str().unwrap_or_default();
-    // Where to exactly is the operator's to say, with ODT_OKTA_INSTALL_LINK.
+    // The target depends on ODT_OKTA_INSTALL_LINK.
     setup.expect_that(href.starts_with("https://"), "there is a link to Okta")?;
     let text = step["links"][0]["text"].as_str().unwrap_or_default();
     Ok(format!("{text}: {href}"))
@@ -43,10 +43,10 @@ pub async fn choose_platforms(tour: &mut Tour) -> Outcome {
     answer.expect_status(200)?;
     answer.expect("/selected_platforms", body["selected_platforms"].clone())?;
     let etag = answer.header("etag").to_owned();
-    answer.expect_that(etag != tour.etag && !etag.is_empty(), "the change made a new ETag")?;
-    let came_of_it = format!("stored; the ETag went from {} to {etag}", tour.etag);
+    answer.expect_that(etag != tour.etag && !etag.is_empty(), "the change created a new ETag")?;
+    let outcome = format!("stored; the ETag went from {} to {etag}", tour.etag);
     tour.etag = etag;
-    Ok(came_of_it)
+    Ok(outcome)
 }
 
 pub async fn overview(tour: &mut Tour) -> Outcome {
@@ -59,7 +59,7 @@ pub async fn overview(tour: &mut Tour) -> Outcome {
         &setup,
         &["done", "done", "done", "done", "done", "current", "waiting", "waiting"],
     )?;
-    Ok("five steps are done, and macOS comes next".to_owned())
+    Ok("five steps are done; macOS is next".to_owned())
 }
 
 pub async fn complete(tour: &mut Tour) -> Outcome {
@@ -75,22 +75,22 @@ pub async fn complete(tour: &mut Tour) -> Outcome {
 }
 
 fn shown(step: &Value) -> String {
-    let word = |name: &str| step[name].as_str().unwrap_or("?").to_owned();
+    let text = |name: &str| step[name].as_str().unwrap_or("?").to_owned();
     let mark = match step["state"].as_str() {
         Some("done") => "●",
         Some("current") => "◐",
         _ => "○",
     };
-    format!("{mark} {:<14} {:<8} {}", word("name"), word("state"), word("title"))
+    format!("{mark} {:<14} {:<8} {}", text("name"), text("state"), text("title"))
 }
 
-/// All steps in their order, the first of them in these states.
+/// Asserts all steps in order, and the states of the first ones.
 fn expect_states(setup: &Answer, states: &[&str]) -> Result<(), Broken> {
     let of = |key: &str| -> Vec<&str> {
         setup.list_at("/steps").iter().filter_map(|step| step[key].as_str()).collect()
     };
     setup.expect_that(of("name") == STEPS, "the wizard has its eight steps in order")?;
-    let what = format!("the steps stand at {}", states.join(", "));
+    let what = format!("the steps have the states {}", states.join(", "));
     setup.expect_that(of("state").starts_with(states), &what)?;
     Ok(())
 }
