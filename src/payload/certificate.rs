@@ -1,5 +1,5 @@
-//! The certificate profile of a Mac: one SCEP payload, with a challenge that was minted for this
-//! device and works once. It is a profile of its own so that an edit of settings never enrols anew.
+//! The certificate profile of a Mac: one SCEP payload with a one-time challenge for this device. It is a
+//! separate profile, because installing it again enrols a new certificate.
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -14,12 +14,12 @@ const LABEL: Label = Label {
     description: "Asks Okta for the certificate that shows that this Mac is managed.",
 };
 
-/// How a Mac asks Okta for its certificate.
+/// The parameters of the certificate request.
 #[derive(Debug, Clone, Copy)]
 pub struct Scep<'a> {
     pub url: &'a Url,
     pub challenge: &'a SecretString,
-    /// By which a server with several authorities tells them apart; Okta's needs none.
+    /// The name of the CA, for servers with several CAs. Okta needs none.
     pub ca_name: Option<&'a str>,
     pub subject_template: &'a str,
 }
@@ -32,7 +32,7 @@ pub fn certificate_profile(
     let subject = common_name(scep.subject_template, deployment.device)?;
     let part = plist::Value::Array(vec!["CN".into(), subject.into()]);
     let rdn = plist::Value::Array(vec![part]);
-    // Without `CAFingerprint`: Apple does not say of which digest it is, and the address is https.
+    // No `CAFingerprint`: Apple does not document its digest algorithm, and the URL is https.
     let mut content = dictionary([
         ("URL", text("scep_url", scep.url.as_str())?),
         ("Subject", plist::Value::Array(vec![rdn])),
@@ -41,9 +41,9 @@ pub fn certificate_profile(
         // Signing only.
         ("Key Usage", 1.into()),
         ("KeyIsExtractable", false.into()),
-        // Okta Verify has to use the key without asking the user for the keychain's password.
+        // Lets Okta Verify use the key without a keychain prompt.
         ("AllowAllAppsAccess", true.into()),
-        // Apple's own defaults; they count only when the server answers PENDING.
+        // Apple's defaults; they apply only if the server answers PENDING.
         ("Retries", 3.into()),
         ("RetryDelay", 10.into()),
     ]);
@@ -52,7 +52,7 @@ pub fn certificate_profile(
     }
     let mut scep_payload =
         payload(deployment, PayloadKind::CertificateScep, "com.apple.security.scep", &LABEL)?;
-    // Last, so that no error from above drops it without its being wiped.
+    // Inserted last, so that no earlier error drops it without zeroing.
     content.insert("Challenge".to_owned(), text("challenge", scep.challenge.expose_secret())?);
     scep_payload.insert("PayloadContent".to_owned(), content.into());
     profile(deployment, PayloadKind::Certificate, &LABEL, vec![scep_payload])

@@ -1,20 +1,20 @@
-//! The one device that a rendering is for, and the places in a text where its values go.
+//! The device of a rendering, and placeholders for its values.
 
 use crate::model::{SerialNumber, Udid, UserPrincipalName};
 
-/// The device, as the MDM names it.
+/// A device as the MDM identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     pub serial_number: SerialNumber,
     pub udid: Udid,
-    /// Who uses it; put into Okta Verify so that the user need not type it.
+    /// The login of its user, which Okta Verify fills in.
     pub user_principal_name: Option<UserPrincipalName>,
 }
 
 impl Device {
-    /// Fills `{serial_number}` and `{udid}`; every other brace stays, for it is the admin's own text.
+    /// Replaces `{serial_number}` and `{udid}`. Other braces are the admin's text and are unchanged.
     pub(super) fn fill(&self, text: &str) -> String {
-        // Neither value holds a brace, so the second pass cannot read what the first one wrote.
+        // Neither value contains a brace, so the second replacement cannot affect the first.
         text.replace("{serial_number}", self.serial_number.as_str())
             .replace("{udid}", self.udid.as_str())
     }

@@ -1,5 +1,4 @@
-//! A configuration profile as a file: the keys that every profile and payload has, and the one
-//! place where a property list is written.
+//! Configuration profiles: their common keys, and serialization as property lists.
 
 use plist::{Dictionary, Value};
 use uuid::Uuid;
@@ -8,14 +7,14 @@ use zeroize::{Zeroize, Zeroizing};
 use super::identity::PayloadKind;
 use super::{Deployment, PayloadError};
 
-/// The media type by which Apple's systems know a profile.
+/// The media type of configuration profiles.
 pub const PROFILE_CONTENT_TYPE: &str = "application/x-apple-aspen-config";
 
-/// More than a profile with a secret ever needs, so that writing one does not move the buffer and
-/// leave a copy behind.
-const ROOM: usize = 16 * 1024;
+/// Larger than any profile with a secret, so that the buffer is not reallocated, which would leave a
+/// copy of the secret in memory.
+const BUFFER_CAPACITY: usize = 16 * 1024;
 
-/// One `.mobileconfig`, not signed. It may hold a secret, so it does not show itself.
+/// An unsigned `.mobileconfig` file. `Debug` does not show its content, which may contain a secret.
 pub struct ProfileDocument {
     pub file_name: String,
     pub content_type: &'static str,
@@ -25,7 +24,7 @@ pub struct ProfileDocument {
 }
 
 impl ProfileDocument {
-    /// The file itself: for the answer to the MDM and for nothing else.
+    /// Returns the content of the file. Only for the response to the MDM.
     pub fn expose_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -41,13 +40,13 @@ impl std::fmt::Debug for ProfileDocument {
     }
 }
 
-/// What a reader of the profile is told about it.
+/// Name and description of a payload, which the device shows.
 pub(super) struct Label {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
 }
 
-/// A payload of the given type, with the keys that all have ("CommonPayloadKeys").
+/// Creates a payload with the keys that all payloads have (Apple: "CommonPayloadKeys").
 pub(super) fn payload(
     deployment: &Deployment<'_>,
     kind: PayloadKind,
@@ -58,7 +57,7 @@ pub(super) fn payload(
         ("PayloadType", payload_type.into()),
         ("PayloadVersion", 1.into()),
         ("PayloadIdentifier", deployment.identifier(kind).into()),
-        // In the spelling that our answers use: a device reports it back as it was written.
+        // In the same format as in API responses, because a device reports it unchanged.
         ("PayloadUUID", deployment.uuid(kind).to_string().into()),
         ("PayloadDisplayName", label.name.into()),
         ("PayloadDescription", label.description.into()),
@@ -69,7 +68,7 @@ pub(super) fn payload(
     Ok(payload)
 }
 
-/// The profile around its payloads ("TopLevel"), written.
+/// Serializes a profile with its payloads (Apple: "TopLevel").
 pub(super) fn profile(
     deployment: &Deployment<'_>,
     kind: PayloadKind,
@@ -85,19 +84,19 @@ pub(super) fn profile(
         content_type: PROFILE_CONTENT_TYPE,
         payload_identifier: deployment.identifier(kind),
         payload_uuid: deployment.uuid(kind),
-        bytes: written(Value::Dictionary(profile))?,
+        bytes: serialize(Value::Dictionary(profile))?,
     })
 }
 
-fn written(mut value: Value) -> Result<Zeroizing<Vec<u8>>, PayloadError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+fn serialize(mut value: Value) -> Result<Zeroizing<Vec<u8>>, PayloadError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BUFFER_CAPACITY));
     let outcome = value.to_writer_xml(&mut *bytes);
     wipe(&mut value);
     outcome.map_err(PayloadError::Unwritten)?;
     Ok(bytes)
 }
 
-/// The writer takes plain strings; they do not outlive it.
+/// Zeroes the strings of a property list, which are not zeroed on drop.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
@@ -111,7 +110,7 @@ pub(super) fn dictionary<const N: usize>(entries: [(&str, Value); N]) -> Diction
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// A text from outside, as a value: whatever enters a profile comes through here.
+/// Checks a text and converts it to a value. All external text in profiles passes through here.
 pub(super) fn text(field: &str, text: &str) -> Result<Value, PayloadError> {
     check_text(field, text)?;
     Ok(Value::String(text.to_owned()))
@@ -127,8 +126,8 @@ pub(super) fn check_text(field: &str, text: &str) -> Result<(), PayloadError> {
     Ok(())
 }
 
-/// The characters of XML 1.0 (§2.2, `Char`), without the carriage return, which a reader takes for
-/// a line feed (§2.11): what arrives must be what was sent.
+/// Returns whether XML 1.0 can represent the character (§2.2, `Char`). Excludes the carriage return,
+/// which a parser would convert to a line feed (§2.11).
 fn is_writable(c: char) -> bool {
     matches!(c, '\t' | '\n' | ' '..='\u{fffd}' | '\u{10000}'..)
 }

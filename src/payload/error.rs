@@ -1,12 +1,12 @@
-//! Why a profile cannot be rendered. Names fields, never their values: some of them are secrets.
+//! Rendering errors. They name fields, never their values, because some values are secrets.
 
-/// Each variant names the field that is at fault; inside `app_config_extra` with the way to it, in
-/// the escaping of a JSON pointer (RFC 6901).
+/// Why a document cannot be rendered. Names the invalid field; inside of `app_config_extra` with its path
+/// in JSON pointer syntax (RFC 6901).
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     #[error("{field} is empty")]
     Empty { field: String },
-    #[error("{field} has a character that a property list cannot carry")]
+    #[error("{field} has a character that a property list cannot represent")]
     InvalidCharacters { field: String },
     #[error("{field} is not a host name")]
     InvalidHost { field: String },
@@ -14,11 +14,11 @@ pub enum PayloadError {
     UnknownPlaceholder { field: String },
     #[error("{field} is set by the service and cannot be overridden")]
     ReservedKey { field: String },
-    #[error("{field} is a setting of Macs, which iPhones and iPads are not sent")]
+    #[error("{field} applies to macOS only and is not sent to iPhones and iPads")]
     MacOnlyKey { field: String },
-    #[error("{field} is null, which a property list cannot carry")]
+    #[error("{field} is null, which a property list cannot represent")]
     NullValue { field: String },
-    #[error("{field} is outside the numbers of 64 bits with a sign")]
+    #[error("{field} is outside of the range of a signed 64-bit integer")]
     NumberOutOfRange { field: String },
     #[error("{field} is nested deeper than {max} levels")]
     TooDeep { field: String, max: usize },
@@ -26,13 +26,13 @@ pub enum PayloadError {
     TooManyKeys { field: String, max: usize },
     #[error("{field} is larger than {max} bytes")]
     TooLarge { field: String, max: usize },
-    /// Not the caller's fault: what was to be written had passed every check.
-    #[error("the property list was not written")]
+    /// An internal error: the values had passed all checks.
+    #[error("serializing the property list failed")]
     Unwritten(#[source] plist::Error),
 }
 
 impl PayloadError {
-    /// The stable code that API answers carry.
+    /// Returns the stable code for API responses.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Empty { .. } => "empty",
@@ -50,7 +50,7 @@ impl PayloadError {
         }
     }
 
-    /// The field at fault, such as `subject_template` or `app_config_extra/OktaVerify.OrgUrl`.
+    /// Returns the invalid field, such as `subject_template` or `app_config_extra/OktaVerify.OrgUrl`.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Empty { field }

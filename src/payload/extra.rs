@@ -1,5 +1,5 @@
-//! `app_config_extra`: settings of Okta Verify that an admin adds in their own words. Checked when
-//! it comes in, so that everything behind can be written as a property list.
+//! `app_config_extra`: additional settings of Okta Verify. They are checked on input, so that they can
+//! always be serialized as a property list.
 
 use serde_json::{Map, Value};
 
@@ -12,16 +12,17 @@ const MAX_DEPTH: usize = 8;
 const MAX_KEYS: usize = 100;
 const MAX_BYTES: usize = 16 * 1024;
 
-/// What makes a device trusted, and which device it is, is not an admin's to change; in no spelling,
-/// for a second key beside ours would only confuse. Every other key of ours may be overridden.
+/// Keys that identify the device and prove that it is managed. They cannot be overridden, in any case
+/// (upper or lower), so that no second key with a similar name exists. Other keys can be overridden.
 const RESERVED: [&str; 4] = [MANAGEMENT_HINT, ORG_URL, UDID, SERIAL_NUMBER];
 
-/// Settings that passed every check; none when nothing was added.
+/// Validated settings.
 #[derive(Clone, Default, PartialEq)]
 pub struct AppConfigExtra(Map<String, Value>);
 
 impl AppConfigExtra {
-    /// Takes at most 16 KiB of JSON, 100 keys and 8 levels, the outermost included, without null.
+    /// Validates settings: at most 16 KiB of JSON, 100 keys and 8 levels (including the outermost), no
+    /// null.
     pub fn parse(settings: Map<String, Value>) -> Result<Self, PayloadError> {
         let settings = Value::Object(settings);
         if settings.to_string().len() > MAX_BYTES {
@@ -39,7 +40,7 @@ impl AppConfigExtra {
         }
     }
 
-    /// Fails with `error` for the first setting that has one of the keys, in whatever case.
+    /// Returns `error` for the first setting with one of these keys, ignoring case.
     pub(super) fn refuse_keys(
         &self,
         keys: &[&str],
@@ -52,13 +53,13 @@ impl AppConfigExtra {
         }
     }
 
-    /// The settings for one device: `{serial_number}` and `{udid}` filled in wherever a value is text.
+    /// Returns the settings with `{serial_number}` and `{udid}` replaced in all text values.
     pub(super) fn for_device(&self, device: &Device) -> Map<String, Value> {
-        self.0.iter().map(|(key, value)| (key.clone(), filled(value, device))).collect()
+        self.0.iter().map(|(key, value)| (key.clone(), fill_placeholders(value, device))).collect()
     }
 }
 
-/// The keys alone: nobody knows what an admin has put into the values.
+/// Shows the keys only, because a value may be a secret.
 impl std::fmt::Debug for AppConfigExtra {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("AppConfigExtra").field(&self.0.keys().collect::<Vec<_>>()).finish()
@@ -93,18 +94,19 @@ fn check(field: &str, value: &Value, depth: usize, keys: &mut usize) -> Result<(
     }
 }
 
-/// RFC 6901 §3.
+/// Appends a key to a JSON pointer (RFC 6901 §3).
 fn below(field: &str, key: &str) -> String {
     format!("{field}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-fn filled(value: &Value, device: &Device) -> Value {
+fn fill_placeholders(value: &Value, device: &Device) -> Value {
     match value {
         Value::String(text) => Value::String(device.fill(text)),
-        Value::Array(items) => items.iter().map(|item| filled(item, device)).collect(),
-        Value::Object(entries) => {
-            entries.iter().map(|(key, value)| (key.clone(), filled(value, device))).collect()
-        }
+        Value::Array(items) => items.iter().map(|item| fill_placeholders(item, device)).collect(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.clone(), fill_placeholders(value, device)))
+            .collect(),
         other => other.clone(),
     }
 }

@@ -1,12 +1,12 @@
-//! What a profile is called: its `PayloadIdentifier`, which stays, and its `PayloadUUID`, which
-//! tells one content from the next. Both come from plain facts, never from a secret.
+//! The `PayloadIdentifier` of a profile, which is stable, and its `PayloadUUID`, which changes with the
+//! content. Neither is derived from a secret.
 
 use uuid::Uuid;
 
 use super::Device;
 use crate::model::{IntegrationId, Platform};
 
-/// The namespace of all our `PayloadUUID`s. To change it is to make every device install anew.
+/// The namespace of all `PayloadUUID`s. If it changes, every device installs its profiles again.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d1c_2f0e_8b57_4c6a_9e43_51f7_a20b_d384);
 
 /// Where a profile is installed.
@@ -15,12 +15,12 @@ pub enum PayloadScope {
     /// For the whole device.
     #[default]
     System,
-    /// For the user who is managed on it; Macs alone know this.
+    /// For the managed user; macOS only.
     User,
 }
 
 impl PayloadScope {
-    /// Apple's word for it.
+    /// Returns Apple's value of `PayloadScope`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::System => "System",
@@ -29,19 +29,19 @@ impl PayloadScope {
     }
 }
 
-/// What all that is rendered for one device has in common.
+/// Values that all documents of one device share.
 #[derive(Debug, Clone, Copy)]
 pub struct Deployment<'a> {
     pub integration_id: IntegrationId,
     pub device: &'a Device,
-    /// The version of the configuration, which the device reports back.
+    /// The version of the configuration, which the MDM reports back.
     pub config_version: i64,
     pub scope: PayloadScope,
-    /// Shown on the device as who provides the profile.
+    /// The provider of the profile, which the device shows.
     pub organization: Option<&'a str>,
 }
 
-/// Every payload that we render: the profiles, and what lies in them.
+/// All profiles and the payloads in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PayloadKind {
     Certificate,
@@ -55,8 +55,8 @@ pub(super) enum PayloadKind {
 }
 
 impl PayloadKind {
-    /// The part of the identifier after the platform. What lies in a profile has the profile's
-    /// identifier with one more component, as Apple advises (`CommonPayloadKeys`).
+    /// Returns the part of the identifier after the platform. A payload has the identifier of its profile
+    /// with an additional component, as Apple recommends ("CommonPayloadKeys").
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
@@ -79,15 +79,15 @@ impl PayloadKind {
 }
 
 impl Deployment<'_> {
-    /// The same on all devices and in all versions: a device replaces the profile that it has under
-    /// this name, instead of keeping both.
+    /// Returns the identifier, which is the same for all devices and versions. A device replaces an
+    /// installed profile that has the same identifier.
     pub(super) fn identifier(&self, kind: PayloadKind) -> String {
         let platform = kind.platform().as_str();
         format!("okta-device-trust.{}.{platform}.{}", self.integration_id, kind.as_str())
     }
 
     pub(super) fn uuid(&self, kind: PayloadKind) -> Uuid {
-        // No part can hold a slash, so no two lists of parts make the same name.
+        // No part contains a slash, so the name is unambiguous.
         let name = format!(
             "{}/{}/{}/{}/{}",
             self.integration_id,
@@ -99,7 +99,7 @@ impl Deployment<'_> {
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
-    /// Letters, digits, dots and hyphens, so it needs no quoting in a header or a shell.
+    /// Returns a name of letters, digits, dots and hyphens, which needs no quoting.
     pub(super) fn file_name(&self, kind: PayloadKind) -> String {
         format!("okta-device-trust-{}-{}.mobileconfig", kind.as_str(), self.device.serial_number)
     }

@@ -1,6 +1,7 @@
-//! What an MDM installs on a device: configuration profiles and managed app configuration, rendered
-//! from typed values. Pure: the same values give the same bytes and the same `PayloadUUID`s, so an
-//! MDM can tell what changed. Reads no clock, draws no random number, does no I/O.
+//! Renders what an MDM installs on a device: configuration profiles and managed app configuration.
+//!
+//! Rendering is a pure function: the same values give the same bytes and the same `PayloadUUID`s, so an
+//! MDM can detect changes. It uses no clock, no random numbers and no I/O.
 
 mod certificate;
 mod device;
@@ -30,7 +31,7 @@ pub use settings::settings_profile;
 pub use single_sign_on::{EXTENSION_DATA, OrgHosts, SINGLE_SIGN_ON_TYPE, single_sign_on_profile};
 pub use subject::{DEFAULT_SUBJECT_TEMPLATE, common_name};
 
-/// The version of what this module renders. Increase it with every change of the rendered bytes, and
-/// add a migration that increases every `config_version`: only then do devices that have the old
-/// rendering become outdated.
+/// The version of the rendered output. With every change of the rendered bytes, increase it and add a
+/// migration that increases every `config_version`. Otherwise devices with the old rendering are not
+/// reported as outdated.
 pub const RENDERING_VERSION: u32 = 2;

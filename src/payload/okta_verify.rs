@@ -1,10 +1,9 @@
-//! The settings of Okta Verify, for the org and the device. The same settings go to two domains, the
-//! app's and its single sign-on extension's: on a Mac as managed preferences, on an iPhone as
-//! managed app configuration, which MDMs take as a dictionary.
+//! The settings of Okta Verify. The same settings go to two domains, that of the app and that of its
+//! single sign-on extension: on a Mac as managed preferences, on an iPhone as managed app configuration.
 //!
-//! The platforms have different keys. On iOS, Okta documents exactly four (help.okta.com, "Configure
+//! The platforms have different keys. For iOS, Okta documents exactly four (help.okta.com, "Configure
 //! Okta Verify options for iOS"): the org's host, the management hint, and the device's UDID and
-//! serial number. Without the last two Okta's record of an iPhone names no device.
+//! serial number. Without the last two, Okta's record of an iPhone has no identifiers.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -12,11 +11,11 @@ use serde_json::{Map, Value};
 use super::document::check_text;
 use super::{AppConfigExtra, Device, OrgHosts, PayloadError};
 
-/// The app, and the extension that answers in its name.
+/// The bundle ids of the app and of its single sign-on extension.
 pub const APP_DOMAIN: &str = "com.okta.mobile";
 pub const EXTENSION_DOMAIN: &str = "com.okta.mobile.auth-service-extension";
 
-/// Okta Verify compares keys by letter and case; the dots are part of them.
+/// Keys are case-sensitive; a dot is part of the key.
 pub(super) const ORG_URL: &str = "OktaVerify.OrgUrl";
 pub(super) const MANAGEMENT_HINT: &str = "managementHint";
 pub(super) const UDID: &str = "OktaVerify.UDID";
@@ -27,24 +26,24 @@ const ENROLLMENT_OPTIONS: &str = "OktaVerify.EnrollmentOptions";
 const REPORT_DIAGNOSTICS: &str = "OktaVerify.ReportDiagnostics";
 const PLUGINS: &str = "OktaVerify.Plugins";
 
-/// Keys that Okta Verify reads on a Mac only; an iPhone is never sent one.
+/// Keys for macOS only. They are not sent to iPhones.
 const MAC_KEYS: [&str; 4] = [USER_PRINCIPAL_NAME, ENROLLMENT_OPTIONS, REPORT_DIAGNOSTICS, PLUGINS];
 
-/// What an admin can choose about Okta Verify. On iOS only `extra` has an effect.
+/// Options of Okta Verify. On iOS only `extra` applies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OktaVerifyOptions {
-    /// Enrols the user without asking them first.
+    /// Enrols the user without a prompt.
     pub silent_enrollment: bool,
-    /// Whether diagnostics go to Okta; `None` leaves it to the user.
+    /// Whether diagnostics are sent to Okta; `None` lets the user choose.
     pub report_diagnostics: Option<bool>,
-    /// Names of integrations with other security products, such as `com.crowdstrike.zta`. What each
-    /// needs beside its name goes into `extra`.
+    /// Names of integrations with other security products, such as `com.crowdstrike.zta`. Their own
+    /// settings go into `extra`.
     pub plugins: Vec<String>,
-    /// Wins over the options above.
+    /// Overrides the options above.
     pub extra: AppConfigExtra,
 }
 
-/// The settings of a Mac, which hold no secret.
+/// Returns the settings of a Mac. They contain no secret.
 pub(super) fn mac_settings(
     hosts: &OrgHosts,
     device: &Device,
@@ -71,8 +70,8 @@ pub(super) fn mac_settings(
     Ok(settings)
 }
 
-/// What ties an iPhone to its org and its record there, the secret aside: the same in the managed app
-/// configuration and in the single sign-on profile.
+/// Returns the settings that connect an iPhone with its org and its record. They are the same in the
+/// managed app configuration and in the single sign-on profile.
 pub(super) fn ios_identity<'a>(
     hosts: &'a OrgHosts,
     device: &'a Device,
@@ -84,7 +83,8 @@ pub(super) fn ios_identity<'a>(
     ]
 }
 
-/// The managed app configuration of an iPhone or iPad. Holds a secret, so `Debug` shows keys only.
+/// The managed app configuration of an iPhone or iPad. `Debug` shows only its keys, because it contains a
+/// secret.
 #[derive(Clone)]
 pub struct ManagedAppConfiguration {
     settings: Map<String, Value>,
@@ -92,7 +92,7 @@ pub struct ManagedAppConfiguration {
 }
 
 impl ManagedAppConfiguration {
-    /// The dictionary under each of both domains: for the answer to the MDM and for nothing else.
+    /// Returns the dictionary of each domain. Only for the response to the MDM.
     pub fn expose_map(&self) -> Map<String, Value> {
         let mut settings = self.settings.clone();
         settings.insert(MANAGEMENT_HINT.to_owned(), self.management_hint.expose_secret().into());
@@ -111,8 +111,8 @@ impl std::fmt::Debug for ManagedAppConfiguration {
     }
 }
 
-/// Renders the managed app configuration. It is JSON here, but a device gets it as a property list,
-/// so what one cannot carry is refused here too.
+/// Renders the managed app configuration. It is JSON here, but the MDM sends it as a property list, so
+/// values that a property list cannot represent are refused.
 pub fn managed_app_configuration(
     device: &Device,
     hosts: &OrgHosts,

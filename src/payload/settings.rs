@@ -1,5 +1,5 @@
-//! The settings profile of a Mac: the single sign-on extension and the preferences of Okta Verify.
-//! Holds no secret and needs no challenge, so it can be sent as often as anything changes.
+//! The settings profile of a Mac: the single sign-on extension and the preferences of Okta Verify. It
+//! contains no secret and needs no challenge, so it can be sent at any time.
 
 use plist::{Dictionary, Value};
 
@@ -9,9 +9,9 @@ use super::okta_verify::{APP_DOMAIN, EXTENSION_DOMAIN, mac_settings};
 use super::single_sign_on::mac_payload;
 use super::{Deployment, OktaVerifyOptions, OrgHosts, PayloadError, ProfileDocument};
 
-/// Apple documents this type ("ManagedPreferences") and not the other one in use, a payload whose
-/// type is the domain itself. Settings lie in a dictionary of their own here, so that a key of an
-/// admin's can never be taken for one of the payload's, such as `PayloadUUID`.
+/// Apple documents this type ("ManagedPreferences"), unlike payloads whose type is the domain itself. Its
+/// settings are in a separate dictionary, so that a key of an admin cannot collide with a key of the
+/// payload such as `PayloadUUID`.
 const PREFERENCES: &str = "com.apple.ManagedClient.preferences";
 
 const LABEL: Label = Label {
@@ -43,7 +43,7 @@ pub fn settings_profile(
     profile(deployment, PayloadKind::Settings, &LABEL, payloads)
 }
 
-/// One domain, one payload, as MDMs write it: a Mac then reports each by its own name.
+/// Creates one payload per domain, as MDMs do, so that a Mac reports each separately.
 fn managed(
     deployment: &Deployment<'_>,
     kind: PayloadKind,
@@ -58,7 +58,7 @@ fn managed(
     Ok(payload)
 }
 
-/// In the order of the keys, whatever the order in which they came.
+/// Converts settings to a property list dictionary, sorted by key.
 fn preferences(settings: serde_json::Map<String, serde_json::Value>) -> Dictionary {
     let mut dictionary: Dictionary =
         settings.into_iter().filter_map(|(key, value)| Some((key, preference(value)?))).collect();
@@ -66,7 +66,7 @@ fn preferences(settings: serde_json::Map<String, serde_json::Value>) -> Dictiona
     dictionary
 }
 
-/// `None` for null alone, which no setting is by now.
+/// Converts a value. Returns `None` only for null, which validation has excluded.
 fn preference(value: serde_json::Value) -> Option<Value> {
     use serde_json::Value as Json;
     Some(match value {

@@ -1,5 +1,5 @@
-//! The single sign-on extension, by which a browser or an app asks Okta Verify instead of the user:
-//! the payload for both platforms, and the profile of an iPhone or iPad.
+//! The single sign-on extension, with which Okta Verify answers sign-in requests of browsers and apps: the
+//! payload for both platforms, and the profile for iPhones and iPads.
 
 use plist::{Dictionary, Value};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,11 +10,11 @@ use super::okta_verify::{EXTENSION_DOMAIN, MANAGEMENT_HINT, ios_identity};
 use super::{Deployment, PayloadError, PayloadScope, ProfileDocument};
 
 pub const SINGLE_SIGN_ON_TYPE: &str = "com.apple.extensiblesso";
-/// The key of the payload below which an iPhone's extension finds its settings.
+/// The key of the payload that contains the settings of the extension on iOS.
 pub const EXTENSION_DATA: &str = "ExtensionData";
-/// Okta's team at Apple.
+/// Okta's Apple team id.
 const TEAM_IDENTIFIER: &str = "B7F62B65BN";
-/// The longest host name, in bytes (RFC 1035 §2.3.4).
+/// Maximum length of a host name in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_LEN: usize = 253;
 
 const LABEL: Label = Label {
@@ -22,7 +22,7 @@ const LABEL: Label = Label {
     description: "Lets Okta Verify answer when a browser or an app asks to sign in with Okta.",
 };
 
-/// The hosts of an org, without scheme, each once: first the one where its users sign in.
+/// The host names of an org without duplicates. The first one is where its users sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgHosts {
     sign_in: String,
@@ -30,6 +30,8 @@ pub struct OrgHosts {
 }
 
 impl OrgHosts {
+    /// Creates the list of hosts.
+    ///
     /// # Errors
     /// `InvalidHost` for a text that is not a plain host name.
     pub fn new<'a>(
@@ -39,7 +41,7 @@ impl OrgHosts {
         let mut hosts = Self { sign_in: host(sign_in)?, others: Vec::new() };
         for other in others {
             let other = host(other)?;
-            // Apple refuses a host that two payloads name; twice in one is not worth trying.
+            // Apple refuses a host that is in two payloads. Duplicates in one payload are untested.
             if hosts.iter().all(|known| known != other) {
                 hosts.others.push(other);
             }
@@ -47,7 +49,7 @@ impl OrgHosts {
         Ok(hosts)
     }
 
-    /// The host where the org's users sign in: the custom domain when there is one.
+    /// Returns the host where the org's users sign in: the custom domain if there is one.
     pub fn sign_in(&self) -> &str {
         &self.sign_in
     }
@@ -68,7 +70,7 @@ fn host(text: &str) -> Result<String, PayloadError> {
     }
 }
 
-/// The payload of a Mac ("ExtensibleSingleSignOn"), where `TeamIdentifier` is required.
+/// Creates the payload for macOS (Apple: "ExtensibleSingleSignOn"), where `TeamIdentifier` is required.
 pub(super) fn mac_payload(
     deployment: &Deployment<'_>,
     hosts: &OrgHosts,
@@ -78,9 +80,9 @@ pub(super) fn mac_payload(
     Ok(payload)
 }
 
-/// The profile of an iPhone or iPad. Always in system scope: the choice is a Mac's. Apple knows no
-/// `TeamIdentifier` there. Managed app configuration reaches apps, and an extension is none: what the
-/// extension has to know is in its `ExtensionData`.
+/// Renders the profile of an iPhone or iPad. Its scope is always the system, and there is no
+/// `TeamIdentifier` on iOS. Managed app configuration is available to apps but not to extensions, so the
+/// settings of the extension are in `ExtensionData`.
 pub fn single_sign_on_profile(
     deployment: &Deployment<'_>,
     hosts: &OrgHosts,
@@ -89,7 +91,7 @@ pub fn single_sign_on_profile(
     let deployment = Deployment { scope: PayloadScope::System, ..*deployment };
     let mut payload = extension(&deployment, PayloadKind::SingleSignOnExtension, hosts)?;
     let mut data = dictionary(ios_identity(hosts, deployment.device).map(|(k, v)| (k, v.into())));
-    // Last, so that no error drops it without wiping it.
+    // Inserted last, so that no error drops it without zeroing.
     let hint = text("management_hint", management_hint.expose_secret())?;
     data.insert(MANAGEMENT_HINT.to_owned(), hint);
     payload.insert(EXTENSION_DATA.to_owned(), data.into());

@@ -1,47 +1,45 @@
-//! The subject that a Mac asks a certificate for. Okta takes a device for managed by the word
-//! `managementAttestation` in it, and by the UDID it is told which device the certificate is of, so
-//! neither is ever missing and neither is ever cut.
+//! The subject of a Mac's certificate. It always contains the word `managementAttestation`, which Okta's
+//! examples use, and the UDID, which shows the device of the certificate. Neither is ever truncated.
 
 use super::document::check_text;
 use super::{Device, PayloadError};
 
-const WORD: &str = "managementAttestation";
+const MANAGEMENT_ATTESTATION: &str = "managementAttestation";
 const FIELD: &str = "subject_template";
 
-/// The longest common name, in characters (RFC 5280, appendix A, `ub-common-name`).
+/// Maximum length of a common name in characters (RFC 5280, appendix A, `ub-common-name`).
 const MAX_LEN: usize = 64;
 
-/// What the subject is made of when nobody says otherwise. With the UDID of a Mac there is room for
-/// five characters more, too few for a name that says anything.
+/// The default template. With the UDID of a Mac only five characters remain, too few for a useful name.
 pub const DEFAULT_SUBJECT_TEMPLATE: &str = "managementAttestation {udid}";
 
-/// Fills `{serial_number}`, `{udid}` and `{user_principal_name}`. The word and the UDID are put at
-/// the end when the template lacks them. A name that is too long becomes
-/// `<name> managementAttestation <UDID>`, with as much of the name as there is room for.
+/// Renders the common name. Replaces `{serial_number}`, `{udid}` and `{user_principal_name}`, and appends
+/// the word and the UDID if the template lacks them. A name that is too long becomes
+/// `<name> managementAttestation <UDID>` with a truncated name.
 ///
 /// # Errors
-/// `UnknownPlaceholder` for any other brace; `InvalidCharacters` for what XML cannot carry.
+/// `UnknownPlaceholder` for any other brace, `InvalidCharacters` for characters that XML cannot represent.
 pub fn common_name(template: &str, device: &Device) -> Result<String, PayloadError> {
-    // The word counts where the template has it by itself, not where a user's name happens to.
+    // Only a word of the template counts, not part of a user's name.
     let words = || template.split_whitespace();
     let mut whole: Vec<&str> = words().collect();
-    if !whole.contains(&WORD) {
-        whole.push(WORD);
+    if !whole.contains(&MANAGEMENT_ATTESTATION) {
+        whole.push(MANAGEMENT_ATTESTATION);
     }
     if !template.contains("{udid}") {
         whole.push("{udid}");
     }
-    let name = one_line(&filled(&whole.join(" "), device)?);
+    let name = one_line(&fill_placeholders(&whole.join(" "), device)?);
     check_text(FIELD, &name)?;
     if name.chars().count() <= MAX_LEN {
         return Ok(name);
     }
 
-    let rest: Vec<&str> = words().filter(|word| *word != WORD).collect();
-    let rest = filled(&rest.join(" ").replace("{udid}", ""), device)?;
-    let tail = format!("{WORD} {}", device.udid);
-    let room = MAX_LEN.saturating_sub(tail.len() + 1);
-    let cut: String = one_line(&rest).chars().take(room).collect();
+    let rest: Vec<&str> = words().filter(|word| *word != MANAGEMENT_ATTESTATION).collect();
+    let rest = fill_placeholders(&rest.join(" ").replace("{udid}", ""), device)?;
+    let tail = format!("{MANAGEMENT_ATTESTATION} {}", device.udid);
+    let available = MAX_LEN.saturating_sub(tail.len() + 1);
+    let cut: String = one_line(&rest).chars().take(available).collect();
     Ok(one_line(&format!("{cut} {tail}")))
 }
 
@@ -49,8 +47,8 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// In one pass, so that braces in a user's name are not taken for placeholders.
-fn filled(template: &str, device: &Device) -> Result<String, PayloadError> {
+/// Replaces placeholders in one pass, so that braces in a user's name are not replaced.
+fn fill_placeholders(template: &str, device: &Device) -> Result<String, PayloadError> {
     let unknown = || PayloadError::UnknownPlaceholder { field: FIELD.to_owned() };
     let mut text = String::new();
     let mut rest = template;

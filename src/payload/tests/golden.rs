@@ -1,5 +1,5 @@
-//! Each payload, key by key, against Apple's description of it (developer.apple.com, "Device
-//! Management", the page that each table names), and the values that Okta's help pages ask for.
+//! Compares each payload with Apple's documentation (developer.apple.com, "Device Management", the page
+//! named at each table) and with the values of Okta's help pages.
 
 use plist::{Dictionary, Value};
 use secrecy::SecretString;
@@ -21,7 +21,7 @@ enum Type {
 }
 use Type::{Array, Boolean, Data, Integer, Text};
 
-/// A key, its type, and whether the page calls it required.
+/// A key, its type, and whether the page says that it is required.
 type Keys = &'static [(&'static str, Type, bool)];
 
 /// "CommonPayloadKeys".
@@ -35,15 +35,13 @@ const COMMON: Keys = &[
     ("PayloadOrganization", Text, false),
 ];
 
-/// "TopLevel", as far as a profile that is not encrypted can use it. `PayloadScope` is optional to
-/// Apple and required by us.
+/// "TopLevel" without the keys for encryption. Apple's `PayloadScope` is optional, but we always set it.
 const TOP_LEVEL: Keys = &[("PayloadContent", Array, true), ("PayloadScope", Text, true)];
 
 /// "SCEP".
 const SCEP: Keys = &[("PayloadContent", Type::Dictionary, true)];
 
-/// "SCEP.PayloadContent". `Challenge` and `Subject` are optional to Apple; Okta issues nothing
-/// without them.
+/// "SCEP.PayloadContent". `Challenge` and `Subject` are optional for Apple, but Okta requires them.
 const SCEP_CONTENT: Keys = &[
     ("URL", Text, true),
     ("Name", Text, false),
@@ -60,7 +58,7 @@ const SCEP_CONTENT: Keys = &[
     ("AllowAllAppsAccess", Boolean, false),
 ];
 
-/// "ExtensibleSingleSignOn" on macOS: `Hosts` because the type is `Credential`.
+/// "ExtensibleSingleSignOn" on macOS. `Hosts` is required because the type is `Credential`.
 const SINGLE_SIGN_ON_MAC: Keys = &[
     ("ExtensionIdentifier", Text, true),
     ("TeamIdentifier", Text, true),
@@ -69,7 +67,7 @@ const SINGLE_SIGN_ON_MAC: Keys = &[
     ("Hosts", Array, true),
 ];
 
-/// The same page for iOS, which has no `TeamIdentifier`.
+/// The same page for iOS, without `TeamIdentifier`.
 const SINGLE_SIGN_ON_IOS: Keys = &[
     ("ExtensionIdentifier", Text, true),
     ("Type", Text, true),
@@ -78,7 +76,7 @@ const SINGLE_SIGN_ON_IOS: Keys = &[
     ("ExtensionData", Type::Dictionary, true),
 ];
 
-/// "ManagedPreferences", whose content has the domain for its key.
+/// "ManagedPreferences". The key of the content is the domain.
 const PREFERENCES: Keys = &[("PayloadContent", Type::Dictionary, true)];
 const DOMAIN: Keys = &[("Forced", Array, true), ("Set-Once", Array, false)];
 const FORCED: Keys = &[("mcx_preference_settings", Type::Dictionary, true)];
@@ -95,12 +93,13 @@ fn type_of(value: &Value) -> Option<Type> {
     })
 }
 
-/// Every key known and of its type, every required key there.
+/// Asserts that all keys are documented and have the right type, and that required keys are present.
 fn conforms(dictionary: &Dictionary, tables: &[Keys]) {
     let known = || tables.iter().copied().flatten();
     for (key, value) in dictionary {
-        let (_, expected, _) =
-            known().find(|(name, ..)| name == key).unwrap_or_else(|| panic!("{key} is not known"));
+        let (_, expected, _) = known()
+            .find(|(name, ..)| name == key)
+            .unwrap_or_else(|| panic!("{key} is not documented"));
         assert_eq!(type_of(value), Some(*expected), "{key}");
     }
     for (key, _, required) in known() {
@@ -173,11 +172,11 @@ fn the_settings_profile_has_the_extension_and_both_domains() {
         [(app, "com.okta.mobile"), (app_extension, "com.okta.mobile.auth-service-extension")]
     {
         conforms_as(payload, "com.apple.ManagedClient.preferences", PREFERENCES);
-        are_the_settings(&forced(payload, domain));
+        expect_settings(&forced(payload, domain));
     }
 }
 
-/// The settings of one preference domain.
+/// Returns the settings of one preference domain.
 fn forced(payload: &Dictionary, domain: &str) -> Dictionary {
     let content = inner(payload, "PayloadContent");
     assert_eq!(content.len(), 1);
@@ -188,7 +187,7 @@ fn forced(payload: &Dictionary, domain: &str) -> Dictionary {
     inner(forced, "mcx_preference_settings").clone()
 }
 
-fn are_the_settings(settings: &Dictionary) {
+fn expect_settings(settings: &Dictionary) {
     has(settings, "OktaVerify.OrgUrl", "login.acme.example");
     has(settings, "OktaVerify.UserPrincipalName", "ada@acme.example");
     has(settings, "OktaVerify.EnrollmentOptions", "SilentEnrollmentEnabled");
@@ -199,10 +198,10 @@ fn are_the_settings(settings: &Dictionary) {
     let nested = inner(settings, "com.crowdstrike.zta");
     has(nested, "format", "JWT");
     has(nested, "limits", Value::Array(vec![1.into(), 2.5.into(), true.into(), udid.into()]));
-    assert_eq!(settings.len(), 7, "nothing that nobody asked for");
+    assert_eq!(settings.len(), 7, "no additional settings");
 }
 
-/// Okta's page for iOS, key by key.
+/// The keys of Okta's page for iOS.
 fn ios_settings() -> serde_json::Value {
     json!({
         "OktaVerify.OrgUrl": "login.acme.example",
@@ -212,7 +211,7 @@ fn ios_settings() -> serde_json::Value {
     })
 }
 
-/// The managed app configuration, which is the same in both domains.
+/// Returns the managed app configuration, which is the same in both domains.
 fn app_configuration(options: &OktaVerifyOptions) -> serde_json::Value {
     let hint = SecretString::from(HINT);
     let map = managed_app_configuration(&device(), &hosts(), options, &hint).unwrap().expose_map();
@@ -223,7 +222,7 @@ fn app_configuration(options: &OktaVerifyOptions) -> serde_json::Value {
 }
 
 #[test]
-fn a_mac_without_options_is_sent_the_org_alone() {
+fn without_options_a_mac_gets_only_the_org_url() {
     let device = Device { user_principal_name: None, ..device() };
     let none = OktaVerifyOptions::default();
     let document = settings_profile(&deployment(&device), &hosts(), &none).unwrap();
@@ -233,14 +232,14 @@ fn a_mac_without_options_is_sent_the_org_alone() {
 }
 
 #[test]
-fn an_iphone_is_sent_the_four_keys_of_oktas_page() {
+fn an_iphone_gets_the_four_keys_of_oktas_page() {
     assert_eq!(app_configuration(&OktaVerifyOptions::default()), ios_settings());
 }
 
 #[test]
-fn an_iphone_is_sent_no_key_of_macs() {
+fn an_iphone_gets_no_macos_keys() {
     let options = OktaVerifyOptions { extra: AppConfigExtra::default(), ..options() };
-    assert_eq!(app_configuration(&options), ios_settings(), "whatever the options are");
+    assert_eq!(app_configuration(&options), ios_settings(), "the options do not apply");
     let hint = SecretString::from(HINT);
     for key in [
         "OktaVerify.UserPrincipalName",
@@ -267,9 +266,9 @@ fn an_extra_setting_is_added_on_an_iphone() {
 }
 
 #[test]
-fn the_profile_of_an_iphone_carries_the_four_keys_to_the_extension() {
+fn the_profile_of_an_iphone_has_the_four_keys_for_the_extension() {
     let device = device();
-    // A user scope is a Mac's: an iPhone's profile does not take it over.
+    // iPhones have no user scope.
     let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
     let document =
         single_sign_on_profile(&deployment, &hosts(), &SecretString::from(HINT)).unwrap();
@@ -293,7 +292,7 @@ fn the_profile_of_an_iphone_carries_the_four_keys_to_the_extension() {
 }
 
 #[test]
-fn an_extra_setting_wins_over_an_option() {
+fn an_extra_setting_overrides_an_option() {
     let extra =
         super::extra(json!({"OktaVerify.EnrollmentOptions": "SilentEnrollmentDisabled"})).unwrap();
     let options = OktaVerifyOptions { silent_enrollment: true, extra, ..Default::default() };

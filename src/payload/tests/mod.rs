@@ -1,4 +1,4 @@
-//! The room's tests: the world they share, what is refused, and what stays hidden.
+//! Tests of this module: shared fixtures, refusals, secrets.
 
 mod golden;
 mod properties;
@@ -42,7 +42,7 @@ fn hosts() -> OrgHosts {
 fn extra(value: serde_json::Value) -> Result<AppConfigExtra, PayloadError> {
     match value {
         serde_json::Value::Object(settings) => AppConfigExtra::parse(settings),
-        other => panic!("{other} is no object"),
+        other => panic!("{other} is not an object"),
     }
 }
 
@@ -75,7 +75,7 @@ fn read(document: &ProfileDocument) -> Dictionary {
     value.into_dictionary().unwrap()
 }
 
-/// The payloads of a profile.
+/// Returns the payloads of a profile.
 fn payloads(document: &ProfileDocument) -> Vec<Dictionary> {
     let content = read(document).remove("PayloadContent").unwrap().into_array().unwrap();
     content.into_iter().map(|payload| payload.into_dictionary().unwrap()).collect()
@@ -86,7 +86,7 @@ fn inner<'d>(dictionary: &'d Dictionary, key: &str) -> &'d Dictionary {
 }
 
 #[test]
-fn no_secret_shows_in_debug() {
+fn debug_output_contains_no_secret() {
     let device = device();
     let deployment = deployment(&device);
     let hint = SecretString::from(HINT);
@@ -104,7 +104,7 @@ fn no_secret_shows_in_debug() {
 }
 
 #[test]
-fn identifiers_stay_and_uuids_tell_contents_apart() {
+fn identifiers_are_stable_and_uuids_change_with_the_content() {
     let device = device();
     let first = deployment(&device);
     let next = Deployment { config_version: 4, ..first };
@@ -127,7 +127,7 @@ fn identifiers_stay_and_uuids_tell_contents_apart() {
     }
     assert_ne!(render(&other_integration).payload_identifier, document.payload_identifier);
 
-    // Within one profile every payload has its own name.
+    // Within one profile each payload has its own identifier.
     let payloads = payloads(&document);
     for key in ["PayloadIdentifier", "PayloadUUID"] {
         let mut names: Vec<&str> =
@@ -139,7 +139,7 @@ fn identifiers_stay_and_uuids_tell_contents_apart() {
 }
 
 #[test]
-fn a_uuid_comes_from_no_secret() {
+fn a_uuid_does_not_depend_on_a_secret() {
     let device = device();
     let deployment = deployment(&device);
     let one = certificate(&deployment, CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap();
@@ -149,14 +149,14 @@ fn a_uuid_comes_from_no_secret() {
 }
 
 #[test]
-fn a_published_uuid_does_not_change_with_a_release() {
+fn uuids_are_the_same_in_all_releases() {
     let device = device();
     let document = settings_profile(&deployment(&device), &hosts(), &options()).unwrap();
     assert_eq!(document.payload_uuid.to_string(), "345b28b1-9906-5c6f-a991-8e76af79c3ec");
 }
 
 #[test]
-fn an_extra_setting_that_cannot_be_written_is_refused_by_name() {
+fn an_invalid_extra_setting_is_refused_with_its_path() {
     let deep = (0..8).fold(json!(1), |value, _| json!({ "a": value }));
     let many: serde_json::Map<_, _> = (0..101).map(|at| (format!("k{at}"), json!(at))).collect();
     for (settings, code, field) in [
@@ -183,7 +183,7 @@ fn an_extra_setting_that_cannot_be_written_is_refused_by_name() {
 }
 
 #[test]
-fn hosts_are_plain_and_each_is_there_once() {
+fn hosts_are_host_names_without_duplicates() {
     assert_eq!(hosts().iter().collect::<Vec<_>>(), ["login.acme.example", "acme.okta.com"]);
     for text in ["", "https://acme.okta.com", "acme.okta.com/", "acme..com", "a b", "a:443", "ä.de"]
     {
@@ -193,7 +193,7 @@ fn hosts_are_plain_and_each_is_there_once() {
 }
 
 #[test]
-fn a_text_that_xml_cannot_carry_is_refused_by_its_field() {
+fn a_text_that_xml_cannot_represent_is_refused_with_its_field() {
     let device = device();
     let fine = deployment(&device);
     let named = Deployment { organization: Some("Ac\u{1b}me"), ..fine };

@@ -1,4 +1,4 @@
-//! Whatever text goes into a profile comes out of it, or is refused; and it comes out the same.
+//! Property tests: every text is either refused or survives a round trip through a profile unchanged.
 
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{certificate, deployment, device, extra, hosts, inner, payloads, read};
 use crate::payload::*;
 
-/// Texts of every kind, and often of the kinds that break things.
+/// Generates texts, often with characters that are special in XML.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -20,7 +20,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn is_text_of_xml(text: &str) -> bool {
+fn is_xml_text(text: &str) -> bool {
     let refused =
         |c: char| (c < ' ' && c != '\t' && c != '\n') || c == '\u{fffe}' || c == '\u{ffff}';
     !text.is_empty() && !text.contains(refused)
@@ -28,11 +28,11 @@ fn is_text_of_xml(text: &str) -> bool {
 
 proptest! {
     #[test]
-    fn a_challenge_comes_out_as_it_went_in(challenge in text(), organization in text()) {
+    fn a_challenge_survives_a_round_trip(challenge in text(), organization in text()) {
         let device = device();
         let deployment = Deployment { organization: Some(&organization), ..deployment(&device) };
         let rendered = certificate(&deployment, &challenge, DEFAULT_SUBJECT_TEMPLATE);
-        prop_assert_eq!(rendered.is_ok(), is_text_of_xml(&challenge) && is_text_of_xml(&organization));
+        prop_assert_eq!(rendered.is_ok(), is_xml_text(&challenge) && is_xml_text(&organization));
         let Ok(document) = rendered else { return Ok(()) };
         let payloads = payloads(&document);
         let content = inner(&payloads[0], "PayloadContent");
@@ -44,14 +44,14 @@ proptest! {
     }
 
     #[test]
-    fn a_hint_comes_out_as_it_went_in(hint in text()) {
+    fn a_hint_survives_a_round_trip(hint in text()) {
         let device = device();
         let secret = SecretString::from(hint.as_str());
         let rendered = single_sign_on_profile(&deployment(&device), &hosts(), &secret);
         let configuration =
             managed_app_configuration(&device, &hosts(), &OktaVerifyOptions::default(), &secret);
-        prop_assert_eq!(rendered.is_ok(), is_text_of_xml(&hint));
-        prop_assert_eq!(configuration.is_ok(), is_text_of_xml(&hint));
+        prop_assert_eq!(rendered.is_ok(), is_xml_text(&hint));
+        prop_assert_eq!(configuration.is_ok(), is_xml_text(&hint));
         let Ok(document) = rendered else { return Ok(()) };
         let payloads = payloads(&document);
         let data = inner(&payloads[0], "ExtensionData");
@@ -63,14 +63,14 @@ proptest! {
     }
 
     #[test]
-    fn an_extra_setting_comes_out_as_it_went_in(
+    fn an_extra_setting_survives_a_round_trip(
         key in text(),
         value in text(),
         whole in any::<i64>(),
         real in proptest::num::f64::NORMAL,
     ) {
         let parsed = extra(json!({ key.clone(): [value.clone(), whole, real] }));
-        let fits = is_text_of_xml(&key) && (value.is_empty() || is_text_of_xml(&value));
+        let fits = is_xml_text(&key) && (value.is_empty() || is_xml_text(&value));
         prop_assert_eq!(parsed.is_ok(), fits);
         let Ok(extra) = parsed else { return Ok(()) };
         let options = OktaVerifyOptions { extra, ..OktaVerifyOptions::default() };
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn different_facts_give_different_uuids(one in any::<i64>(), two in any::<i64>()) {
+    fn different_versions_give_different_uuids(one in any::<i64>(), two in any::<i64>()) {
         let device = device();
         let render = |config_version| {
             let deployment = Deployment { config_version, ..deployment(&device) };

@@ -1,4 +1,4 @@
-//! Holds rendered bytes and [`RENDERING_VERSION`] together: neither changes without the other.
+//! Asserts that the rendered bytes change if and only if [`RENDERING_VERSION`] changes.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
@@ -10,11 +10,11 @@ use crate::payload::*;
 /// SHA-256 of [`rendered`] in each version. Add a row for a new version; never edit a published one.
 const RENDERINGS: &[(u32, &str)] = &[
     (1, "17a54e6383a56a3fff8c018363467570fdbc502b7d1d6f5f7012b809259fbd28"),
-    // iOS: UDID and serial number, no settings of Macs; in ExtensionData the org's host too.
+    // iOS: UDID and serial number added, macOS settings removed, the org's host in ExtensionData.
     (2, "a0d9f962971cc10ac9b9fc714e5ac10d8ff59dccc76030ae620257f7e8620786"),
 ];
 
-/// One of each document, with every option and with none.
+/// Renders one of each document, with all options and without options.
 fn rendered() -> Vec<u8> {
     let device = device();
     let deployment = deployment(&device);
@@ -55,7 +55,7 @@ fn changed_bytes_need_a_new_rendering_version() {
 }
 
 #[test]
-fn every_rendering_version_has_a_row_and_bytes_of_its_own() {
+fn every_rendering_version_has_a_row_with_a_unique_hash() {
     for (at, (version, hash)) in RENDERINGS.iter().enumerate() {
         assert_eq!(*version as usize, at + 1);
         assert!(RENDERINGS[..at].iter().all(|(_, other)| other != hash), "{version}");

@@ -1,4 +1,4 @@
-//! The common name: what is always in it, and what gives way.
+//! Tests of the common name.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::payload::{Device, common_name};
 const UDID: &str = "55900BDC-347C-58B1-D249-F32244B11D30";
 
 #[test]
-fn the_word_and_the_udid_are_always_there() {
+fn the_name_always_contains_the_word_and_the_udid() {
     for (template, name) in [
         ("", format!("managementAttestation {UDID}")),
         ("Mac", format!("Mac managementAttestation {UDID}")),
@@ -22,7 +22,7 @@ fn the_word_and_the_udid_are_always_there() {
 }
 
 #[test]
-fn a_long_name_is_cut_and_nothing_else() {
+fn only_the_admins_part_of_a_long_name_is_truncated() {
     for template in [
         "{serial_number} managementAttestation {udid}",
         "managementAttestation {udid} {serial_number}",
@@ -36,7 +36,7 @@ fn a_long_name_is_cut_and_nothing_else() {
 }
 
 #[test]
-fn a_users_name_cannot_stand_for_the_word() {
+fn a_user_name_does_not_count_as_the_word() {
     let user_principal_name = UserPrincipalName::parse("managementAttestation {udid}").ok();
     let device = Device { user_principal_name, ..device() };
     let name = common_name("{user_principal_name}", &device).unwrap();
@@ -44,7 +44,7 @@ fn a_users_name_cannot_stand_for_the_word() {
 }
 
 #[test]
-fn a_placeholder_that_does_not_exist_is_refused() {
+fn an_unknown_placeholder_is_refused() {
     for template in ["{serial}", "{", "{udid", "a {} b", "{ udid }", "{{udid}}"] {
         let error = common_name(template, &device()).unwrap_err();
         assert_eq!(error.code(), "unknown_placeholder", "{template}");
@@ -54,7 +54,7 @@ fn a_placeholder_that_does_not_exist_is_refused() {
 
 proptest! {
     #[test]
-    fn no_template_and_no_device_breaks_the_rule(
+    fn every_name_contains_the_word_and_the_udid(
         template in "(\\{serial_number\\}|\\{udid\\}|\\{user_principal_name\\}|managementAttestation|\\PC| ){0,30}",
         serial in "[A-Z0-9]{8,14}",
         udid in "[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}|[0-9A-F]{8}-[0-9A-F]{16}|[0-9a-f]{40}",
