@@ -1,4 +1,4 @@
-//! Sorts Okta's refusals: status, headers and body in, a typed error out (facts §3, §5, §6). Pure.
+//! Converts the status, headers and body of an error response to a typed error. Does no I/O.
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
@@ -8,7 +8,7 @@ use super::error::{OktaError, UnreachableReason, clean};
 use super::rate_limit;
 use crate::egress::EgressResponse;
 
-/// The error body of Okta's API.
+/// An error of Okta's API.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct OktaApiError {
@@ -16,7 +16,7 @@ struct OktaApiError {
     error_summary: String,
 }
 
-/// The error body of OAuth (RFC 6749 §5.2).
+/// An OAuth error (RFC 6749 §5.2).
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct OktaTokenError {
@@ -24,7 +24,7 @@ struct OktaTokenError {
     error_description: String,
 }
 
-/// The body of a successful API answer, or why there is none.
+/// Returns the body of a successful API response, or the error.
 pub(super) fn api(answer: &EgressResponse) -> Result<&[u8], OktaError> {
     if answer.status == StatusCode::OK {
         return Ok(&answer.body);
@@ -32,7 +32,7 @@ pub(super) fn api(answer: &EgressResponse) -> Result<&[u8], OktaError> {
     Err(common_refusal(answer).unwrap_or_else(|| api_refusal(answer)))
 }
 
-/// The body of a successful token answer, or why there is none.
+/// Returns the body of a successful token response, or the error.
 pub(super) fn token(answer: &EgressResponse) -> Result<&[u8], OktaError> {
     if answer.status == StatusCode::OK {
         return Ok(&answer.body);
@@ -40,7 +40,7 @@ pub(super) fn token(answer: &EgressResponse) -> Result<&[u8], OktaError> {
     Err(common_refusal(answer).unwrap_or_else(|| token_refusal(answer)))
 }
 
-/// What means the same wherever it is said: rate limits and servers in trouble.
+/// Returns errors that mean the same for all endpoints: rate limits and server errors.
 pub(super) fn common_refusal(answer: &EgressResponse) -> Option<OktaError> {
     let status = answer.status;
     if status == StatusCode::TOO_MANY_REQUESTS {
@@ -55,7 +55,7 @@ pub(super) fn common_refusal(answer: &EgressResponse) -> Option<OktaError> {
 
 fn api_refusal(answer: &EgressResponse) -> OktaError {
     let status = answer.status.as_u16();
-    let challenge = Challenge::of(&answer.headers);
+    let challenge = Challenge::parse(&answer.headers);
     let body: OktaApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (status, body.error_code.as_str(), challenge.error.as_deref()) {
         (401, "E0000015", _) => OktaError::FeatureNotEnabled,
@@ -66,15 +66,13 @@ fn api_refusal(answer: &EgressResponse) -> OktaError {
             OktaError::InsufficientScope { scope: challenge.scope }
         }
         (404, "E0000007", _) => OktaError::NotFound,
-        // So Okta answers at every address of the org when a network zone blocks the caller, and so do
-        // proxies in between: it says nothing of the client.
+        // Okta answers so on all paths when a network zone blocks the caller, and so do proxies. It says
+        // nothing about the client.
         (403, "", None) => OktaError::bad_answer(
-            "status 403 without an error code of Okta's; a network zone of the org, or a proxy, may \
+            "status 403 without an Okta error code; a network zone of the org or a proxy may \
              block this service's address",
         ),
-        (_, "", _) => {
-            OktaError::bad_answer(format!("status {status} without an error code of Okta's"))
-        }
+        (_, "", _) => OktaError::bad_answer(format!("status {status} without an Okta error code")),
         (_, code, _) => OktaError::refused(status, code, &body.error_summary),
     }
 }
@@ -85,7 +83,7 @@ fn token_refusal(answer: &EgressResponse) -> OktaError {
     let zone = body.error_description.to_ascii_lowercase().contains("network zone");
     match (status, body.error.as_str()) {
         (_, "") if answer.headers.contains_key("dpop-nonce") => OktaError::DpopRequired,
-        // Some refusals of the token path come in the shape of the API.
+        // The token endpoint returns some errors in the format of the API.
         (_, "") => api_refusal(answer),
         (_, "invalid_client") => invalid_client(&body.error_description),
         (_, "invalid_scope") => OktaError::InvalidScope,
@@ -97,7 +95,7 @@ fn token_refusal(answer: &EgressResponse) -> OktaError {
     }
 }
 
-/// Okta says of a client that has to sign in with a key that it is invalid, however right its secret is.
+/// Converts `invalid_client`, which Okta returns also for a client that requires `private_key_jwt`.
 fn invalid_client(description: &str) -> OktaError {
     let message = clean(description);
     if description.to_ascii_lowercase().contains("private_key_jwt") {
@@ -107,7 +105,7 @@ fn invalid_client(description: &str) -> OktaError {
     }
 }
 
-/// What `WWW-Authenticate` says (RFC 6750 §3), scheme aside.
+/// The parameters of `WWW-Authenticate` (RFC 6750 §3).
 #[derive(Debug, Default, PartialEq)]
 struct Challenge {
     error: Option<String>,
@@ -115,7 +113,7 @@ struct Challenge {
 }
 
 impl Challenge {
-    fn of(headers: &HeaderMap) -> Self {
+    fn parse(headers: &HeaderMap) -> Self {
         let mut challenge = Self::default();
         for value in headers.get_all(WWW_AUTHENTICATE) {
             for (name, value) in parameters(&String::from_utf8_lossy(value.as_bytes())) {
@@ -130,8 +128,8 @@ impl Challenge {
     }
 }
 
-/// All `name="…"` and `name=…`. Each search goes on after the last value, so what looks like a
-/// parameter inside a quoted text is none. Escapes are kept as they are: no value we use has any.
+/// Returns all `name="…"` and `name=…`. Each search starts after the previous value, so text inside of
+/// quotes is not mistaken for a parameter. Escapes are not decoded, because no value that we use has any.
 fn parameters(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_401_is_a_dead_token_or_a_missing_feature_by_its_code() {
+    fn a_401_is_an_expired_token_or_a_missing_feature_depending_on_its_code() {
         assert!(matches!(api_error(401, &[], &okta("E0000011")), OktaError::TokenExpired));
         assert!(matches!(api_error(401, &[], &okta("E0000015")), OktaError::FeatureNotEnabled));
         let challenge = [("www-authenticate", r#"Bearer realm="x", error="invalid_token""#)];
@@ -215,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn only_oktas_own_404_means_not_found() {
+    fn a_404_means_not_found_only_with_oktas_error_code() {
         assert!(matches!(api_error(404, &[], &okta("E0000007")), OktaError::NotFound));
         assert!(matches!(
             api_error(404, &[], "<html>not here</html>"),
@@ -226,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn other_refusals_keep_oktas_words_but_not_too_many() {
+    fn other_refusals_have_oktas_message_truncated() {
         let long =
             format!(r#"{{"errorCode":"E0000031","errorSummary":"a\nb\u001b{}"}}"#, "x".repeat(500));
         let OktaError::Refused { status, error_code, summary } = api_error(400, &[], &long) else {
@@ -237,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn each_token_refusal_has_its_own_error() {
+    fn each_refusal_of_the_token_endpoint_has_its_error() {
         assert!(matches!(
             token_error(401, &oauth("invalid_client", "x")),
             OktaError::InvalidClient { message } if message == "x"
@@ -272,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_has_to_sign_in_with_a_key_is_told_apart_by_the_description() {
+    fn a_private_key_client_is_recognized_by_the_description() {
         for status in [400, 401] {
             let text =
                 "Client must use 'Private_Key_JWT' as\\u202e token_endpoint_auth_method.\\u0007";
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_oktas_that_quote_the_secret_are_dropped() {
+    fn messages_that_quote_the_secret_are_removed() {
         let quoting = token_error(401, &oauth("invalid_client", "canary-secret is wrong"));
         assert!(quoting.message().is_some());
         assert_eq!(quoting.without(&"canary-secret".into()).message(), None);
@@ -293,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_and_rate_limits_are_transient_everywhere() {
+    fn server_errors_and_rate_limits_are_transient() {
         for status in [500, 502, 503, 504] {
             assert!(token_error(status, "<html>").is_transient());
             assert!(matches!(api_error(status, &[], ""), OktaError::Unreachable { .. }));
@@ -303,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_inside_a_quoted_text_is_none() {
+    fn quoted_text_is_not_mistaken_for_a_parameter() {
         let text = r#"Bearer error_description="an error=\"x\"", error="e" , scope=s"#;
         assert_eq!(
             parameters(text),

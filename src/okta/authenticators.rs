@@ -1,8 +1,8 @@
-//! Reads which authenticators the org has: how `FastPass` shows itself. Judges nothing.
+//! Reads the org's authenticators, which show whether `FastPass` is enabled.
 //!
-//! Okta shows it in one of two forms: as the method `signed_nonce` of the authenticator `okta_verify`,
-//! or, in an org that has split Okta Verify ("Flexible Okta Verify", 2026.08), as the authenticator
-//! `okta_verify_fastpass` beside a legacy `okta_verify`.
+//! `FastPass` is the method `signed_nonce` of the authenticator `okta_verify` or, in an org that has split
+//! Okta Verify ("Flexible Okta Verify", 2026.08), the authenticator `okta_verify_fastpass` next to a legacy
+//! `okta_verify`.
 
 use serde::Deserialize;
 
@@ -10,27 +10,27 @@ use super::client::url_of;
 use super::error::clean_name;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress};
 
-/// The key of the authenticator that is Okta Verify.
+/// The key of the authenticator Okta Verify.
 pub const OKTA_VERIFY: &str = "okta_verify";
 
-/// The key of the authenticator that is `FastPass` in an org that has split Okta Verify.
+/// The key of the authenticator `FastPass` in an org that has split Okta Verify.
 pub const OKTA_VERIFY_FASTPASS: &str = "okta_verify_fastpass";
 
-/// The method of Okta Verify that is `FastPass`.
+/// The type of the method `FastPass` of Okta Verify.
 pub const SIGNED_NONCE: &str = "signed_nonce";
 
 const ACTIVE: &str = "ACTIVE";
 
 const PATH: &str = "/api/v1/authenticators";
 
-/// The most pages that are read; orgs have some ten authenticators in one page.
-const MOST_PAGES: usize = 5;
+/// Maximum number of pages; an org has about ten authenticators on one page.
+const MAX_PAGES: usize = 5;
 
 /// An authenticator of the org.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticator {
     pub id: String,
-    /// `ACTIVE` or `INACTIVE`; other values are kept as they are.
+    /// `ACTIVE`, `INACTIVE` or any other value from Okta.
     pub status: String,
 }
 
@@ -40,7 +40,7 @@ pub struct AuthenticatorMethod {
     /// Such as `signed_nonce`, `push`, `totp`.
     #[serde(rename = "type")]
     pub method_type: String,
-    /// `ACTIVE` or `INACTIVE`; other values are kept as they are.
+    /// `ACTIVE`, `INACTIVE` or any other value from Okta.
     pub status: String,
 }
 
@@ -58,8 +58,8 @@ impl AuthenticatorMethod {
     }
 }
 
-/// What Okta shows of `FastPass`: the status of Okta Verify, of its method `signed_nonce` and of the
-/// authenticator `okta_verify_fastpass`; `None` where there is none, or where it was not asked for.
+/// The status of Okta Verify, of its method `signed_nonce`, and of the authenticator
+/// `okta_verify_fastpass`; `None` if it does not exist or was not read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FastPass {
     pub okta_verify: Option<String>,
@@ -68,7 +68,7 @@ pub struct FastPass {
 }
 
 impl FastPass {
-    /// Returns true when either form is `ACTIVE`.
+    /// Returns whether `FastPass` is enabled in either form.
     #[must_use]
     pub fn is_on(&self) -> bool {
         let active = |status: &Option<String>| status.as_deref() == Some(ACTIVE);
@@ -92,7 +92,7 @@ impl OktaVerify {
     }
 }
 
-/// Authenticators of other kinds may lack any of these.
+/// An authenticator. Other kinds than Okta Verify may lack any field.
 #[derive(Deserialize)]
 struct OktaAuthenticator {
     id: Option<String>,
@@ -101,8 +101,8 @@ struct OktaAuthenticator {
 }
 
 impl OktaClient {
-    /// The state of `FastPass`, in one request or two: the methods of Okta Verify are asked for only
-    /// where they decide.
+    /// Reads the state of `FastPass` with one or two requests. The methods of Okta Verify are read only if
+    /// they matter.
     ///
     /// # Errors
     /// Okta's refusal, such as `InsufficientScope`.
@@ -127,9 +127,9 @@ impl OktaClient {
         Ok(shown)
     }
 
-    /// The org's Okta Verify in both forms. Reads all pages unless one shows that `FastPass` is on;
-    /// without retries the first page has to show one of the two, and `BadAnswer` says that there were
-    /// more.
+    /// Finds the org's Okta Verify in both forms. Reads all pages unless one shows that `FastPass` is
+    /// enabled. Without retries only the first page is read, and `BadAnswer` means that it has neither form
+    /// and there are more.
     ///
     /// # Errors
     /// Okta's refusal, such as `InsufficientScope`.
@@ -140,9 +140,9 @@ impl OktaClient {
     ) -> Result<OktaVerify, OktaError> {
         let mut next = Some(url_of(org.host(), PATH)?);
         let mut found = OktaVerify::default();
-        // A connect has four requests in all, and this is the third.
-        let most_pages = if self.retries { MOST_PAGES } else { 1 };
-        for _ in 0..most_pages {
+        // A connect makes at most four requests to Okta, and this is the third.
+        let max_pages = if self.retries { MAX_PAGES } else { 1 };
+        for _ in 0..max_pages {
             let Some(url) = next.take() else { break };
             let page = self.get_page(org, token, url).await?;
             read_okta_verify(page.items, &mut found)?;
@@ -152,15 +152,15 @@ impl OktaClient {
             next = page.next;
         }
         if next.is_some() && found == OktaVerify::default() {
-            return Err(OktaError::bad_answer("a list of authenticators that goes on"));
+            return Err(OktaError::bad_answer("the list of authenticators has too many pages"));
         }
         Ok(found)
     }
 
-    /// The methods of an authenticator.
+    /// Lists the methods of an authenticator.
     ///
     /// # Errors
-    /// Okta's refusal; `NotFound` when the authenticator is gone.
+    /// Okta's refusal; `NotFound` if the authenticator does not exist.
     pub async fn list_authenticator_methods(
         &self,
         org: &OrgAddress,
@@ -191,14 +191,14 @@ fn read_okta_verify(
             _ => continue,
         };
         let (Some(id), Some(status)) = (item.id.filter(|id| is_okta_id(id)), item.status) else {
-            return Err(OktaError::bad_answer("an authenticator without id or status"));
+            return Err(OktaError::bad_answer("an authenticator has no id or status"));
         };
         *place = Some(Authenticator { id, status: clean_name(&status) });
     }
     Ok(())
 }
 
-/// What may stand in a path: an id that Okta gave, and nothing that changes the path.
+/// Returns whether the text is an id from Okta that is safe in a path.
 fn is_okta_id(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=64).contains(&text.len()) && text.bytes().all(plain)
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn okta_verify_is_found_by_its_key_and_not_by_its_name() {
+    fn okta_verify_is_found_by_its_key_not_by_its_name() {
         let body = r#"[{"key":"duo","id":"aut1","status":"ACTIVE","name":"Okta Verify"},{"type":"app"},
             {"key":"okta_verify","id":"aut2","status":"INACTIVE","name":"Renamed","settings":{}}]"#;
         let found = find(body).unwrap();

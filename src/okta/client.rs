@@ -1,4 +1,4 @@
-//! The client itself: what it is built from and what its clones share.
+//! The client, its settings, and the state that its clones share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use super::{OktaError, OrgAddress};
 use crate::egress::Egress;
 use crate::model::integrations::okta_domain::OktaSuffixes;
 
-/// The scopes that are proved at connect (facts §3).
+/// The scopes that a connect and a check require.
 pub const REQUIRED_SCOPES: [&str; 3] =
     ["okta.devices.manage", "okta.devices.read", "okta.authenticators.read"];
 
-/// The scopes that working calls ask for (contract §3).
+/// The scopes of tokens for reads. `okta.devices.manage` is requested only where it is needed.
 pub const READ_SCOPES: [&str; 2] = ["okta.devices.read", "okta.authenticators.read"];
 
-/// What the client is built from.
+/// Settings of the client.
 #[derive(Debug, Clone)]
 pub struct OktaSettings {
-    /// Under which suffixes hosts are Okta's.
+    /// The domain suffixes of Okta orgs.
     pub suffixes: OktaSuffixes,
     pub required_scopes: Vec<String>,
     pub read_scopes: Vec<String>,
-    /// How long before its end a token is replaced. Default 5 minutes.
+    /// How long before its expiry a token is replaced. Default 5 minutes.
     pub early_refresh: Duration,
-    /// The most tokens that are kept. Default 10,000.
+    /// Maximum number of cached tokens. Default 10,000.
     pub cached_tokens: u64,
     /// How old a token has to be to be replaced because it lacks a scope. Default 30 seconds.
     pub poor_token_age: Duration,
@@ -44,7 +44,7 @@ impl Default for OktaSettings {
     }
 }
 
-/// The client. Cheap to clone; clones share tokens, back-off and connections.
+/// A client of Okta's API. Cheap to clone; clones share tokens, back-off and connections.
 #[derive(Clone)]
 pub struct OktaClient {
     pub(super) shared: Arc<Shared>,
@@ -59,7 +59,7 @@ pub(super) struct Shared {
 }
 
 impl OktaClient {
-    /// A client on this gate. Asks nothing yet.
+    /// Creates a client. Makes no request.
     #[must_use]
     pub fn new(egress: Egress, settings: OktaSettings) -> Self {
         let tokens = TokenCache::new(settings.cached_tokens, settings.early_refresh);
@@ -67,26 +67,25 @@ impl OktaClient {
         Self { shared: Arc::new(shared), retries: true }
     }
 
-    /// The same client, sharing all, that sends each request once: for connecting, which may take at
-    /// most 4 requests (contract §2).
+    /// Returns a clone that does not retry, for connects, which make at most 4 requests.
     #[must_use]
     pub fn without_retries(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), retries: false }
     }
 
-    /// The suffixes under which hosts are Okta's.
+    /// Returns the domain suffixes of Okta orgs.
     #[must_use]
     pub fn suffixes(&self) -> &OktaSuffixes {
         &self.shared.settings.suffixes
     }
 
-    /// Whether the host is under one of Okta's suffixes.
-    pub(super) fn is_oktas(&self, host: &str) -> bool {
+    /// Returns whether the host is under one of Okta's suffixes.
+    pub(super) fn is_okta_host(&self, host: &str) -> bool {
         OrgAddress::parse(host, self.suffixes()).is_ok_and(|address| address.host() == host)
     }
 }
 
-/// An https address on this host.
+/// Builds an https URL.
 pub(super) fn url_of(host: &str, path: &str) -> Result<url::Url, OktaError> {
     url::Url::parse(&format!("https://{host}{path}"))
         .map_err(|_| OktaError::OrgNotFound { host: host.to_owned() })

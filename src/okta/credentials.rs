@@ -1,5 +1,5 @@
-//! Where credentials go, what they are and what they give. The secret parts show themselves in no
-//! debug print, and are exposed only where a header is built.
+//! The address of an org, client credentials and tokens. `Debug` shows no secret, and secrets are exposed
+//! only to build a header.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::OktaError;
 use crate::model::integrations::okta_domain::{OktaDomain, OktaDomainError, OktaSuffixes};
 use crate::model::{IntegrationId, TenantId};
 
-/// The canonical host of an org. Always under one of Okta's suffixes, so that credentials can go
-/// nowhere else (contract §2).
+/// The canonical host of an org. It is always under one of Okta's suffixes, so that credentials cannot be
+/// sent to any other host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OrgAddress(String);
 
 impl OrgAddress {
-    /// Takes a canonical host, such as one that was stored.
+    /// Parses a canonical host.
     ///
     /// # Errors
-    /// `InvalidHost` when it is not under one of the suffixes, else what [`OktaDomain::parse`] says.
+    /// `InvalidHost` if it is not under one of the suffixes; those of [`OktaDomain::parse`].
     pub fn parse(host: &str, suffixes: &OktaSuffixes) -> Result<Self, OktaDomainError> {
         let domain = OktaDomain::parse(host, suffixes)?;
         if domain.is_custom() {
@@ -32,14 +32,14 @@ impl OrgAddress {
         Ok(Self(domain.host().to_owned()))
     }
 
-    /// The host name, without scheme.
+    /// Returns the host name.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.0
     }
 }
 
-/// The id and secret of the API service integration.
+/// The client ID and secret of the API service integration.
 #[derive(Clone)]
 pub struct ClientCredentials {
     pub client_id: String,
@@ -47,14 +47,14 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// The value for HTTP Basic (RFC 7617). Okta's ids and secrets need no form encoding, and Okta
-    /// documents none.
+    /// Builds the HTTP Basic header (RFC 7617). Okta documents no form encoding, and its ids and
+    /// secrets need none.
     pub(super) fn basic(&self) -> Result<HeaderValue, OktaError> {
         basic(&self.client_id, &self.client_secret)
     }
 }
 
-/// HTTP Basic with this user and password, in UTF-8.
+/// Builds an HTTP Basic header value in UTF-8.
 pub(super) fn basic(user: &str, password: &SecretString) -> Result<HeaderValue, OktaError> {
     let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
     let encoded = SecretString::from(STANDARD.encode(pair.expose_secret()));
@@ -69,8 +69,8 @@ impl std::fmt::Debug for ClientCredentials {
     }
 }
 
-/// Whose token: tenants on one org share none, and new credentials never meet an old token
-/// (contract §3).
+/// The key of a cached token. Tenants of the same org do not share tokens, and new credentials do not use
+/// tokens of the previous ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TokenKey {
     pub tenant: TenantId,
@@ -78,7 +78,7 @@ pub struct TokenKey {
     pub credentials_version: i64,
 }
 
-/// An access token of an org, opaque. Cheap to clone; never stored.
+/// An opaque access token. Cheap to clone; never stored.
 #[derive(Clone)]
 pub struct AccessToken(Arc<Issued>);
 
@@ -99,23 +99,25 @@ impl AccessToken {
         Self(Arc::new(Issued { value, granted, since, lifetime }))
     }
 
-    /// The scopes that Okta granted, which may be fewer than were asked for.
+    /// Returns the granted scopes, which may be fewer than requested.
     #[must_use]
     pub fn granted(&self) -> &BTreeSet<String> {
         &self.0.granted
     }
 
-    /// True until `margin` before the end; a margin of over half the lifetime counts as half.
+    /// Returns whether the token is valid for `margin` longer. A margin above half of the lifetime counts
+    /// as half.
     pub(super) fn is_good_at(&self, now: Instant, margin: Duration) -> bool {
         let useful = self.0.lifetime.saturating_sub(margin.min(self.0.lifetime / 2));
         now < self.0.since + useful
     }
 
+    /// Returns the time since the token was requested.
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.0.since)
     }
 
-    /// True for clones of one token.
+    /// Returns whether both are clones of the same token.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -131,18 +133,20 @@ impl std::fmt::Debug for AccessToken {
     }
 }
 
-/// What a token request with all required scopes showed.
+/// The result of a token request with all required scopes.
 #[derive(Debug, Clone)]
 pub struct ProvedGrant {
     pub granted: BTreeSet<String>,
-    /// Asked for and not granted, in the order in which they were asked for.
+    /// Requested but not granted, in the requested order.
     pub missing: Vec<String>,
     pub token: AccessToken,
 }
 
 impl ProvedGrant {
+    /// Checks that all scopes were granted.
+    ///
     /// # Errors
-    /// `MissingScopes`, with each scope that is missing.
+    /// `MissingScopes` with all missing scopes.
     pub fn require_all(&self) -> Result<(), OktaError> {
         if self.missing.is_empty() {
             Ok(())
@@ -152,10 +156,10 @@ impl ProvedGrant {
     }
 }
 
-/// A header value that no debug print shows.
+/// Builds a header value that `Debug` does not show.
 fn sensitive(value: &SecretString) -> Result<HeaderValue, OktaError> {
     let mut header = HeaderValue::from_str(value.expose_secret())
-        .map_err(|_| OktaError::bad_answer("a token that does not fit into a header"))?;
+        .map_err(|_| OktaError::bad_answer("the token is not a valid header value"))?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -171,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_refreshed_before_its_end() {
+    fn a_token_is_refreshed_before_it_expires() {
         let (token, now) = token(3600);
         let margin = Duration::from_secs(300);
         assert!(token.is_good_at(now + Duration::from_secs(3299), margin));
@@ -180,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_lived_token_is_used_for_half_its_life() {
+    fn a_short_lived_token_is_used_for_half_of_its_lifetime() {
         let (token, now) = token(60);
         assert!(token.is_good_at(now + Duration::from_secs(29), Duration::from_secs(300)));
         assert!(!token.is_good_at(now + Duration::from_secs(30), Duration::from_secs(300)));
     }
 
     #[test]
-    fn neither_secret_nor_token_shows_in_a_debug_print() {
+    fn debug_output_contains_neither_secret_nor_token() {
         let (token, _) = token(60);
         let credentials = ClientCredentials {
             client_id: "0oa1".to_owned(),
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_have_no_address_outside_oktas_suffixes() {
+    fn an_org_address_must_be_under_oktas_suffixes() {
         let suffixes = OktaSuffixes::default();
         assert!(OrgAddress::parse("acme.okta.com", &suffixes).is_ok());
         for host in ["login.acme.example", "acme.okta.com.evil.example", "evilokta.com"] {

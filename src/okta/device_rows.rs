@@ -1,5 +1,5 @@
-//! Okta's rows of devices and their users as the model's words. Pure; takes what is there and makes
-//! nothing up: what Okta left out stays open.
+//! Converts Okta's device and user records to the model. A field that Okta omits stays unknown. Does no
+//! I/O.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::clean_name;
 use crate::model::{OktaDevice, OktaDeviceUser, SerialNumber, Udid};
 
-/// The device of a row; `None` when the row lacks its id or both of its times.
+/// Reads a device; returns `None` if its id or both of its times are missing.
 pub(super) fn read_device(row: &Value) -> Option<OktaDevice> {
     let id = row_id(row)?;
     let created = time(row, "created");
@@ -15,20 +15,20 @@ pub(super) fn read_device(row: &Value) -> Option<OktaDevice> {
     let profile = row.get("profile").unwrap_or(&Value::Null);
     Some(OktaDevice {
         id,
-        platform: word(profile, "platform").unwrap_or_default(),
-        status: word(row, "status").unwrap_or_default(),
-        serial_number: word(profile, "serialNumber").map(|text| in_one_spelling(&text)),
-        udid: word(profile, "udid").map(|text| {
+        platform: text_field(profile, "platform").unwrap_or_default(),
+        status: text_field(row, "status").unwrap_or_default(),
+        serial_number: text_field(profile, "serialNumber").map(|text| normalize_serial(&text)),
+        udid: text_field(profile, "udid").map(|text| {
             Udid::parse(&text).map_or_else(|_| upper(&text), |udid| udid.as_str().to_owned())
         }),
-        display_name: word(profile, "displayName"),
+        display_name: text_field(profile, "displayName"),
         created: created.or(last_updated)?,
         last_updated: last_updated.or(created)?,
         users: row.pointer("/_embedded/users").and_then(embedded_users),
     })
 }
 
-/// The users of a row of a list. Okta writes null or an empty list for a device without users.
+/// Reads the users embedded in a list. For a device without users Okta returns null or an empty list.
 fn embedded_users(users: &Value) -> Option<Vec<OktaDeviceUser>> {
     match users {
         Value::Null => Some(Vec::new()),
@@ -37,34 +37,34 @@ fn embedded_users(users: &Value) -> Option<Vec<OktaDeviceUser>> {
     }
 }
 
-/// The id of a row, if it is one that Okta can have given.
+/// Reads the id if it is a valid Okta id.
 fn row_id(row: &Value) -> Option<String> {
     let id = row.get("id")?.as_str()?;
     let plain = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     plain.then(|| id.to_owned())
 }
 
-/// The users of a device, by their ids. One that cannot be read is kept without a name: to forget
-/// him could make a device look as if all of its users were managed.
+/// Reads the users of a device, sorted by id. A user that cannot be read is returned without an id: if it
+/// were left out, all users of the device could appear to be managed.
 pub(super) fn read_users(rows: &[Value]) -> Vec<OktaDeviceUser> {
     let read = |row: &Value| {
         let user = row.get("user").unwrap_or(&Value::Null);
         let profile = user.get("profile").unwrap_or(&Value::Null);
         OktaDeviceUser {
-            id: word(user, "id").unwrap_or_default(),
-            login: word(profile, "login").unwrap_or_default(),
-            management_status: word(row, "managementStatus"),
-            status: word(user, "status"),
+            id: text_field(user, "id").unwrap_or_default(),
+            login: text_field(profile, "login").unwrap_or_default(),
+            management_status: text_field(row, "managementStatus"),
+            status: text_field(user, "status"),
             created: time(row, "created"),
         }
     };
     let mut users: Vec<OktaDeviceUser> = rows.iter().map(read).collect();
-    users.sort_by(|one, other| one.id.cmp(&other.id));
+    users.sort_by(|a, b| a.id.cmp(&b.id));
     users
 }
 
-/// A serial number as the inventory spells it, so that the two can be compared.
-fn in_one_spelling(text: &str) -> String {
+/// Normalizes a serial number as the inventory does, for comparison.
+fn normalize_serial(text: &str) -> String {
     SerialNumber::parse(text).map_or_else(|_| upper(text), |serial| serial.as_str().to_owned())
 }
 
@@ -72,8 +72,8 @@ fn upper(text: &str) -> String {
     clean_name(&text.to_uppercase())
 }
 
-/// A text that is not empty, without control characters, 64 characters at most.
-fn word(object: &Value, name: &str) -> Option<String> {
+/// Reads a non-empty text without control characters, truncated to 64 characters.
+fn text_field(object: &Value, name: &str) -> Option<String> {
     let text = clean_name(object.get(name)?.as_str()?.trim());
     (!text.is_empty()).then_some(text)
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_read_with_fields_and_words_that_nobody_knows() {
+    fn unknown_fields_and_values_are_accepted() {
         let row = json!({
             "id": "guo1", "status": "QUARANTINED", "created": "2026-01-02T03:04:05.006Z",
             "lastUpdated": "2026-02-03T04:05:06.000+01:00", "new": {"deep": [1]},
@@ -116,23 +116,23 @@ mod tests {
     }
 
     #[test]
-    fn what_okta_leaves_out_stays_open() {
+    fn omitted_fields_stay_unknown() {
         let row = json!({"id": "guo1", "lastUpdated": "2026-01-02T03:04:05Z", "profile": null});
         let device = read_device(&row).unwrap();
-        assert_eq!(device.users, None, "users that were not shown are not no users");
+        assert_eq!(device.users, None, "omitted users are unknown");
         assert_eq!((device.serial_number, device.udid, device.display_name), (None, None, None));
         assert_eq!(device.created, device.last_updated);
-        assert_eq!(device.status, "", "no status is none that counts as active");
+        assert_eq!(device.status, "", "a missing status is not active");
         let row =
             json!({"id": "guo1", "created": "2026-01-02T03:04:05Z", "_embedded": {"users": []}});
         assert_eq!(read_device(&row).unwrap().users, Some(Vec::new()));
         let row =
             json!({"id": "guo1", "created": "2026-01-02T03:04:05Z", "_embedded": {"users": null}});
-        assert_eq!(read_device(&row).unwrap().users, Some(Vec::new()), "null is no users");
+        assert_eq!(read_device(&row).unwrap().users, Some(Vec::new()), "null means no users");
     }
 
     #[test]
-    fn a_user_who_cannot_be_read_is_still_a_user() {
+    fn an_unreadable_user_still_counts() {
         let users =
             read_users(&[json!({"managementStatus": "MANAGED", "user": {"id": "00u1"}}), json!(7)]);
         assert_eq!(users.len(), 2);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_serial_number_is_kept_in_upper_case() {
+    fn an_unusual_serial_number_is_stored_in_upper_case() {
         let row = json!({"id": "a", "created": "2026-01-02T03:04:05Z", "profile": {
             "serialNumber": " vmware-56 4d ", "udid": "x"}});
         let device = read_device(&row).unwrap();
@@ -150,13 +150,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_word_of_oktas_is_longer_than_is_kept(text in any::<String>()) {
+        fn text_fields_are_truncated_and_have_no_control_characters(text in any::<String>()) {
             let row = json!({"id": "a", "created": "2026-01-02T03:04:05Z", "status": text,
                 "profile": {"serialNumber": text, "udid": text, "displayName": text, "platform": text}});
             let device = read_device(&row).unwrap();
-            let words = [Some(device.status), Some(device.platform), device.serial_number, device.udid, device.display_name];
-            for word in words.into_iter().flatten() {
-                prop_assert!(word.chars().count() <= 64 && !word.contains('\0'));
+            let texts = [Some(device.status), Some(device.platform), device.serial_number, device.udid, device.display_name];
+            for text in texts.into_iter().flatten() {
+                prop_assert!(text.chars().count() <= 64 && !text.contains('\0'));
             }
         }
     }

@@ -1,6 +1,5 @@
-//! Reads the org's devices (facts §5): all of them page by page, single ones by id or serial number,
-//! and the users of one. Lenient in what it reads, since Okta adds fields and words at any time;
-//! stores nothing, and judges no device.
+//! Reads the org's devices: page by page, by id, by serial number, and the users of a device. Unknown
+//! fields and values are accepted, because Okta adds new ones at any time.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
@@ -16,46 +15,46 @@ use crate::model::{OktaDevice, OktaDeviceUser};
 
 const PATH: &str = "/api/v1/devices";
 
-/// Okta's largest page.
+/// Okta's maximum page size.
 const PAGE_SIZE: &str = "200";
 
-/// A user has some 3 kB and a device of a list at most 20 of them: 200 devices are 12 MB then.
+/// A user has about 3 kB and a device in a list at most 20 users, so 200 devices may have 12 MB.
 const LIST_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Lists show the users of each device with their status; `userSummary` would leave it out.
+/// Embeds the users of each device with their status, which `userSummary` would omit.
 const EXPAND: (&str, &str) = ("expand", "user");
 
-/// The most pages of one device's users that are read.
-const MOST_USER_PAGES: usize = 50;
+/// Maximum number of pages of one device's users.
+const MAX_USER_PAGES: usize = 50;
 
-/// Which page of the org's devices.
+/// A page of the org's devices.
 #[derive(Debug, Clone)]
 pub enum DevicesPage {
-    /// The first one of all devices.
+    /// The first page of all devices.
     First,
-    /// The first one of the devices whose `lastUpdated` is later than this.
+    /// The first page of the devices whose `lastUpdated` is later than this.
     ChangedSince(DateTime<Utc>),
-    /// The one that [`DeviceList::next`] named.
+    /// The page at [`DeviceList::next`].
     At(String),
 }
 
-/// A page of devices.
+/// The content of a page.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceList {
     pub devices: Vec<OktaDevice>,
-    /// How many rows could not be read.
+    /// Number of devices that could not be read.
     pub unreadable: usize,
     /// Path and query of the next page; `None` on the last one.
     pub next: Option<String>,
 }
 
-/// An answer of Okta's and what came with it.
+/// A value from Okta with data of the response headers.
 #[derive(Debug, Clone)]
 pub struct Answered<T> {
     pub value: T,
-    /// Requests in a minute that the whole org may make of this kind, as its headers say.
+    /// The org's rate limit for this endpoint in requests per minute.
     pub limit: Option<u32>,
-    /// The time of the answer by Okta's clock.
+    /// The time of the response by Okta's clock.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -68,11 +67,11 @@ impl<T> Answered<T> {
 }
 
 impl OktaClient {
-    /// One page of the org's devices with their users, 200 at most, in one request.
+    /// Reads one page of up to 200 devices with their users.
     ///
     /// # Errors
-    /// Okta's refusal; `BadAnswer` also when the link to the next page leads elsewhere, and for a
-    /// page that is not of this list. See [`OktaError::is_dead_cursor`] for a page that is gone.
+    /// Okta's refusal; `BadAnswer` also if the link to the next page leads to another list. See
+    /// [`OktaError::is_dead_cursor`] for a cursor that Okta no longer knows.
     pub async fn list_devices(
         &self,
         org: &OrgAddress,
@@ -94,10 +93,10 @@ impl OktaClient {
         Ok(Answered::new(list, &answered.headers))
     }
 
-    /// One device, as Okta has it now; without its users.
+    /// Reads one device without its users.
     ///
     /// # Errors
-    /// `NotFound`, also for an id that Okta cannot have given; else Okta's refusal.
+    /// `NotFound`, also for an invalid id; otherwise Okta's refusal.
     pub async fn get_device(
         &self,
         org: &OrgAddress,
@@ -106,17 +105,17 @@ impl OktaClient {
     ) -> Result<Answered<OktaDevice>, OktaError> {
         let url = device_url(org, id, "")?;
         let answered = self.get_listed(org, token, url).await?;
-        let unreadable = || OktaError::bad_answer("a device without id or times");
+        let unreadable = || OktaError::bad_answer("the device has no id or no times");
         let row: Value =
             serde_json::from_slice(answer::api(&answered)?).map_err(|_| unreadable())?;
         let device = read_device(&row).filter(|device| device.id == id).ok_or_else(unreadable)?;
         Ok(Answered::new(device, &answered.headers))
     }
 
-    /// The users of one device, by their ids.
+    /// Lists the users of a device, sorted by id.
     ///
     /// # Errors
-    /// `NotFound`, also for an id that Okta cannot have given; else Okta's refusal.
+    /// `NotFound`, also for an invalid id; otherwise Okta's refusal.
     pub async fn list_device_users(
         &self,
         org: &OrgAddress,
@@ -125,7 +124,7 @@ impl OktaClient {
     ) -> Result<Answered<Vec<OktaDeviceUser>>, OktaError> {
         let mut url = device_url(org, id, "/users")?;
         let mut found = Vec::new();
-        for _ in 0..MOST_USER_PAGES {
+        for _ in 0..MAX_USER_PAGES {
             let answered = self.get_listed(org, token, url.clone()).await?;
             found.extend(rows(&answered, &url)?);
             match paging::next_page(&answered.headers, &url)? {
@@ -133,11 +132,11 @@ impl OktaClient {
                 None => return Ok(Answered::new(read_users(&found), &answered.headers)),
             }
         }
-        Err(OktaError::bad_answer("a list of a device's users that goes on"))
+        Err(OktaError::bad_answer("the list of the device's users has too many pages"))
     }
 
-    /// The devices of this serial number, with their users. A search lags behind by some seconds:
-    /// what it shows is to be read by id before anything is decided by it.
+    /// Searches devices by serial number, with their users. Okta's search lags by some seconds, so the
+    /// caller must read a device by id before it acts on the result.
     ///
     /// # Errors
     /// Okta's refusal.
@@ -167,7 +166,7 @@ impl OktaClient {
 
 fn rows(answered: &EgressResponse, url: &Url) -> Result<Vec<Value>, OktaError> {
     serde_json::from_slice(answer::api(answered)?)
-        .map_err(|_| OktaError::bad_answer(format!("the list at {}", url.path())))
+        .map_err(|_| OktaError::bad_answer(format!("the list at {} is not readable", url.path())))
 }
 
 fn read_list(rows: Vec<Value>) -> DeviceList {
@@ -192,7 +191,9 @@ fn page_url(org: &OrgAddress, page: &DevicesPage) -> Result<Url, OktaError> {
             let url = url_of(org.host(), cursor)?;
             let is_ours =
                 cursor.starts_with('/') && url.host_str() == Some(org.host()) && url.path() == PATH;
-            is_ours.then_some(url).ok_or_else(|| OktaError::bad_answer("a page of another list"))
+            is_ours
+                .then_some(url)
+                .ok_or_else(|| OktaError::bad_answer("the cursor belongs to another list"))
         }
     }
 }
@@ -206,7 +207,7 @@ fn list_url(org: &OrgAddress, search: Option<&str>) -> Result<Url, OktaError> {
     Ok(url)
 }
 
-/// An id that is not of Okta's making cannot be one of its devices, and must not change the path.
+/// Builds the URL of a device. An invalid id cannot exist in Okta and must not change the path.
 fn device_url(org: &OrgAddress, id: &str, below: &str) -> Result<Url, OktaError> {
     let plain = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     if !plain {
@@ -215,12 +216,13 @@ fn device_url(org: &OrgAddress, id: &str, below: &str) -> Result<Url, OktaError>
     url_of(org.host(), &format!("{PATH}/{id}{below}"))
 }
 
-/// A text of the filter language (RFC 7644 §3.4.2.2 takes JSON's).
+/// Quotes a text for a filter expression, which uses JSON strings (RFC 7644 §3.4.2.2).
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Links to the next page have lost `expand`: without it the page would tell nothing of users.
+/// Adds `expand` if the link to the next page lacks it, which happened in Okta. Without it the page would
+/// have no users.
 fn expanded(mut url: Url) -> Url {
     if url.query_pairs().all(|(name, _)| name != EXPAND.0) {
         url.query_pairs_mut().append_pair(EXPAND.0, EXPAND.1);
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_page_leads_to_the_same_list_of_the_same_org_only() {
+    fn a_stored_cursor_must_belong_to_the_same_list_and_org() {
         let at = |cursor: &str| page_url(&acme(), &DevicesPage::At(cursor.to_owned()));
         let next = "/api/v1/devices?after=guo1&limit=200&expand=user";
         let url = at(next).unwrap();
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_next_page_that_lost_expand_gets_it_again_and_keeps_the_rest_as_it_is() {
+    fn a_missing_expand_is_added_to_the_next_page() {
         let get = |query: &str| {
             let url = format!("https://acme.okta.com/api/v1/devices?{query}");
             path_and_query(&expanded(Url::parse(&url).unwrap()))
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_is_one_text_however_it_is_spelled() {
+    fn search_values_are_quoted() {
         let url =
             list_url(&acme(), Some(&format!("x eq {}", quoted("a\" or id pr & \\")))).unwrap();
         let search = url.query_pairs().find(|(name, _)| name == "search").unwrap().1;
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_would_change_the_path_is_no_device() {
+    fn an_id_that_would_change_the_path_is_not_found() {
         for id in ["", "a/b", "..", "a?b", "a%2f", "a-b", &"x".repeat(65)] {
             assert!(matches!(device_url(&acme(), id, ""), Err(OktaError::NotFound)), "{id}");
         }
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_costs_no_other_and_is_counted() {
+    fn unreadable_rows_are_skipped_and_counted() {
         let rows = serde_json::json!([
             {"id": "guo1", "created": "2026-01-01T00:00:00.000Z"},
             {"id": "guo2", "status": "ACTIVE"},

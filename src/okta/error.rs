@@ -1,5 +1,5 @@
-//! Why Okta did not give what was asked. Carries the facts that a caller needs to say what to do
-//! next, and never a secret, a token or a whole body.
+//! Errors of requests to Okta. They contain what a caller needs to choose the next step, but no secret,
+//! token or body.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,98 +8,99 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::egress::EgressError;
 
-/// The longest text of Okta's that is kept, in characters.
+/// Maximum length of a text from Okta, in characters.
 const MAX_TEXT_LEN: usize = 200;
 
-/// The same for a name.
+/// Maximum length of a name from Okta, in characters.
 const MAX_NAME_LEN: usize = 64;
 
-/// A refusal by Okta, or no answer. Cheap to clone, so that all who waited for one token request
-/// learn the same outcome.
+/// A refusal by Okta, or no response. Cheap to clone, because all callers that wait for one token request
+/// get the same error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OktaError {
-    /// What answered there is not an Okta org; every other answer looks the same (contract §2).
+    /// The host is not an Okta org. All responses that are not Okta's give this error, so that it reveals
+    /// nothing about the host.
     #[error("no Okta org was found at {host}")]
     OrgNotFound { host: String },
-    /// No answer, or an answer that only says that the server is in trouble.
+    /// No response, or a server error.
     #[error("okta is unreachable: {reason}")]
     Unreachable {
         reason: UnreachableReason,
         #[source]
         source: Option<Arc<EgressError>>,
     },
-    /// Asking again before `retry_after` is of no use; jitter is already in it.
-    #[error("okta's rate limit is used up for {} s", retry_after.as_secs())]
+    /// A rate limit is exhausted for `retry_after`, which includes jitter.
+    #[error("okta's rate limit is exhausted for {} s", retry_after.as_secs())]
     RateLimited { retry_after: Duration },
-    /// Wrong id or secret, or a client that was revoked: Okta does not tell them apart.
+    /// Wrong id or secret, or a revoked client. Okta does not distinguish them.
     #[error("okta refused the client id or the client secret")]
     InvalidClient { message: String },
-    /// `invalid_client` for a client that has to sign in with a key (`private_key_jwt`): a customer's
-    /// own service app, whose secret is never accepted.
+    /// `invalid_client` for a client that requires `private_key_jwt`: a customer's own service app, whose
+    /// secret is never accepted.
     #[error("okta accepts no client secret from this kind of client")]
     WrongClientType { message: String },
-    /// Scopes that were asked for and not granted.
+    /// Requested scopes that were not granted.
     #[error("scopes were not granted: {}", .0.join(" "))]
     MissingScopes(Vec<String>),
-    /// None of the scopes that were asked for is granted.
+    /// None of the requested scopes is granted.
     #[error("no scope was granted to the client")]
     ConsentRequired,
-    /// The org does not know a scope that was asked for.
+    /// The org does not know a requested scope.
     #[error("okta does not know a requested scope")]
     InvalidScope,
-    /// The client is set to demand proof of possession (RFC 9449), which this client does not send.
-    #[error("the client demands DPoP")]
+    /// The client requires proof of possession (RFC 9449), which is not supported.
+    #[error("the client requires DPoP")]
     DpopRequired,
-    /// The client may be used from named network zones only, or a zone blocks this service's address.
-    #[error("okta does not admit requests from this address")]
+    /// The client is restricted to network zones, or a zone blocks this service's address.
+    #[error("okta blocks requests from this address")]
     NetworkZoneBlocked,
     #[error("okta's token service is temporarily unavailable")]
     TemporarilyUnavailable,
-    /// 401 `E0000011`: the token died before its time.
+    /// 401 `E0000011`: the token was revoked or has expired.
     #[error("the access token is no longer valid")]
     TokenExpired,
-    /// 401 `E0000015`: the org lacks the feature; the token is fine.
+    /// 401 `E0000015`: the org lacks the feature; the token is valid.
     #[error("the org does not have this feature")]
     FeatureNotEnabled,
     /// 403 without a body: the token lacks a scope.
-    #[error("the access token lacks a scope: {}", .scope.as_deref().unwrap_or("not named"))]
+    #[error("the access token lacks a scope: {}", .scope.as_deref().unwrap_or("unknown"))]
     InsufficientScope { scope: Option<String> },
-    /// 403 `E0000006`: the scope is there, an admin role of the client is not.
+    /// 403 `E0000006`: the scope is granted, but the client lacks an admin role.
     #[error("the client has no admin role that allows this")]
     AdminRoleMissing,
-    /// 404 `E0000007`, said by Okta itself and not by something in between.
+    /// 404 with Okta's error code `E0000007`, so not from a proxy.
     #[error("okta has no such object")]
     NotFound,
-    /// An answer that Okta does not give, such as HTML, a redirect or missing fields.
-    #[error("okta's answer was not understood: {what}")]
+    /// An unexpected response, such as HTML, a redirect or missing fields.
+    #[error("unexpected response from okta: {what}")]
     BadAnswer { what: String },
-    /// Any other refusal, in Okta's own words.
+    /// Any other refusal, with Okta's message.
     #[error("okta refused with status {status} {error_code}: {summary}")]
     Refused { status: u16, error_code: String, summary: String },
-    /// 401 where a challenge was asked for, also for a wrong user name.
+    /// 401 from the challenge URL.
     #[error("okta refused the SCEP user name or password")]
     ScepCredentialsRefused,
-    /// Something answers there, but not what the URL is for.
+    /// The URL is not that of the endpoint.
     #[error("the {endpoint} answers with status {status}")]
     ScepWrongUrl { endpoint: ScepEndpoint, status: u16 },
-    /// Too many challenges are waiting to be used; those that expire make room.
-    #[error("okta holds as many unused SCEP challenges as it can")]
+    /// Too many unused challenges. Expired ones are removed.
+    #[error("okta's cache of unused SCEP challenges is full")]
     ChallengeCacheFull,
     #[error("the SCEP user has no permission to fetch challenges")]
     ScepPermissionMissing,
-    /// A 200 that shows no challenge to take. Never carries text of the page.
-    #[error("the challenge URL gives no usable challenge: {what}")]
+    /// A 200 response without a challenge. Contains no text of the page.
+    #[error("the challenge URL returned no usable challenge: {what}")]
     ScepChallengeMissing { what: &'static str },
-    #[error("the SCEP URL gives no CA certificate: {what}")]
+    #[error("the SCEP URL returned no CA certificate: {what}")]
     ScepCaUnreadable { what: &'static str },
 }
 
-/// Which of the two addresses of a SCEP integration.
+/// One of the two URLs of a SCEP integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScepEndpoint {
-    /// Gives one-time challenges.
+    /// Returns one-time challenges.
     ChallengeUrl,
-    /// The CA itself.
+    /// The CA.
     ScepUrl,
 }
 
@@ -112,18 +113,18 @@ impl std::fmt::Display for ScepEndpoint {
     }
 }
 
-/// In which way Okta could not be reached.
+/// Why Okta could not be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnreachableReason {
-    /// The name could not be looked up, or has no address.
+    /// The host name could not be resolved.
     Dns,
     Connect,
     TimedOut,
     Interrupted,
     Tls,
-    /// The certificate is not of a trusted root or not for this host; trying again will not help.
+    /// The certificate is not trusted or is for another host. A retry will not help.
     CertificateNotTrusted,
-    /// The egress policy refuses the address; trying again will not help.
+    /// The egress policy refuses the address. A retry will not help.
     NotAllowed,
     /// A 5xx status.
     ServerError(u16),
@@ -132,10 +133,10 @@ pub enum UnreachableReason {
 impl std::fmt::Display for UnreachableReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Dns => f.write_str("its name could not be looked up"),
-            Self::Connect => f.write_str("no connection came about"),
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::Interrupted => f.write_str("the answer broke off"),
+            Self::Dns => f.write_str("its name could not be resolved"),
+            Self::Connect => f.write_str("the connection failed"),
+            Self::TimedOut => f.write_str("the request timed out"),
+            Self::Interrupted => f.write_str("the connection was interrupted"),
             Self::Tls => f.write_str("the TLS handshake failed"),
             Self::CertificateNotTrusted => f.write_str("its certificate is not trusted"),
             Self::NotAllowed => f.write_str("its address is not allowed"),
@@ -149,7 +150,7 @@ impl OktaError {
         Self::BadAnswer { what: what.into() }
     }
 
-    /// Okta's own words about the refusal, already sanitised.
+    /// Returns Okta's message about the refusal, sanitized.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         let message = match self {
@@ -160,7 +161,7 @@ impl OktaError {
         (!message.is_empty()).then_some(message)
     }
 
-    /// Drops Okta's words where they quote `secret`: they are logged and answered.
+    /// Removes Okta's message if it quotes `secret`, because messages are logged and returned.
     pub(super) fn without(mut self, secret: &SecretString) -> Self {
         let (Self::InvalidClient { message: text }
         | Self::WrongClientType { message: text }
@@ -174,7 +175,7 @@ impl OktaError {
         self
     }
 
-    /// A refusal that has no variant of its own.
+    /// Creates a refusal without a specific variant.
     pub(super) fn refused(status: u16, error_code: &str, summary: &str) -> Self {
         Self::Refused { status, error_code: clean(error_code), summary: clean(summary) }
     }
@@ -185,7 +186,7 @@ impl From<EgressError> for OktaError {
         use UnreachableReason as R;
         let reason = match &error {
             EgressError::BodyTooLarge { limit } => {
-                return Self::bad_answer(format!("more than {limit} bytes"));
+                return Self::bad_answer(format!("the response has more than {limit} bytes"));
             }
             EgressError::NameNotFound { .. } | EgressError::LookupFailed { .. } => R::Dns,
             EgressError::TimedOut => R::TimedOut,
@@ -199,22 +200,22 @@ impl From<EgressError> for OktaError {
     }
 }
 
-/// Okta's words, fit for a log line and an answer: at most 200 characters, without control characters
-/// and those that hide or reorder others.
+/// Sanitizes a message from Okta for logs and responses: at most 200 characters, without control characters
+/// and characters that hide or reorder others.
 pub(super) fn clean(text: &str) -> String {
     clean_to(MAX_TEXT_LEN, text)
 }
 
-/// A name of Okta's, such as a scope or a status, fit to be stored: PostgreSQL takes no NUL.
+/// Sanitizes a name from Okta, such as a scope or a status, for storage: PostgreSQL accepts no NUL.
 pub(super) fn clean_name(text: &str) -> String {
     clean_to(MAX_NAME_LEN, text)
 }
 
-fn clean_to(most: usize, text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(most).collect()
+fn clean_to(max_chars: usize, text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(max_chars).collect()
 }
 
-/// Zero-width characters and marks of direction.
+/// Returns whether the character is a zero-width character or a directional mark.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

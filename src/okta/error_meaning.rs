@@ -1,10 +1,9 @@
-//! What each error means to those who do not care how it came about: will it pass, did Okta say no,
-//! and which stable code it carries.
+//! Classification of errors: transient or not, refusal or not, and the stable code.
 
 use super::{OktaError, UnreachableReason};
 
 impl OktaError {
-    /// True when the same request may well succeed later without anybody changing anything.
+    /// Returns whether the same request may succeed later without any change.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         use UnreachableReason::{CertificateNotTrusted, NotAllowed};
@@ -20,8 +19,8 @@ impl OktaError {
         }
     }
 
-    /// True when Okta has answered and said no: it says something about the client or the org. False
-    /// when Okta could not be asked, which says nothing about either.
+    /// Returns whether Okta refused the request, which says something about the client or the org. False
+    /// if Okta could not be reached or its response was unexpected.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let not_understood = matches!(
@@ -34,13 +33,13 @@ impl OktaError {
         !not_asked && !not_understood && !self.is_transient()
     }
 
-    /// True when Okta no longer knows the page of a list that was asked for (facts §5).
+    /// Returns whether Okta no longer knows the cursor of a list.
     #[must_use]
     pub fn is_dead_cursor(&self) -> bool {
         matches!(self, Self::Refused { status: 400, error_code, .. } if error_code == "E0000031")
     }
 
-    /// The stable code that API answers and findings carry (contract §1).
+    /// Returns the stable code for API responses and findings.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -49,7 +48,7 @@ impl OktaError {
             Self::RateLimited { .. } => "okta_rate_limited",
             Self::InvalidClient { .. } => "invalid_client",
             Self::WrongClientType { .. } => "wrong_client_type",
-            // However Okta says it, the same is to be done: grant the scopes.
+            // All of these have the same remedy: grant the scopes.
             Self::MissingScopes(_)
             | Self::ConsentRequired
             | Self::InvalidScope

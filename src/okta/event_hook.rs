@@ -1,5 +1,5 @@
-//! What Okta delivers to an event hook: read for the ids of devices and the times of lifecycle events. A
-//! delivery is a hint where to look again; it never makes a device trusted.
+//! Reads device ids and the times of lifecycle events from an event hook delivery. A delivery only triggers
+//! a re-read of the devices; it never makes a device trusted.
 
 use std::collections::BTreeMap;
 
@@ -9,35 +9,34 @@ use serde_json::Value;
 use crate::model::DeviceMention;
 use crate::model::event_hooks::EVENT_TYPES;
 
-/// The longest id that is looked at, in bytes; Okta's have 20.
-const LONGEST_ID: usize = 64;
-/// How the types of lifecycle events begin.
+/// Maximum length of an id in bytes; Okta's ids have 20.
+const MAX_ID_LEN: usize = 64;
+/// Prefix of the types of lifecycle events.
 const LIFECYCLE: &str = "device.lifecycle.";
-/// How the ids of devices begin.
+/// Prefix of device ids.
 const DEVICE_ID: &str = "guo";
 
-/// Why a body cannot be what Okta delivers. Says nothing of what stands in it.
+/// The body is not an event hook delivery. Contains nothing of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body has no list data.events")]
 pub struct NotADelivery;
 
-/// The ids that a delivery names in events that concern devices, each once and in order. Whatever
-/// else is in it, and whatever has another shape than expected, is passed over: Okta adds fields
-/// and events as it likes.
+/// Returns the ids in events about devices, sorted and without duplicates. Other events, unknown fields
+/// and values of unexpected types are ignored, because Okta adds new ones.
 ///
 /// # Errors
-/// [`NotADelivery`] for what is not JSON or has no list of events at all.
+/// [`NotADelivery`] if the body is not JSON or has no list of events.
 pub fn find_mentions(body: &[u8]) -> Result<Vec<DeviceMention>, NotADelivery> {
     let delivery: Value = serde_json::from_slice(body).map_err(|_| NotADelivery)?;
     let events = delivery.pointer("/data/events").and_then(Value::as_array).ok_or(NotADelivery)?;
     let mut found: BTreeMap<&str, (bool, Option<DateTime<Utc>>)> = BTreeMap::new();
-    for event in events.iter().filter(|event| is_of_interest(event)) {
+    for event in events.iter().filter(|event| concerns_device(event)) {
         let lifecycle_at = lifecycle_at(event);
         for target in event.get("target").and_then(Value::as_array).into_iter().flatten() {
-            let id = target.get("id").and_then(Value::as_str).filter(|id| may_be_id(id));
+            let id = target.get("id").and_then(Value::as_str).filter(|id| is_valid_id(id));
             let Some(id) = id else { continue };
             let (is_device, latest) = found.entry(id).or_default();
-            *is_device |= says_device(id, target.get("type"));
+            *is_device |= is_device_target(id, target.get("type"));
             *latest = lifecycle_at.max(*latest);
         }
     }
@@ -47,24 +46,25 @@ pub fn find_mentions(body: &[u8]) -> Result<Vec<DeviceMention>, NotADelivery> {
     Ok(found.into_iter().map(mention).collect())
 }
 
-/// When a lifecycle event was published.
+/// Returns when a lifecycle event was published.
 fn lifecycle_at(event: &Value) -> Option<DateTime<Utc>> {
     let kind = event.get("eventType")?.as_str()?;
     let published = event.get("published").filter(|_| kind.starts_with(LIFECYCLE))?.as_str()?;
     Some(DateTime::parse_from_rfc3339(published).ok()?.to_utc())
 }
 
-fn is_of_interest(event: &Value) -> bool {
+fn concerns_device(event: &Value) -> bool {
     let kind = event.get("eventType").and_then(Value::as_str);
     kind.is_some_and(|kind| EVENT_TYPES.contains(&kind))
 }
 
-fn may_be_id(id: &str) -> bool {
-    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+fn is_valid_id(id: &str) -> bool {
+    (1..=MAX_ID_LEN).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Okta's type of a device is not documented; each that was seen has the word in it.
-fn says_device(id: &str, kind: Option<&Value>) -> bool {
+/// Returns whether a target is a device. Okta does not document the target type of devices; all types
+/// seen so far contain "device".
+fn is_device_target(id: &str, kind: Option<&Value>) -> bool {
     let kind = kind.and_then(Value::as_str).unwrap_or_default();
     id.starts_with(DEVICE_ID) || kind.to_ascii_lowercase().contains("device")
 }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifecycle_event_is_told_with_the_time_at_which_it_was_published() {
+    fn lifecycle_events_have_the_time_of_publication() {
         let at = |kind: &str, published: &str| json!({ "eventType": kind, "published": published, "target": [{ "id": "guo1" }] });
         let latest = |events: Value| {
             let body = json!({ "data": { "events": events } }).to_string();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_told_by_its_type_or_its_id_and_stands_once() {
+    fn devices_are_recognized_by_type_or_id_and_listed_once() {
         let events = json!([
             event(
                 "device.user.add",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn events_of_other_kinds_and_shapes_that_nobody_expects_are_passed_over() {
+    fn other_events_and_unexpected_values_are_ignored() {
         let device = json!([{ "id": "guo1", "type": "Device" }]);
         let long = "g".repeat(65);
         for event in [
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_list_of_events_is_no_delivery() {
+    fn a_body_without_events_is_not_a_delivery() {
         for body in ["", "{", "[]", "{}", "7", r#"{"data":[]}"#, r#"{"data":{"events":{}}}"#] {
             assert_eq!(find_mentions(body.as_bytes()), Err(NotADelivery), "{body}");
         }
@@ -156,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_body_causes_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = find_mentions(&body);
         }
     }

@@ -1,22 +1,22 @@
-//! Reads `Link` headers (RFC 8288 §3): several headers, several links in each, quoted values with
-//! commas inside. Pure; whether a target may be followed is decided in `paging`.
+//! Parses `Link` headers (RFC 8288 §3): several headers, several links per header, and quoted values with
+//! commas. The module `paging` decides whether a link may be followed.
 
 /// One link of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
-    /// The target as written, perhaps relative.
+    /// The target, which may be relative.
     pub target: String,
     /// The relation types in lower case; `rel="a b"` has two.
     pub rels: Vec<String>,
 }
 
-/// The target of the first link of this relation in any of the header values.
+/// Returns the target of the first link with this relation.
 pub(super) fn find<'a>(values: impl IntoIterator<Item = &'a str>, rel: &str) -> Option<String> {
     let mut links = values.into_iter().flat_map(parse);
     links.find(|link| link.rels.iter().any(|known| known == rel)).map(|link| link.target)
 }
 
-/// All links of one header value. What is malformed ends the reading; links before it count.
+/// Parses the links of a header value up to the first malformed one.
 pub(super) fn parse(value: &str) -> Vec<Link> {
     let mut links = Vec::new();
     let mut rest = value;
@@ -27,7 +27,7 @@ pub(super) fn parse(value: &str) -> Vec<Link> {
     links
 }
 
-/// `<target> *( ; parameter )`, and what follows it.
+/// Parses `<target> *( ; parameter )`. Returns the link and the rest of the text.
 fn parse_link(text: &str) -> Option<(Link, &str)> {
     let text = text.trim_start_matches([' ', '\t', ',']);
     let (target, mut rest) = text.strip_prefix('<')?.split_once('>')?;
@@ -44,7 +44,7 @@ fn parse_link(text: &str) -> Option<(Link, &str)> {
     Some((link, rest))
 }
 
-/// `name`, `name=token` or `name="quoted \" text"`, and what follows it.
+/// Parses `name`, `name=token` or `name="quoted \" text"`. Returns name, value and the rest of the text.
 fn parse_parameter(text: &str) -> (&str, String, &str) {
     let text = text.trim_start();
     let (name, rest) = text.split_at(text.find(['=', ';', ',']).unwrap_or(text.len()));
@@ -59,7 +59,7 @@ fn parse_parameter(text: &str) -> (&str, String, &str) {
     (name.trim_end(), value, rest)
 }
 
-/// The text up to the closing quote, without its escapes, and what follows the quote.
+/// Parses text up to the closing quote and removes escapes. Returns it and the rest of the text.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut text = String::new();
     let mut chars = quoted.chars();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_one_header_with_tricky_values_are_told_apart() {
+    fn several_links_with_special_characters_are_parsed() {
         let links = parse(
             r#"</a,b;c>;title="x, <y>; rel=\"next\"";rel="self  Start" , <>;REL = next; rel=last,</d>; flag"#,
         );
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_headers_give_what_could_be_read() {
+    fn links_before_a_malformed_one_are_returned() {
         for (text, count) in [
             ("", 0),
             ("next", 0),
@@ -127,17 +127,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_a_panic(text in any::<String>()) {
+        fn no_text_causes_a_panic(text in any::<String>()) {
             parse(&text);
         }
 
         #[test]
-        fn nearly_a_link_is_read_without_a_panic(text in r#"[<>;,="\\ a-z\t]{0,40}"#) {
+        fn no_malformed_link_causes_a_panic(text in r#"[<>;,="\\ a-z\t]{0,40}"#) {
             prop_assert!(parse(&text).len() <= text.matches('<').count());
         }
 
         #[test]
-        fn what_is_written_is_read_again(
+        fn links_survive_a_round_trip(
             links in prop::collection::vec(("[!-;=?-~]{1,30}", "\\PC{0,12}", prop::collection::vec("[a-z][a-z0-9.-]{0,8}", 1..3)), 0..5),
             separator in "[ \t]{0,2},[ \t]{0,2}",
         ) {

@@ -1,9 +1,10 @@
-//! The client for Okta's own API: one concrete client, with the org as an argument.
+//! The client of Okta's API. One client serves all orgs; the org is an argument.
 //!
-//! It keeps tokens for an hour, respects Okta's rate, follows pages and turns every refusal into a
-//! typed error. It stores nothing, decides nothing about tenants or trust, and its wire shapes
-//! (`OktaX`) stay inside. Client credentials and tokens are sent to an [`OrgAddress`] only, which is
-//! always a host under one of Okta's suffixes; the SCEP password to a host that the caller names.
+//! The client caches tokens, respects Okta's rate limits, follows pages and converts every refusal to
+//! a typed error. It stores nothing and makes no decisions about tenants or trust. Its wire types
+//! (`OktaX`) are private. Client credentials and tokens are sent to an [`OrgAddress`] only, which is
+//! always a host under one of Okta's suffixes. The SCEP password is sent to a host that the caller
+//! allows.
 
 mod answer;
 mod authenticators;

@@ -1,5 +1,5 @@
-//! Finds out which org lives at a host, and under which name it is Okta's own (facts §2). Sends no
-//! credentials; believes a custom domain only after its canonical host has confirmed it.
+//! Discovers the org at a host and its canonical host, from `/.well-known/okta-organization`. Sends no
+//! credentials. A custom domain counts only after the canonical host has confirmed it.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,30 +14,30 @@ use crate::model::integrations::okta_domain::{OktaDomain, OktaSuffixes};
 
 const WELL_KNOWN: &str = "/.well-known/okta-organization";
 
-/// Real answers have some 2 kB; what is larger is no org.
+/// Okta's responses have about 2 kB.
 const WELL_KNOWN_LIMIT: usize = 64 * 1024;
 
-/// What a host says of the org behind it. Nothing of it is confirmed yet.
+/// What a host claims about its org. Unconfirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgMetadata {
     pub id: String,
     pub engine: Engine,
-    /// The host of `_links.organization`, whatever it is.
+    /// The host of `_links.organization`, which may be any host.
     pub organization_host: Option<String>,
     /// The host of `_links.alternate`, the org's custom domain.
     pub alternate_host: Option<String>,
 }
 
-/// An org, as its canonical host describes it.
+/// An org, confirmed by its canonical host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveredOrg {
     pub org_id: String,
     pub engine: Engine,
-    /// Where credentials and API calls go; always under one of Okta's suffixes.
+    /// The host for credentials and API calls; always under one of Okta's suffixes.
     pub canonical_host: String,
     /// The custom domain that the canonical host names.
     pub custom_host: Option<String>,
-    /// The pasted custom domain, when the canonical host did not confirm it (contract §2).
+    /// The entered custom domain, if the canonical host did not confirm it.
     pub dropped_custom_host: Option<String>,
 }
 
@@ -50,8 +50,8 @@ struct OktaOrganization {
 }
 
 impl OktaOrganization {
-    /// The host that a link names; empty, and so never Okta's, for a link that is not usable. Okta
-    /// writes a relation as one link or as a list of them (HAL): the first usable one counts.
+    /// Returns the host of a link. An unusable link gives an empty host, which is never one of Okta's. A
+    /// relation is one link or a list of links (HAL); the first usable one counts.
     fn linked_host(&self, relation: &str) -> Option<String> {
         let links = match self.links.get(relation)? {
             Value::Null => return None,
@@ -64,12 +64,12 @@ impl OktaOrganization {
 }
 
 impl OktaClient {
-    /// Asks the host who it is, without credentials.
+    /// Requests the org's metadata from a host, without credentials.
     ///
     /// # Errors
-    /// `OrgNotFound` for every answer that is not Okta's, and for names that have no public address;
-    /// `Unreachable` and `RateLimited` when there was no answer to judge. From a host that is not
-    /// under one of Okta's suffixes no answer is Okta's trouble: there all of it is `OrgNotFound`.
+    /// `OrgNotFound` for every response that is not Okta's, and for names without a public address.
+    /// `Unreachable` and `RateLimited` only from hosts under Okta's suffixes: all failures of other hosts
+    /// are `OrgNotFound`.
     pub async fn find_org(&self, host: &str) -> Result<OrgMetadata, OktaError> {
         let request = EgressRequest::get(url_of(host, WELL_KNOWN)?).body_limit(WELL_KNOWN_LIMIT);
         match self.send(host, request, Retry::Read).await {
@@ -77,47 +77,50 @@ impl OktaClient {
             Err(error) => Err(error),
         }
         .map_err(|error| {
-            let is_no_org =
-                if self.is_oktas(host) { is_no_org(&error) } else { tells_nothing(&error) };
-            if is_no_org { not_found(host) } else { error }
+            let hidden = if self.is_okta_host(host) {
+                looks_like_no_org(&error)
+            } else {
+                !is_lookup_failure(&error)
+            };
+            if hidden { not_found(host) } else { error }
         })
     }
 
-    /// Finds the org behind what was pasted. One request for a canonical host, two for any other.
+    /// Discovers the org of an entered domain. Makes one request for a canonical host, two for any other.
     ///
     /// # Errors
-    /// As [`OktaClient::find_org`]; also `OrgNotFound` when no host of Okta's confirms the org.
+    /// Those of [`OktaClient::find_org`]; `OrgNotFound` also if no host of Okta confirms the org.
     pub async fn discover(&self, domain: &OktaDomain) -> Result<DiscoveredOrg, OktaError> {
-        let said = self.find_org(domain.host()).await?;
-        let canonical = self.canonical_of(domain, &said)?;
+        let claimed = self.find_org(domain.host()).await?;
+        let canonical = self.canonical_host(domain, &claimed)?;
         if canonical.host() == domain.host() {
-            return Ok(confirmed(&canonical, said, self.suffixes()));
+            return Ok(confirmed(&canonical, claimed, self.suffixes()));
         }
         let confirmation = self.find_org(canonical.host()).await?;
         let names_itself = confirmation.organization_host.as_deref();
         if names_itself.is_some_and(|host| host != canonical.host()) {
             return Err(not_found(domain.host()));
         }
-        // Two of Okta's own hosts that disagree about the org leave no one to believe.
-        if !domain.is_custom() && confirmation.id != said.id {
-            return Err(OktaError::bad_answer("a canonical host that is another org"));
+        // Two hosts of Okta disagree about the org.
+        if !domain.is_custom() && confirmation.id != claimed.id {
+            return Err(OktaError::bad_answer("the canonical host belongs to another org"));
         }
-        let same_org = confirmation.id == said.id;
+        let same_org = confirmation.id == claimed.id;
         let mut org = confirmed(&canonical, confirmation, self.suffixes());
-        let vouched = same_org && org.custom_host.as_deref() == Some(domain.host());
+        let is_confirmed = same_org && org.custom_host.as_deref() == Some(domain.host());
         org.dropped_custom_host =
-            (domain.is_custom() && !vouched).then(|| domain.host().to_owned());
+            (domain.is_custom() && !is_confirmed).then(|| domain.host().to_owned());
         Ok(org)
     }
 
-    /// The canonical host that was named, if it is one of Okta's. A host of Okta's that names none
-    /// is its own.
-    fn canonical_of(
+    /// Returns the canonical host that the host claims, if it is one of Okta's. A host of Okta that names
+    /// none is canonical itself.
+    fn canonical_host(
         &self,
         domain: &OktaDomain,
-        said: &OrgMetadata,
+        claimed: &OrgMetadata,
     ) -> Result<OrgAddress, OktaError> {
-        let named = match &said.organization_host {
+        let named = match &claimed.organization_host {
             Some(host) => host.as_str(),
             None => domain.host(),
         };
@@ -125,8 +128,8 @@ impl OktaClient {
     }
 }
 
-/// The org in the words of its canonical host. An alternate under Okta's own suffixes is an earlier
-/// name and no custom domain.
+/// Builds the org from the metadata of its canonical host. An alternate under Okta's suffixes is an
+/// earlier name, not a custom domain.
 fn confirmed(
     canonical: &OrgAddress,
     metadata: OrgMetadata,
@@ -145,9 +148,9 @@ fn confirmed(
     }
 }
 
-/// Failures that a stranger's host shows just as a missing org does. A private address is among
-/// them, so that the answer tells nobody which internal names exist.
-fn is_no_org(error: &OktaError) -> bool {
+/// Returns whether the failure is reported as a missing org. Includes private addresses, so that the error
+/// does not reveal which internal names exist.
+fn looks_like_no_org(error: &OktaError) -> bool {
     match error {
         OktaError::BadAnswer { .. } => true,
         OktaError::Unreachable { source: Some(source), .. } => matches!(
@@ -161,16 +164,15 @@ fn is_no_org(error: &OktaError) -> bool {
     }
 }
 
-/// The same for a host that anybody may own. Only that our own resolver could not say anything is
-/// told apart: it says nothing of the host.
-fn tells_nothing(error: &OktaError) -> bool {
-    let lookup_failed = match error {
+/// Returns whether our own resolver failed. For a custom host this is the only failure that is not reported
+/// as a missing org, because it says nothing about the host.
+fn is_lookup_failure(error: &OktaError) -> bool {
+    match error {
         OktaError::Unreachable { source: Some(source), .. } => {
             matches!(**source, EgressError::LookupFailed { .. })
         }
         _ => false,
-    };
-    !lookup_failed
+    }
 }
 
 fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, OktaError> {
@@ -189,7 +191,7 @@ fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, O
     })
 }
 
-/// An id alone is in many JSON documents.
+/// Requires more than an id, which many JSON documents have.
 fn is_org(found: &OktaOrganization) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     (1..=64).contains(&found.id.len())
@@ -205,7 +207,8 @@ fn engine_of(pipeline: Option<&str>) -> Engine {
     }
 }
 
-/// The host of an https link on the standard port; empty, and so never Okta's, for any other link.
+/// Returns the host of an https link on the standard port. Other links give an empty host, which is never
+/// one of Okta's.
 fn host_of(href: &str) -> String {
     let url = Url::parse(href).ok().filter(|url| {
         url.scheme() == "https"
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_org_is_read_leniently() {
+    fn unknown_fields_of_the_metadata_are_ignored() {
         let org = read(200, r#"{"id":"00o1","cell":"ok14","new":[1],"settings":{"x":true},"pipeline":"idx","_links":{
             "organization":{"href":"https://acme.okta.com","hints":{}},"alternate":{"href":"https://login.acme.example/"},"more":{}}}"#).unwrap();
         assert_eq!(
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_that_is_not_oktas_looks_the_same() {
+    fn every_response_that_is_not_oktas_is_org_not_found() {
         let org = r#"{"id":"00o1","pipeline":"idx"}"#;
         for (status, body) in [
             (404, ""),
@@ -308,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn a_server_in_trouble_is_not_a_missing_org() {
+    fn server_errors_and_rate_limits_are_not_org_not_found() {
         assert!(matches!(read(503, "<html>"), Err(OktaError::Unreachable { .. })));
         assert!(matches!(read(429, ""), Err(OktaError::RateLimited { .. })));
     }
 
     #[test]
-    fn a_link_counts_only_as_plain_https() {
+    fn only_plain_https_links_are_usable() {
         assert_eq!(host_of("https://ACME.okta.com:443/"), "acme.okta.com");
         for href in [
             "http://acme.okta.com",
@@ -329,17 +332,19 @@ mod tests {
     }
 
     #[test]
-    fn private_and_missing_names_look_like_a_missing_org() {
+    fn private_and_missing_names_are_reported_as_org_not_found() {
         let host = || "x.example".to_owned();
         for error in [
             EgressError::SpecialPurposeAddress { host: host() },
             EgressError::NameNotFound { host: host() },
             EgressError::BodyTooLarge { limit: 1 },
         ] {
-            assert!(is_no_org(&error.into()));
+            assert!(looks_like_no_org(&error.into()));
         }
-        let undecided = std::io::Error::other("temporary");
-        assert!(!is_no_org(&EgressError::LookupFailed { host: host(), source: undecided }.into()));
-        assert!(!is_no_org(&EgressError::TimedOut.into()));
+        let failed = std::io::Error::other("temporary");
+        assert!(!looks_like_no_org(
+            &EgressError::LookupFailed { host: host(), source: failed }.into()
+        ));
+        assert!(!looks_like_no_org(&EgressError::TimedOut.into()));
     }
 }

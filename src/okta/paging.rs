@@ -1,5 +1,5 @@
-//! Reads a list of Okta's page by page. Follows `next` to the same path of the org's own host only:
-//! a page's headers must not lead a token elsewhere.
+//! Reads lists page by page. A `next` link is followed only to the same path on the same host, so that a
+//! response header cannot redirect a token.
 
 use reqwest::header::{HeaderMap, LINK};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ pub(super) struct Page<T> {
 }
 
 impl OktaClient {
-    /// Asks for one page with the token.
+    /// Requests one page.
     pub(super) async fn get_page<T: DeserializeOwned>(
         &self,
         org: &OrgAddress,
@@ -23,22 +23,24 @@ impl OktaClient {
         url: Url,
     ) -> Result<Page<T>, OktaError> {
         let answered = self.get_api(org, token, url.clone()).await?;
-        let items = serde_json::from_slice(answer::api(&answered)?)
-            .map_err(|_| OktaError::bad_answer(format!("the list at {}", url.path())))?;
+        let items = serde_json::from_slice(answer::api(&answered)?).map_err(|_| {
+            OktaError::bad_answer(format!("the list at {} is not readable", url.path()))
+        })?;
         Ok(Page { items, next: next_page(&answered.headers, &url)? })
     }
 }
 
-/// The address of the page after `current`, if there is one.
+/// Returns the URL of the page after `current`, if there is one.
 pub(super) fn next_page(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, OktaError> {
     let values = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
     let Some(target) = link::find(values, "next") else { return Ok(None) };
     let next = current.join(&target).ok().filter(|next| may_follow(next, current));
-    let refused = || OktaError::bad_answer("a link to the next page that leads elsewhere");
+    let refused = || OktaError::bad_answer("the link to the next page leads to another list");
     next.map(Some).ok_or_else(refused)
 }
 
-/// The same list on the same host, and not the page we are on: that would never end.
+/// Returns whether `next` is another page of the same list on the same host. A link to the current page
+/// would never end.
 fn may_follow(next: &Url, current: &Url) -> bool {
     next.scheme() == "https"
         && next.host_str() == current.host_str()
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_next_page_that_leads_elsewhere_is_refused() {
+    fn a_next_link_to_another_list_is_refused() {
         for target in [
             "https://evil.example/api/v1/devices?after=1",
             "//evil.example/api/v1/devices?after=1",

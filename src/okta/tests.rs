@@ -1,4 +1,4 @@
-//! The client against hosts that answer in turn: who is believed, what is sent, what is tried again.
+//! Tests of the client against local servers.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn org(id: &str, canonical: &str, alternate: Option<&str>) -> String {
     ))
 }
 
-/// A client that finds these hosts at these servers.
+/// Creates a client with host overrides for these servers.
 pub(super) fn client(servers: &[(&str, &Server)]) -> OktaClient {
     client_with(servers, OktaSettings::default())
 }
@@ -70,7 +70,7 @@ fn key() -> TokenKey {
 }
 
 #[tokio::test]
-async fn a_canonical_host_is_found_in_one_request() {
+async fn a_canonical_host_is_discovered_with_one_request() {
     let acme =
         Server::tls(&["acme.okta.com"], org("00o1", "acme.okta.com", Some("login.acme.example")));
     let found =
@@ -83,7 +83,7 @@ async fn a_canonical_host_is_found_in_one_request() {
 }
 
 #[tokio::test]
-async fn a_custom_domain_counts_only_when_its_canonical_host_confirms_it() {
+async fn a_custom_domain_needs_the_confirmation_of_its_canonical_host() {
     let pasted = Server::tls(&["login.acme.example"], org("00o1", "acme.okta.com", None));
     for (says, confirmed) in [
         (org("00o1", "acme.okta.com", Some("login.acme.example")), true),
@@ -101,7 +101,7 @@ async fn a_custom_domain_counts_only_when_its_canonical_host_confirms_it() {
 }
 
 #[tokio::test]
-async fn a_custom_domain_that_names_no_host_of_oktas_is_no_org() {
+async fn a_custom_domain_without_a_host_of_okta_is_org_not_found() {
     for canonical in [
         "login.acme.example",
         "acme.okta.com.evil.example",
@@ -123,7 +123,7 @@ async fn a_custom_domain_that_names_no_host_of_oktas_is_no_org() {
 }
 
 #[tokio::test]
-async fn a_renamed_org_is_known_by_its_present_name() {
+async fn a_renamed_org_has_its_current_name() {
     let old = Server::tls(&["old.okta.com"], org("00o1", "acme.okta.com", None));
     let new = Server::tls(&["acme.okta.com"], org("00o1", "acme.okta.com", None));
     let found =
@@ -136,7 +136,7 @@ async fn a_renamed_org_is_known_by_its_present_name() {
 }
 
 #[tokio::test]
-async fn silently_dropped_scopes_are_named() {
+async fn silently_dropped_scopes_are_reported() {
     let server = Server::tls(&["acme.okta.com"], ok(TOKEN));
     let grant = client(&[("acme.okta.com", &server)])
         .prove_credentials(&acme(), &credentials())
@@ -151,7 +151,7 @@ async fn silently_dropped_scopes_are_named() {
 }
 
 #[tokio::test]
-async fn a_token_that_dies_is_replaced_once() {
+async fn a_rejected_token_is_replaced_once() {
     let dead = answer(
         "401 Unauthorized",
         "",
@@ -175,7 +175,7 @@ async fn a_token_that_dies_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn after_a_429_the_org_is_left_alone() {
+async fn after_a_429_no_request_is_sent() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 0\r\n", "{}");
     let server = Server::tls(&["acme.okta.com"], limited);
     let client = client(&[("acme.okta.com", &server)]);
@@ -189,9 +189,9 @@ async fn after_a_429_the_org_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_read_is_tried_twice_at_most_and_once_when_connecting() {
-    let trouble = answer("503 Service Unavailable", "", "");
-    let server = Server::tls(&["acme.okta.com"], trouble);
+async fn reads_are_retried_once_except_during_a_connect() {
+    let unavailable = answer("503 Service Unavailable", "", "");
+    let server = Server::tls(&["acme.okta.com"], unavailable);
     let client = client(&[("acme.okta.com", &server)]);
     assert!(client.find_org("acme.okta.com").await.unwrap_err().is_transient());
     assert_eq!(server.requests().len(), 2);
@@ -201,20 +201,20 @@ async fn a_read_is_tried_twice_at_most_and_once_when_connecting() {
 }
 
 #[tokio::test]
-async fn one_tenants_token_requests_do_not_stall_what_another_reads() {
+async fn rate_limited_token_requests_do_not_block_reads() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 0\r\n", "{}");
     let list = r#"[{"key":"okta_verify","id":"aut1","status":"ACTIVE"}]"#;
     let server = Server::tls_sequence(&["acme.okta.com"], [ok(TOKEN), limited, ok(list)]);
     let client = client(&[("acme.okta.com", &server)]);
     let token = client.prove_credentials(&acme(), &credentials()).await.unwrap().token;
     assert!(client.prove_credentials(&acme(), &credentials()).await.is_err());
-    assert!(client.prove_credentials(&acme(), &credentials()).await.is_err(), "left alone");
+    assert!(client.prove_credentials(&acme(), &credentials()).await.is_err(), "backed off");
     assert!(client.find_okta_verify(&acme(), &token).await.is_ok());
     assert_eq!(server.requests().len(), 3);
 }
 
 #[tokio::test]
-async fn every_trouble_of_a_custom_host_looks_like_a_missing_org_and_oktas_own_does_not() {
+async fn failures_of_a_custom_host_are_org_not_found_and_those_of_okta_are_not() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 100\r\n", "{}");
     for says in
         [limited.clone(), answer("500 Oh", "", ""), answer("503 Oh", "", ""), "HTT".to_owned()]
@@ -240,7 +240,7 @@ async fn every_trouble_of_a_custom_host_looks_like_a_missing_org_and_oktas_own_d
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_oktas_is_not_remembered_and_not_backed_off_from() {
+async fn hosts_other_than_oktas_are_not_backed_off() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 100\r\n", "{}");
     let found = org("00o1", "acme.okta.com", None);
     let pasted = Server::tls_sequence(&["login.acme.example"], [limited, found]);
@@ -250,7 +250,7 @@ async fn a_host_that_is_not_oktas_is_not_remembered_and_not_backed_off_from() {
 }
 
 #[tokio::test]
-async fn a_connect_reads_one_page_of_authenticators_and_other_work_reads_on() {
+async fn a_connect_reads_only_one_page_of_authenticators() {
     let next = "link: <https://acme.okta.com/api/v1/authenticators?after=1>; rel=\"next\"\r\n";
     let first = answer("200 OK", next, r#"[{"key":"duo","id":"aut0","status":"ACTIVE"}]"#);
     let last = ok(r#"[{"key":"okta_verify","id":"aut1","status":"AC\u0000TIVE"}]"#);
@@ -274,7 +274,7 @@ async fn the_methods_of_okta_verify_are_asked_for_only_where_they_decide() {
         ))
     };
     let methods = ok(r#"[{"type":"signed_nonce","status":"ACTIVE"}]"#);
-    let server = Server::tls_in_turn(
+    let server = Server::tls_sequence(
         &["acme.okta.com"],
         [ok(TOKEN), own("ACTIVE"), own("INACTIVE"), methods],
     );
@@ -301,7 +301,7 @@ async fn a_cached_token_that_lacks_a_scope_is_replaced_once_it_is_not_brand_new(
     let [poor, list, refused] = poor_token();
     for (age, requests) in [(0, 4), (3600, 2)] {
         let says = [poor.clone(), refused.clone(), ok(TOKEN), list.clone()];
-        let server = Server::tls_in_turn(&["acme.okta.com"], says);
+        let server = Server::tls_sequence(&["acme.okta.com"], says);
         let poor_token_age = std::time::Duration::from_secs(age);
         let settings = OktaSettings { poor_token_age, ..OktaSettings::default() };
         let client = client_with(&[("acme.okta.com", &server)], settings);
@@ -319,7 +319,7 @@ async fn a_cached_token_that_lacks_a_scope_is_replaced_once_it_is_not_brand_new(
 async fn a_check_that_shows_more_scopes_drops_the_token_that_lacks_them() {
     let [poor, ..] = poor_token();
     let server =
-        Server::tls_in_turn(&["acme.okta.com"], [poor.clone(), poor, ok(TOKEN), ok(TOKEN)]);
+        Server::tls_sequence(&["acme.okta.com"], [poor.clone(), poor, ok(TOKEN), ok(TOKEN)]);
     let (client, key) = (client(&[("acme.okta.com", &server)]), key());
     let cached = async || client.access_token(&key, &acme(), &credentials()).await.unwrap();
     assert_eq!(cached().await.granted().len(), 1);

@@ -1,5 +1,5 @@
-//! Asks for access tokens (facts §3): once with all scopes to prove new credentials, and through the
-//! cache for work. Keeps nothing on disk and sends credentials to canonical hosts only.
+//! Requests access tokens: with all scopes to check credentials, and through the cache for reads. Tokens are
+//! never stored, and credentials are sent to canonical hosts only.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,28 +20,28 @@ use crate::model::{IntegrationId, TenantId};
 
 const TOKEN_PATH: &str = "/oauth2/v1/token";
 
-/// The longest lifetime that is believed; Okta's is an hour.
-const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+/// Maximum lifetime of a token. Okta's tokens live for an hour.
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
 
-/// The most scopes that are kept; a client is granted some ten.
-const MOST_SCOPES: usize = 100;
+/// Maximum number of granted scopes; a client has about ten.
+const MAX_SCOPES: usize = 100;
 
-/// The answer of the token endpoint (RFC 6749 §5.1). No `Debug`: it holds the token.
+/// A response of the token endpoint (RFC 6749 §5.1). No `Debug`: it contains the token.
 #[derive(Deserialize)]
 struct OktaToken {
     token_type: String,
     expires_in: u64,
     access_token: String,
-    /// Optional in the RFC, always sent by Okta; without it nothing would be proved.
+    /// Optional in the RFC, but Okta always sends it. Required here, because it proves the granted scopes.
     scope: String,
 }
 
 impl OktaClient {
-    /// Asks for a token with all required scopes, past the cache, and compares what was granted:
-    /// Okta may drop scopes silently.
+    /// Requests a token with all required scopes, without the cache, and compares the granted scopes,
+    /// because Okta may drop scopes silently.
     ///
     /// # Errors
-    /// Okta's refusal. Scopes that are missing are not one: see [`ProvedGrant::require_all`].
+    /// Okta's refusal. Missing scopes are no error here, see [`ProvedGrant::require_all`].
     pub async fn prove_credentials(
         &self,
         org: &OrgAddress,
@@ -54,11 +54,11 @@ impl OktaClient {
         Ok(ProvedGrant { granted, missing, token })
     }
 
-    /// A token with the read scopes, from the cache while it is good; one request in flight per key.
-    /// Near its end it is replaced, and still used if Okta cannot be asked just then.
+    /// Returns a token with the read scopes from the cache, or requests one. At most one request per key is
+    /// in flight. A token is replaced before it expires, but still used if Okta is unavailable then.
     ///
     /// # Errors
-    /// Okta's refusal. Granted scopes are not compared: look at [`AccessToken::granted`].
+    /// Okta's refusal. Granted scopes are not compared, see [`AccessToken::granted`].
     pub async fn access_token(
         &self,
         key: &TokenKey,
@@ -70,12 +70,13 @@ impl OktaClient {
         self.shared.tokens.get_or_request(key, request).await
     }
 
-    /// Drops all tokens of the integration: after its credentials or the integration itself went.
+    /// Removes all tokens of an integration from the cache, after its credentials or the integration were
+    /// deleted.
     pub fn forget_tokens(&self, tenant: &TenantId, integration: IntegrationId) {
         self.shared.tokens.forget(tenant, integration);
     }
 
-    /// Drops the integration's cached token if `grant` shows that a new one would have more scopes.
+    /// Removes the cached token if `grant` shows that a new one would have more scopes.
     pub async fn drop_poor_token(&self, key: &TokenKey, grant: &ProvedGrant) {
         let read = &self.shared.settings.read_scopes;
         let granted: Vec<&String> =
@@ -83,9 +84,9 @@ impl OktaClient {
         self.shared.tokens.drop_poor(key, &granted).await;
     }
 
-    /// Runs a call with a token. If Okta says that the token is dead or lacks a scope, the call is run
-    /// once more with a new one: the scope may have been granted since. A token that was issued only
-    /// just now is not replaced for a scope that it lacks.
+    /// Runs `call` with a token. If Okta rejects the token or it lacks a scope, runs it once more with a
+    /// new one, because the scope may have been granted since. A new token is not replaced for a missing
+    /// scope.
     ///
     /// # Errors
     /// Those of the call and of [`OktaClient::access_token`].
@@ -102,7 +103,7 @@ impl OktaClient {
         let token = self.access_token(key, org, credentials).await?;
         match call(token.clone()).await {
             Err(error) if self.is_stale(&token, &error) => {
-                self.shared.tokens.drop_dead(key, &token).await;
+                self.shared.tokens.remove_rejected(key, &token).await;
                 call(self.access_token(key, org, credentials).await?).await
             }
             outcome => outcome,
@@ -130,7 +131,7 @@ impl OktaClient {
         let form = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
         let request = EgressRequest::post_form(url_of(org.host(), TOKEN_PATH)?, &form)
             .header(AUTHORIZATION, credentials.basic()?);
-        // The lifetime starts before the answer travels, so that a token never seems to live longer.
+        // The lifetime is counted from before the request, so that it is never overestimated.
         let issued_at = Instant::now();
         let answered = self.send(org.host(), request, Retry::Unsent).await?;
         let body =
@@ -140,18 +141,18 @@ impl OktaClient {
 }
 
 fn read_token(body: &[u8], issued_at: Instant) -> Result<AccessToken, OktaError> {
-    // The parser's own message is left out: it may quote a piece of the body.
+    // The parser's message is dropped, because it may quote the body.
     let read: OktaToken = serde_json::from_slice(body)
-        .map_err(|_| OktaError::bad_answer("a token answer without the fields of one"))?;
+        .map_err(|_| OktaError::bad_answer("the token response lacks required fields"))?;
     if read.token_type.eq_ignore_ascii_case("dpop") {
         return Err(OktaError::DpopRequired);
     }
     if !read.token_type.eq_ignore_ascii_case("bearer") || read.access_token.is_empty() {
-        return Err(OktaError::bad_answer("a token that is not a bearer token"));
+        return Err(OktaError::bad_answer("the token is not a bearer token"));
     }
     let granted: BTreeSet<String> =
-        read.scope.split_whitespace().take(MOST_SCOPES).map(clean_name).collect();
-    let lifetime = Duration::from_secs(read.expires_in).min(LONGEST_LIFETIME);
+        read.scope.split_whitespace().take(MAX_SCOPES).map(clean_name).collect();
+    let lifetime = Duration::from_secs(read.expires_in).min(MAX_LIFETIME);
     Ok(AccessToken::new(SecretString::from(read.access_token), granted, issued_at, lifetime))
 }
 
@@ -164,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_answer_gives_the_granted_scopes() {
+    fn granted_scopes_are_read() {
         let token = read(r#"{"token_type":"Bearer","expires_in":3600,"access_token":"eyJ","scope":"a  b","x":1}"#).unwrap();
         assert_eq!(token.granted().iter().collect::<Vec<_>>(), ["a", "b"]);
         assert!(token.is_good_at(Instant::now() + Duration::from_mins(50), Duration::ZERO));
     }
 
     #[test]
-    fn scopes_are_kept_short_and_printable_and_not_without_end() {
+    fn scopes_are_sanitized_and_limited() {
         let scopes = format!("a\\u0000b {} {}", "x".repeat(500), "c d ".repeat(500));
         let body = format!(
             r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"{scopes}"}}"#
@@ -185,21 +186,21 @@ mod tests {
         let body = format!(
             r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"{many}"}}"#
         );
-        assert_eq!(read(&body).unwrap().granted().len(), MOST_SCOPES);
+        assert_eq!(read(&body).unwrap().granted().len(), MAX_SCOPES);
     }
 
     #[test]
-    fn a_lifetime_beyond_belief_is_cut() {
+    fn the_lifetime_is_capped() {
         let token = read(&format!(
             r#"{{"token_type":"bearer","expires_in":{},"access_token":"t","scope":""}}"#,
             u64::MAX
         ))
         .unwrap();
-        assert!(!token.is_good_at(Instant::now() + LONGEST_LIFETIME, Duration::ZERO));
+        assert!(!token.is_good_at(Instant::now() + MAX_LIFETIME, Duration::ZERO));
     }
 
     #[test]
-    fn an_answer_that_is_no_token_is_refused_without_quoting_it() {
+    fn an_invalid_token_response_is_refused_without_quoting_it() {
         for body in [
             "",
             "<html>canary</html>",

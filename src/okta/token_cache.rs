@@ -1,5 +1,5 @@
-//! Keeps tokens in memory, bounded, with one request in flight per key. Knows no HTTP: the request
-//! is handed in.
+//! A bounded in-memory cache of tokens with at most one request in flight per key. The caller supplies the
+//! request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use tokio::sync::Mutex;
 use super::{AccessToken, OktaError, TokenKey};
 use crate::model::{IntegrationId, TenantId};
 
-/// What no one has used for so long has no live token in it either.
-const IDLE: Duration = Duration::from_hours(2);
+/// Unused entries are removed after this. Their tokens have expired by then.
+const IDLE_TIMEOUT: Duration = Duration::from_hours(2);
 
-/// Before its very end a token is no longer sent: the request needs time too.
-const LAST_USE: Duration = Duration::from_secs(30);
+/// A token is not used shortly before it expires, because the request takes time.
+const MIN_REMAINING: Duration = Duration::from_secs(30);
 
 pub(super) struct TokenCache {
     slots: Cache<TokenKey, Arc<Mutex<Slot>>>,
     early_refresh: Duration,
 }
 
-/// One key's token. Its lock is held while a token is asked for, so others wait and do not ask.
+/// The token of one key. The lock is held during a request, so that other callers wait for its result.
 #[derive(Default)]
 struct Slot {
     token: Option<AccessToken>,
@@ -30,12 +30,12 @@ struct Slot {
 
 impl TokenCache {
     pub(super) fn new(capacity: u64, early_refresh: Duration) -> Self {
-        let slots = Cache::builder().max_capacity(capacity).time_to_idle(IDLE).build();
+        let slots = Cache::builder().max_capacity(capacity).time_to_idle(IDLE_TIMEOUT).build();
         Self { slots, early_refresh }
     }
 
-    /// The kept token, or the outcome of one request. Who waited while a request failed gets that
-    /// failure instead of failing once more, one after the other.
+    /// Returns the cached token or the result of a request. Callers that wait during a failing request get
+    /// its error, so that they do not fail one after the other.
     pub(super) async fn get_or_request<F>(
         &self,
         key: &TokenKey,
@@ -66,16 +66,16 @@ impl TokenCache {
     }
 
     #[cfg(test)]
-    fn keep(&self, key: &TokenKey, token: AccessToken) {
+    fn insert(&self, key: &TokenKey, token: AccessToken) {
         let slot = Slot { token: Some(token), last_failure: None };
         self.slots.insert(key.clone(), Arc::new(Mutex::new(slot)));
     }
 
-    /// Drops this token, unless another has taken its place meanwhile.
-    pub(super) async fn drop_dead(&self, key: &TokenKey, dead: &AccessToken) {
+    /// Removes a token that Okta rejected, unless it has been replaced.
+    pub(super) async fn remove_rejected(&self, key: &TokenKey, rejected: &AccessToken) {
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
-        if slot.token.as_ref().is_some_and(|kept| kept.is_same(dead)) {
+        if slot.token.as_ref().is_some_and(|cached| cached.is_same(rejected)) {
             slot.token = None;
         }
     }
@@ -92,9 +92,9 @@ impl TokenCache {
     }
 
     pub(super) fn forget(&self, tenant: &TenantId, integration: IntegrationId) {
-        let is_theirs = |key: &TokenKey| key.tenant == *tenant && key.integration == integration;
+        let belongs = |key: &TokenKey| key.tenant == *tenant && key.integration == integration;
         let keys: Vec<_> =
-            self.slots.iter().map(|(key, _)| key).filter(|key| is_theirs(key)).collect();
+            self.slots.iter().map(|(key, _)| key).filter(|key| belongs(key)).collect();
         for key in keys {
             self.slots.invalidate(&*key);
         }
@@ -115,10 +115,10 @@ impl Slot {
         (*at >= arrived).then(|| failure.clone())
     }
 
-    /// A token that is due for replacement serves on while Okta is only away, not when it refuses.
+    /// Returns the current token if the failure is transient and the token has not expired.
     fn still_usable(&self, failure: OktaError) -> Result<AccessToken, OktaError> {
-        let kept = self.good(LAST_USE).filter(|_| failure.is_transient());
-        kept.ok_or(failure)
+        let current = self.good(MIN_REMAINING).filter(|_| failure.is_transient());
+        current.ok_or(failure)
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
         TokenCache::new(100, Duration::from_mins(5))
     }
 
-    async fn away() -> Result<AccessToken, OktaError> {
+    async fn unavailable() -> Result<AccessToken, OktaError> {
         Err(OktaError::TemporarilyUnavailable)
     }
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_who_waited_share_one_failure_and_the_next_asks_again() {
+    async fn waiting_callers_share_one_failure_and_the_next_caller_retries() {
         let (cache, key, requests) = (cache(), key("a", 1), AtomicUsize::new(0));
         let request = || async {
             requests.fetch_add(1, Ordering::SeqCst);
@@ -188,17 +188,17 @@ mod tests {
     #[tokio::test]
     async fn tenants_and_credential_versions_share_no_token() {
         let cache = cache();
-        cache.keep(&key("a", 1), token(3600));
+        cache.insert(&key("a", 1), token(3600));
         assert!(cache.get_or_request(&key("a", 1), refused).await.is_ok());
         assert!(cache.get_or_request(&key("b", 1), refused).await.is_err());
         assert!(cache.get_or_request(&key("a", 2), refused).await.is_err());
     }
 
     #[tokio::test]
-    async fn forgetting_drops_all_versions_of_one_integration() {
+    async fn forget_removes_all_versions_of_one_integration() {
         let cache = cache();
         for key in [key("a", 1), key("a", 2), key("b", 1)] {
-            cache.keep(&key, token(3600));
+            cache.insert(&key, token(3600));
         }
         let a = key("a", 1);
         cache.forget(&a.tenant, a.integration);
@@ -208,23 +208,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dead_token_is_dropped_but_not_its_successor() {
+    async fn a_rejected_token_is_removed_but_not_its_successor() {
         let (cache, key, dead) = (cache(), key("a", 1), token(3600));
-        cache.keep(&key, dead.clone());
-        cache.drop_dead(&key, &dead).await;
+        cache.insert(&key, dead.clone());
+        cache.remove_rejected(&key, &dead).await;
         let fresh = cache.get_or_request(&key, || async { Ok(token(3600)) }).await.unwrap();
-        cache.drop_dead(&key, &dead).await;
+        cache.remove_rejected(&key, &dead).await;
         assert!(cache.get_or_request(&key, refused).await.unwrap().is_same(&fresh));
     }
 
     #[tokio::test]
-    async fn a_token_due_for_replacement_serves_on_while_okta_is_away() {
+    async fn a_token_due_for_refresh_is_used_while_okta_is_unavailable() {
         let (cache, key) = (cache(), key("a", 1));
         let issued = Instant::now().checked_sub(Duration::from_secs(3400)).unwrap();
         let value = SecretString::from("t");
         let due = AccessToken::new(value, BTreeSet::new(), issued, Duration::from_secs(3600));
-        cache.keep(&key, due.clone());
-        assert!(cache.get_or_request(&key, away).await.unwrap().is_same(&due));
+        cache.insert(&key, due.clone());
+        assert!(cache.get_or_request(&key, unavailable).await.unwrap().is_same(&due));
         let failed = cache.get_or_request(&key, refused).await;
         assert!(matches!(failed, Err(OktaError::InvalidClient { .. })));
         let fresh = cache.get_or_request(&key, || async { Ok(token(3600)) }).await.unwrap();

@@ -1,5 +1,4 @@
-//! Sends one request to one host: honours the back-off of what is asked there, learns from its 429s,
-//! and tries a read once more when the line broke. Understands no body.
+//! Sends requests: respects the back-off, records 429s, and retries once where that is safe.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +10,17 @@ use super::{AccessToken, OktaClient, OktaError, OrgAddress, rate_limit};
 use crate::egress::{EgressError, EgressRequest, EgressResponse, Policy};
 use crate::telemetry::metrics;
 
-/// What is safe to send a second time.
+/// When a request may be retried.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Retry {
-    /// A read: after any break of the line and after 502 and 503.
+    /// A read: after a broken connection, 502 and 503.
     Read,
-    /// What leaves something behind, a token or a challenge: only when it cannot have been sent.
+    /// A request with an effect, such as a new token or challenge: only if it was not sent.
     Unsent,
 }
 
 impl OktaClient {
-    /// A `GET` of the org's API with the token.
+    /// Sends a `GET` request to the org's API.
     pub(super) async fn get_api(
         &self,
         org: &OrgAddress,
@@ -32,7 +31,7 @@ impl OktaClient {
         self.send(org.host(), request, Retry::Read).await
     }
 
-    /// Sends the request to this host and no other, at most twice.
+    /// Sends a request to `host`, at most twice.
     pub(super) async fn send(
         &self,
         host: &str,
@@ -42,7 +41,7 @@ impl OktaClient {
         self.send_within(&[host], host, request, retry).await
     }
 
-    /// The same, to a host that stands in a stored URL and counts only if it is an allowed one.
+    /// Sends a request to the host of a stored URL, which must be one of `allowed_hosts`.
     pub(super) async fn send_within(
         &self,
         allowed_hosts: &[&str],
@@ -52,14 +51,14 @@ impl OktaClient {
     ) -> Result<EgressResponse, OktaError> {
         let policy = Policy::Tenant { allowed_hosts };
         let first = self.send_once(policy, host, request.clone()).await?;
-        if !(self.retries && retry.wants_another(&first)) {
+        if !(self.retries && retry.applies_to(&first)) {
             return Ok(first?);
         }
-        tokio::time::sleep(pause(rate_limit::random_fraction())).await;
+        tokio::time::sleep(retry_delay(rate_limit::random_fraction())).await;
         Ok(self.send_once(policy, host, request).await??)
     }
 
-    /// The outer error is a back-off that still holds, the inner one is of the line.
+    /// The outer error is a rate limit, the inner one is a failure of the connection.
     async fn send_once(
         &self,
         policy: Policy<'_>,
@@ -67,7 +66,7 @@ impl OktaClient {
         request: EgressRequest,
     ) -> Result<Result<EgressResponse, EgressError>, OktaError> {
         let back_off = &self.shared.back_off;
-        let bucket = Bucket::of(request.path());
+        let bucket = Bucket::from_path(request.path());
         if let Some(retry_after) = back_off.remaining(host, bucket, Instant::now()) {
             return Err(OktaError::RateLimited { retry_after });
         }
@@ -77,9 +76,9 @@ impl OktaClient {
             && answer.status.as_u16() == 429
         {
             let retry_after = rate_limit::wait(&answer.headers);
-            // A host that is not Okta's could fill the table with names of its own making.
-            if self.is_oktas(host) {
-                back_off.learn(host, bucket, retry_after, Instant::now());
+            // Only for Okta's hosts: others could fill the table with arbitrary names.
+            if self.is_okta_host(host) {
+                back_off.record(host, bucket, retry_after, Instant::now());
             }
             return Err(OktaError::RateLimited { retry_after });
         }
@@ -87,7 +86,7 @@ impl OktaClient {
     }
 }
 
-/// How a request ended, as a label.
+/// Returns the outcome of a request as a label for metrics.
 fn outcome(answered: &Result<EgressResponse, EgressError>) -> &'static str {
     match answered.as_ref().map(|answer| answer.status.as_u16()) {
         Ok(429) => "rate_limited",
@@ -99,8 +98,8 @@ fn outcome(answered: &Result<EgressResponse, EgressError>) -> &'static str {
 }
 
 impl Retry {
-    /// A time-out is not tried again: it has used up the caller's patience already.
-    fn wants_another(self, answered: &Result<EgressResponse, EgressError>) -> bool {
+    /// Returns whether to retry. A timeout is not retried, because the caller has waited long enough.
+    fn applies_to(self, answered: &Result<EgressResponse, EgressError>) -> bool {
         match (self, answered) {
             (_, Err(EgressError::Connect { .. }))
             | (Self::Read, Err(EgressError::Interrupted { .. })) => true,
@@ -110,8 +109,8 @@ impl Retry {
     }
 }
 
-/// 200 to 600 ms.
-fn pause(fraction: f64) -> Duration {
+/// Returns 200 to 600 ms.
+fn retry_delay(fraction: f64) -> Duration {
     Duration::from_millis(200) + Duration::from_millis(400).mul_f64(fraction)
 }
 
@@ -122,27 +121,27 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::unnecessary_wraps, reason = "the shape that wants_another takes")]
+    #[expect(clippy::unnecessary_wraps, reason = "the shape that applies_to takes")]
     fn status(code: u16) -> Result<EgressResponse, EgressError> {
         let status = StatusCode::from_u16(code).unwrap();
         Ok(EgressResponse { status, headers: HeaderMap::new(), body: Vec::new() })
     }
 
     #[test]
-    fn a_read_is_tried_again_after_a_bad_gateway_and_a_token_request_is_not() {
+    fn reads_are_retried_after_502_and_503_and_token_requests_are_not() {
         for code in [502, 503] {
-            assert!(Retry::Read.wants_another(&status(code)));
-            assert!(!Retry::Unsent.wants_another(&status(code)));
+            assert!(Retry::Read.applies_to(&status(code)));
+            assert!(!Retry::Unsent.applies_to(&status(code)));
         }
         for code in [200, 400, 401, 404, 500, 504] {
-            assert!(!Retry::Read.wants_another(&status(code)), "{code}");
+            assert!(!Retry::Read.applies_to(&status(code)), "{code}");
         }
     }
 
     #[test]
-    fn time_outs_and_refusals_by_policy_are_final() {
+    fn timeouts_and_policy_refusals_are_not_retried() {
         let refused = Err(EgressError::SpecialPurposeAddress { host: "h".to_owned() });
-        assert!(!Retry::Read.wants_another(&Err(EgressError::TimedOut)));
-        assert!(!Retry::Read.wants_another(&refused));
+        assert!(!Retry::Read.applies_to(&Err(EgressError::TimedOut)));
+        assert!(!Retry::Read.applies_to(&refused));
     }
 }

@@ -1,6 +1,6 @@
-//! Reads the CA's certificate out of an answer to `GetCACert`: a certificate, or a PKCS#7 of
-//! certificates (RFC 8894 §4.2). Judges neither its age nor its signature: a person compares the
-//! fingerprint with what Okta shows.
+//! Reads the CA certificate from a `GetCACert` response: a certificate, or a PKCS#7 with certificates
+//! (RFC 8894 §4.2). Checks neither validity nor signature; the admin compares the fingerprint with the one
+//! in Okta.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
@@ -14,22 +14,22 @@ use crate::okta::OktaError;
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 
-/// A CA's certificate, as far as people and deployments need it.
+/// The fields of a CA certificate that the service uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaCertificate {
-    /// As RFC 4514 writes names: `CN=Org CA,O=Example`.
+    /// The name in the format of RFC 4514: `CN=Org CA,O=Example`.
     pub subject: String,
     pub issuer: String,
-    /// In lower-case hexadecimal, two digits a byte.
+    /// Lower-case hexadecimal, two digits per byte.
     pub serial_number: String,
-    /// Of the whole certificate.
+    /// The digest of the whole certificate.
     pub sha256_fingerprint: [u8; 32],
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
 }
 
 impl CaCertificate {
-    /// The SHA-256 fingerprint in lower-case hexadecimal.
+    /// Returns the SHA-256 fingerprint in lower-case hexadecimal.
     #[must_use]
     pub fn sha256_hex(&self) -> String {
         hex(&self.sha256_fingerprint)
@@ -41,34 +41,37 @@ impl CaCertificate {
     }
 }
 
-/// The CA's certificate in the answer, whatever its label says.
+/// Reads the CA certificate. Ignores the content type.
 ///
 /// # Errors
 /// `ScepCaUnreadable`.
 pub(super) fn read(answer: &[u8]) -> Result<CaCertificate, OktaError> {
     if answer.is_empty() {
-        return Err(unreadable("the answer is empty"));
+        return Err(unreadable("the response is empty"));
     }
     if let Some(single) = Found::parse(answer) {
         return single.describe();
     }
-    let certificates = certificates_in(answer).ok_or_else(|| unreadable(likeness(answer)))?;
-    pick(certificates).ok_or_else(|| unreadable("no CA certificate is in the PKCS#7"))?.describe()
+    let certificates =
+        certificates_in(answer).ok_or_else(|| unreadable(describe_unknown(answer)))?;
+    pick(certificates)
+        .ok_or_else(|| unreadable("the PKCS#7 contains no CA certificate"))?
+        .describe()
 }
 
 fn unreadable(what: &'static str) -> OktaError {
     OktaError::ScepCaUnreadable { what }
 }
 
-/// What to call an answer that is neither form.
-fn likeness(answer: &[u8]) -> &'static str {
+/// Describes a response that is neither a certificate nor a PKCS#7.
+fn describe_unknown(answer: &[u8]) -> &'static str {
     match answer.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'<') => "the answer is a web page",
-        _ => "the answer is neither a certificate nor a PKCS#7",
+        Some(b'<') => "the response is a web page",
+        _ => "the response is neither a certificate nor a PKCS#7",
     }
 }
 
-/// A certificate and its bytes as they came: encoding it anew could change its fingerprint.
+/// A certificate with its original bytes. Encoding it again could change the fingerprint.
 struct Found {
     certificate: Certificate,
     der: Vec<u8>,
@@ -91,16 +94,16 @@ impl Found {
     }
 
     fn describe(&self) -> Result<CaCertificate, OktaError> {
-        let told = self.certificate.tbs_certificate();
+        let certificate = self.certificate.tbs_certificate();
         let mut sha256_fingerprint = [0; 32];
         sha256_fingerprint.copy_from_slice(digest(&SHA256, &self.der).as_ref());
         Ok(CaCertificate {
-            subject: told.subject().to_string(),
-            issuer: told.issuer().to_string(),
-            serial_number: hex(without_sign(told.serial_number().as_bytes())),
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            serial_number: hex(without_sign(certificate.serial_number().as_bytes())),
             sha256_fingerprint,
-            not_before: time(told.validity().not_before)?,
-            not_after: time(told.validity().not_after)?,
+            not_before: time(certificate.validity().not_before)?,
+            not_after: time(certificate.validity().not_after)?,
         })
     }
 }
@@ -109,10 +112,10 @@ fn time(time: Time) -> Result<DateTime<Utc>, OktaError> {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();
     seconds
         .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
-        .ok_or_else(|| unreadable("the certificate's time cannot be read"))
+        .ok_or_else(|| unreadable("the certificate's validity cannot be read"))
 }
 
-/// DER puts a zero before a number whose first bit is set.
+/// Removes the zero that DER puts before a number whose first bit is set.
 fn without_sign(number: &[u8]) -> &[u8] {
     match number {
         [0, rest @ ..] if !rest.is_empty() => rest,
@@ -125,28 +128,31 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// The CA that signs devices: of several, the one that has signed the RA's certificate, else the one
-/// that no other CA in the set comes below, else the one that lives longest.
+/// Selects the CA that issues device certificates: the one that issued the RA's certificate, else one that
+/// issued no other CA in the set, else the one that expires last.
 fn pick(found: Vec<Found>) -> Option<Found> {
-    let issued_any = |one: &Found, of: fn(&Found) -> bool| {
-        found.iter().any(|other| of(other) && one.issued(other))
+    let issued_any = |candidate: &Found, filter: fn(&Found) -> bool| {
+        found.iter().any(|other| filter(other) && candidate.issued(other))
     };
-    let marked = found.iter().any(Found::is_ca);
-    // Old CAs carry no mark: there, who has signed another one is the CA.
-    let is_ca = |one: &Found| if marked { one.is_ca() } else { issued_any(one, |_| true) };
+    let flagged = found.iter().any(Found::is_ca);
+    // Old CAs lack the CA flag. There, a certificate that issued another one is a CA.
+    let is_ca = |candidate: &Found| {
+        if flagged { candidate.is_ca() } else { issued_any(candidate, |_| true) }
+    };
     let alone = found.len() == 1;
-    let rank = |one: &Found| {
-        let lives_until = one.certificate.tbs_certificate().validity().not_after.to_unix_duration();
-        (issued_any(one, |other| !other.is_ca()), !issued_any(one, Found::is_ca), lives_until)
+    let rank = |candidate: &Found| {
+        let validity = candidate.certificate.tbs_certificate().validity();
+        let issued_ra = issued_any(candidate, |other| !other.is_ca());
+        (issued_ra, !issued_any(candidate, Found::is_ca), validity.not_after.to_unix_duration())
     };
-    let best =
-        (0..).zip(&found).filter(|(_, one)| alone || is_ca(one)).max_by_key(|(_, one)| rank(one));
+    let candidates = (0..).zip(&found).filter(|(_, candidate)| alone || is_ca(candidate));
+    let best = candidates.max_by_key(|(_, candidate)| rank(candidate));
     let index = best?.0;
     found.into_iter().nth(index)
 }
 
-/// `SignedData` (RFC 5652 §5.1) of which only the certificates matter. Read with BER's rules: servers
-/// in Java send indefinite lengths.
+/// `SignedData` (RFC 5652 §5.1), of which only the certificates are used. Decoded as BER, because Java
+/// servers send indefinite lengths.
 #[derive(Sequence)]
 struct SignedCertificates {
     content_type: ObjectIdentifier,
@@ -166,7 +172,7 @@ struct SignedData {
     signers: Any,
 }
 
-/// All certificates of a PKCS#7; `None` if it is none.
+/// Returns all certificates of a PKCS#7; `None` if it is not a PKCS#7.
 fn certificates_in(answer: &[u8]) -> Option<Vec<Found>> {
     let signed = SignedCertificates::from_ber(answer).ok()?;
     if signed.content_type != SIGNED_DATA {

@@ -1,4 +1,4 @@
-//! Answers of CAs as they come: a certificate, a PKCS#7 in DER and in BER, and what is neither.
+//! Responses of CAs: a certificate, a PKCS#7 in DER and in BER, and invalid ones.
 
 use der::oid::db::rfc5911::ID_DATA;
 use rcgen::{
@@ -39,7 +39,7 @@ fn below(authority: &Authority, name: &str, ca: bool) -> Authority {
     Authority { der, issuer: Issuer::new(params, key) }
 }
 
-/// A tag, a length and these contents; the length of the outer parts may be left open, as BER allows.
+/// Encodes a tag, a definite length and the contents.
 fn definite(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
     let contents = contents.concat();
     let length = u16::try_from(contents.len()).unwrap().to_be_bytes();
@@ -57,9 +57,9 @@ fn indefinite(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
 
 type Form = fn(u8, &[&[u8]]) -> Vec<u8>;
 
-/// A certs-only PKCS#7 in which the certificates keep the given order.
+/// Encodes a certs-only PKCS#7 with the certificates in the given order.
 fn pkcs7(form: Form, certificates: &[&Authority]) -> Vec<u8> {
-    let ders: Vec<&[u8]> = certificates.iter().map(|one| one.der.as_slice()).collect();
+    let ders: Vec<&[u8]> = certificates.iter().map(|authority| authority.der.as_slice()).collect();
     let data = form(0x30, &[&ID_DATA.to_der().unwrap()]);
     let empty = definite(0x31, &[]);
     let signed =
@@ -75,7 +75,7 @@ fn refused(answer: &[u8]) -> &'static str {
 }
 
 #[test]
-fn a_plain_certificate_tells_who_it_is() {
+fn a_certificate_is_read() {
     let ca = root("Org CA");
     let seen = read(&ca.der).unwrap();
     assert_eq!(seen.subject, r"CN=Org CA,O=Example\, Inc.");
@@ -93,7 +93,7 @@ fn a_plain_certificate_tells_who_it_is() {
 }
 
 #[test]
-fn the_issuing_ca_is_found_in_a_pkcs7_whatever_its_form_and_order() {
+fn the_issuing_ca_is_found_in_any_pkcs7() {
     let (root, stranger) = (root("Root CA"), root("Another CA"));
     let issuing = below(&root, "Issuing CA", true);
     let registration = below(&issuing, "RA", false);
@@ -110,17 +110,17 @@ fn the_issuing_ca_is_found_in_a_pkcs7_whatever_its_form_and_order() {
         ] {
             assert_eq!(read(&pkcs7(form, set)).unwrap(), expected);
         }
-        assert_eq!(refused(&pkcs7(form, &[])), "no CA certificate is in the PKCS#7");
+        assert_eq!(refused(&pkcs7(form, &[])), "the PKCS#7 contains no CA certificate");
         let other = below(&issuing, "RA 2", false);
         assert_eq!(
             refused(&pkcs7(form, &[&registration, &other])),
-            "no CA certificate is in the PKCS#7"
+            "the PKCS#7 contains no CA certificate"
         );
     }
 }
 
 #[test]
-fn a_ca_without_a_mark_is_known_by_what_it_has_signed() {
+fn a_ca_without_the_ca_flag_is_known_by_a_certificate_that_it_issued() {
     let (key, params) = (KeyPair::generate().unwrap(), params("Old CA", false));
     let der = params.self_signed(&key).unwrap().der().to_vec();
     let old = Authority { der, issuer: Issuer::new(params, key) };
@@ -132,11 +132,11 @@ fn a_ca_without_a_mark_is_known_by_what_it_has_signed() {
 }
 
 #[test]
-fn what_is_neither_is_called_what_it_looks_like() {
-    assert_eq!(refused(b""), "the answer is empty");
-    assert_eq!(refused(b"\r\n <html>"), "the answer is a web page");
+fn invalid_responses_are_described() {
+    assert_eq!(refused(b""), "the response is empty");
+    assert_eq!(refused(b"\r\n <html>"), "the response is a web page");
     let der = root("Org CA").der;
-    let neither = "the answer is neither a certificate nor a PKCS#7";
+    let neither = "the response is neither a certificate nor a PKCS#7";
     for garbage in [b"hello".as_slice(), &[0x30, 0x80], &[0xff; 4096], &der[..der.len() - 1]] {
         assert_eq!(refused(garbage), neither);
     }
@@ -144,12 +144,12 @@ fn what_is_neither_is_called_what_it_looks_like() {
 
 proptest::proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+    fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let _ = read(&bytes);
     }
 
     #[test]
-    fn no_damage_makes_it_panic(at in 0_usize..400, byte: u8, open: bool) {
+    fn no_damage_causes_a_panic(at in 0_usize..400, byte: u8, open: bool) {
         let mut answer = pkcs7(if open { indefinite } else { definite }, &[&root("Org CA")]);
         let at = at.min(answer.len() - 1);
         answer[at] = byte;

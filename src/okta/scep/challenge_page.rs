@@ -1,6 +1,5 @@
-//! Finds the one-time challenge in the page that hands it out, in the style of Microsoft's NDES: "The
-//! enrollment challenge password is: <B> TOKEN </B>". Pure. Never lets text of the page out, save the
-//! challenge.
+//! Finds the one-time challenge in an HTML page in the style of Microsoft's NDES: "The enrollment challenge
+//! password is: <B> TOKEN </B>". Errors contain no text of the page.
 
 use secrecy::SecretString;
 
@@ -14,10 +13,10 @@ const CACHE_FULL: [&str; 5] = ["the", "password", "cache", "is", "full"];
 const NO_PERMISSION: [&str; 8] =
     ["not", "have", "sufficient", "permission", "to", "enroll", "with", "scep"];
 
-/// The most characters of a challenge that are believed.
-const LONGEST: usize = 256;
+/// Maximum length of a challenge.
+const MAX_LEN: usize = 256;
 
-/// The challenge that the page hands out.
+/// Reads the challenge from a page.
 ///
 /// # Errors
 /// `ChallengeCacheFull`, `ScepPermissionMissing` or `ScepChallengeMissing`.
@@ -27,9 +26,9 @@ pub(super) fn read(page: &[u8]) -> Result<SecretString, OktaError> {
     let mut rest = text.as_str();
     while let Some(after) = after_sentence(rest) {
         let challenge = challenge_at(after)
-            .ok_or_else(|| missing("its sentence is there, a challenge after it is not"))?;
+            .ok_or_else(|| missing("there is no challenge after its sentence"))?;
         if found.is_some_and(|other| other != challenge) {
-            return Err(missing("the page shows two different challenges"));
+            return Err(missing("the page contains two different challenges"));
         }
         found = Some(challenge);
         rest = after;
@@ -41,7 +40,7 @@ fn missing(what: &'static str) -> OktaError {
     OktaError::ScepChallengeMissing { what }
 }
 
-/// What a page without the sentence says instead.
+/// Returns the error that a page without a challenge describes.
 fn refusal(text: &str) -> OktaError {
     if after_words(text, &CACHE_FULL).is_some() {
         OktaError::ChallengeCacheFull
@@ -50,19 +49,19 @@ fn refusal(text: &str) -> OktaError {
     } else if text.trim().is_empty() {
         missing("the page is empty")
     } else {
-        missing("the page shows none")
+        missing("the page contains no challenge")
     }
 }
 
-/// The first line that is not empty, if it is one word and fit for a challenge. Where the page leaves
-/// the challenge out, the next sentence must not be taken for it.
+/// Returns the first non-empty line if it is a single word. If the page omits the challenge, the next
+/// sentence must not be mistaken for it.
 fn challenge_at(text: &str) -> Option<&str> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    let fit = line.len() <= LONGEST && line.bytes().all(|byte| byte.is_ascii_graphic());
-    fit.then_some(line)
+    let is_word = line.len() <= MAX_LEN && line.bytes().all(|byte| byte.is_ascii_graphic());
+    is_word.then_some(line)
 }
 
-/// What follows the sentence and its colon.
+/// Returns the text after the sentence and its colon.
 fn after_sentence(text: &str) -> Option<&str> {
     let mut rest = text;
     loop {
@@ -73,8 +72,8 @@ fn after_sentence(text: &str) -> Option<&str> {
     }
 }
 
-/// What follows the first place where these words stand in a row, in any case, whatever white space
-/// is between them.
+/// Returns the text after the first occurrence of these words, ignoring case and the kind of white space
+/// between them.
 fn after_words<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
     let first = words.first()?.as_bytes();
     (0..text.len())

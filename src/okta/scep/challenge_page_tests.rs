@@ -1,4 +1,4 @@
-//! Pages as NDES and Okta give them, and pages as they do not, in every encoding.
+//! Challenge pages of NDES and Okta, and invalid ones, in all encodings.
 
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
@@ -35,7 +35,7 @@ fn found(page: &[u8]) -> Result<String, &'static str> {
 }
 
 #[test]
-fn the_challenge_is_found_in_every_encoding() {
+fn the_challenge_is_found_in_all_encodings() {
     for encode in ENCODINGS {
         assert_eq!(found(&encode(&ndes("9F0A7BC2E1"))).as_deref(), Ok("9F0A7BC2E1"));
         let accents = format!("<p>Größe £5 à é</p>{}", ndes("9F0A7BC2E1"));
@@ -58,7 +58,7 @@ fn markup_white_space_entities_and_case_do_not_matter() {
 }
 
 #[test]
-fn the_error_pages_of_ndes_are_told_apart() {
+fn the_error_pages_of_ndes_are_distinct_errors() {
     let full = "<P> The password cache is full. <P> By default, up to 5 passwords can be stored.";
     let forbidden = "<P>You do not have sufficient\r\npermission to enroll with SCEP. Please contact your system administrator.";
     for encode in ENCODINGS {
@@ -68,7 +68,7 @@ fn the_error_pages_of_ndes_are_told_apart() {
 }
 
 #[test]
-fn a_page_without_exactly_one_challenge_gives_none() {
+fn a_page_must_have_exactly_one_challenge() {
     let long = ndes(&"x".repeat(257));
     let two = format!("{}{}", ndes("A1"), ndes("B2"));
     for page in [
@@ -90,7 +90,7 @@ fn a_page_without_exactly_one_challenge_gives_none() {
 }
 
 #[test]
-fn no_text_of_the_page_is_in_an_error() {
+fn errors_contain_no_text_of_the_page() {
     let error = read(ndes("canary1 canary2").as_bytes()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
@@ -101,12 +101,12 @@ fn escaped(challenge: &str) -> String {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = read(&bytes);
     }
 
     #[test]
-    fn no_page_makes_it_panic(
+    fn no_page_causes_a_panic(
         page in "(<[/!?a-z\"'= ]{0,5}|>|&[#a-z0-9]{0,4};?|is|:|The enrollment challenge password|[ \\PC]){0,40}",
         encoding in 0..ENCODINGS.len(),
     ) {
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_challenge_a_page_shows_comes_out(
+    fn every_challenge_is_read(
         challenge in "[!-~]{1,256}",
         before in "[a-z é<p>]{0,40}",
         encoding in 0..ENCODINGS.len(),
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn a_page_without_the_sentence_gives_none(page in "\\PC{0,300}", encoding in 0..ENCODINGS.len()) {
+    fn a_page_without_the_sentence_has_no_challenge(page in "\\PC{0,300}", encoding in 0..ENCODINGS.len()) {
         prop_assert_eq!(found(&ENCODINGS[encoding](&page)), Err("scep_challenge_missing"));
     }
 }

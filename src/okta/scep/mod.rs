@@ -1,8 +1,7 @@
-//! What Okta gives as a SCEP CA (facts §8): one-time challenges for devices, and the CA's own
-//! certificate. Enrols nothing itself: that is the device's part.
+//! Okta as a SCEP CA: fetches one-time challenges for devices and the CA certificate. The device enrols
+//! itself.
 //!
-//! Both URLs come from the customer and are opaque; they are asked only at hosts that the caller
-//! allows.
+//! Both URLs are entered by the customer and are opaque. Requests go only to hosts that the caller allows.
 
 mod ca_certificate;
 mod challenge_page;
@@ -22,23 +21,23 @@ use super::transport::Retry;
 use super::{OktaClient, OktaError, ScepEndpoint, answer};
 use crate::egress::{EgressRequest, EgressResponse};
 
-/// The most bytes of a challenge page or of a CA's answer that are read. Real ones have some 2 kB.
+/// Maximum size of a challenge page or a CA response. Real ones have about 2 kB.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// Where challenges come from. Its debug print shows no secret.
+/// The source of challenges. `Debug` does not show the password.
 #[derive(Clone)]
 pub struct ScepChallengeSource {
     pub challenge_url: Url,
-    /// Without a colon, which HTTP Basic takes for its end.
+    /// Must not contain a colon, which ends the user name in HTTP Basic.
     pub username: String,
     pub password: SecretString,
 }
 
-/// A challenge, which enrols one device once. Its debug print shows no secret.
+/// A challenge, which enrols one device once. `Debug` does not show it.
 #[derive(Clone)]
 pub struct ScepChallenge {
     pub value: SecretString,
-    /// When it was asked for, so never later than Okta's own time of issue.
+    /// The time before the request, so never later than Okta's time of issue.
     pub issued_at: DateTime<Utc>,
 }
 
@@ -58,12 +57,12 @@ impl std::fmt::Debug for ScepChallenge {
 }
 
 impl OktaClient {
-    /// Mints one fresh challenge, with one request that carries the credentials from the start.
-    /// Sent again only when it cannot have been sent: each fetch leaves a challenge behind.
+    /// Mints a challenge with one request, which includes the credentials from the start. Retried only if
+    /// nothing was sent, because each request creates a challenge.
     ///
     /// # Errors
     /// `ScepCredentialsRefused`, `NetworkZoneBlocked`, `ScepWrongUrl`, `ChallengeCacheFull`,
-    /// `ScepPermissionMissing` or `ScepChallengeMissing`; `Unreachable` and `RateLimited` when there was no answer to judge.
+    /// `ScepPermissionMissing`, `ScepChallengeMissing`, `Unreachable` or `RateLimited`.
     pub async fn fetch_scep_challenge(
         &self,
         allowed_hosts: &[&str],
@@ -71,7 +70,7 @@ impl OktaClient {
     ) -> Result<ScepChallenge, OktaError> {
         let request = get(&source.challenge_url)
             .header(AUTHORIZATION, basic(&source.username, &source.password)?);
-        // To the microsecond, like every other time that is answered.
+        // Microseconds, like all other times in API responses.
         let issued_at = Utc::now().trunc_subsecs(6);
         let too_large = OktaError::ScepChallengeMissing { what: "the page is too large" };
         let answered = self
@@ -82,18 +81,17 @@ impl OktaClient {
         Ok(ScepChallenge { value, issued_at })
     }
 
-    /// Asks the CA for its certificate (`GetCACert`). An expired one is an answer like any other.
+    /// Fetches the CA certificate (`GetCACert`). Does not check its validity.
     ///
     /// # Errors
-    /// `NetworkZoneBlocked`, `ScepWrongUrl` or `ScepCaUnreadable`; `Unreachable` and `RateLimited` when there was no answer
-    /// to judge.
+    /// `NetworkZoneBlocked`, `ScepWrongUrl`, `ScepCaUnreadable`, `Unreachable` or `RateLimited`.
     pub async fn fetch_ca_certificate(
         &self,
         allowed_hosts: &[&str],
         scep_url: &Url,
     ) -> Result<CaCertificate, OktaError> {
         let url = ca_certificate_url(scep_url);
-        let too_large = OktaError::ScepCaUnreadable { what: "the answer is too large" };
+        let too_large = OktaError::ScepCaUnreadable { what: "the response is too large" };
         let answered = self
             .fetch(allowed_hosts, &url, get(&url), Retry::Read)
             .await
@@ -112,14 +110,14 @@ impl OktaClient {
     }
 }
 
-/// Whatever comes is welcome: servers mislabel both pages and certificates.
+/// Builds a `GET` request that accepts any content type, because servers mislabel pages and certificates.
 fn get(url: &Url) -> EgressRequest {
     EgressRequest::get(url.clone())
         .header(ACCEPT, HeaderValue::from_static("*/*"))
         .body_limit(BODY_LIMIT)
 }
 
-/// The operation joins what the query already says, byte for byte.
+/// Appends the operation to the query without changing the rest.
 fn ca_certificate_url(scep_url: &Url) -> Url {
     let mut url = scep_url.clone();
     let query = match scep_url.query() {
@@ -145,7 +143,7 @@ fn ca_body(answer: &EgressResponse) -> Result<&[u8], OktaError> {
     body(answer, ScepEndpoint::ScepUrl)
 }
 
-/// The body of a 200. Redirects are not followed, so they too mean that the URL is not the one.
+/// Returns the body of a 200 response. Redirects are not followed, so they mean a wrong URL.
 fn body(answer: &EgressResponse, endpoint: ScepEndpoint) -> Result<&[u8], OktaError> {
     if answer.status == StatusCode::OK {
         return Ok(&answer.body);
@@ -158,7 +156,7 @@ fn body(answer: &EgressResponse, endpoint: ScepEndpoint) -> Result<&[u8], OktaEr
     Err(answer::common_refusal(answer).unwrap_or(OktaError::ScepWrongUrl { endpoint, status }))
 }
 
-/// Before there is a body to judge, `BadAnswer` means one thing: it is over the limit.
+/// Replaces `BadAnswer`, which at this point means that the body is too large.
 fn instead_of_too_large(error: OktaError, too_large: OktaError) -> OktaError {
     match error {
         OktaError::BadAnswer { .. } => too_large,

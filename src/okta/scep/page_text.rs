@@ -1,12 +1,12 @@
-//! Makes text of a web page in whatever encoding: the words that a reader would see, a line for each
-//! stretch between two tags. Pure; believes the bytes and not the label on them.
+//! Converts an HTML page in any encoding to text, one line per text between tags. The encoding is detected
+//! from the bytes, because servers mislabel it.
 
 use zeroize::Zeroizing;
 
-const LONGEST_ENTITY: usize = 10;
+const MAX_ENTITY_LEN: usize = 10;
 
-/// The text of the page. A tag or a line break ends a line, every other white space is kept.
-/// Wiped when dropped, for it holds a challenge.
+/// Returns the text of the page. Tags and line breaks end a line; other white space is unchanged. The text
+/// is zeroed on drop, because it contains a challenge.
 pub(super) fn read(bytes: &[u8]) -> Zeroizing<String> {
     let page = decode(bytes);
     let mut text = Zeroizing::new(String::with_capacity(page.len()));
@@ -23,7 +23,7 @@ pub(super) fn read(bytes: &[u8]) -> Zeroizing<String> {
                 text.push('<');
                 rest = &from_tag[1..];
             }
-            // Searching on from every later `<` would cost the square of the length.
+            // Continuing at every later `<` would take quadratic time.
             Markup::Unclosed => {
                 push_unescaped(&mut text, from_tag);
                 return text;
@@ -34,9 +34,8 @@ pub(super) fn read(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// UTF-16 by its byte order mark or its zero bytes, which no other encoding of a page has; else UTF-8
-/// where it is that. What is left is windows-1252, read as Latin-1: the 27 characters that differ are
-/// no part of a challenge.
+/// Decodes UTF-16 (recognized by its byte order mark or by zero bytes), UTF-8, or else windows-1252. The
+/// latter is decoded as Latin-1: the 27 characters that differ do not occur in challenges.
 fn decode(bytes: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
@@ -65,14 +64,14 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 }
 
 enum Markup<'a> {
-    /// What follows the tag, comment, script or style.
+    /// The text after the tag, comment, script or style.
     Skipped(&'a str),
-    /// A `<` that is just a character.
+    /// A `<` that begins no markup.
     None,
     Unclosed,
 }
 
-/// `text` begins with `<`.
+/// Skips the markup at the start of `text`, which begins with `<`.
 fn skip_markup(text: &str) -> Markup<'_> {
     if let Some(comment) = text.strip_prefix("<!--") {
         return after(comment, "-->");
@@ -92,7 +91,7 @@ fn after<'a>(text: &'a str, end: &str) -> Markup<'a> {
     text.split_once(end).map_or(Markup::Unclosed, |(_, rest)| Markup::Skipped(rest))
 }
 
-/// Past the `>`; one inside a quoted attribute does not count.
+/// Returns the position after the `>`, ignoring those in quoted attributes.
 fn end_of_tag(text: &str) -> Option<usize> {
     let (mut quote, mut after_equals) = (None, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -113,7 +112,7 @@ fn is_tag(text: &str, name: &str) -> bool {
         && !text[1 + name.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// Past `</name…>`.
+/// Returns the text after `</name…>`.
 fn after_closing<'a>(text: &'a str, name: &str) -> Markup<'a> {
     for (at, _) in text.match_indices("</") {
         if is_tag(&text[at + 1..], name) {
@@ -128,7 +127,7 @@ fn push_unescaped(text: &mut String, escaped: &str) {
     while let Some(at) = rest.find('&') {
         text.push_str(&rest[..at]);
         let entity = &rest[at + 1..];
-        let end = entity.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
+        let end = entity.bytes().take(MAX_ENTITY_LEN).position(|byte| byte == b';');
         let known = end.and_then(|end| Some((character(&entity[..end])?, end)));
         if let Some((character, end)) = known {
             text.push(character);
@@ -141,7 +140,7 @@ fn push_unescaped(text: &mut String, escaped: &str) {
     text.push_str(rest);
 }
 
-/// What `&name;` stands for.
+/// Returns the character of `&name;`.
 fn character(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_comments_scripts_and_styles_are_no_text() {
+    fn tags_comments_scripts_and_styles_are_removed() {
         for page in [
             "a<B>b</B>c",
             "a<b title=\"x > y\">b<br/>c",
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_markup_is_text() {
+    fn text_that_resembles_markup_is_unchanged() {
         assert_eq!(
             *read(b"1 < 2 & 3 &unknown; &#xFFFFFFFF; &amp;lt;"),
             "1 < 2 & 3 &unknown; &#xFFFFFFFF; &lt;"
@@ -195,11 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_open_tags_take_no_time() {
-        let begun = std::time::Instant::now();
+    fn unclosed_markup_takes_linear_time() {
+        let started = std::time::Instant::now();
         for piece in ["<a b=\"", "<script>", "<!--", "&", "<", "</"] {
             read(piece.repeat(60_000).as_bytes());
         }
-        assert!(begun.elapsed().as_secs() < 5);
+        assert!(started.elapsed().as_secs() < 5);
     }
 }

@@ -1,5 +1,4 @@
-//! The two requests against a host that answers as it is told: what is sent, how often, and what each
-//! answer means.
+//! Tests of the two requests against a local server.
 
 use super::*;
 use crate::egress::tests::server::Server;
@@ -26,7 +25,7 @@ async fn ca(server: &Server, url: &str) -> Result<CaCertificate, OktaError> {
 }
 
 #[tokio::test]
-async fn a_challenge_takes_one_request_that_has_the_password_from_the_start() {
+async fn a_challenge_takes_one_request_with_credentials() {
     use secrecy::ExposeSecret as _;
     let server = Server::tls(&["acme.okta.com"], ok(PAGE));
     let before = Utc::now();
@@ -42,7 +41,7 @@ async fn a_challenge_takes_one_request_that_has_the_password_from_the_start() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_a_challenge_has_its_own_error_and_none_is_tried_again() {
+async fn each_refusal_of_a_challenge_has_its_error_and_is_not_retried() {
     for (status, code) in [
         ("401 Unauthorized", "scep_credentials_refused"),
         ("403 Forbidden", "network_zone_blocked"),
@@ -69,7 +68,7 @@ async fn each_refusal_of_a_challenge_has_its_own_error_and_none_is_tried_again()
 }
 
 #[tokio::test]
-async fn the_ca_is_asked_with_the_query_that_the_url_has() {
+async fn the_query_of_the_scep_url_is_preserved() {
     let server = Server::tls(&["acme.okta.com"], ok("<html>"));
     for url in ["/scep?a=%20b&c", "/scep?", "/scep#d"] {
         let error = ca(&server, &format!("https://acme.okta.com{url}")).await.unwrap_err();
@@ -89,7 +88,7 @@ async fn the_ca_is_asked_with_the_query_that_the_url_has() {
 }
 
 #[tokio::test]
-async fn a_ca_that_does_not_answer_as_one_is_told_apart_from_one_in_trouble() {
+async fn a_wrong_scep_url_and_an_unavailable_ca_are_distinct_errors() {
     for (answered, code) in [
         (answer("404 Not Found", "", ""), "scep_wrong_url"),
         (answer("401 Unauthorized", "", ""), "scep_wrong_url"),
@@ -105,7 +104,7 @@ async fn a_ca_that_does_not_answer_as_one_is_told_apart_from_one_in_trouble() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_allowed_is_not_asked() {
+async fn no_request_goes_to_a_host_that_is_not_allowed() {
     let server = Server::tls(&["acme.okta.com"], ok(PAGE));
     let client = client(&[("acme.okta.com", &server)]);
     let refused = client.fetch_scep_challenge(&["beta.okta.com"], &source()).await.unwrap_err();
