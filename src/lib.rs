@@ -1,10 +1,4 @@
-//! Okta Device Trust behind an Apple MDM: connects an Okta org, proves that it is ready, keeps its
-//! credentials sealed and says of any device whether it is trusted.
-//!
-//! The layers, from the lowest: `model, config | crypto, telemetry, egress, payload | okta, store, auth | service |
-//! handlers | openapi | routes | startup | main`. A module imports lower layers only, and no files import each
-//! other in a cycle; `tests/api/layers` enforces both.
-
+#![doc = include_str!("README.md")]
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -5,6 +5,8 @@
 //! (`OktaX`) are private. Client credentials and tokens are sent to an [`OrgAddress`] only, which is
 //! always a host under one of Okta's suffixes. The SCEP password is sent to a host that the caller
 //! allows.
+//!
+#![doc = include_str!("README.md")]
 
 mod answer;
 mod authenticators;
