@@ -148,10 +148,10 @@ async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
         "{} re-encrypted in total; keys that must stay in the keyring: {needed}",
         rotated.resealed
     );
-    if rotated.unopened.is_empty() {
+    if rotated.undecryptable.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let ids: Vec<String> = rotated.unopened.iter().map(ToString::to_string).collect();
+    let ids: Vec<String> = rotated.undecryptable.iter().map(ToString::to_string).collect();
     eprintln!(
         "secrets of these integrations cannot be decrypted with the keyring: {}",
         ids.join(", ")

@@ -130,7 +130,7 @@ impl Application {
             metrics::handle();
         }
         report_overrides(&egress);
-        refuse_unsafe_role(&store).await?;
+        ensure_role_is_safe(&store).await?;
         refuse_pending_migrations(&store).await?;
         refuse_missing_keys(&store).await?;
 
@@ -238,10 +238,10 @@ const DATABASE_START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Checks the database role and waits for an unavailable database: a replica that starts during a
 /// restart of `PostgreSQL` must neither exit nor serve before the check. An unsafe role or a refused
 /// login fails at once.
-async fn refuse_unsafe_role(store: &Store) -> Result<(), StartError> {
+async fn ensure_role_is_safe(store: &Store) -> Result<(), StartError> {
     let deadline = tokio::time::Instant::now() + DATABASE_START_TIMEOUT;
     loop {
-        match store.refuse_unsafe_role().await {
+        match store.ensure_role_is_safe().await {
             Ok(()) => return Ok(()),
             Err(RoleError::Store(error))
                 if matches!(error, StoreError::Unavailable(_))

@@ -1,20 +1,21 @@
-//! Event hooks: the address that Okta calls when something happens to a device, and what such a
-//! call can tell us, which is no more than where to look again (contract §7).
+//! Event hooks: the URL that Okta calls when a device event occurs. A call only names devices to read
+//! again. Its content is never used as the state of a device.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// The random id in a hook's address. It stays when the secret is rotated.
+/// The random ID in a hook's URL. Rotating the secret does not change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HookId(pub Uuid);
 
 impl HookId {
-    /// Random throughout, unlike the ids of rows: it is a part of an address that strangers may guess at.
+    /// Returns a fully random ID (UUIDv4, not v7): it is part of a public URL and must not be guessable.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// What is no id is the id of no hook, so that it is looked for, and not found, like any other.
+    /// Parses an ID. An invalid one becomes the nil ID, which no hook has, so that the lookup takes the
+    /// same steps as for an unknown hook.
     pub fn parse(text: &str) -> Self {
         Self(text.parse().unwrap_or(Uuid::nil()))
     }
@@ -26,7 +27,7 @@ impl std::fmt::Display for HookId {
     }
 }
 
-/// The events that an admin subscribes the hook to in Okta (facts §7); others are of no use here.
+/// The Okta event types that the admin subscribes the hook to. The service ignores all others.
 pub const EVENT_TYPES: [&str; 8] = [
     "device.enrollment.create",
     "device.user.add",
@@ -38,29 +39,29 @@ pub const EVENT_TYPES: [&str; 8] = [
     "device.lifecycle.delete",
 ];
 
-/// A hook, as far as it may be told.
+/// An event hook without its secret.
 #[derive(Debug, Clone)]
 pub struct EventHook {
     pub id: HookId,
-    /// Grows with each secret of the integration, and never goes back.
+    /// Increases with each secret that is entered for the integration; never reused.
     pub version: i64,
     pub updated_at: DateTime<Utc>,
     pub updated_by: String,
-    /// Until when the secret before the last rotation is accepted as well; `None` when that is over.
+    /// Until when the previous secret is still accepted; `None` once it has expired.
     pub previous_valid_until: Option<DateTime<Utc>>,
-    /// When Okta verified the address last.
+    /// When Okta last verified the URL.
     pub verified_at: Option<DateTime<Utc>>,
-    /// When Okta delivered last, give or take ten seconds.
+    /// When Okta last delivered events, to within ten seconds.
     pub last_delivery_at: Option<DateTime<Utc>>,
 }
 
-/// An id that a delivery names, which may be a device's.
+/// An ID in a delivery that may belong to a device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeviceMention {
     pub id: String,
-    /// The delivery says that it is a device. Otherwise it counts only where the mirror has a device
-    /// of this id.
+    /// The delivery states that it is a device. Otherwise it is used only if the mirror has a device with
+    /// this ID.
     pub is_device: bool,
-    /// When the newest lifecycle event for it was published, by Okta's clock.
+    /// When its newest lifecycle event was published, by Okta's clock.
     pub lifecycle_at: Option<DateTime<Utc>>,
 }

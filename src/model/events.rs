@@ -1,4 +1,4 @@
-//! The audit: who changed what and when. Never a secret, nor anything derived from one.
+//! Audit events: who changed what and when. They never contain a secret or a value derived from one.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::model::{Actor, Caller, IntegrationId};
 
-/// What happened.
+/// The kind of an audit event.
 #[derive(
     Debug,
     Clone,
@@ -37,7 +37,7 @@ pub enum EventKind {
     ScepChallengeMinted,
     DeploymentCreated,
     ScopeDenied,
-    /// The status became another by itself or by what somebody did.
+    /// The integration's status changed, by a change of configuration or over time.
     StatusChanged,
     SyncRequested,
     EventHookStored,
@@ -52,7 +52,7 @@ impl EventKind {
     }
 }
 
-/// An event to be written, in the same transaction as the change that it tells of.
+/// An event to insert in the same transaction as the change that it describes.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
     pub integration_id: Option<IntegrationId>,
@@ -62,17 +62,17 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event that `caller` caused, without details.
+    /// Returns an event caused by `caller`, without details.
     pub fn by(caller: &Caller, id: impl Into<Option<IntegrationId>>, kind: EventKind) -> Self {
         Self::by_actor(caller.actor.clone(), id, kind)
     }
 
-    /// An event that `actor` caused, such as [`Actor::service`], without details.
+    /// Returns an event caused by `actor`, such as [`Actor::service`], without details.
     pub fn by_actor(actor: Actor, id: impl Into<Option<IntegrationId>>, kind: EventKind) -> Self {
         Self { integration_id: id.into(), kind, actor, detail: serde_json::json!({}) }
     }
 
-    /// Adds the details.
+    /// Sets the details.
     #[must_use]
     pub fn with(mut self, detail: serde_json::Value) -> Self {
         self.detail = detail;
@@ -80,7 +80,7 @@ impl NewEvent {
     }
 }
 
-/// An event that was written.
+/// A stored audit event.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub id: Uuid,

@@ -1,5 +1,5 @@
-//! Identifiers. `UUIDv7` where we make them, so that keys grow with time; a tenant's id is the
-//! caller's own word for it.
+//! Identifiers. Generated ones are `UUIDv7`, so that keys are ordered by time. A tenant's ID is the value
+//! of the tenant claim in the caller's token.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 pub struct IntegrationId(pub Uuid);
 
 impl IntegrationId {
-    #[expect(clippy::new_without_default, reason = "each new id is another one")]
+    #[expect(clippy::new_without_default, reason = "each call returns a different ID")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
@@ -43,7 +43,8 @@ impl TenantId {
     /// The longest tenant claim that is accepted, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// `None` for what cannot be a tenant: empty, too long, or with blanks or control characters.
+    /// Parses a tenant ID. Returns `None` if it is empty, too long, or contains whitespace or control
+    /// characters.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = !text.is_empty() && text.len() <= Self::MAX_LEN;
         let visible = text.chars().all(|c| !c.is_control() && !c.is_whitespace());

@@ -1,10 +1,10 @@
-//! Work that must not be lost: a row first, claimed by whichever replica is free (design §5).
+//! Background jobs. Each is a row before it runs, so that no work is lost; any replica may claim it.
 
 use uuid::Uuid;
 
 use crate::model::{IntegrationId, TenantId};
 
-/// What is to be done, once for each integration or tenant.
+/// The kind of a job; at most one job per kind and integration, or tenant.
 #[derive(
     Debug,
     Clone,
@@ -20,19 +20,19 @@ use crate::model::{IntegrationId, TenantId};
 pub enum JobKind {
     /// Read all devices of the org, page by page.
     Sweep,
-    /// Read the devices that changed since the last time.
+    /// Read the devices that changed since the last read.
     Incremental,
-    /// Read single devices again by their id.
+    /// Re-read single devices by ID.
     Rereads,
-    /// Check the credentials and prerequisites again.
+    /// Re-check the credentials and prerequisites.
     Recheck,
-    /// Forget what has had its time. Of the tenant, not of an integration.
+    /// Delete the tenant's expired rows. Belongs to the tenant, not to an integration.
     Housekeeping,
 }
 
 impl JobKind {
-    /// What an integration has for as long as it has credentials.
-    pub const OF_CONNECTED: [Self; 4] =
+    /// The jobs that an integration has while it has credentials.
+    pub const REQUIRING_CREDENTIALS: [Self; 4] =
         [Self::Sweep, Self::Incremental, Self::Rereads, Self::Recheck];
 
     pub fn as_str(self) -> &'static str {
@@ -40,7 +40,7 @@ impl JobKind {
     }
 }
 
-/// A job that was claimed: ours until the lease ends, and as long as nobody else claimed it then.
+/// A claimed job. The worker holds it until the lease expires and another worker claims it.
 #[derive(Debug, Clone)]
 pub struct Job {
     pub tenant: TenantId,
@@ -48,7 +48,7 @@ pub struct Job {
     pub integration: IntegrationId,
     pub kind: JobKind,
     pub lease: Uuid,
-    /// Failures in a row before this attempt.
+    /// Consecutive failures before this attempt.
     pub attempts: i32,
 }
 

@@ -1,4 +1,4 @@
-//! The types that all layers share. Knows no HTTP, no SQL and no Okta wire format.
+//! The domain types that all layers share, without HTTP, SQL or Okta's wire format.
 
 pub mod devices;
 pub mod event_hooks;
@@ -26,7 +26,7 @@ pub use integrations::okta_domain::OktaDomain;
 pub use integrations::prerequisites::{Attestation, Finding, Outcome, PrerequisiteKind};
 pub use integrations::{Engine, Integration, IntegrationRecord, Org, Status, StatusReason};
 pub use jobs::{Job, JobKind};
-pub use mirror::budgets::{Budget, RateBucket, RateShare};
+pub use mirror::budgets::{BudgetClaim, RateBucket, RateShare};
 pub use mirror::okta_devices::{OktaDevice, OktaDeviceUser};
 pub use mirror::records::{MirrorRecord, Reading, Source};
 pub use mirror::syncs::{MirrorRow, ReadPage, Sync, SyncError, SyncState};

@@ -1,24 +1,24 @@
-//! Numbers as JSON spells them.
+//! Deserialization of JSON numbers.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// Up to here a fraction tells each whole number from its neighbours.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// 2^53: below this, an `f64` represents every integer exactly.
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-/// A whole number, also in the spelling of a fraction: JSON Schema takes `5.0` for the integer 5.
+/// Deserializes a whole number. Accepts `5.0`, which JSON Schema treats as the integer 5.
 ///
 /// # Errors
-/// For what is no whole number, or too large for one.
+/// If the value is not a whole number or is out of range.
 pub fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     number
         .as_i64()
-        .or_else(|| number.as_f64().and_then(of_fraction))
+        .or_else(|| number.as_f64().and_then(integer_from_float))
         .ok_or_else(|| D::Error::custom("invalid value, expected a whole number"))
 }
 
-/// The same for a field that may be left out.
+/// Deserializes an optional field like [`whole_number`].
 ///
 /// # Errors
 /// As [`whole_number`], and for `null`.
@@ -28,9 +28,9 @@ pub fn optional_whole_number<'de, D: Deserializer<'de>>(
     whole_number(deserializer).map(Some)
 }
 
-fn of_fraction(number: f64) -> Option<i64> {
-    let is_whole = number.fract() == 0.0 && number.abs() < EXACT;
-    #[expect(clippy::cast_possible_truncation, reason = "it was found to be whole and small")]
+fn integer_from_float(number: f64) -> Option<i64> {
+    let is_whole = number.fract() == 0.0 && number.abs() < MAX_EXACT_INTEGER;
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
     is_whole.then_some(number as i64)
 }
 
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_read_in_each_of_its_spellings_and_a_fraction_in_none() {
+    fn whole_numbers_are_accepted_in_every_notation_and_fractions_rejected() {
         for (json, number) in [("5", 5), ("5.0", 5), ("5e2", 500), ("-0.0", 0), ("-7", -7)] {
             assert_eq!(read(json), Some(number), "{json}");
         }

@@ -1,17 +1,17 @@
-//! Cursor pages: newest last, by the `UUIDv7` of the rows, or in the order of a text key.
+//! Cursor pagination: ordered by the rows' `UUIDv7`, oldest first, or by a text key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-/// Which page is asked for.
+/// The requested page.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<K = Uuid> {
     pub after: Option<K>,
     pub limit: i64,
 }
 
-/// One page; `next` is where the following one begins, `None` at the end.
+/// One page of items; `next` is the cursor of the following page, `None` on the last.
 #[derive(Debug, Clone)]
 pub struct Page<T, K = Uuid> {
     pub items: Vec<T>,
@@ -19,12 +19,12 @@ pub struct Page<T, K = Uuid> {
 }
 
 impl<T, K> Page<T, K> {
-    /// From up to `limit + 1` rows: the one too many only says that there is more.
-    pub fn from_rows(mut rows: Vec<T>, limit: i64, id_of: impl Fn(&T) -> K) -> Self {
+    /// Builds a page from up to `limit + 1` rows. The extra row only shows that there are more.
+    pub fn from_rows(mut rows: Vec<T>, limit: i64, key: impl Fn(&T) -> K) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more { rows.last().map(id_of) } else { None };
+        let next = if more { rows.last().map(key) } else { None };
         Self { items: rows, next }
     }
 
@@ -33,22 +33,22 @@ impl<T, K> Page<T, K> {
     }
 }
 
-/// The cursor as callers see it: opaque, and only ever made by us.
+/// Encodes a cursor. Callers must treat it as opaque.
 pub fn encode_cursor(id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(id.as_bytes())
 }
 
-/// `None` for what we did not make.
+/// Decodes a cursor; `None` if it is not one that [`encode_cursor`] returns.
 pub fn decode_cursor(cursor: &str) -> Option<Uuid> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     Uuid::from_slice(&bytes).ok()
 }
 
-/// The longest text key, in bytes.
-const LONGEST_KEY: usize = 128;
+/// The maximum length of a text key in bytes.
+const MAX_KEY_LEN: usize = 128;
 
-/// The cursor of a list in the order of a text key, such as a serial number: its bytes in hexadecimal
-/// digits, so that a pattern can say exactly what a cursor looks like.
+/// Encodes the cursor of a list ordered by a text key, such as a serial number. The key's bytes are
+/// encoded as hexadecimal digits, so that the OpenAPI document can describe a cursor by a pattern.
 pub fn encode_text_cursor(key: &str) -> String {
     key.bytes().fold(String::with_capacity(key.len() * 2), |mut cursor, byte| {
         for digit in [byte >> 4, byte & 0xf] {
@@ -58,7 +58,7 @@ pub fn encode_text_cursor(key: &str) -> String {
     })
 }
 
-/// `None` for what cannot be one of ours: a key is 1 to 128 visible ASCII characters.
+/// Decodes a text cursor; `None` if the key is not 1 to 128 visible ASCII characters.
 pub fn decode_text_cursor(cursor: &str) -> Option<String> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -66,7 +66,7 @@ pub fn decode_text_cursor(cursor: &str) -> Option<String> {
         _ => None,
     };
     let (pairs, odd) = cursor.as_bytes().as_chunks::<2>();
-    if !odd.is_empty() || !(1..=LONGEST_KEY).contains(&pairs.len()) {
+    if !odd.is_empty() || !(1..=MAX_KEY_LEN).contains(&pairs.len()) {
         return None;
     }
     let byte = |pair: &[u8; 2]| Some((digit(pair[0])? << 4) | digit(pair[1])?);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_cursor_that_we_did_not_make_is_none() {
+    fn foreign_text_cursor_is_none() {
         assert_eq!(decode_text_cursor(&encode_text_cursor("C02X")).as_deref(), Some("C02X"));
         assert_eq!(encode_text_cursor("C02X"), "43303258");
         for foreign in [

@@ -1,4 +1,4 @@
-//! The platforms that a customer can choose, and what is configured for each.
+//! The supported platforms and their configuration.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
@@ -34,7 +34,7 @@ impl Platform {
     }
 }
 
-/// What Okta shows for a macOS device integration (facts §1, step 8), without the password.
+/// The SCEP values that the Okta Admin Console shows for a macOS device integration, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScepValues {
     pub scep_url: Url,
@@ -53,54 +53,55 @@ pub struct CertificateAuthority {
     pub not_after: DateTime<Utc>,
 }
 
-/// How soon an end is near (facts §8: certificates are issued again 30 days before their end).
-pub const NEAR_THE_END: TimeDelta = TimeDelta::days(30);
+/// A CA certificate that expires within this time is reported as expiring.
+pub const CA_EXPIRING_WITHIN: TimeDelta = TimeDelta::days(30);
 
 impl CertificateAuthority {
-    pub fn is_near_its_end(&self, now: DateTime<Utc>) -> bool {
-        self.not_after - now < NEAR_THE_END
+    pub fn is_expiring(&self, now: DateTime<Utc>) -> bool {
+        self.not_after - now < CA_EXPIRING_WITHIN
     }
 }
 
-/// A configured platform, as far as it may be told.
+/// A configured platform without its secret.
 #[derive(Debug, Clone)]
 pub struct PlatformState {
     pub platform: Platform,
-    /// macOS alone.
+    /// macOS only.
     pub scep: Option<ScepValues>,
-    /// Grows with each secret that is entered, and never goes back.
+    /// Increases with each secret that is entered; never reused.
     pub secret_version: i64,
     pub secret_updated_at: DateTime<Utc>,
     pub secret_updated_by: String,
-    /// When the values were last tried with success; `None` on iOS, where nothing can be tried.
+    /// When the values last passed a trial; `None` on iOS, which has no values to try.
     pub verified_at: Option<DateTime<Utc>>,
     pub ca: Option<CertificateAuthority>,
-    /// When Okta refused the stored username and password, until they work again.
+    /// When Okta rejected the stored username and password; cleared once they work again.
     pub refused_at: Option<DateTime<Utc>>,
-    /// What devices report back.
+    /// The version of the configuration, which the MDM reports back for each device.
     pub config_version: i64,
-    /// The version at which the SCEP values changed last.
+    /// The `config_version` at which the SCEP URL last changed.
     pub certificate_version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// A platform as it is to be stored: macOS was verified before.
+/// A platform to store. For macOS the values were verified before.
 #[derive(Debug, Clone)]
 pub struct NewPlatform {
     pub platform: Platform,
     pub scep: Option<ScepValues>,
     pub secret: SecretString,
-    /// False when only other fields changed: then it is no rotation.
+    /// False if only other fields changed, so that the secret is not rotated.
     pub secret_is_new: bool,
     pub ca: Option<CertificateAuthority>,
     pub verified_at: Option<DateTime<Utc>>,
 }
-/// Read from a string alone: serde would also take `{"macos": null}`.
+
+/// Deserialized from strings only: serde's derive would also accept `{"macos": null}`.
 impl TryFrom<String> for Platform {
     type Error = &'static str;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        word.parse().map_err(|_| "no platform, expected macos or ios")
+        word.parse().map_err(|_| "unknown platform, expected macos or ios")
     }
 }

@@ -1,4 +1,4 @@
-//! The scopes of our own API, and who calls. Never Okta's scopes: those are in `okta`.
+//! The scopes of this API and its callers. Okta's scopes are in `okta`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::TenantId;
 
-/// What a caller's token allows.
+/// A permission in a caller's token.
 #[derive(
     Debug,
     Clone,
@@ -33,13 +33,13 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The word in a token's `scope` or `scp`.
+    /// Returns the value in a token's `scope` or `scp` claim.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// Who acted, as the token says; this is what the audit keeps.
+/// Who acted, from the token's claims. Stored in audit events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Actor {
     /// The token's issuer.
@@ -48,19 +48,19 @@ pub struct Actor {
     /// The token's subject.
     #[schema(example = "admin@customer.example")]
     pub sub: String,
-    /// The client that the token was issued to, when the token says so.
+    /// The client that the token was issued to, if the token names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azp: Option<String>,
 }
 
 impl Actor {
-    /// The service itself, where nobody asked: what a schedule found.
+    /// Returns the service itself as the actor of scheduled work.
     pub fn service() -> Self {
         Self { iss: "okta-device-trust".to_owned(), sub: "service".to_owned(), azp: None }
     }
 }
 
-/// A caller whose token was verified.
+/// A caller with a verified token.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub tenant: TenantId,
@@ -75,7 +75,7 @@ pub struct ScopeMissing(pub Scope);
 
 impl Caller {
     /// # Errors
-    /// [`ScopeMissing`] when the token does not carry `scope`.
+    /// [`ScopeMissing`] if the token does not carry `scope`.
     pub fn require(&self, scope: Scope) -> Result<(), ScopeMissing> {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(ScopeMissing(scope)) }
     }

@@ -1,4 +1,4 @@
-//! What can go wrong in the store.
+//! The errors of the store.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -9,49 +9,49 @@ use crate::model::{IntegrationId, Platform};
 pub enum StoreError {
     #[error("no such row in this tenant")]
     NotFound,
-    /// The org is connected already, once per tenant.
+    /// A tenant can connect an org only once.
     #[error("the org is already connected as integration {0}")]
     OrgAlreadyConnected(IntegrationId),
-    /// `If-Match` named another version than the one that is stored.
+    /// The version in `If-Match` is not the stored one.
     #[error("the row is at version {current}")]
     StaleVersion { current: i64 },
-    /// What was read before is not what is there now.
-    #[error("the row was changed by somebody else in between")]
+    /// A concurrent transaction changed what the caller had read.
+    #[error("the row was changed concurrently")]
     ChangedMeanwhile,
     /// The snapshot was completed with other serial numbers, or it began too long ago.
-    #[error("the snapshot takes no more pages")]
+    #[error("the snapshot accepts no more pages")]
     SnapshotClosed,
-    /// Somebody else works on the job by now.
+    /// Another worker may have claimed the job.
     #[error("the job's lease was lost")]
     LeaseLost,
-    /// Platforms or devices depend on what was to be deleted.
+    /// Platforms or devices depend on the row to delete.
     #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
     InUse { devices: i64, platforms: Vec<Platform> },
     #[error("postgresql is not available")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
-    /// A fault of ours inside a transaction, which was rolled back.
+    /// A bug inside a transaction, which was rolled back.
     #[error("a query panicked")]
     Panicked,
-    #[error("a stored value cannot be opened")]
+    #[error("a stored secret cannot be decrypted")]
     Seal(#[from] SealError),
-    #[error("a stored value is not what was written")]
+    #[error("a stored value is corrupt")]
     Corrupt(&'static str),
     #[error("a query failed")]
     Query(#[source] DieselError),
 }
 
-/// Why no connection came about, in words that hold neither the address nor the password.
+/// Why a connection failed, without the connection URL or the password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no connection came about: {reason}")]
-pub struct NotConnected {
+#[error("the connection failed: {reason}")]
+pub struct ConnectError {
     reason: String,
-    /// The server answered, and will answer the same until somebody changes something.
+    /// The server rejected the login or database; retrying does not help.
     refused: bool,
 }
 
-/// What the server says of a role or a database that it does not let in (SQLSTATE class 28 and
-/// 3D000; libpq hands out the text alone), and what PgBouncer says in its place.
-const REFUSALS: [&str; 9] = [
+/// Messages of PostgreSQL and PgBouncer when they reject a role or database. They stand for SQLSTATE class
+/// 28 and 3D000, which libpq does not expose for failed connections.
+const LOGIN_REFUSED_MESSAGES: [&str; 9] = [
     "authentication failed",
     "does not exist",
     "no pg_hba.conf entry",
@@ -63,8 +63,8 @@ const REFUSALS: [&str; 9] = [
     "no such user",
 ];
 
-/// What libpq says of a server that does not answer.
-const NO_ANSWERS: [&str; 10] = [
+/// Messages of libpq about a server that does not answer.
+const UNREACHABLE_MESSAGES: [&str; 10] = [
     "Connection refused",
     "timeout expired",
     "could not translate host name",
@@ -77,36 +77,38 @@ const NO_ANSWERS: [&str; 10] = [
     "server does not support SSL",
 ];
 
-impl NotConnected {
-    /// Takes from libpq's text what the server said, or a phrase that is known: the rest may hold
-    /// pieces of the address, the password among them, when the address is malformed.
-    pub(super) fn of(text: &str) -> Self {
+impl ConnectError {
+    /// Extracts the server's message or a known phrase from libpq's message. The rest is dropped: if the
+    /// connection URL is malformed, libpq quotes parts of it, including the password.
+    pub(super) fn from_libpq(text: &str) -> Self {
         let known = |phrases: &[&str]| {
             phrases.iter().find(|phrase| text.contains(**phrase)).map(ToString::to_string)
         };
-        let servers_words = text.rsplit_once("FATAL:").map(|(_, words)| {
+        let server_message = text.rsplit_once("FATAL:").map(|(_, words)| {
             words.lines().next().unwrap_or_default().trim().chars().take(200).collect::<String>()
         });
-        let refused = servers_words.as_deref().unwrap_or(text);
-        let refused = REFUSALS.iter().any(|phrase| refused.contains(phrase));
-        let reason = servers_words
-            .or_else(|| known(&REFUSALS[6..7]))
-            .or_else(|| known(&NO_ANSWERS))
-            .unwrap_or_else(|| "for a reason that may hold a part of the address".to_owned());
+        let refused = server_message.as_deref().unwrap_or(text);
+        let refused = LOGIN_REFUSED_MESSAGES.iter().any(|phrase| refused.contains(phrase));
+        let reason = server_message
+            .or_else(|| known(&LOGIN_REFUSED_MESSAGES[6..7]))
+            .or_else(|| known(&UNREACHABLE_MESSAGES))
+            .unwrap_or_else(|| {
+                "unknown reason, withheld because it may contain the URL".to_owned()
+            });
         Self { reason, refused }
     }
 }
 
 impl StoreError {
-    /// True when PostgreSQL answered and does not let this role or database in: waiting is of no use.
+    /// Returns whether PostgreSQL rejected the role or database, so that retrying does not help.
     #[must_use]
     pub fn is_refused_login(&self) -> bool {
         let Self::Unavailable(Some(cause)) = self else { return false };
-        cause.downcast_ref::<NotConnected>().is_some_and(|cause| cause.refused)
+        cause.downcast_ref::<ConnectError>().is_some_and(|cause| cause.refused)
     }
 
-    /// A row that has lost its integration, which was deleted in between, is no row any more.
-    pub(super) fn gone_with_its_integration(self) -> Self {
+    /// Maps a foreign key violation to `NotFound`: the integration was deleted concurrently.
+    pub(super) fn or_integration_deleted(self) -> Self {
         match self {
             Self::Query(DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
                 Self::NotFound
@@ -120,14 +122,14 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::NotFound => Self::NotFound,
-            error if connection_is_gone(&error) => Self::Unavailable(Some(error.into())),
+            error if is_connection_lost(&error) => Self::Unavailable(Some(error.into())),
             error => Self::Query(error),
         }
     }
 }
 
-/// What libpq and the server say of a connection that is gone; Diesel has no kind for most of them.
-const SIGNS: [&str; 8] = [
+/// Messages of libpq and the server about a lost connection. Diesel has no error kind for most of them.
+const CONNECTION_LOST_MESSAGES: [&str; 8] = [
     "server closed the connection",
     "terminating connection",
     "connection to server",
@@ -138,8 +140,8 @@ const SIGNS: [&str; 8] = [
     "could not receive data",
 ];
 
-/// A connection that PostgreSQL closed, a server that is starting or stopping, a time-out.
-fn connection_is_gone(error: &DieselError) -> bool {
+/// Returns whether PostgreSQL closed the connection, is starting or stopping, or timed out.
+fn is_connection_lost(error: &DieselError) -> bool {
     match error {
         DieselError::BrokenTransactionManager
         | DieselError::DatabaseError(
@@ -148,9 +150,9 @@ fn connection_is_gone(error: &DieselError) -> bool {
         ) => true,
         DieselError::DatabaseError(_, info) => {
             let message = info.message();
-            SIGNS.iter().any(|sign| message.contains(sign))
+            CONNECTION_LOST_MESSAGES.iter().any(|known| message.contains(known))
         }
-        DieselError::RollbackErrorOnCommit { commit_error, .. } => connection_is_gone(commit_error),
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_connection_lost(commit_error),
         _ => false,
     }
 }
@@ -160,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_that_is_refused_is_told_from_a_server_that_is_away() {
+    fn rejected_logins_differ_from_unreachable_servers() {
         let at = "connection to server at \"127.0.0.1\", port 5432 failed:";
         for (text, reason, refused) in [
             (
@@ -195,20 +197,20 @@ mod tests {
                 false,
             ),
         ] {
-            let expected = NotConnected { reason: reason.to_owned(), refused };
-            assert_eq!(NotConnected::of(&text), expected);
+            let expected = ConnectError { reason: reason.to_owned(), refused };
+            assert_eq!(ConnectError::from_libpq(&text), expected);
         }
     }
 
     #[test]
-    fn nothing_of_a_malformed_address_is_told() {
+    fn malformed_urls_are_not_quoted() {
         for text in [
             "could not translate host name \"canary@db\" to address",
             "unexpected character \"c\" at position 9 in URI: \"postgres://u:canary\"",
             "invalid percent-encoded token: \"%canary\"",
             "invalid integer value \"canary\" for connection option \"port\"",
         ] {
-            let error = StoreError::Unavailable(Some(NotConnected::of(text).into()));
+            let error = StoreError::Unavailable(Some(ConnectError::from_libpq(text).into()));
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
             assert!(!error.is_refused_login());
         }

@@ -1,4 +1,4 @@
-//! The audit's rows: inserted with the change that they tell of, and read by pages.
+//! Audit events: inserted in the transaction of the change that they describe, and listed by page.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -19,7 +19,7 @@ struct EventRow {
     at: DateTime<Utc>,
 }
 
-/// Writes `event` in the transaction of the change that it tells of.
+/// Inserts `event` in the transaction of the change that it describes.
 pub(super) fn insert_event(tx: &mut Tx<'_>, event: &NewEvent) -> Result<(), StoreError> {
     let actor =
         serde_json::to_value(&event.actor).map_err(|_| StoreError::Corrupt("events.actor"))?;
@@ -38,7 +38,7 @@ pub(super) fn insert_event(tx: &mut Tx<'_>, event: &NewEvent) -> Result<(), Stor
 }
 
 impl Store {
-    /// Writes an event that goes with no change, such as a denied scope.
+    /// Inserts an event without a change, such as a denied scope.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -46,11 +46,11 @@ impl Store {
         self.in_tenant(tenant, move |tx| insert_event(tx, &event)).await
     }
 
-    /// The events of an integration, oldest first, and among them those of the tenant as a whole, such
-    /// as a denied scope. Those of a deleted integration are still there.
+    /// Lists the events of an integration, including those of the tenant as a whole, such as a denied
+    /// scope; oldest first. Also works for a deleted integration.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an integration that never was: each begins with an event.
+    /// [`StoreError::NotFound`] if the integration never existed: creating one inserts an event.
     /// [`StoreError::Unavailable`].
     pub async fn list_events(
         &self,

@@ -1,5 +1,5 @@
-//! Forgets what has had its time, in batches: no statement may run into its time-out. Never decides
-//! how long something is kept for a customer: those times are contract §1, §2 and §5.
+//! Deletes expired rows in batches, so that no statement reaches its timeout. The retention periods are
+//! documented in the README and must not be changed here alone.
 
 use std::time::Duration;
 
@@ -10,38 +10,38 @@ use crate::model::{Job, TenantId};
 use crate::store::schema::{device_snapshots, devices, events, integrations};
 use crate::store::{Store, StoreError, Tx};
 
-/// Rows that go in one transaction; the function for events has the same bound.
-const BATCH: usize = 1000;
+/// The maximum number of rows per transaction; `delete_old_events` has the same limit.
+const BATCH_SIZE: usize = 1000;
 
-/// What is forgotten, of one tenant.
+/// A kind of expired rows of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Expired {
-    /// Deleted devices after 30 days, unless the mirror has a record with one of their identifiers. When
-    /// they left stays in `device_departures`.
+    /// Tombstones of deleted devices after 30 days, unless the mirror has a record with one of their
+    /// identifiers. `device_departures` keeps when they left.
     Tombstones,
-    /// Events of the audit after 400 days.
+    /// Audit events after 400 days.
     Events,
     /// Idempotency keys after 24 hours.
     IdempotencyKeys,
-    /// Challenges after a day; their limits look back ten minutes.
+    /// SCEP challenges after a day; their rate limits look back ten minutes.
     Challenges,
-    /// What sweeps had seen that run no more.
+    /// Pages of sweeps that have ended.
     SweepPages,
-    /// Records that were removed from the mirror 30 days ago, but for those that are newer than another
-    /// record of the same device: that they superseded it must be remembered.
+    /// Records that were removed from the mirror 30 days ago, except those that are newer than another
+    /// record of the same device: they still supersede it.
     RemovedRecords,
-    /// The secrets that event hooks had before their last rotation, at the end of their time.
+    /// Previous secrets of event hooks whose validity has ended.
     HookSecrets,
-    /// Serial numbers of snapshots of the fleet after a day, and an hour for one that is being completed.
+    /// Serial numbers of fleet snapshots after 25 hours, an hour after a snapshot can last be completed.
     SnapshotSerials,
-    /// Snapshots after 30 days: until then their ids cannot begin another one.
+    /// Fleet snapshots after 30 days. Until then their IDs cannot be reused.
     Snapshots,
 }
 
 impl Expired {
-    /// A row that somebody else holds is left for the next time. Each statement takes the tenant,
-    /// the most rows and the time; events have a function of their own.
+    /// Returns the statement, with the parameters tenant, row limit and time; `None` for events, which are
+    /// deleted by a function. Rows locked by another transaction are left for the next run.
     fn sql(self) -> Option<&'static str> {
         Some(match self {
             Self::Tombstones => {
@@ -129,22 +129,21 @@ impl Expired {
     }
 }
 
-/// What one batch came to.
+/// The result of deleting one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct DeletedBatch {
     pub rows: usize,
-    /// There may be more.
+    /// More expired rows may remain.
     pub more: bool,
 }
 
 diesel::define_sql_function! {
-    /// The one way by which events leave the audit; up to [`BATCH`] at a time.
+    /// Deletes up to [`BATCH_SIZE`] expired audit events. The service's role cannot delete them otherwise.
     fn delete_old_events(tenant: Text) -> Integer;
 }
 
 impl Store {
-    /// Forgets a batch of what has had its time, as the tenant of `job`, whose lease is held for as
-    /// long as `lease` from now.
+    /// Deletes a batch of expired rows of the job's tenant, and renews the job's lease by `lease`.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -153,20 +152,20 @@ impl Store {
         job: &Job,
         lease: Duration,
         what: Expired,
-    ) -> Result<Forgotten, StoreError> {
+    ) -> Result<DeletedBatch, StoreError> {
         self.in_job(job, lease, move |tx, _| {
             let rows = delete_batch(tx, what)?;
-            Ok(Forgotten { rows, more: rows >= BATCH })
+            Ok(DeletedBatch { rows, more: rows >= BATCH_SIZE })
         })
         .await
     }
 
-    /// Forgets the rate of orgs that nobody has asked for 30 days. They are nobody's rows.
+    /// Deletes the rate budgets of orgs that were not used for 30 days. They belong to no tenant.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_idle_budgets(&self) -> Result<(), StoreError> {
-        self.in_no_tenant(|connection, now| {
+        self.without_tenant(|connection, now| {
             diesel::sql_query(
                 "DELETE FROM okta_budgets WHERE (org_id, bucket, share) IN ( \
                  SELECT org_id, bucket, share FROM okta_budgets \
@@ -181,7 +180,7 @@ impl Store {
         .await
     }
 
-    /// Whether the tenant has anything left: an integration, a device, a snapshot or an event.
+    /// Returns whether the tenant has no integration, device, snapshot or event left.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -216,5 +215,5 @@ fn delete_batch(tx: &mut Tx<'_>, what: Expired) -> Result<usize, StoreError> {
 }
 
 fn batch() -> i32 {
-    i32::try_from(BATCH).unwrap_or(i32::MAX)
+    i32::try_from(BATCH_SIZE).unwrap_or(i32::MAX)
 }

@@ -58,7 +58,7 @@ const CLAIM: &str = "\
             ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED) \
  RETURNING tenant_id, integration_id, kind, attempts";
 
-const END: &str = "\
+const FINISH: &str = "\
     UPDATE jobs SET lease_id = NULL, lease_until = NULL, \
            attempts = CASE WHEN $4 THEN attempts + 1 ELSE 0 END, \
            run_at = CASE WHEN requested_at > claimed_at THEN $3 \
@@ -94,7 +94,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn claim_job(&self, lease: Duration) -> Result<Option<Job>, StoreError> {
-        self.in_no_tenant(move |connection, now| {
+        self.without_tenant(move |connection, now| {
             let id = Uuid::now_v7();
             let row: Option<JobRow> = diesel::sql_query(CLAIM)
                 .bind::<SqlUuid, _>(id)
@@ -117,7 +117,7 @@ impl Store {
     pub async fn end_job(&self, job: &Job, outcome: JobOutcome) -> Result<(), StoreError> {
         let lease = job.lease;
         self.in_tenant(&job.tenant, move |tx| {
-            diesel::sql_query(END)
+            diesel::sql_query(FINISH)
                 .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(lease)
                 .bind::<Timestamptz, _>(tx.now)
@@ -146,8 +146,8 @@ impl Store {
         .await
     }
 
-    /// Runs `work` in a transaction of the job's tenant that renews the job's lease first: nothing is
-    /// stored for a job whose lease was lost.
+    /// Runs `work` in a transaction of the job's tenant that renews the job's lease first. Nothing is
+    /// stored if the lease was lost.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], what `work` returns, [`StoreError::Unavailable`].
@@ -180,8 +180,10 @@ fn to_job(row: &JobRow, lease: Uuid) -> Result<Job, StoreError> {
     })
 }
 
+/// Extends the job's lease.
+///
 /// # Errors
-/// [`StoreError::LeaseLost`] when another replica may have claimed the job.
+/// [`StoreError::LeaseLost`] if another replica may have claimed the job.
 fn renew_lease(tx: &mut Tx<'_>, job: &Job, lease: Duration) -> Result<(), StoreError> {
     let renewed = diesel::sql_query(RENEW)
         .bind::<Text, _>(tx.tenant.as_str())
@@ -248,20 +250,20 @@ pub(in crate::store) fn register_tenant(tx: &mut Tx<'_>) -> Result<(), StoreErro
 
 /// Enqueues the jobs of an integration that has credentials.
 pub(in crate::store) fn enqueue_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
-    JobKind::OF_CONNECTED.iter().try_for_each(|kind| enqueue(tx, id, *kind))
+    JobKind::REQUIRING_CREDENTIALS.iter().try_for_each(|kind| enqueue(tx, id, *kind))
 }
 
 /// Deletes an integration's jobs. A worker that holds one loses its lease.
 pub(in crate::store) fn delete_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     // Same lock order as `enqueue_all`, so the two cannot deadlock.
-    JobKind::OF_CONNECTED.iter().try_for_each(|kind| {
+    JobKind::REQUIRING_CREDENTIALS.iter().try_for_each(|kind| {
         let job = jobs::table.find((tx.tenant.as_str(), id.0, kind.as_str()));
         diesel::delete(job).execute(tx.connection)?;
         Ok(())
     })
 }
 
-/// Locks the job's row until the transaction ends, if there is one.
+/// Locks the job's row until the transaction ends, if it exists.
 pub(in crate::store) fn lock(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -272,7 +274,7 @@ pub(in crate::store) fn lock(
     Ok(())
 }
 
-/// Returns the state of an integration's job; `None` when there is no such job.
+/// Returns the state of an integration's job; `None` if it does not exist.
 pub(in crate::store) fn find_state(
     tx: &mut Tx<'_>,
     id: IntegrationId,

@@ -1,5 +1,5 @@
-//! The only room with SQL and with ciphertext. One method is one blocking hop, one connection and
-//! one transaction; Okta is never called inside one. Row structs are private to their folder.
+//! The database layer: the only module with SQL and with encrypted secrets. Each method uses one blocking
+//! task, one connection and one transaction, and never calls Okta. Row structs are private to their folder.
 
 mod devices;
 mod error;
@@ -35,10 +35,10 @@ pub use devices::{ReportOutcome, ReportResult};
 pub use error::StoreError;
 pub use event_hooks::StoredEventHook;
 pub use event_hooks::deliveries::HookCall;
-pub use housekeeping::{Expired, Forgotten};
+pub use housekeeping::{DeletedBatch, Expired};
 pub use integrations::credentials::CredentialsChange;
 pub use integrations::idempotency::{IdempotencyClaim, IdempotencyKey};
-pub use integrations::prerequisites::Checked;
+pub use integrations::prerequisites::CheckResult;
 pub use integrations::{IntegrationChange, NewIntegration};
 pub use jobs::{JobOutcome, JobState};
 pub use keys::rotation::Resealed;
@@ -50,15 +50,15 @@ pub use platforms::deployments::{ChallengeClaim, NewDeployment};
 pub use platforms::{PlatformChange, Trial, TrialOutcome};
 pub use pool::PoolSettings;
 pub use role::RoleError;
-pub use session::DATABASE_PATIENCE;
+pub use session::DATABASE_TIMEOUT;
 pub use transaction::Clock;
 pub use trust_status::TrustFacts;
 
 use pool::Pool;
 use session::{PING_TIMEOUT, set_config};
-use transaction::{Tx, begin_in_no_tenant, begin_in_tenant};
+use transaction::{Tx, begin_in_tenant, begin_without_tenant};
 
-/// PostgreSQL, reached as the service's own role.
+/// The PostgreSQL database, accessed with the service's own role.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
@@ -71,17 +71,17 @@ impl Store {
         Self { pool: Pool::new(settings), keys, clock: Clock::default() }
     }
 
-    /// Takes the time from `clock` in place of PostgreSQL's.
+    /// Uses `clock` instead of PostgreSQL's clock.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// Runs `work` in a transaction that sees the rows of `tenant` and no others.
+    /// Runs `work` in a transaction that sees only the rows of `tenant`.
     ///
-    /// The tenant is set for this transaction alone, so that neither a pooled connection nor PgBouncer
-    /// can carry it over. `work` may run several times, once more than there are connections at most:
-    /// each connection that turns out dead before the commit is replaced.
+    /// The tenant is set for this transaction only, so that it cannot leak through a pooled connection or
+    /// PgBouncer. `work` may run several times, up to the number of connections plus one: each connection
+    /// that turns out to be dead before the commit is replaced.
     async fn in_tenant<T, F>(&self, tenant: &TenantId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -96,9 +96,9 @@ impl Store {
             .await
     }
 
-    /// Runs `work` in a transaction of no tenant, which sees only the tables without customer data;
-    /// with the time at which it began.
-    async fn in_no_tenant<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// Runs `work` in a transaction without a tenant, which sees only the tables without customer data.
+    /// `work` receives the time at which the transaction began.
+    async fn without_tenant<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut PgConnection, DateTime<Utc>) -> Result<T, StoreError> + Send + Sync + 'static,
@@ -106,20 +106,21 @@ impl Store {
         let clock = self.clock.clone();
         self.pool
             .transaction(move |connection| {
-                let now = clock.now(begin_in_no_tenant(connection)?);
+                let now = clock.now(begin_without_tenant(connection)?);
                 work(connection, now)
             })
             .await
     }
 
-    /// Whether PostgreSQL answers, and soon: a server that hangs must not keep the connection.
+    /// Checks that PostgreSQL answers. The short timeout keeps a hanging server from occupying the
+    /// connection.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it does not.
+    /// [`StoreError::Unavailable`] if it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.pool
             .transaction(|connection| {
-                // One round trip sets the limit, and the next one is held to it.
+                // The timeout applies from the next statement on.
                 diesel::select(set_config("statement_timeout", PING_TIMEOUT, true))
                     .execute(connection)?;
                 diesel::sql_query("SELECT 1").execute(connection)?;
@@ -128,7 +129,7 @@ impl Store {
             .await
     }
 
-    /// Every tenant that ever had an integration, for work that goes round all of them.
+    /// Returns all registered tenants, for work that covers all of them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

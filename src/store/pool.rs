@@ -1,5 +1,5 @@
-//! The one blessed way to block: a permit, a blocking hop, a pooled connection, a transaction or a
-//! single statement.
+//! The connection pool, and the only place that blocks: a permit, a blocking task, a pooled connection, and
+//! a transaction or a single statement.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,18 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::store::StoreError;
-use crate::store::error::NotConnected;
-use crate::store::session::{DATABASE_PATIENCE, STATEMENT_TIMEOUT, set_config};
+use crate::store::error::ConnectError;
+use crate::store::session::{DATABASE_TIMEOUT, STATEMENT_TIMEOUT, set_config};
 
-/// How PostgreSQL is reached.
+/// How to connect to PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// `postgres://…` of the service's own role.
+    /// `postgres://…` with the service's own role.
     pub url: SecretString,
-    /// Connections, and with them blocking threads: the two are sized together.
+    /// The maximum number of connections and of blocking threads.
     pub connections: u32,
-    /// Behind PgBouncer in transaction mode named prepared statements are another client's.
+    /// Whether PgBouncer in transaction mode is used, which does not support prepared statements and
+    /// session settings.
     pub transaction_pooler: bool,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Pool {
 
 type Connections = R2d2Pool<ConnectionManager<PgConnection>>;
 
-/// Set-up of a fresh connection.
+/// Sets up a new connection.
 #[derive(Debug)]
 struct Customize {
     transaction_pooler: bool,
@@ -48,8 +49,8 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
             return Ok(());
         }
-        // For what runs outside a transaction of ours, and so cannot set it for itself. Behind a pooler
-        // the setting would be another client's too.
+        // For statements outside of a transaction, which cannot set it themselves. Behind a pooler the
+        // setting would affect other clients.
         diesel::select(set_config("statement_timeout", STATEMENT_TIMEOUT, false))
             .execute(connection)
             .map(|_| ())
@@ -57,23 +58,23 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
     }
 }
 
-/// How long a check-out may wait for a connection to be made.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
-/// After which an unanswered packet ends a connection, as parameters of libpq: seconds, but for
-/// `tcp_user_timeout`, which is in ms.
-const NETWORK_PATIENCE: [(&str, &str); 3] =
+/// How long a check-out waits for a new connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The network timeouts, as parameters of libpq: seconds, except `tcp_user_timeout`, which is in ms.
+const NETWORK_TIMEOUTS: [(&str, &str); 3] =
     [("connect_timeout", "3"), ("tcp_user_timeout", "5000"), ("keepalives_idle", "10")];
 
 impl Pool {
-    /// Connects at first use: a database that is away at start is a bad day, not a crash.
+    /// Creates a pool that connects at first use, so that the service starts without a database.
     pub(super) fn new(settings: &PoolSettings) -> Self {
-        let manager =
-            ConnectionManager::<PgConnection>::new(with_patience(settings.url.expose_secret()));
+        let manager = ConnectionManager::<PgConnection>::new(with_network_timeouts(
+            settings.url.expose_secret(),
+        ));
         let connections = R2d2Pool::builder()
             .max_size(settings.connections)
             .min_idle(Some(0))
-            .connection_timeout(CONNECT_PATIENCE)
-            // The ping on check-out costs a round trip; a dead connection shows at first use.
+            .connection_timeout(CONNECT_TIMEOUT)
+            // A test on check-out costs a round trip; a dead connection is detected at first use.
             .test_on_check_out(false)
             .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
             .connection_customizer(Box::new(Customize {
@@ -87,21 +88,20 @@ impl Pool {
         }
     }
 
-    /// One blocking hop with one transaction in it. A connection that was dead before anything was
-    /// committed is replaced, so `work` may run again; what was sent to be committed is never sent
-    /// again.
+    /// Runs `work` in a transaction on a blocking thread. If the connection was dead before the commit, it is
+    /// replaced and `work` runs again. A commit is never repeated.
     pub(super) async fn transaction<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
     {
-        self.hop(move |connections| in_transaction(connections, &work)).await
+        self.run_blocking(move |connections| in_transaction(connections, &work)).await
     }
 
-    /// One blocking hop with one statement in it that only reads, and no transaction around it: one
-    /// round trip to PostgreSQL. A connection that turns out dead is replaced, and `read` runs again.
+    /// Runs one read-only statement without a transaction on a blocking thread, which saves round trips. If
+    /// the connection turns out to be dead, it is replaced and `read` runs again.
     ///
-    /// Behind a pooler the statement's time has to be bounded by a transaction.
+    /// Behind a pooler a transaction is needed to set the statement timeout.
     pub(super) async fn statement<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -115,37 +115,39 @@ impl Pool {
             };
             return self.transaction(bounded).await;
         }
-        self.hop(move |connections| {
-            until_alive(connections, |pooled| read(pooled).map_err(|error| judge(pooled, error)))
+        self.run_blocking(move |connections| {
+            with_live_connection(connections, |pooled| {
+                read(pooled).map_err(|error| classify_error(pooled, error))
+            })
         })
         .await
     }
 
-    async fn hop<T, F>(&self, work: F) -> Result<T, StoreError>
+    async fn run_blocking<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connections) -> Result<T, StoreError> + Send + 'static,
     {
-        let hop = async {
+        let task = async {
             let permit = Arc::clone(&self.permits).acquire_owned().await;
             let permit = permit.map_err(|_| StoreError::Unavailable(None))?;
             let connections = self.connections.clone();
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that blocks")]
+            #[expect(clippy::disallowed_methods, reason = "this is the only place that blocks")]
             let blocking = tokio::task::spawn_blocking(move || {
-                // Held by the thread, not by the caller: a caller that gave up frees no thread.
+                // Held by the thread, not by the caller: a cancelled call still occupies the thread.
                 let _permit = permit;
                 work(&connections)
             });
             match blocking.await {
-                Ok(done) => done,
-                // The connection went with it: a connection that is dropped in a panic is closed.
+                Ok(result) => result,
+                // The pool closes a connection that is dropped in a panic.
                 Err(error) if error.is_panic() => Err(StoreError::Panicked),
                 Err(stopping) => Err(StoreError::Unavailable(Some(stopping.into()))),
             }
         };
-        timeout(DATABASE_PATIENCE, hop)
+        timeout(DATABASE_TIMEOUT, task)
             .await
-            .unwrap_or_else(|late| Err(StoreError::Unavailable(Some(late.into()))))
+            .unwrap_or_else(|elapsed| Err(StoreError::Unavailable(Some(elapsed.into()))))
     }
 }
 
@@ -153,22 +155,22 @@ fn in_transaction<T, F>(connections: &Connections, work: &F) -> Result<T, StoreE
 where
     F: Fn(&mut PgConnection) -> Result<T, StoreError>,
 {
-    until_alive(connections, |connection| attempt(connection, work))
+    with_live_connection(connections, |connection| attempt(connection, work))
 }
 
-fn until_alive<T>(
+fn with_live_connection<T>(
     connections: &Connections,
     attempt: impl Fn(&mut PgConnection) -> Result<T, Attempt>,
 ) -> Result<T, StoreError> {
     let once = || {
         let mut pooled = connections.get().map_err(|error| {
-            let cause = NotConnected::of(&error.to_string());
+            let cause = ConnectError::from_libpq(&error.to_string());
             Attempt::Failed(StoreError::Unavailable(Some(cause.into())))
         })?;
         attempt(&mut pooled)
     };
-    // After a restart of PostgreSQL every pooled connection is dead; each one that shows it leaves
-    // the pool, so one more attempt than there are connections reaches a fresh one.
+    // After a restart of PostgreSQL every pooled connection is dead. Each failed one leaves the pool, so one
+    // more attempt than there are connections reaches a new one.
     for _ in 0..connections.max_size() {
         match once() {
             Err(Attempt::DeadConnection(_)) => {}
@@ -179,7 +181,7 @@ fn until_alive<T>(
 }
 
 enum Attempt {
-    /// The connection was dead and nothing was committed: safe to do again.
+    /// The connection was dead and nothing was committed: safe to retry.
     DeadConnection(StoreError),
     Failed(StoreError),
 }
@@ -197,26 +199,27 @@ where
     F: Fn(&mut PgConnection) -> Result<T, StoreError>,
 {
     if let Err(error) = AnsiTransactionManager::begin_transaction(connection) {
-        return Err(judge(connection, error.into()));
+        return Err(classify_error(connection, error.into()));
     }
     match work(connection) {
         Ok(value) => AnsiTransactionManager::commit_transaction(connection)
             .map(|()| value)
             .map_err(|error| {
-                // It may or may not have been committed: never done again, and the caller is told.
-                Attempt::Failed(judge(connection, error.into()).into_error())
+                // It may have been committed, so it is not retried.
+                Attempt::Failed(classify_error(connection, error.into()).into_error())
             }),
         Err(error) => {
-            let judged = judge(connection, error);
-            // What the rollback says does not matter: a broken connection leaves the pool.
+            let classified = classify_error(connection, error);
+            // A failed rollback does not matter: a broken connection leaves the pool.
             let _ = AnsiTransactionManager::rollback_transaction(connection);
-            Err(judged)
+            Err(classified)
         }
     }
 }
 
-/// Marks a dead connection, so that the pool drops it: without a ping on check-out nobody else would.
-fn judge(connection: &mut PgConnection, error: StoreError) -> Attempt {
+/// Returns whether to retry. Marks a dead connection, so that the pool drops it; nothing else does without
+/// a test on check-out.
+fn classify_error(connection: &mut PgConnection, error: StoreError) -> Attempt {
     if !matches!(error, StoreError::Unavailable(_)) {
         return Attempt::Failed(error);
     }
@@ -229,10 +232,10 @@ fn judge(connection: &mut PgConnection, error: StoreError) -> Attempt {
     }
 }
 
-/// Adds our patience to the address; what the operator has set there wins.
-fn with_patience(url: &str) -> String {
+/// Adds the network timeouts to the URL unless the operator has set them there.
+fn with_network_timeouts(url: &str) -> String {
     let mut url = url.to_owned();
-    for (name, value) in NETWORK_PATIENCE {
+    for (name, value) in NETWORK_TIMEOUTS {
         let query = url.split_once('?').map(|(_, query)| query);
         let is_set = |query: &str| {
             query.split('&').any(|pair| pair.split('=').next().is_some_and(|set| set == name))
@@ -252,21 +255,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operators_own_patience_wins_over_ours() {
+    fn timeouts_in_the_url_win() {
         assert_eq!(
-            with_patience("postgres://u@h/d"),
+            with_network_timeouts("postgres://u@h/d"),
             "postgres://u@h/d?connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=10"
         );
         assert_eq!(
-            with_patience("postgres://u@h/d?sslmode=require&tcp_user_timeout=1"),
+            with_network_timeouts("postgres://u@h/d?sslmode=require&tcp_user_timeout=1"),
             "postgres://u@h/d?sslmode=require&tcp_user_timeout=1&connect_timeout=3&keepalives_idle=10"
         );
         let all = "postgres://u@h/d?keepalives_idle=1&connect_timeout=10&tcp_user_timeout=1";
-        assert_eq!(with_patience(all), all);
+        assert_eq!(with_network_timeouts(all), all);
     }
 
     #[tokio::test]
-    async fn a_panic_is_a_fault_of_ours_and_leaves_the_pool_in_order() {
+    async fn pool_survives_a_panic() {
         let postgres = Postgres::start_temporary().unwrap();
         let pool = Pool::new(&PoolSettings {
             url: postgres.superuser_url("postgres").into(),

@@ -1,28 +1,28 @@
-//! Refuses to run as a role that row-level security would not hold (contract §3).
+//! Refuses to run with a database role that row-level security does not restrict.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
 
 use crate::store::{Store, StoreError};
 
-/// Why the service must not run as its database role.
+/// Why the service must not run with its database role.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleError {
-    #[error("the database role {0:?} is a superuser: row-level security does not hold it")]
+    #[error("the database role {0:?} is a superuser: row-level security does not apply to it")]
     Superuser(String),
-    #[error("the database role {0:?} has BYPASSRLS: row-level security does not hold it")]
+    #[error("the database role {0:?} has BYPASSRLS: row-level security does not apply to it")]
     BypassesRowSecurity(String),
     #[error(
         "the database role {role:?} owns or can become the owner of {tables:?}: it could switch row-level security off"
     )]
     OwnsTables { role: String, tables: Vec<String> },
     #[error(
-        "the database role {0:?} has CREATEROLE, with which it could make itself the owner of the tables before PostgreSQL 16: take it away with ALTER ROLE … NOCREATEROLE"
+        "the database role {0:?} has CREATEROLE, with which it can grant itself ownership of the tables before PostgreSQL 16: remove it with ALTER ROLE … NOCREATEROLE"
     )]
     CreatesRoles(String),
     #[error("row-level security is not forced on {0:?}: run `okta-device-trust migrate`")]
     Unprotected(Vec<String>),
-    #[error("the database cannot be asked about its roles")]
+    #[error("the database role could not be checked")]
     Store(#[from] StoreError),
 }
 
@@ -42,11 +42,11 @@ struct RoleFacts {
     unprotected: Vec<String>,
 }
 
-/// A role that can become another (`SET ROLE`) has that role's rights too, so memberships count, and
-/// those of the role that logged in, to which `RESET ROLE` leads back. Before PostgreSQL 16 `CREATEROLE`
-/// is enough to grant oneself any role that is no superuser.
-/// The tables without customers' data are those without a column `tenant_id`, and two that say whose
-/// work or hook something is before its tenant is known (contract §3).
+/// Memberships are included, because a role can switch to them with `SET ROLE`; also those of the session
+/// user, to which `RESET ROLE` returns. Before PostgreSQL 16, a role with `CREATEROLE` can grant itself any
+/// role that is not a superuser.
+/// Every table with a column `tenant_id` must have row-level security, except `jobs` and `hook_routes`,
+/// which are read before the tenant is known and contain no customer data.
 const FACTS: &str = "
     SELECT session_user::text AS role,
            bool_or(r.rolsuper) AS superuser,
@@ -66,20 +66,22 @@ const FACTS: &str = "
      WHERE pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER')";
 
 impl Store {
+    /// Checks that row-level security restricts the service's role.
+    ///
     /// # Errors
-    /// [`RoleError`] says what is wrong with the role, or that it could not be asked.
-    pub async fn refuse_unsafe_role(&self) -> Result<(), RoleError> {
+    /// [`RoleError`] if it does not, or if the check failed.
+    pub async fn ensure_role_is_safe(&self) -> Result<(), RoleError> {
         let facts = self
             .pool
             .transaction(|connection| {
                 Ok(diesel::sql_query(FACTS).get_result::<RoleFacts>(connection)?)
             })
             .await?;
-        judge(facts)
+        check(facts)
     }
 }
 
-fn judge(facts: RoleFacts) -> Result<(), RoleError> {
+fn check(facts: RoleFacts) -> Result<(), RoleError> {
     if facts.superuser {
         Err(RoleError::Superuser(facts.role))
     } else if facts.bypasses {

@@ -1,5 +1,5 @@
-//! What every transaction begins with: whose rows it sees, how long a statement may take, and the one
-//! reading of the clock that dates all that is done in it.
+//! The start of every transaction: sets the tenant and the statement timeout, and reads the clock once for
+//! everything that the transaction does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,11 +12,11 @@ use crate::store::error::StoreError;
 use crate::store::session::{STATEMENT_TIMEOUT, set_config};
 
 diesel::define_sql_function! {
-    /// The time of PostgreSQL's clock.
+    /// Returns the time of PostgreSQL's clock.
     fn clock_timestamp() -> diesel::sql_types::Timestamptz;
 }
 
-/// Where the time comes from that the store decides by and stores.
+/// The clock of the store.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// PostgreSQL's clock, so that replicas need not agree on the time.
@@ -27,8 +27,8 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The time of a transaction, where PostgreSQL's clock showed `read`. PostgreSQL stores
-    /// microseconds; so does every time that is compared with a stored one.
+    /// Returns the time of a transaction, given PostgreSQL's time. Truncated to microseconds, the precision
+    /// of stored times.
     pub(in crate::store) fn now(&self, read: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::Database => read,
@@ -42,13 +42,12 @@ impl Clock {
 pub(in crate::store) struct Tx<'a> {
     pub connection: &'a mut PgConnection,
     pub tenant: &'a TenantId,
-    /// The time at which the transaction began. After a wait for a lock, rows may be newer than this.
-    /// A statement that has to order itself after the rows that it finds takes the later of the two.
+    /// The time at which the transaction began. After a wait for a lock, rows may be newer than this. A
+    /// statement that must order itself after existing rows uses the later of the two times.
     pub now: DateTime<Utc>,
 }
 
-/// Begins the work of a transaction of `tenant`: sets the tenant and the time limit until its end, and
-/// returns the time, in one statement.
+/// Sets the tenant and the statement timeout for the transaction and returns the time, in one statement.
 pub(in crate::store) fn begin_in_tenant(
     connection: &mut PgConnection,
     tenant: &TenantId,
@@ -62,8 +61,8 @@ pub(in crate::store) fn begin_in_tenant(
     Ok(read)
 }
 
-/// The same for a transaction of no tenant.
-pub(in crate::store) fn begin_in_no_tenant(
+/// Sets the statement timeout for a transaction without a tenant and returns the time.
+pub(in crate::store) fn begin_without_tenant(
     connection: &mut PgConnection,
 ) -> Result<DateTime<Utc>, StoreError> {
     let (_, read): (String, DateTime<Utc>) = diesel::select((

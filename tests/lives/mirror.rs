@@ -114,8 +114,8 @@ impl Replica {
             let page = page_of(world, shown, next);
             let saved = self.store.save_sweep_page(&job, LEASE, &at, page).await;
             match saved.expect("a page") {
-                SweepStep::GoOn(_) if lie == Lie::Interrupted => return,
-                SweepStep::GoOn(next) => at = next,
+                SweepStep::Continue(_) if lie == Lie::Interrupted => return,
+                SweepStep::Continue(next) => at = next,
                 _ => break,
             }
         }

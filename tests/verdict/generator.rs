@@ -163,7 +163,7 @@ fn any_facts(random: &mut Random) -> (Facts, Policy) {
         device: Some(any_device(random, wild)),
         several_devices: random.chance(wild.decisive),
         records: (0..records).map(|number| any_record(random, wild, number)).collect(),
-        asked_record_is_gone: random.chance(wild.other),
+        asked_record_not_found: random.chance(wild.other),
         searched_at: random.of(&[None, None, Some(at(0)), Some(at(-2)), Some(at(-50))]),
         budget_exhausted: random.chance(200),
     };
@@ -377,7 +377,7 @@ fn bend(facts: &mut Facts, policy: &mut Policy, theme: Theme, random: &mut Rando
         }
         Theme::NotSeen => {
             facts.asked.okta_device_id = Some(OKTA_IDS[3].clone());
-            facts.asked_record_is_gone = random.chance(200);
+            facts.asked_record_not_found = random.chance(200);
         }
         Theme::Superseded => facts.asked.okta_device_id = Some(OKTA_IDS[0].clone()),
         Theme::Silent => policy.last_seen_within = Some(TimeDelta::hours(20)),

@@ -129,7 +129,7 @@ fn device_and_question() {
             asked: choose_asked(choices),
             device,
             records,
-            asked_record_is_gone: false,
+            asked_record_not_found: false,
             ..facts()
         };
         set_platform(&mut facts, choices.of(&[Platform::Macos, Platform::Ios]));
@@ -154,7 +154,7 @@ fn conflicting_questions() {
             device,
             several_devices,
             records: vec![],
-            asked_record_is_gone: require_inventory,
+            asked_record_not_found: require_inventory,
             ..facts()
         };
         for number in 0..2 {

@@ -590,7 +590,7 @@ fn rules_8_to_13(facts: &Facts, policy: &Policy, now: Time) -> Reason {
 fn rule_8_asked_record(facts: &Facts) -> Option<Reason> {
     facts.asked.okta_device_id.as_ref()?;
     let Some(record) = asked_record(facts) else {
-        if facts.asked_record_is_gone {
+        if facts.asked_record_not_found {
             return Some(Reason::ConflictingIdentity);
         }
         return Some(Reason::OktaRecordNotSeen);

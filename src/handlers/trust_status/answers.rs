@@ -7,8 +7,8 @@ use crate::handlers::http::body::not_null;
 use crate::handlers::trust_status::records::OktaRecordResponse;
 use crate::model::devices::reports::EnrollmentState;
 use crate::model::trust_status::{
-    AskedDevice, CountingCertificate, DeviceFacts, LastKnown, Reason, ReasonRemediation, Trust,
-    WeighedRecord,
+    AskedDevice, AssessedRecord, CountingCertificate, DeviceFacts, LastKnown, Reason,
+    ReasonRemediation, Trust,
 };
 use crate::model::{IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid};
 use crate::service::{CertificateCounts, IdentifierFields, TrustStatus, TrustSummary};
@@ -183,15 +183,15 @@ impl From<TrustStatus> for TrustStatusResponse {
         let certificate = facts.device.as_ref().and_then(|device| device.certificate.clone());
         let org = facts.org.as_deref();
         let swept_at = org.and_then(|org| org.swept_at);
-        let weighed = facts.weigh();
-        let record = |weighed: &WeighedRecord<'_>| OktaRecordResponse::of(weighed, swept_at);
+        let assessed = facts.assess_records();
+        let record = |assessed: &AssessedRecord<'_>| OktaRecordResponse::of(assessed, swept_at);
         Self {
             trust: verdict.trust,
             remediation: verdict.reasons.iter().map(|reason| reason.remediation()).collect(),
             reasons: verdict.reasons,
             integration_id: org.map(|org| org.id),
-            okta_devices: weighed.iter().map(record).collect(),
-            users: facts.deciding_users(&weighed).cloned().collect(),
+            okta_devices: assessed.iter().map(record).collect(),
+            users: facts.deciding_users(&assessed).cloned().collect(),
             device: facts.device.clone().map(TrustDeviceResponse::from),
             certificate,
             observed_at: verdict.observed_at,

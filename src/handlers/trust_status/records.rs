@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::model::trust_status::{RecordStanding, WeighedRecord, WeighedUser};
+use crate::model::trust_status::{AssessedRecord, AssessedUser, RecordStanding};
 
 /// A record of the org that an identifier of the device names.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -68,17 +68,17 @@ pub struct RecordUserResponse {
 
 impl OktaRecordResponse {
     /// As old as the verdict takes it to be.
-    pub(super) fn of(weighed: &WeighedRecord<'_>, swept_at: Option<DateTime<Utc>>) -> Self {
-        let record = weighed.record;
+    pub(super) fn of(assessed: &AssessedRecord<'_>, swept_at: Option<DateTime<Utc>>) -> Self {
+        let record = assessed.record;
         Self {
             okta_device_id: record.okta_device_id.to_string(),
-            counts: weighed.counts(),
-            standing: weighed.standing,
+            counts: assessed.counts(),
+            standing: assessed.standing,
             status: record.status.clone(),
             platform: record.platform.clone(),
             serial_number: record.serial_number.as_ref().map(ToString::to_string),
             udid: record.udid.as_ref().map(ToString::to_string),
-            users: weighed.users.iter().map(RecordUserResponse::from).collect(),
+            users: assessed.users.iter().map(RecordUserResponse::from).collect(),
             created_at: record.created_at,
             last_updated_at: record.last_updated_at,
             used_at: record.used_at,
@@ -89,16 +89,16 @@ impl OktaRecordResponse {
     }
 }
 
-impl From<&WeighedUser<'_>> for RecordUserResponse {
-    fn from(weighed: &WeighedUser<'_>) -> Self {
-        let user = weighed.user;
+impl From<&AssessedUser<'_>> for RecordUserResponse {
+    fn from(assessed: &AssessedUser<'_>) -> Self {
+        let user = assessed.user;
         Self {
             id: user.id.clone(),
             login: user.login.clone(),
             management_status: user.management_status.clone(),
             status: user.status.clone(),
             added_at: user.created,
-            counts: weighed.counts,
+            counts: assessed.counts,
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The schemas of device identifiers in the OpenAPI document: one for each, so that every place that
-//! takes an identifier shows the same form.
+//! The OpenAPI schemas of device identifiers, shared by every field that takes one.
 
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -50,7 +49,7 @@ fn text(pattern: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern))
 }
 
-#[expect(deprecated, reason = "the derived schemas of the document have `example`, too")]
+#[expect(deprecated, reason = "the derived schemas use `example`, too")]
 fn with_example(schema: Object, example: &str) -> Object {
     ObjectBuilder::from(schema).example(Some(example.into())).build()
 }

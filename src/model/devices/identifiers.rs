@@ -1,5 +1,5 @@
-//! What tells one Apple device from another: the serial number, the UDID and Okta's id, each in one
-//! spelling, so that the same device always has the same key.
+//! The identifiers of an Apple device: serial number, UDID and Okta's device ID. Each is normalized, so
+//! that equal identifiers compare equal.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct SerialNumber(String);
 
-/// The unique device identifier that a device gives to its MDM.
+/// The unique device identifier that a device reports to its MDM.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Udid(String);
 
-/// Okta's id of its record of a device.
+/// Okta's ID of a device record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OktaDeviceId(String);
 
-/// The name with which a user signs in to Okta.
+/// The login of an Okta user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct UserPrincipalName(String);
 
-/// Why a text is not what it was given for.
+/// Why a text is not a valid identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceIdentifierError {
     #[error("the value is empty")]
     Empty,
     #[error("the value is too long")]
     TooLong,
-    #[error("the value has characters that do not belong in it")]
+    #[error("the value contains invalid characters")]
     InvalidCharacters,
-    #[error("the value does not have the form of such an identifier")]
+    #[error("the value does not have the format of this identifier")]
     InvalidFormat,
 }
 
 impl DeviceIdentifierError {
-    /// The stable code that API answers carry.
+    /// Returns the stable code in API responses.
     pub fn code(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -49,14 +49,14 @@ impl DeviceIdentifierError {
 }
 
 impl SerialNumber {
-    /// Apple promises no form: its serial numbers have had 11, 12 and now 10 to 14 letters and
-    /// digits. Eight is below all of them and still long enough to be no stray word.
+    /// Apple does not document a format. Its serial numbers have 10 to 14 letters and digits; 8 leaves
+    /// room below that and still rejects most other text.
     pub const MIN_LEN: usize = 8;
     pub const MAX_LEN: usize = 14;
-    /// The form, in words for people.
-    pub const FORM: &str = "A serial number has 8 to 14 letters and digits.";
+    /// The format, for error texts.
+    pub const FORMAT: &str = "A serial number has 8 to 14 letters and digits.";
 
-    /// Reads a serial number in either case, with blanks around it.
+    /// Parses a serial number in either case. Surrounding whitespace is ignored.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
         let text = bounded(text, Self::MAX_LEN)?;
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -74,20 +74,19 @@ impl SerialNumber {
 }
 
 impl Udid {
-    /// The longest form: 40 digits.
+    /// The length of the longest format, 40 digits.
     pub const MAX_LEN: usize = 40;
-    /// The form, in words for people.
-    pub const FORM: &str =
-        "A UDID has 40 hexadecimal digits, or 8 and 16 of them, or the form of a UUID.";
+    /// The format, for error texts.
+    pub const FORMAT: &str = "A UDID is a UUID, 40 hexadecimal digits, or 8 and 16 hexadecimal digits with a hyphen between them.";
 
-    /// Reads the three forms that Apple has used: that of a UUID (Macs), 8 and 16 hexadecimal
-    /// digits (iPhones and iPads since 2018), 40 of them (before).
+    /// Parses the three formats that Apple uses: a UUID (Macs), 8 and 16 hexadecimal digits (iPhones and
+    /// iPads since 2018), 40 hexadecimal digits (before).
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
         let text = bounded(text, Self::MAX_LEN)?;
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
             return Err(DeviceIdentifierError::InvalidCharacters);
         }
-        // Each form in the case in which Apple's own tools write it.
+        // The case in which Apple's tools print each format.
         match text.split('-').map(str::len).collect::<Vec<_>>().as_slice() {
             [8, 4, 4, 4, 12] | [8, 16] => Ok(Self(text.to_ascii_uppercase())),
             [40] => Ok(Self(text.to_ascii_lowercase())),
@@ -101,12 +100,12 @@ impl Udid {
 }
 
 impl OktaDeviceId {
-    /// The longest id, in characters.
+    /// The maximum length in characters.
     pub const MAX_LEN: usize = 64;
-    /// The form, in words for people.
-    pub const FORM: &str = "Okta's id of the device, such as guo1a2b3c4d5e6f7g8h9.";
+    /// The format, for error texts.
+    pub const FORMAT: &str = "Okta's ID of the device, such as guo1a2b3c4d5e6f7g8h9.";
 
-    /// Okta promises no form: visible ASCII characters, as they are.
+    /// Parses an ID. Okta documents no format, so any visible ASCII characters are accepted.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
         let text = bounded(text, Self::MAX_LEN)?;
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -121,10 +120,10 @@ impl OktaDeviceId {
 }
 
 impl UserPrincipalName {
-    /// The longest name, in bytes: that of an e-mail address (RFC 5321, erratum 1690).
+    /// The maximum length in bytes: that of an e-mail address (RFC 5321, erratum 1690).
     pub const MAX_LEN: usize = 254;
 
-    /// Asks for no more than visible text: an Okta user name need not be an e-mail address.
+    /// Parses a login. Any visible text is accepted, because an Okta login need not be an e-mail address.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
         let text = bounded(text, Self::MAX_LEN)?;
         if text.chars().any(char::is_control) {
@@ -138,7 +137,7 @@ impl UserPrincipalName {
     }
 }
 
-/// The text without blanks around it, when it is neither empty nor over `max` bytes.
+/// Trims the text and checks that it is neither empty nor longer than `max` bytes.
 fn bounded(text: &str, max: usize) -> Result<&str, DeviceIdentifierError> {
     match text.trim() {
         "" => Err(DeviceIdentifierError::Empty),
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_serial_number_has_one_spelling() {
+    fn serial_numbers_are_normalized() {
         for text in ["C02XL0GTJGH5", "c02xl0gtjgh5", " C02XL0GTJGH5\n"] {
             assert_eq!(SerialNumber::parse(text).unwrap().as_str(), "C02XL0GTJGH5");
         }
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_serial_number_says_why() {
+    fn invalid_serial_numbers_return_their_error_code() {
         for (text, code) in [
             ("", "empty"),
             ("  ", "empty"),
@@ -243,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn each_form_of_udid_has_one_spelling() {
-        for (text, spelling) in [
+    fn every_udid_format_is_normalized() {
+        for (text, normalized) in [
             ("55900bdc-347c-58b1-d249-f32244b11d30", "55900BDC-347C-58B1-D249-F32244B11D30"),
             ("00008030-001c45a83c98802e", "00008030-001C45A83C98802E"),
             (
@@ -252,12 +251,12 @@ mod tests {
                 "2b6f0cc904d137be2e1730235f5664094b831186",
             ),
         ] {
-            assert_eq!(Udid::parse(text).unwrap().as_str(), spelling);
+            assert_eq!(Udid::parse(text).unwrap().as_str(), normalized);
         }
     }
 
     #[test]
-    fn what_is_no_udid_says_why() {
+    fn invalid_udids_return_their_error_code() {
         for (text, code) in [
             ("", "empty"),
             ("55900BDC-347C-58B1-D249-F32244B11D30-55900BDC", "too_long"),
@@ -271,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_principal_name_is_any_visible_text() {
+    fn any_visible_text_is_a_user_principal_name() {
         for text in ["ada@acme.example", "ada", "\u{5d0}\u{5d3}\u{5d4}@acme.example", "a & b"] {
             assert_eq!(UserPrincipalName::parse(text).unwrap().as_str(), text);
         }

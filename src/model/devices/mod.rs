@@ -1,8 +1,8 @@
-//! Devices of the inventory: their identifiers, what is reported about them, what is known of them.
+//! Devices of the inventory: their identifiers, the reports about them, and how reports are merged.
 
+pub mod enrollment_history;
 mod identifier_schemas;
 pub mod identifiers;
-pub mod leaving;
 pub mod merge;
 pub mod receipt;
 pub mod records;

@@ -1,5 +1,5 @@
-//! The time of a report against the time of its receipt. No time that is ahead of our clock is stored: it
-//! would hide true reports until the clock has caught up.
+//! Checks the times in a report against the time of receipt. A time ahead of the server's clock is never
+//! stored: it would hide newer reports until the clock has caught up.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::model::devices::reports::{
 };
 use crate::model::{IntegrationId, OktaDeviceId, Platform, SerialNumber, Udid};
 
-/// How far ahead of our clock a report may be.
+/// How far ahead of the server's clock the time of a report may be.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// When something was reported, and the time as it was sent where that was ahead of our clock.
+/// The stored time of a report, and the time as sent, which may have been ahead of the server's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
     pub at: DateTime<Utc>,
@@ -23,14 +23,13 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// A time that was not ahead of our clock.
+    /// Returns the stamp of a time that was not ahead of the server's clock.
     pub fn exact(at: DateTime<Utc>) -> Self {
         Self { at, sent_at: at }
     }
 
-    /// The time of something that must be stored whatever the sender's clock says. A clock that is
-    /// wrong by more than [`CLOCK_SKEW`] counts as wrong by that much: a time years ahead must not keep
-    /// later reports out for years.
+    /// Returns the stamp of a report that must be stored even if its time is ahead. The time as sent is
+    /// limited to [`CLOCK_SKEW`] ahead, so that a time years ahead cannot block later reports for years.
     pub fn received(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         if at <= now {
             Self::exact(at)
@@ -43,15 +42,15 @@ impl Stamp {
         self.sent_at > self.at
     }
 
-    /// The order of what gives trust after what takes it away. With clocks that are ahead one of the two
-    /// times alone can be misleading.
+    /// Returns whether both times are later than those of `other`. A report that grants trust replaces one
+    /// that removes it only then, because clocks that are ahead can make one of the two times misleading.
     pub fn is_later_by_both(self, other: Self) -> bool {
         self.at > other.at && self.sent_at > other.sent_at
     }
 }
 
-/// The stamp of something that gives trust. What was sent no later than the latest one whose time was
-/// ahead is no newer than that one's first receipt.
+/// Returns the stamp of a report that grants trust. If it was sent no later than the latest such report
+/// whose time was ahead, it is no newer than the first receipt of that one.
 pub(super) fn first_received(ahead: &mut Option<Stamp>, stamp: Stamp) -> Stamp {
     match *ahead {
         Some(first) if stamp.sent_at <= first.sent_at => {
@@ -66,7 +65,7 @@ pub(super) fn first_received(ahead: &mut Option<Stamp>, stamp: Stamp) -> Stamp {
     }
 }
 
-/// A report with the times at which it is stored.
+/// A report with its times as they are stored.
 #[derive(Debug, Clone)]
 pub struct ReceivedReport {
     pub serial_number: SerialNumber,
@@ -81,30 +80,30 @@ pub struct ReceivedReport {
     pub lost_mode: Option<ReceivedLostMode>,
     pub deliveries: BTreeMap<IntegrationId, Option<Delivery>>,
     pub certificates: BTreeMap<IntegrationId, Option<Certificate>>,
-    /// The results of the groups that were left out, and the times that were replaced.
+    /// The results of the ignored groups, and the times that were replaced.
     pub results: ReportResults,
 }
 
 impl DeviceReport {
-    /// Whether it says that the device left or was lost.
-    fn takes_trust_away(&self) -> bool {
+    /// Returns whether it reports that the device left or was lost.
+    fn removes_trust(&self) -> bool {
         let left = self.enrollment.as_ref().is_some_and(Enrollment::is_ended);
         left || self.lost_mode.as_ref().is_some_and(|lost| lost.as_ref().is_some_and(|l| l.enabled))
     }
 
-    /// The report as it is stored at `now`. Times up to 5 minutes ahead become the time of receipt.
-    /// What takes trust away is stored however far ahead it is, and then only the groups beside it
-    /// that are further ahead are left out.
+    /// Returns the report as it is stored at `now`. Times up to 5 minutes ahead become the time of receipt.
+    /// Groups that remove trust are stored however far ahead they are; other groups of such a report that
+    /// are further ahead are ignored.
     ///
     /// # Errors
-    /// [`ReportRefusal::Ahead`] for times further ahead in a report that takes no trust away.
+    /// [`ReportRefusal::Ahead`] for times further ahead in a report that does not remove trust.
     pub fn receive(&self, now: DateTime<Utc>) -> Result<ReceivedReport, ReportRefusal> {
-        let mut clock = Clock { now, replaced: Vec::new(), too_far: Vec::new(), readable: true };
+        let mut clock = Clock { now, replaced: Vec::new(), too_far: Vec::new(), is_valid: true };
         let mut results = ReportResults::default();
         let reported = self.reported_at.map(|at| clock.check("/reported_at", at));
-        clock.readable = reported != Some(None);
+        clock.is_valid = reported != Some(None);
         let identity = self.udid.is_some() || self.okta_device_id.is_some();
-        if identity && !clock.readable {
+        if identity && !clock.is_valid {
             results.identity = Some(GroupResult::IgnoredAhead);
         }
         let enrollment = clock.enrollment(self.enrollment.as_ref(), &mut results.enrollment);
@@ -115,7 +114,7 @@ impl DeviceReport {
         let deliveries = clock.groups("/deliveries", &self.deliveries, &mut results.deliveries);
         let certificates =
             clock.groups("/certificates", &self.certificates, &mut results.certificates);
-        if !clock.too_far.is_empty() && !self.takes_trust_away() {
+        if !clock.too_far.is_empty() && !self.removes_trust() {
             return Err(ReportRefusal::Ahead(clock.too_far));
         }
         let newest = (enrollment.iter().map(|enrollment| enrollment.reported_at))
@@ -130,8 +129,8 @@ impl DeviceReport {
             serial_number: self.serial_number.clone(),
             platform: self.platform,
             reported: reported.flatten().unwrap_or_else(|| Stamp::exact(newest.unwrap_or(now))),
-            udid: self.udid.clone().filter(|_| clock.readable),
-            okta_device_id: self.okta_device_id.clone().filter(|_| clock.readable),
+            udid: self.udid.clone().filter(|_| clock.is_valid),
+            okta_device_id: self.okta_device_id.clone().filter(|_| clock.is_valid),
             enrollment,
             okta_verify,
             check_in,
@@ -144,12 +143,12 @@ impl DeviceReport {
 }
 
 impl ReceivedReport {
-    /// The integrations that it names.
+    /// Iterates over the integrations that the report refers to.
     pub fn integrations(&self) -> impl Iterator<Item = IntegrationId> {
         self.deliveries.keys().chain(self.certificates.keys()).copied()
     }
 
-    /// The times of its identifiers and of its groups, but for the enrolment.
+    /// Iterates over the times of the identifiers and groups, except the enrolment.
     pub(super) fn group_times(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let at = self.reported.at;
         let identity = (self.udid.is_some() || self.okta_device_id.is_some()).then_some(at);
@@ -167,21 +166,21 @@ fn time_of<T: Group>(group: Option<&T>, cleared_at: DateTime<Utc>) -> DateTime<U
     group.map_or(cleared_at, Group::reported_at)
 }
 
-/// What a report says about lost mode.
+/// The lost mode group of a report.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceivedLostMode {
     /// `None`: cleared.
     pub enabled: Option<bool>,
-    /// `None`: that of the report.
+    /// `None`: the report's own time applies.
     pub stamp: Option<Stamp>,
 }
 
-/// A group with times of its own.
+/// A group with its own `reported_at`.
 trait Group: Clone {
     fn reported_at(&self) -> DateTime<Utc>;
 
-    /// The group reported at `at`; what it says of later times counts as of then.
-    fn reported(self, at: DateTime<Utc>) -> Self;
+    /// Returns the group as reported at `at`. Its later times are reduced to that.
+    fn with_reported_at(self, at: DateTime<Utc>) -> Self;
 }
 
 impl Group for OktaVerify {
@@ -189,7 +188,7 @@ impl Group for OktaVerify {
         self.reported_at
     }
 
-    fn reported(self, at: DateTime<Utc>) -> Self {
+    fn with_reported_at(self, at: DateTime<Utc>) -> Self {
         Self { installed_at: self.installed_at.min(at), reported_at: at }
     }
 }
@@ -199,7 +198,7 @@ impl Group for CheckIn {
         self.reported_at
     }
 
-    fn reported(self, at: DateTime<Utc>) -> Self {
+    fn with_reported_at(self, at: DateTime<Utc>) -> Self {
         Self { last_seen_at: self.last_seen_at.min(at), reported_at: at }
     }
 }
@@ -209,35 +208,35 @@ impl Group for Delivery {
         self.reported_at
     }
 
-    fn reported(self, at: DateTime<Utc>) -> Self {
+    fn with_reported_at(self, at: DateTime<Utc>) -> Self {
         Self { delivered_at: self.delivered_at.min(at), reported_at: at, ..self }
     }
 }
 
-/// The validity of a certificate is the authority's word, not the MDM's: it stays as it is.
+/// The validity period is set by the CA, not the MDM, so it is stored unchanged.
 impl Group for Certificate {
     fn reported_at(&self) -> DateTime<Utc> {
         self.reported_at
     }
 
-    fn reported(self, at: DateTime<Utc>) -> Self {
+    fn with_reported_at(self, at: DateTime<Utc>) -> Self {
         Self { reported_at: at, ..self }
     }
 }
 
-/// Compares the times of one report with the time of receipt.
+/// Checks the times of one report against the time of receipt.
 struct Clock {
     now: DateTime<Utc>,
-    /// JSON pointers of times that became the time of receipt.
+    /// JSON pointers of times that were replaced by the time of receipt.
     replaced: Vec<String>,
     /// JSON pointers of times that are too far ahead.
     too_far: Vec<String>,
-    /// Whether the report's own time is one that can be stored: identifiers and cleared groups need it.
-    readable: bool,
+    /// Whether the report's own `reported_at` can be stored. Identifiers and cleared groups need it.
+    is_valid: bool,
 }
 
 impl Clock {
-    /// The time as it is stored; `None` if it is too far ahead.
+    /// Returns the time as it is stored; `None` if it is too far ahead.
     fn check(&mut self, pointer: &str, at: DateTime<Utc>) -> Option<Stamp> {
         if at > self.now + CLOCK_SKEW {
             self.too_far.push(pointer.to_owned());
@@ -246,7 +245,7 @@ impl Clock {
         Some(self.accept(pointer, at))
     }
 
-    /// The time as it is stored, however far ahead it is.
+    /// Returns the time as it is stored, however far ahead it is.
     fn accept(&mut self, pointer: &str, at: DateTime<Utc>) -> Stamp {
         let stamp = Stamp::received(at, self.now);
         if stamp.was_ahead() {
@@ -270,7 +269,7 @@ impl Clock {
         if stamp.is_none() {
             *result = Some(GroupResult::IgnoredAhead);
         }
-        stamp.map(|stamp| sent.clone().reported(stamp))
+        stamp.map(|stamp| sent.clone().with_stamp(stamp))
     }
 
     fn lost_mode(
@@ -286,7 +285,7 @@ impl Clock {
             Some(lost) => {
                 self.check(pointer, lost.reported_at).map(|stamp| (Some(false), Some(stamp)))
             }
-            None => self.readable.then_some((None, None)),
+            None => self.is_valid.then_some((None, None)),
         };
         if lost.is_none() {
             *result = Some(GroupResult::IgnoredAhead);
@@ -296,7 +295,7 @@ impl Clock {
 
     #[expect(
         clippy::option_option,
-        reason = "the outer is a group that is left out, the inner one null"
+        reason = "outer: the group is absent or ignored; inner: it is cleared"
     )]
     fn group<T: Group>(
         &mut self,
@@ -307,9 +306,9 @@ impl Clock {
         let group = match sent? {
             Some(group) => {
                 let stamp = self.check(&format!("{pointer}/reported_at"), group.reported_at());
-                stamp.map(|stamp| Some(group.clone().reported(stamp.at)))
+                stamp.map(|stamp| Some(group.clone().with_reported_at(stamp.at)))
             }
-            None => self.readable.then_some(None),
+            None => self.is_valid.then_some(None),
         };
         if group.is_none() {
             *result = Some(GroupResult::IgnoredAhead);

@@ -1,4 +1,4 @@
-//! The merge, without a store: any order of the same reports ends in the same record.
+//! Tests of merging without a store: any order of the same reports gives the same record.
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ fn merge_at(
     record.apply(&report.receive(now)?, &|_, _| None)
 }
 
-/// Long after every report.
+/// Returns a time long after every report.
 fn later() -> DateTime<Utc> {
     at(1_000_000)
 }
@@ -75,7 +75,7 @@ fn delivery(second: i64) -> Delivery {
 }
 
 fn certificate(serial: u64, second: i64) -> Certificate {
-    // A certificate with a serial number is one certificate: its dates follow from it.
+    // One serial number is one certificate, so its dates are derived from it.
     let not_before = at(i64::try_from(serial).unwrap());
     let not_after = not_before + TimeDelta::days(365);
     Certificate {
@@ -116,12 +116,12 @@ fn send(record: &mut DeviceRecord, message: &Message) {
 }
 
 prop_compose! {
-    /// Each with its enrolment, so that none is refused for what came before it.
+    /// Each report has an enrolment, so that none is rejected because of an earlier one.
     fn any_report()(
         second in 0_i64..12,
         mac in any::<bool>(),
         state in prop::sample::select(EnrollmentState::VARIANTS.to_vec()),
-        // Groups are as old as the enrolment that they came with, or a little older.
+        // Groups are as old as the enrolment in the same report, or slightly older.
         age in 0_i64..3,
         verify in prop::option::of(prop::option::of(0_i64..5)),
         delivered in prop::option::of(prop::option::of(1_i64..4)),
@@ -182,8 +182,8 @@ fn visible(record: &DeviceRecord) -> impl PartialEq + std::fmt::Debug + use<> {
         (record.deliveries.clone(), record.certificates.clone(), counting),
         (record.udid.clone(), record.deleted, record.reported_at()),
         if record.is_living() { record.left_at() } else { left_at },
-        record.is_living().then(|| (record.lives.enrolled_since, record.present_since())),
-        record.lives.last_enrolled_at,
+        record.is_living().then(|| (record.history.enrolled_since, record.present_since())),
+        record.history.last_enrolled_at,
     )
 }
 
@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
-    fn any_order_of_the_same_reports_ends_in_the_same_record(
+    fn any_order_of_the_same_reports_gives_the_same_record(
         (messages, shuffled) in prop::collection::vec(any_message(), 1..9)
             .prop_flat_map(|messages| (Just(messages.clone()), Just(messages).prop_shuffle()))
     ) {
@@ -206,14 +206,14 @@ proptest! {
     }
 
     #[test]
-    fn a_report_that_comes_twice_changes_nothing(messages in prop::collection::vec(any_message(), 1..6)) {
+    fn repeated_reports_change_nothing(messages in prop::collection::vec(any_message(), 1..6)) {
         let record = ends_as(&messages);
         let again: Vec<Message> = messages.iter().chain(&messages).cloned().collect();
         prop_assert_eq!(visible(&record), visible(&ends_as(&again)));
     }
 
     #[test]
-    fn left_at_never_goes_back_and_is_the_latest_leave_reported(
+    fn left_at_never_decreases_and_is_the_latest_departure(
         messages in prop::collection::vec(any_message(), 1..12)
     ) {
         let mut record = device();
@@ -227,9 +227,8 @@ proptest! {
         }
     }
 
-    /// What the MDM said last, but for a leave that it reports late, decides the present life.
     #[test]
-    fn the_present_life_begins_after_every_leave_and_enrolment(
+    fn present_life_begins_after_every_departure_and_enrolment(
         messages in prop::collection::vec(any_message(), 1..12)
     ) {
         let record = ends_as(&messages);
@@ -237,14 +236,14 @@ proptest! {
             prop_assert!(record.present_since() >= Some(left + TimeDelta::minutes(5)));
             let enrolled = record.enrollment.as_ref().filter(|known| !known.is_ended());
             if let Some(known) = enrolled.filter(|known| known.reported_at > left) {
-                prop_assert!(record.lives.enrolled_since.is_some_and(|since| since > left && since <= known.reported_at));
+                prop_assert!(record.history.enrolled_since.is_some_and(|since| since > left && since <= known.reported_at));
             }
         }
     }
 }
 
 #[test]
-fn a_platform_change_leaves_nothing_of_the_other_platform_to_count() {
+fn after_a_platform_change_nothing_of_the_other_platform_counts() {
     let mut mac = enrolled(Platform::Macos, EnrollmentState::Enrolled, 1);
     mac.deliveries.insert(ONE, Some(delivery(10)));
     let phone = enrolled(Platform::Ios, EnrollmentState::Enrolled, 20);
@@ -259,13 +258,13 @@ fn a_platform_change_leaves_nothing_of_the_other_platform_to_count() {
             usize::from(record.platform == Some(Platform::Macos))
         );
     }
-    // What came between the first and the second report of the phone is of the phone.
+    // A delivery between the two reports of the phone belongs to the phone.
     merge(&mut record, &given).unwrap();
     assert_eq!(record.counting_deliveries().count(), 1);
 }
 
 #[test]
-fn a_report_of_another_platform_needs_an_enrolment_and_so_does_the_first() {
+fn first_report_and_platform_change_require_an_enrolment() {
     let mut record = device();
     let refused = merge(&mut device(), &report(Platform::Macos, 1));
     assert_eq!(refused, Err(ReportRefusal::EnrollmentNeeded));
@@ -275,7 +274,7 @@ fn a_report_of_another_platform_needs_an_enrolment_and_so_does_the_first() {
 }
 
 #[test]
-fn ten_certificates_are_kept_and_the_newest_by_its_beginning_counts() {
+fn ten_certificates_are_stored_and_the_newest_not_before_counts() {
     let mut record = device();
     merge(&mut record, &enrolled(Platform::Macos, EnrollmentState::Enrolled, 1)).unwrap();
     for serial in [7, 3, 12, 1, 5, 11, 2, 9, 4, 8, 10, 6] {
@@ -292,7 +291,7 @@ fn ten_certificates_are_kept_and_the_newest_by_its_beginning_counts() {
 }
 
 #[test]
-fn clearing_certificates_takes_older_ones_away_and_keeps_late_ones_out() {
+fn clearing_certificates_removes_older_and_ignores_late_ones() {
     let mut record = device();
     let mut sent = enrolled(Platform::Macos, EnrollmentState::Enrolled, 1);
     sent.certificates.insert(ONE, Some(certificate(1, 5)));
@@ -309,10 +308,10 @@ fn clearing_certificates_takes_older_ones_away_and_keeps_late_ones_out() {
 }
 
 #[test]
-fn a_deletion_without_a_time_is_newer_than_all_that_is_known() {
+fn deletion_without_a_time_is_newer_than_all_reports() {
     let mut record = device();
     merge(&mut record, &enrolled(Platform::Macos, EnrollmentState::Enrolled, 50)).unwrap();
     assert_eq!(record.delete(None, at(40)), DeletionResult::Deleted);
     assert!(!record.is_living());
-    assert_eq!(delete(&mut record, 45), DeletionResult::Deleted, "it is gone already");
+    assert_eq!(delete(&mut record, 45), DeletionResult::Deleted, "already deleted");
 }

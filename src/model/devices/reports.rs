@@ -1,5 +1,5 @@
-//! What the MDM reports about a device: groups, each with the time at which it was true, and the result
-//! of merging each group. How a report changes a device is in `merge`.
+//! Reports of the MDM about a device. A report has groups, each with the time at which it was true and
+//! with its own result. `merge` applies reports to a device.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::numbers::whole_number;
 use crate::model::{IntegrationId, OktaDeviceId, Platform, SerialNumber, Udid};
 
-/// The state of a device in the MDM. Of two states with the same time, the later one in this order
-/// stands, so that a tie never makes a device trusted.
+/// The state of a device in the MDM. If two states have the same time, the later one in this order
+/// wins, so that a tie never makes a device trusted.
 #[derive(
     Debug,
     Clone,
@@ -40,12 +40,12 @@ impl EnrollmentState {
     }
 }
 
-/// Read from a string alone: serde would also take `{"wiped": null}`.
+/// Deserialized from strings only: serde's derive would also accept `{"wiped": null}`.
 impl TryFrom<String> for EnrollmentState {
     type Error = &'static str;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        word.parse().map_err(|_| "no state, expected enrolled, unenrolled or wiped")
+        word.parse().map_err(|_| "unknown state, expected enrolled, unenrolled or wiped")
     }
 }
 
@@ -58,18 +58,18 @@ pub struct Enrollment {
     pub state: EnrollmentState,
     #[serde(default)]
     pub enrolled_at: Option<DateTime<Utc>>,
-    /// When an enrolment ended, if the MDM knows it better than by `reported_at`. What was reported for
+    /// When an enrolment ended, if the MDM knows a more accurate time than `reported_at`. Data reported for
     /// the device up to then no longer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
-    /// With `enrolled`, after the device was deleted: true if the device itself was enrolled all along,
-    /// as when an MDM imports its devices again.
+    /// With `enrolled`, after the device was deleted: true if the device was never unenrolled, for example
+    /// because the MDM imports its devices again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(default = false)]
     pub continues: bool,
     /// When this was true, by the MDM's clock.
     pub reported_at: DateTime<Utc>,
-    /// The time as it was sent, where it was ahead of our clock and `reported_at` is that of receipt.
+    /// The time as sent, if it was ahead of the server's clock and `reported_at` is the time of receipt.
     #[serde(skip)]
     pub sent_at: Option<DateTime<Utc>>,
 }
@@ -96,7 +96,7 @@ pub struct LostMode {
     pub reported_at: DateTime<Utc>,
 }
 
-/// That Okta Verify is on the device.
+/// The installation of Okta Verify on the device.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
@@ -107,7 +107,7 @@ pub struct OktaVerify {
     pub reported_at: DateTime<Utc>,
 }
 
-/// That the device was given what an integration asks for.
+/// The delivery of an integration's configuration to the device.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
@@ -122,13 +122,13 @@ pub struct Delivery {
     pub reported_at: DateTime<Utc>,
 }
 
-/// A certificate that the device has for an integration.
+/// A certificate of the device for an integration.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// Of the certificate, in hexadecimal digits.
+    /// The certificate's serial number, in hexadecimal digits.
     #[schema(
         example = "4C0AF3",
         min_length = 1,
@@ -142,12 +142,12 @@ pub struct Certificate {
     pub reported_at: DateTime<Utc>,
 }
 
-/// A valid report. In each group the outer `None` leaves it untouched, the inner one clears it.
+/// A valid report. The outer `None` leaves a group unchanged, the inner one clears it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceReport {
     pub serial_number: SerialNumber,
     pub platform: Platform,
-    /// The time of the identifiers and of cleared groups; by default the newest of the groups, or the
+    /// The time of the identifiers and of cleared groups. Defaults to the newest time of the groups, or the
     /// time of receipt.
     pub reported_at: Option<DateTime<Utc>>,
     pub udid: Option<Option<Udid>>,
@@ -161,13 +161,13 @@ pub struct DeviceReport {
 }
 
 impl DeviceReport {
-    /// The integrations that it names.
+    /// Iterates over the integrations that the report refers to.
     pub fn integrations(&self) -> impl Iterator<Item = IntegrationId> {
         self.deliveries.keys().chain(self.certificates.keys()).copied()
     }
 }
 
-/// How what a device was given stands to what is configured now.
+/// The delivered configuration compared with the current one.
 #[derive(
     Debug,
     Clone,
@@ -188,7 +188,7 @@ pub enum Configuration {
     /// An older version was delivered.
     Outdated,
     Current,
-    /// Nothing was delivered in this enrolment.
+    /// Nothing was delivered in the current enrolment period.
     None,
 }
 
@@ -202,18 +202,18 @@ impl Configuration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupResult {
-    /// It was known already.
+    /// It was already stored.
     Unchanged,
-    /// It is older than what is known, or belongs to an earlier enrolment.
+    /// It is older than what is stored, or belongs to an earlier enrolment period.
     IgnoredStale,
-    /// Its time is more than 5 minutes ahead of our clock. Other groups of the report were applied.
+    /// Its time is more than 5 minutes ahead of the server's clock. Other groups were applied.
     IgnoredAhead,
     Applied,
-    /// Only of `identity`: another device has the identifier, see `identifiers_taken`.
+    /// `identity` only: another device has the identifier, see `identifiers_taken`.
     IdentifierTaken,
 }
 
-/// An identifier of a report that was refused.
+/// An identifier in a report that another device has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct IdentifierTaken {
     /// `udid` or `okta_device_id`.
@@ -224,13 +224,13 @@ pub struct IdentifierTaken {
     pub holder: SerialNumber,
 }
 
-/// The results for the groups that were in a report.
+/// The results of the groups in a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ReportResults {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub identity: Option<GroupResult>,
-    /// Which identifiers another device has, and which device.
+    /// The identifiers that another device has, and which device.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identifiers_taken: Vec<IdentifierTaken>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,21 +247,22 @@ pub struct ReportResults {
     pub lost_mode: Option<GroupResult>,
     pub deliveries: BTreeMap<IntegrationId, GroupResult>,
     pub certificates: BTreeMap<IntegrationId, GroupResult>,
-    /// JSON pointers of the times that were ahead of our clock. They were stored as the time of receipt.
+    /// JSON pointers of the times that were ahead of the server's clock. They were stored as the time of
+    /// receipt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["/enrollment/reported_at"]))]
     pub stored_as_of_receipt: Vec<String>,
 }
 
-/// Why a whole report is refused; nothing of it is stored.
+/// Why a whole report is rejected. Nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportRefusal {
-    /// The report says nothing about the enrolment of a device that is unknown or deleted.
+    /// The device is unknown or deleted, and the report has no enrolment.
     EnrollmentNeeded,
-    /// The device is known with another platform, and the report does not say that it was enrolled.
+    /// The device is stored with another platform, and the report has no enrolment.
     PlatformMismatch { known: Platform },
-    /// No integration of this tenant; `group` is `deliveries` or `certificates`.
+    /// The tenant has no such integration; `group` is `deliveries` or `certificates`.
     UnknownIntegration { group: &'static str, id: IntegrationId },
-    /// JSON pointers of times that are too far ahead of our clock.
+    /// JSON pointers of times that are too far ahead of the server's clock.
     Ahead(Vec<String>),
 }

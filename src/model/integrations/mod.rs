@@ -1,5 +1,5 @@
-//! The integration: one Okta org, connected for one tenant, and the status that follows from what
-//! is known of it. The status is derived here and nowhere stored (contract §2).
+//! An integration: one Okta org connected to one tenant. Its status is derived from the stored
+//! configuration and findings each time it is read; see [`derive_status`].
 
 pub mod credentials;
 pub mod notices;
@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use crate::model::integrations::notices::Notice;
-use crate::model::integrations::prerequisites::{Attestation, Blocks, Finding, Outcome, weigh};
+use crate::model::integrations::prerequisites::{
+    Attestation, Blocks, Finding, Outcome, effective_outcome,
+};
 use crate::model::platforms::PlatformState;
 use crate::model::{Actor, CredentialsState, IntegrationId, Platform, PrerequisiteKind, TenantId};
 
-/// Okta's authentication pipeline, as the org's well-known document names it.
+/// Okta's authentication pipeline, from the org's well-known document.
 #[derive(
     Debug,
     Clone,
@@ -34,7 +36,7 @@ pub enum Engine {
     IdentityEngine,
     /// Classic Engine, `v1`.
     Classic,
-    /// A pipeline that Okta did not have when this was written.
+    /// A pipeline that this release does not know.
     Other,
 }
 
@@ -43,18 +45,18 @@ impl Engine {
         self.into()
     }
 
-    /// Reads a stored name; one that is not known is a pipeline newer than this release.
+    /// Parses a stored name. An unknown one becomes [`Self::Other`].
     pub fn parse(word: &str) -> Self {
         word.parse().unwrap_or(Self::Other)
     }
 }
 
-/// Where an org lives: proved by its own well-known document.
+/// An Okta org, verified by its own well-known document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Org {
-    /// Okta's id of the org, `00o…`.
+    /// Okta's ID of the org, `00o…`.
     pub id: String,
-    /// The host that tokens are asked of; the only host that ever sees credentials.
+    /// The host of the token endpoint. Credentials are sent to no other host.
     pub canonical_host: String,
     /// A custom domain that the canonical host confirmed.
     pub custom_host: Option<String>,
@@ -68,7 +70,7 @@ pub struct Integration {
     pub id: IntegrationId,
     pub org: Org,
     pub selected_platforms: Vec<Platform>,
-    /// Counts changes of configuration; the `ETag`.
+    /// Increases with each change of configuration; sent as the `ETag`.
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub created_by: Actor,
@@ -76,22 +78,22 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// The host where the org's users sign in: the custom domain when there is one.
+    /// Returns the host where the org's users sign in: the custom domain if there is one.
     pub fn sign_in_host(&self) -> &str {
         self.org.custom_host.as_deref().unwrap_or(&self.org.canonical_host)
     }
 }
 
-/// Everything that is stored about an integration: what its status and its setup follow from.
+/// An integration with everything that its status and setup steps are derived from.
 #[derive(Debug, Clone)]
 pub struct IntegrationRecord {
     pub integration: Integration,
     pub credentials: Option<CredentialsState>,
     pub findings: Vec<Finding>,
     pub attestations: Vec<Attestation>,
-    /// The platforms that are configured.
+    /// The configured platforms.
     pub platforms: Vec<PlatformState>,
-    /// When the last complete sweep of the org's devices ended.
+    /// When the last accepted sweep of the org's devices ended.
     pub synced_at: Option<DateTime<Utc>>,
     pub notices: Vec<Notice>,
 }
@@ -106,10 +108,10 @@ impl IntegrationRecord {
     }
 
     pub fn outcome(&self, kind: PrerequisiteKind) -> Outcome {
-        weigh(self.finding(kind), self.attestation(kind))
+        effective_outcome(self.finding(kind), self.attestation(kind))
     }
 
-    /// The prerequisites that stand in the way of `blocks` or of something before it.
+    /// Returns the failed prerequisites that block `blocks`.
     pub fn failed(&self, blocks: Blocks) -> impl Iterator<Item = PrerequisiteKind> + '_ {
         PrerequisiteKind::VARIANTS
             .iter()
@@ -129,7 +131,7 @@ impl IntegrationRecord {
     }
 }
 
-/// Where an integration stands.
+/// The status of an integration.
 #[derive(
     Debug,
     Clone,
@@ -144,11 +146,11 @@ impl IntegrationRecord {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// The wizard is not through yet.
+    /// The setup is not complete.
     Setup,
-    /// All is configured and nothing that we know of is wrong.
+    /// Everything is configured and no problem is known.
     Active,
-    /// All is configured and something is wrong; `status_reasons` says what.
+    /// Everything is configured and there is a problem, named in `status_reasons`.
     Degraded,
 }
 
@@ -163,25 +165,25 @@ impl Status {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum StatusReason {
-    /// No client id and secret were entered yet.
+    /// No client ID and secret are stored.
     CredentialsMissing,
-    /// Okta refuses the client that was stored.
+    /// Okta rejects the stored client ID and secret.
     ClientRefused,
     /// The org is on Classic Engine.
     ClassicEngine,
-    /// A scope that was granted is no longer.
+    /// A required scope is no longer granted.
     ScopesMissing,
-    /// `FastPass` is off.
+    /// Okta `FastPass` is turned off.
     FastpassOff,
-    /// No platform was selected yet.
+    /// No platform is selected.
     NoPlatformSelected,
-    /// A selected platform is not configured yet.
+    /// A selected platform is not configured.
     PlatformNotConfigured,
-    /// Okta refused the SCEP user name and password when a challenge was asked for.
+    /// Okta rejected the SCEP username and password when a challenge was requested.
     ScepCredentialsRefused,
-    /// The certificate authority behind the SCEP URL ends within 30 days.
+    /// The certificate of the CA behind the SCEP URL expires within 30 days.
     CaNearItsEnd,
-    /// The org's devices were not wholly read for 24 hours.
+    /// No sweep of the org's devices was accepted in the last 24 hours.
     SyncOverdue,
 }
 
@@ -191,8 +193,8 @@ impl StatusReason {
     }
 }
 
-/// The status and its reasons; an Okta outage or a rate limit is none of them, as long as it is over
-/// within a day.
+/// Derives the status and its reasons. An Okta outage or a rate limit is no reason unless it prevents
+/// sweeps for 24 hours.
 pub fn derive_status(
     record: &IntegrationRecord,
     now: DateTime<Utc>,
@@ -211,11 +213,11 @@ pub fn derive_status(
     (status, reasons)
 }
 
-/// How long the devices of a connected org may go without being wholly read (contract §2).
+/// The maximum age of the last accepted sweep of a connected org.
 const SYNC_OVERDUE_AFTER: TimeDelta = TimeDelta::hours(24);
 
 fn is_sync_overdue(record: &IntegrationRecord, now: DateTime<Utc>) -> bool {
-    // Without credentials nothing is read, and that is a reason of its own.
+    // Without credentials there are no sweeps; `credentials_missing` reports that.
     let Some(credentials) = &record.credentials else { return false };
     now - record.synced_at.unwrap_or(credentials.updated_at) >= SYNC_OVERDUE_AFTER
 }
@@ -240,7 +242,7 @@ fn platform_faults(record: &IntegrationRecord, now: DateTime<Utc>) -> Vec<Status
         reasons.push(StatusReason::ScepCredentialsRefused);
     }
     let mut authorities = record.platforms.iter().filter_map(|state| state.ca.as_ref());
-    if authorities.any(|ca| ca.is_near_its_end(now)) {
+    if authorities.any(|ca| ca.is_expiring(now)) {
         reasons.push(StatusReason::CaNearItsEnd);
     }
     reasons
@@ -253,7 +255,7 @@ fn known_faults(record: &IntegrationRecord) -> Vec<StatusReason> {
     }
     let scopes = record.finding(PrerequisiteKind::SuperAdminScopes);
     if let Some(finding) = scopes.filter(|finding| finding.outcome == Outcome::Failed) {
-        // Everything else that Okta says of the client is a refusal of it: the report has the words.
+        // Every other reason means that Okta rejects the client; the prerequisite report explains it.
         let scopes = finding.reason.as_deref() == Some("missing_scopes");
         reasons.push(if scopes {
             StatusReason::ScopesMissing

@@ -1,12 +1,12 @@
-//! Things that an admin should know and that change no status.
+//! Notices to the admin that do not affect the status.
 
 use chrono::{DateTime, Utc};
 
-/// What there is to know, and since when.
+/// A notice and since when it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Sweeps show less than half of the records that the last accepted one showed.
+    /// Sweeps return less than half of the records of the last accepted sweep.
     SweepShrunk { since: DateTime<Utc>, shown: i64, expected: i64 },
-    /// Sweeps show no users for most of the records that had some.
+    /// Sweeps return no users for most of the records that had users.
     UsersVanished { since: DateTime<Utc> },
 }

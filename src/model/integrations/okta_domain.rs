@@ -1,36 +1,36 @@
-//! What an admin pastes as "our Okta tenant", made into one clean host name (facts §2). Decides from
-//! the text alone: whether an org lives there is asked by `okta`.
+//! Parses the Okta domain that an admin pastes into one canonical host name. Only the text is examined;
+//! the `okta` module checks whether the host serves an org.
 
 use std::net::Ipv6Addr;
 
 use url::Host;
 
-/// The suffixes under which Okta hosts orgs (facts §2).
+/// The domain suffixes of Okta's production, preview and government cells.
 pub const DEFAULT_OKTA_SUFFIXES: [&str; 5] =
     ["okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil"];
 
-/// The longest text that is read, in bytes: addresses are pasted with their path and query.
+/// The maximum length of the pasted text in bytes. Admins paste whole URLs with path and query.
 pub const MAX_PASTED_LEN: usize = 2048;
 
-/// The longest host name, in bytes (RFC 1035 §2.3.4).
+/// The maximum length of a host name in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_LEN: usize = 253;
 
-/// Names that never leave a machine or a local network (RFC 6761, RFC 6762, RFC 7686, RFC 8375).
+/// Domains that are local to a machine or network (RFC 6761, RFC 6762, RFC 7686, RFC 8375).
 const LOCAL_SUFFIXES: [&str; 7] =
     ["localhost", "local", "internal", "invalid", "onion", "home.arpa", "localdomain"];
 
-/// What browsers and chat tools leave at the ends of copied text, beside white space.
+/// Invisible characters that browsers and chat tools add to the ends of copied text.
 const INVISIBLE: [char; 3] = ['\u{200b}', '\u{feff}', '\u{2060}'];
 
-/// The domain suffixes that count as Okta's own.
+/// The domain suffixes that belong to Okta.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OktaSuffixes(Vec<String>);
 
 impl OktaSuffixes {
-    /// Takes suffixes such as `okta.com`, each of at least two labels.
+    /// Accepts suffixes such as `okta.com`, each with at least two labels.
     ///
     /// # Errors
-    /// `InvalidHost` when one is not a plain lower-case domain; `Empty` when there is none.
+    /// `InvalidHost` if a suffix is not a plain lower-case domain; `Empty` if the list is empty.
     pub fn new<S: AsRef<str>>(
         suffixes: impl IntoIterator<Item = S>,
     ) -> Result<Self, OktaDomainError> {
@@ -46,12 +46,12 @@ impl OktaSuffixes {
         }
     }
 
-    /// The suffixes, as configured.
+    /// Iterates over the suffixes as configured.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Splits `acme.okta.com` into `acme` and `okta.com`; the longest suffix counts.
+    /// Splits `acme.okta.com` into `acme` and `okta.com`. The longest matching suffix wins.
     fn split<'h>(&'h self, host: &'h str) -> Option<(&'h str, &'h str)> {
         let under = |suffix: &'h str| Some((host.strip_suffix(suffix)?.strip_suffix('.')?, suffix));
         self.iter().filter_map(under).max_by_key(|(_, suffix)| suffix.len())
@@ -64,8 +64,8 @@ impl Default for OktaSuffixes {
     }
 }
 
-/// A host at which an Okta org may be: lower case, punycode, without scheme, port or path. Made by
-/// [`OktaDomain::parse`] alone, so there is deliberately no `Deserialize`.
+/// The host name of a possible Okta org: lower case, punycode, without scheme, port or path. It has no
+/// `Deserialize`, so that [`OktaDomain::parse`] is the only way to create one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OktaDomain {
     host: String,
@@ -78,34 +78,34 @@ enum Kind {
     Custom,
 }
 
-/// Why a pasted text is not the domain of an org.
+/// Why a text is not the domain of an org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OktaDomainError {
     #[error("the domain is empty")]
     Empty,
-    /// Pasted text over [`MAX_PASTED_LEN`] bytes or a host over 253.
+    /// The text has more than [`MAX_PASTED_LEN`] bytes or the host more than 253.
     #[error("the domain is too long")]
     TooLong,
-    /// In any spelling: `127.1`, `0x7f.1`, `2130706433`, `[::1]`.
+    /// In any notation: `127.1`, `0x7f.1`, `2130706433`, `[::1]`.
     #[error("the domain is an IP address")]
     IpAddress,
-    /// Any port but that of https.
+    /// Any port other than 443.
     #[error("the domain has a port")]
     HasPort,
-    #[error("the domain has a user name or password")]
+    #[error("the domain has a username or password")]
     HasUserinfo,
-    /// A scheme other than `https`, or `http`, which is taken for `https`.
+    /// A scheme other than `https`. `http` is accepted and replaced.
     #[error("the address is not an https address")]
     NotHttps,
     #[error("the domain is not a valid host name")]
     InvalidHost,
-    /// `okta.com` itself: an org has a name of its own in front.
+    /// `okta.com` itself, without the org's subdomain.
     #[error("the domain is Okta's own and not that of an org")]
     OktaApex,
 }
 
 impl OktaDomainError {
-    /// The stable code that API answers carry.
+    /// Returns the stable code in API responses.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -122,11 +122,11 @@ impl OktaDomainError {
 }
 
 impl OktaDomain {
-    /// Reads what an admin pastes: blanks, scheme, path, upper case, a final dot and the `-admin` of
-    /// the console's address are taken off; an international name becomes punycode.
+    /// Parses a pasted domain or URL. Removes whitespace, scheme, path, a trailing dot and the `-admin` of
+    /// the admin console's URL; converts to lower case, and international names to punycode.
     ///
     /// # Errors
-    /// When the text names no host, or one that cannot be an org's.
+    /// If the text contains no host name, or one that cannot belong to an org.
     pub fn parse(pasted: &str, suffixes: &OktaSuffixes) -> Result<Self, OktaDomainError> {
         let text = pasted.trim_matches(|c: char| c.is_whitespace() || INVISIBLE.contains(&c));
         if text.is_empty() {
@@ -138,7 +138,7 @@ impl OktaDomain {
         let typed = host_of(authority_of(text)?)?;
         let host = normalise(typed)?;
         match suffixes.split(&host) {
-            // Letters that only look like the org's own must not reach an org under their guise.
+            // Homoglyphs must not map to another org's name.
             Some(_) if !typed.is_ascii() => Err(OktaDomainError::InvalidHost),
             Some((label, suffix)) => okta(label, suffix),
             None if suffixes.iter().any(|suffix| suffix == host) => Err(OktaDomainError::OktaApex),
@@ -146,19 +146,19 @@ impl OktaDomain {
         }
     }
 
-    /// The host, such as `acme.okta.com` or `login.acme.example`.
+    /// Returns the host, such as `acme.okta.com` or `login.acme.example`.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// True for a host that is not under one of Okta's suffixes. It says nothing about who runs it.
+    /// Returns whether the host is outside Okta's suffixes. It does not prove who operates the host.
     #[must_use]
     pub fn is_custom(&self) -> bool {
         matches!(self.kind, Kind::Custom)
     }
 
-    /// `acme` of `acme.okta.com`.
+    /// Returns `acme` for `acme.okta.com`.
     #[must_use]
     pub fn subdomain(&self) -> Option<&str> {
         match &self.kind {
@@ -167,7 +167,7 @@ impl OktaDomain {
         }
     }
 
-    /// `okta.com` of `acme.okta.com`.
+    /// Returns `okta.com` for `acme.okta.com`.
     #[must_use]
     pub fn suffix(&self) -> Option<&str> {
         match &self.kind {
@@ -176,7 +176,7 @@ impl OktaDomain {
         }
     }
 
-    /// The host of the org's admin console, `acme-admin.okta.com`.
+    /// Returns the host of the org's Admin Console, such as `acme-admin.okta.com`.
     #[must_use]
     pub fn admin_host(&self) -> Option<String> {
         match &self.kind {
@@ -192,7 +192,7 @@ impl std::fmt::Display for OktaDomain {
     }
 }
 
-/// Takes scheme, path, query and fragment off. A `://` further back belongs to a query.
+/// Removes scheme, path, query and fragment. A `://` after the first separator is part of the query.
 fn authority_of(text: &str) -> Result<&str, OktaDomainError> {
     let rest = match text.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => {
@@ -204,8 +204,8 @@ fn authority_of(text: &str) -> Result<&str, OktaDomainError> {
     Ok(rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
-/// Takes port and final dot off. Parsers disagree about backslashes, escapes and control
-/// characters, which is reason enough to refuse them.
+/// Removes port and trailing dot. Rejects backslashes, escapes and control characters, which URL parsers
+/// interpret differently.
 fn host_of(authority: &str) -> Result<&str, OktaDomainError> {
     if authority.contains('@') {
         return Err(OktaDomainError::HasUserinfo);
@@ -227,7 +227,7 @@ fn host_of(authority: &str) -> Result<&str, OktaDomainError> {
     Ok(host.strip_suffix('.').unwrap_or(host))
 }
 
-/// Lower case and punycode (UTS 46), or why this is no name.
+/// Converts a host name to lower case and punycode (UTS 46).
 fn normalise(typed: &str) -> Result<String, OktaDomainError> {
     if typed.is_empty() {
         return Err(OktaDomainError::Empty);
@@ -243,7 +243,7 @@ fn normalise(typed: &str) -> Result<String, OktaDomainError> {
     if host.split('.').all(is_ldh_label) { Ok(host) } else { Err(OktaDomainError::InvalidHost) }
 }
 
-/// Exactly one label under the suffix. Each `-admin` goes, so that parsing twice changes nothing.
+/// Accepts exactly one label below the suffix. Removes every `-admin`, so that parsing is idempotent.
 fn okta(label: &str, suffix: &str) -> Result<OktaDomain, OktaDomainError> {
     let mut subdomain = label;
     while let Some(org) = subdomain.strip_suffix("-admin") {
@@ -266,7 +266,7 @@ fn custom(host: String) -> Result<OktaDomain, OktaDomainError> {
     Ok(OktaDomain { host, kind: Kind::Custom })
 }
 
-/// Letters, digits and hyphens inside, 1 to 63 bytes (RFC 1123 §2.1).
+/// Returns whether a label has 1 to 63 letters, digits and inner hyphens (RFC 1123 §2.1).
 fn is_ldh_label(label: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&label.len())

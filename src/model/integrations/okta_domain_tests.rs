@@ -15,7 +15,7 @@ fn host(text: &str) -> String {
 }
 
 #[test]
-fn every_way_of_pasting_an_org_gives_the_same_host() {
+fn all_spellings_of_an_org_give_the_same_host() {
     for text in [
         "acme.okta.com",
         "ACME.okta.com.",
@@ -36,7 +36,7 @@ fn every_way_of_pasting_an_org_gives_the_same_host() {
 }
 
 #[test]
-fn an_org_host_knows_its_parts() {
+fn org_host_is_split_into_subdomain_and_suffix() {
     let acme = parse("https://acme-admin.oktapreview.com").unwrap();
     assert_eq!(acme.subdomain(), Some("acme"));
     assert_eq!(acme.suffix(), Some("oktapreview.com"));
@@ -45,7 +45,7 @@ fn an_org_host_knows_its_parts() {
 }
 
 #[test]
-fn a_host_that_only_looks_like_oktas_is_custom() {
+fn lookalike_host_is_custom() {
     for text in [
         "okta.com.evil.example",
         "acme.okta.com.evil.example",
@@ -63,12 +63,12 @@ fn a_host_that_only_looks_like_oktas_is_custom() {
 }
 
 #[test]
-fn an_international_custom_domain_becomes_punycode() {
+fn international_custom_domain_becomes_punycode() {
     assert_eq!(host("Anmeldung.Bücher.example"), "anmeldung.xn--bcher-kva.example");
 }
 
 #[test]
-fn each_mistake_has_its_own_code() {
+fn invalid_text_returns_its_error_code() {
     let long_label = format!("{}.okta.com", "a".repeat(64));
     let long_host = format!("{}example.com", "abcdefgh.".repeat(30));
     let long_text = format!("acme.okta.com/{}", "x".repeat(MAX_PASTED_LEN));
@@ -138,7 +138,7 @@ fn each_mistake_has_its_own_code() {
 }
 
 #[test]
-fn suffixes_are_configuration_but_never_a_whole_top_level_domain() {
+fn suffixes_are_configurable_but_not_top_level_domains() {
     let trial = OktaSuffixes::new(["trexcloud.com"]).unwrap();
     assert!(!OktaDomain::parse("acme.trexcloud.com", &trial).unwrap().is_custom());
     assert!(OktaDomain::parse("acme.okta.com", &trial).unwrap().is_custom());
@@ -148,7 +148,7 @@ fn suffixes_are_configuration_but_never_a_whole_top_level_domain() {
     assert_eq!(OktaSuffixes::new(Vec::<String>::new()), Err(OktaDomainError::Empty));
 }
 
-/// Text with the pieces that parsers trip over.
+/// Text made of fragments that are hard to parse.
 fn pasted() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("https://".to_owned()),
@@ -173,7 +173,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn whatever_parses_is_a_clean_host_and_parses_to_itself(text in pasted()) {
+    fn parsed_host_is_canonical_and_parses_to_itself(text in pasted()) {
         if let Ok(domain) = parse(&text) {
             let host = domain.host();
             prop_assert!(host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)));
@@ -198,10 +198,10 @@ proptest! {
     }
 
     #[test]
-    fn an_org_is_found_however_it_is_dressed(org in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", path in "[a-z/]{0,20}") {
+    fn org_is_extracted_from_a_full_url(org in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", path in "[a-z/]{0,20}") {
         prop_assume!(!org.ends_with("-admin") && !org.starts_with("xn--"));
-        let dressed = format!(" HTTPS://{}-admin.OKTA.com:443/{path}?q=a@b:1#x ", org.to_uppercase());
-        let domain = parse(&dressed).unwrap();
+        let url = format!(" HTTPS://{}-admin.OKTA.com:443/{path}?q=a@b:1#x ", org.to_uppercase());
+        let domain = parse(&url).unwrap();
         prop_assert_eq!(domain.subdomain(), Some(org.as_str()));
     }
 }

@@ -1,12 +1,12 @@
-//! What an org must have before device trust can work, and how sure we are of each.
-//! The rules are contract §2 and facts §4; a guess is never reported as passed.
+//! The prerequisites that an org must meet before device trust works, and the evidence for each.
+//! `passed` requires proof from Okta; anything weaker is `inferred`, `attested` or `unknown`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Actor;
 
-/// One thing that the org must have.
+/// A prerequisite of the org.
 #[derive(
     Debug,
     Clone,
@@ -38,12 +38,12 @@ impl PrerequisiteKind {
         self.into()
     }
 
-    /// What no API can tell, and a person may therefore confirm.
+    /// Returns whether an admin may confirm it, because no Okta API exposes it.
     pub fn can_be_attested(self) -> bool {
         matches!(self, Self::AdaptiveMfa | Self::OktaVerifyDistribution)
     }
 
-    /// What a failure of it stops.
+    /// Returns what a failure of this prerequisite blocks.
     pub fn blocks(self) -> Blocks {
         match self {
             Self::IdentityEngine | Self::SuperAdminScopes => Blocks::Setup,
@@ -53,7 +53,7 @@ impl PrerequisiteKind {
     }
 }
 
-/// What a failed prerequisite stops: the setup itself, the status `active`, or nothing.
+/// What a failed prerequisite blocks: the setup itself, the status `active`, or nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Blocks {
@@ -62,7 +62,7 @@ pub enum Blocks {
     Nothing,
 }
 
-/// How a prerequisite stands, strongest first.
+/// The state of a prerequisite, strongest evidence first.
 #[derive(
     Debug,
     Clone,
@@ -81,15 +81,15 @@ pub enum Blocks {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// Okta showed it.
+    /// Okta confirmed it.
     Passed,
-    /// Okta showed that it is missing.
+    /// Okta confirmed that it is not met.
     Failed,
-    /// It follows from something that worked.
+    /// It follows from an operation that succeeded.
     Inferred,
-    /// A person or the MDM confirmed it.
+    /// An admin or the MDM confirmed it.
     Attested,
-    /// We cannot tell; `reason` says why.
+    /// The service cannot determine it; `reason` says why.
     Unknown,
 }
 
@@ -99,14 +99,14 @@ impl Outcome {
     }
 }
 
-/// What one check found: kept in the store, replaced by the next check.
+/// The stored result of the last check of one prerequisite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     pub kind: PrerequisiteKind,
     pub outcome: Outcome,
-    /// Why it is not `passed`: a stable word, such as `missing_scopes` or `fastpass_inactive`.
+    /// Why it is not `passed`: a stable code, such as `missing_scopes` or `fastpass_inactive`.
     pub reason: Option<String>,
-    /// What Okta showed, as facts: never a secret.
+    /// What the service read from Okta; never a secret.
     pub evidence: serde_json::Value,
     pub checked_at: DateTime<Utc>,
 }
@@ -117,19 +117,19 @@ impl Finding {
     }
 
     #[must_use]
-    pub fn because(mut self, reason: impl Into<String>) -> Self {
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
     #[must_use]
-    pub fn seen(mut self, evidence: serde_json::Value) -> Self {
+    pub fn with_evidence(mut self, evidence: serde_json::Value) -> Self {
         self.evidence = evidence;
         self
     }
 }
 
-/// "We confirm it", said by an admin or by the MDM.
+/// A confirmation by an admin or the MDM.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attestation {
     pub kind: PrerequisiteKind,
@@ -139,10 +139,10 @@ pub struct Attestation {
     pub at: DateTime<Utc>,
 }
 
-/// How a prerequisite stands when all that is known of it is weighed.
+/// Returns the effective outcome of a prerequisite from its finding and its attestation.
 ///
-/// `passed`/`failed` > `inferred` > `attested` > `unknown` (contract §2).
-pub fn weigh(finding: Option<&Finding>, attestation: Option<&Attestation>) -> Outcome {
+/// Precedence: `passed` or `failed`, then `inferred`, `attested`, `unknown`.
+pub fn effective_outcome(finding: Option<&Finding>, attestation: Option<&Attestation>) -> Outcome {
     let found = finding.map_or(Outcome::Unknown, |f| f.outcome);
     match (found, attestation) {
         (Outcome::Unknown, Some(a)) if a.attested => Outcome::Attested,
@@ -161,21 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn an_attestation_only_fills_what_nothing_else_could_tell() {
+    fn attestation_applies_only_if_the_finding_is_unknown() {
         use Outcome::{Attested, Failed, Inferred, Passed, Unknown};
         let confirmed = attestation(true);
         for (found, expected) in
             [(Passed, Passed), (Failed, Failed), (Inferred, Inferred), (Unknown, Attested)]
         {
             let finding = Finding::new(PrerequisiteKind::AdaptiveMfa, found, Utc::now());
-            assert_eq!(weigh(Some(&finding), Some(&confirmed)), expected);
+            assert_eq!(effective_outcome(Some(&finding), Some(&confirmed)), expected);
         }
-        assert_eq!(weigh(None, Some(&confirmed)), Attested);
+        assert_eq!(effective_outcome(None, Some(&confirmed)), Attested);
         assert_eq!(
-            weigh(None, Some(&attestation(false))),
+            effective_outcome(None, Some(&attestation(false))),
             Unknown,
-            "a withdrawn one counts for nothing"
+            "a withdrawn attestation has no effect"
         );
-        assert_eq!(weigh(None, None), Unknown);
+        assert_eq!(effective_outcome(None, None), Unknown);
     }
 }

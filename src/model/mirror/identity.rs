@@ -1,13 +1,13 @@
-//! Changes of the serial number or UDID that a record shows. What was seen of the record before such a
-//! change is no evidence of the device that it shows after it.
+//! Changes of a record's serial number or UDID. What was observed before such a change is no evidence for
+//! the device that the record names afterwards.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A record that changes back within this time is nobody's, until it has shown one identity for as
-/// long.
+/// A record that changes and changes back within this time is disputed, until its identifiers have stayed
+/// the same for as long.
 const CHANGE_PERIOD: TimeDelta = TimeDelta::days(30);
 
-/// The identifiers of the device, as a record shows them.
+/// The device identifiers in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdentityPair {
     pub serial_number: Option<String>,
@@ -17,15 +17,15 @@ pub struct IdentityPair {
 /// The last change of a record's identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdentityHistory {
-    /// The `lastUpdated` that came with the change.
+    /// The `lastUpdated` of the read that showed the change.
     pub changed_at: Option<DateTime<Utc>>,
-    /// What it showed before.
+    /// The identifiers before the change.
     pub previous: IdentityPair,
     pub disputed: bool,
 }
 
 impl IdentityHistory {
-    /// Takes in what a read shows that began at `read_at`, after `before`.
+    /// Records the identifiers `now` of a read that began at `read_at`, following `before`.
     pub(super) fn observe(
         &mut self,
         before: IdentityPair,
@@ -57,7 +57,7 @@ mod tests {
         IdentityPair { serial_number: serial_number.map(str::to_owned), udid: None }
     }
 
-    /// Shows these identities in turn, each at its day.
+    /// Observes these identities in turn, each on its day.
     fn after(shown: &[(i64, Option<&str>)]) -> IdentityHistory {
         let mut history = IdentityHistory::default();
         for two in shown.windows(2) {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_kept_with_its_time_and_what_was_before() {
+    fn change_is_recorded_with_its_time_and_the_previous_identity() {
         assert_eq!(after(&[(0, Some("A")), (1, Some("A"))]), IdentityHistory::default());
         let history = after(&[(0, None), (1, Some("A"))]);
         assert_eq!((history.changed_at, history.previous), (Some(day(1)), pair(None)));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_changes_back_is_nobodys_until_it_has_shown_one_identity_for_long() {
+    fn record_that_changes_back_is_disputed_for_30_days() {
         let there_and_back = [(0, Some("A")), (1, Some("B")), (20, Some("A"))];
         assert!(after(&there_and_back).disputed);
         let later = |at| after(&[&there_and_back[..], &[(at, Some("A"))]].concat());

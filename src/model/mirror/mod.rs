@@ -1,4 +1,4 @@
-//! The mirror of Okta's device records.
+//! The mirror: a local copy of an org's device records.
 
 pub mod budgets;
 pub mod identity;

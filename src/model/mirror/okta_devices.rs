@@ -1,46 +1,46 @@
-//! What the mirror keeps of an org's devices: enough for a verdict, and of the users no more than
-//! their id, their login, their status, when they were added and how they are managed.
+//! The parts of Okta's device records that the mirror stores. Of a device's users it stores only the ID,
+//! login, status, management status and when they were added.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A device record of an org, as one read showed it.
+/// A device record of an org, as returned by one read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OktaDevice {
-    /// Okta's id, `guo…`.
+    /// Okta's ID, `guo…`.
     pub id: String,
-    /// `MACOS`, `IOS` and what else Okta knows.
+    /// `MACOS`, `IOS` or another platform.
     pub platform: String,
-    /// `ACTIVE`, `SUSPENDED`, `DEACTIVATED` or a word that we do not know.
+    /// `ACTIVE`, `SUSPENDED`, `DEACTIVATED` or another status.
     pub status: String,
-    /// In the one spelling of [`crate::model::SerialNumber`] where it has the form of one.
+    /// Normalized like [`crate::model::SerialNumber`] if it is a valid one; otherwise as received.
     pub serial_number: Option<String>,
-    /// In the one spelling of [`crate::model::Udid`] where it has the form of one.
+    /// Normalized like [`crate::model::Udid`] if it is a valid one; otherwise as received.
     pub udid: Option<String>,
     pub display_name: Option<String>,
     pub created: DateTime<Utc>,
     pub last_updated: DateTime<Utc>,
-    /// By id. `None`: this read did not show the users.
+    /// Ordered by ID. `None`: this read did not include the users.
     pub users: Option<Vec<OktaDeviceUser>>,
 }
 
 /// A user of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OktaDeviceUser {
-    /// Okta's id of the user.
+    /// Okta's ID of the user.
     #[schema(example = "00u1a2b3c4d5e6f7g8h9")]
     pub id: String,
     #[schema(example = "ada@acme.example")]
     pub login: String,
-    /// `MANAGED`, `NOT_MANAGED` or a word that we do not know; `null` until Okta has told it.
+    /// `MANAGED`, `NOT_MANAGED` or another value; `null` until a response of Okta includes it.
     #[schema(example = "MANAGED")]
     pub management_status: Option<String>,
-    /// Okta's status of the user, such as `ACTIVE`, `SUSPENDED` or `DEPROVISIONED`; `null` until Okta
-    /// has told it.
+    /// Okta's status of the user, such as `ACTIVE`, `SUSPENDED` or `DEPROVISIONED`; `null` until a response
+    /// of Okta includes it.
     #[serde(default)]
     #[schema(example = "ACTIVE")]
     pub status: Option<String>,
-    /// When the user was added to the device; `null` until Okta has told it.
+    /// When the user was added to the device; `null` until a response of Okta includes it.
     #[serde(default)]
     pub created: Option<DateTime<Utc>>,
 }
@@ -61,8 +61,8 @@ impl OktaDeviceUser {
         self.management_status.as_deref() == Some(Self::MANAGED)
     }
 
-    /// Whether the user may no longer sign in to the org.
-    pub fn has_left(&self) -> bool {
+    /// Returns whether the user can no longer sign in to the org.
+    pub fn cannot_sign_in(&self) -> bool {
         matches!(self.status.as_deref(), Some("DEPROVISIONED" | "SUSPENDED"))
     }
 }

@@ -1,7 +1,7 @@
-//! A record of the mirror, and what a read makes of it.
+//! A record of the mirror, and how reads are merged into it.
 //!
-//! Lists and searches lag behind; a read by id is the truth of when it began. So a list never undoes
-//! what is newer than it, and no read makes a record look fresher than the read was.
+//! Okta's lists and searches lag behind; a read by ID is accurate as of when it began. So a list never
+//! overwrites newer data, and no read makes a record look fresher than the read was.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,14 +9,14 @@ use super::identity::{IdentityHistory, IdentityPair};
 use super::uses::{ReadKind, Uses};
 use crate::model::{OktaDevice, OktaDeviceUser};
 
-/// Where a read comes from, which decides what it may overwrite.
+/// The kind of a read, which decides what it may overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// A page of all devices.
     Sweep,
-    /// A page of the devices that changed, or of a search.
+    /// A page of changed devices, or of a search.
     Changes,
-    /// A read by id, with all of the users.
+    /// A read by ID, with all users.
     Id,
 }
 
@@ -24,19 +24,19 @@ pub enum Source {
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     pub source: Source,
-    /// When the read began, by PostgreSQL's clock: what it shows is no fresher.
+    /// When the read began, by PostgreSQL's clock: its data is no fresher.
     pub read_at: DateTime<Utc>,
-    /// When the last accepted sweep began. Records that follow sweeps are as old as this.
+    /// When the last accepted sweep began. Records that follow sweeps are at least as fresh.
     pub swept_at: Option<DateTime<Utc>>,
 }
 
-/// A list cuts the users of a record at this number.
+/// Okta's lists truncate the users of a record at this number.
 pub const LIST_USER_LIMIT: usize = 20;
 
-/// How far a list may lag behind a read by id.
-const LIST_LAG: TimeDelta = TimeDelta::minutes(5);
+/// How far a list may lag behind a read by ID.
+const MAX_LIST_LAG: TimeDelta = TimeDelta::minutes(5);
 
-/// A device record of an org, as all reads together show it.
+/// A device record of an org, merged from all reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorRecord {
     pub okta_device_id: String,
@@ -48,46 +48,46 @@ pub struct MirrorRecord {
     pub created_at: DateTime<Utc>,
     pub last_updated_at: DateTime<Utc>,
     pub users: Vec<OktaDeviceUser>,
-    /// Whether the management status of every user is known, and the list is complete.
+    /// Whether the list of users is complete and the management status of each is known.
     pub users_known: bool,
-    /// When the read began that last changed the row, or that showed it apart from sweeps.
+    /// When the read began that last changed the row, or last confirmed it outside of a sweep.
     pub observed_at: DateTime<Utc>,
     /// Whether the last accepted sweep confirmed the row, so that it is as fresh as the sweep.
     pub follows_sweeps: bool,
-    /// When the users were last read, where that is older than the row.
+    /// When the users were last read, if that is older than the row.
     pub users_observed_at: Option<DateTime<Utc>>,
     pub read_by_id_at: Option<DateTime<Utc>>,
     pub users_read_at: Option<DateTime<Utc>>,
-    /// When Okta answered 404 for its id. Only a read by id that finds it clears this.
+    /// When Okta answered 404 for its ID. Only a read by ID that finds it clears this.
     pub not_found_at: Option<DateTime<Utc>>,
-    /// When it was removed: after a 404 by its id and an accepted sweep that did not show it.
+    /// When it was removed: after a 404 for its ID and an accepted sweep without it.
     pub removed_at: Option<DateTime<Utc>>,
-    /// The largest `created` of any user ever seen on the record, removed users included.
+    /// The latest `created` of any user ever seen on the record, including removed users.
     pub users_added_at: Option<DateTime<Utc>>,
     pub uses: Uses,
     pub identity: IdentityHistory,
 }
 
-/// What of a read is accepted.
-#[expect(clippy::struct_excessive_bools, reason = "each of them alone")]
+/// Which parts of a read are accepted.
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 struct Accepted {
     columns: bool,
     users: bool,
-    /// The read shows what is stored, so that this is as fresh as the read.
+    /// The read equals what is stored, which is then as fresh as the read.
     columns_confirmed: bool,
     users_confirmed: bool,
 }
 
-/// The users that a read tells.
+/// The users in a read.
 struct ReadUsers {
     users: Vec<OktaDeviceUser>,
     known: bool,
-    /// Whether the read shows all users of the record, each with an id.
+    /// Whether the read has all users of the record, each with an ID.
     complete: bool,
 }
 
 impl MirrorRecord {
-    /// What is known of a record after a read.
+    /// Returns the record after a read.
     pub fn merge(stored: Option<&Self>, read: &OktaDevice, reading: &Reading) -> Self {
         match stored {
             Some(stored) => stored.merge_read(read, reading),
@@ -95,9 +95,9 @@ impl MirrorRecord {
         }
     }
 
-    /// Whether a list shows no users where some are known. Such a list is accepted only together with
-    /// the whole sweep: see [`accept_no_users`](Self::accept_no_users).
-    pub fn loses_its_users(&self, read: &OktaDevice) -> bool {
+    /// Returns whether a read has no users although some are stored. A sweep clears them only when it is
+    /// accepted as a whole; see [`clear_users`](Self::clear_users).
+    pub fn loses_all_users(&self, read: &OktaDevice) -> bool {
         !self.users.is_empty() && read.users.as_ref().is_some_and(Vec::is_empty)
     }
 
@@ -107,7 +107,7 @@ impl MirrorRecord {
 
     fn first_seen(read: &OktaDevice, reading: &Reading) -> Self {
         let by_id_at = (reading.source == Source::Id).then_some(reading.read_at);
-        let users = ReadUsers::of(read, &[], reading.source);
+        let users = ReadUsers::from_read(read, &[], reading.source);
         let (users, known, complete) =
             users.map_or((Vec::new(), false, false), |u| (u.users, u.known, u.complete));
         let mut uses = Uses::default();
@@ -139,12 +139,13 @@ impl MirrorRecord {
     }
 
     fn merge_read(&self, read: &OktaDevice, reading: &Reading) -> Self {
-        let held_back = reading.source == Source::Sweep && self.loses_its_users(read);
-        let told = ReadUsers::of(read, &self.users, reading.source).filter(|_| !held_back);
+        let deferred = reading.source == Source::Sweep && self.loses_all_users(read);
+        let read_users =
+            ReadUsers::from_read(read, &self.users, reading.source).filter(|_| !deferred);
         let accepted = match reading.source {
             Source::Id => self.accept_by_id(read, reading),
             Source::Sweep | Source::Changes => {
-                self.accept_from_list(read, told.as_ref(), held_back, reading)
+                self.accept_from_list(read, read_users.as_ref(), deferred, reading)
             }
         };
         let seen = accepted.columns || accepted.columns_confirmed;
@@ -162,18 +163,20 @@ impl MirrorRecord {
             next.set_columns(read);
         }
         if accepted.users {
-            (next.users, next.users_known) =
-                told.as_ref().map_or((Vec::new(), false), |told| (told.users.clone(), told.known));
+            (next.users, next.users_known) = read_users
+                .as_ref()
+                .map_or((Vec::new(), false), |read| (read.users.clone(), read.known));
         }
-        if let Some(told) = &told {
-            next.users_added_at = self.users_added_at.max(latest_added(&told.users));
+        if let Some(read) = &read_users {
+            next.users_added_at = self.users_added_at.max(latest_added(&read.users));
         }
         if seen {
             next.identity.observe(self.pair(), &next.pair(), next.last_updated_at, reading.read_at);
-            let complete = told.filter(|told| told.complete && same_ids(&told.users, &next.users));
+            let complete =
+                read_users.filter(|read| read.complete && same_ids(&read.users, &next.users));
             let kind = match reading.source {
                 Source::Id => ReadKind::DeviceThenUsers,
-                Source::Sweep | Source::Changes => ReadKind::OneAnswer,
+                Source::Sweep | Source::Changes => ReadKind::SingleResponse,
             };
             next.uses.observe(
                 next.status == OktaDevice::ACTIVE,
@@ -184,7 +187,7 @@ impl MirrorRecord {
             );
         }
         next.follows_sweeps = match reading.source {
-            // What a read by id changed is confirmed by the next sweep, not by an earlier one.
+            // An earlier sweep does not confirm what a read by ID changed; the next one does.
             Source::Id => {
                 self.follows_sweeps && accepted.columns_confirmed && next.users == self.users
             }
@@ -198,47 +201,47 @@ impl MirrorRecord {
         next
     }
 
-    /// A list that shows the same `lastUpdated` may lag behind a read by id that was less than five
-    /// minutes before, and one that shows an older `lastUpdated` does. A list that leaves out how users
-    /// are managed, or the users altogether, tells nothing new about those of an unchanged record.
+    /// Decides what to accept from a list. A list with the same `lastUpdated` may lag behind a read by ID
+    /// of the last five minutes; one with an older `lastUpdated` does lag. A list without the users, or
+    /// without their management status, does not change the users of an unchanged record.
     fn accept_from_list(
         &self,
         read: &OktaDevice,
-        told: Option<&ReadUsers>,
-        held_back: bool,
+        read_users: Option<&ReadUsers>,
+        deferred: bool,
         reading: &Reading,
     ) -> Accepted {
         let newer = read.last_updated > self.last_updated_at;
         let same_time = read.last_updated == self.last_updated_at;
-        let outlives_lag =
-            |at: Option<DateTime<Utc>>| at.is_none_or(|at| at < reading.read_at - LIST_LAG);
-        let (tells_users, shows_same_users) = match told {
-            Some(told) => {
-                (told.known || !self.users_known || newer, told.known && told.users == self.users)
+        let is_beyond_lag =
+            |at: Option<DateTime<Utc>>| at.is_none_or(|at| at < reading.read_at - MAX_LIST_LAG);
+        let (has_users, has_same_users) = match read_users {
+            Some(read) => {
+                (read.known || !self.users_known || newer, read.known && read.users == self.users)
             }
-            None => (newer && !held_back, false),
+            None => (newer && !deferred, false),
         };
         Accepted {
-            columns: newer || (same_time && outlives_lag(self.read_by_id_at)),
-            users: tells_users && (newer || (same_time && outlives_lag(self.users_read_at))),
-            columns_confirmed: self.shows_columns(read),
-            users_confirmed: same_time && shows_same_users,
+            columns: newer || (same_time && is_beyond_lag(self.read_by_id_at)),
+            users: has_users && (newer || (same_time && is_beyond_lag(self.users_read_at))),
+            columns_confirmed: self.has_columns_of(read),
+            users_confirmed: same_time && has_same_users,
         }
     }
 
-    /// A read by id is the truth of when it began, unless one that began later has told more.
+    /// Accepts a read by ID unless a read that began later, or has a newer `lastUpdated`, is stored.
     fn accept_by_id(&self, read: &OktaDevice, reading: &Reading) -> Accepted {
         let accepted = read.last_updated >= self.last_updated_at
             && self.read_by_id_at.is_none_or(|at| at <= reading.read_at);
         Accepted {
             columns: accepted,
             users: accepted,
-            columns_confirmed: self.shows_columns(read),
+            columns_confirmed: self.has_columns_of(read),
             users_confirmed: false,
         }
     }
 
-    fn shows_columns(&self, read: &OktaDevice) -> bool {
+    fn has_columns_of(&self, read: &OktaDevice) -> bool {
         self.platform == read.platform
             && self.status == read.status
             && self.serial_number == read.serial_number
@@ -259,18 +262,18 @@ impl MirrorRecord {
     }
 
     fn set_times(&mut self, before: &Self, reading: &Reading, accepted: &Accepted) {
-        let as_old_as_before = before.age(reading.swept_at);
+        let seen_before = before.seen_at(reading.swept_at);
         self.observed_at = if accepted.columns_confirmed {
             reading.read_at.max(before.observed_at)
         } else if accepted.columns {
             reading.read_at
         } else {
-            as_old_as_before
+            seen_before
         };
         self.users_observed_at = if accepted.users || accepted.users_confirmed {
             None
         } else {
-            Some(before.users_observed_at.unwrap_or(as_old_as_before))
+            Some(before.users_observed_at.unwrap_or(seen_before))
         };
         if reading.source == Source::Id {
             self.read_by_id_at = Some(reading.read_at);
@@ -280,8 +283,8 @@ impl MirrorRecord {
         }
     }
 
-    /// When the row was last shown: one that follows sweeps is as old as the last one.
-    fn age(&self, swept_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    /// Returns when the row was last seen: one that follows sweeps, in the last accepted sweep.
+    fn seen_at(&self, swept_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
         match swept_at {
             Some(swept_at) if self.follows_sweeps => self.observed_at.max(swept_at),
             _ => self.observed_at,
@@ -292,38 +295,38 @@ impl MirrorRecord {
         IdentityPair { serial_number: self.serial_number.clone(), udid: self.udid.clone() }
     }
 
-    /// What is known after a read of all users by the record's id, which began at `read_at`. The rest of
-    /// the row is not fresher by that.
+    /// Returns the record after a read of all its users by ID, which began at `read_at`. The other columns
+    /// do not become fresher.
     #[must_use]
     pub fn merge_users(&self, users: &[OktaDeviceUser], read_at: DateTime<Utc>) -> Self {
         let mut next = self.clone();
         if self.users_read_at.is_some_and(|at| at > read_at) {
             return next;
         }
-        let told = ReadUsers::complete_from(fill_in(users, &self.users));
-        next.users_added_at = self.users_added_at.max(latest_added(&told.users));
-        let complete = told.complete.then_some(&told.users);
+        let read = ReadUsers::complete_from(fill_in(users, &self.users));
+        next.users_added_at = self.users_added_at.max(latest_added(&read.users));
+        let complete = read.complete.then_some(&read.users);
         next.uses.observe(
             next.status == OktaDevice::ACTIVE,
             next.last_updated_at,
             complete,
-            ReadKind::UsersAlone,
+            ReadKind::UsersOnly,
             read_at,
         );
-        (next.users, next.users_known) = (told.users, told.known);
+        (next.users, next.users_known) = (read.users, read.known);
         next.users_read_at = Some(read_at);
         next.users_observed_at = Some(read_at);
         next
     }
 
-    /// What is known after a sweep was accepted that showed the record without users, by a page whose
-    /// read began at `read_at`. Users that were read otherwise since then stay.
+    /// Returns the record after a sweep was accepted that showed it without users, on a page whose read
+    /// began at `read_at`. Users that another read has returned since are kept.
     #[must_use]
-    pub fn accept_no_users(&self, read_at: DateTime<Utc>) -> Self {
+    pub fn clear_users(&self, read_at: DateTime<Utc>) -> Self {
         let mut next = self.clone();
-        let still_held_back = self.users_observed_at.is_some()
-            && self.users_read_at.is_none_or(|at| at < read_at - LIST_LAG);
-        if still_held_back && !self.users.is_empty() {
+        let still_deferred = self.users_observed_at.is_some()
+            && self.users_read_at.is_none_or(|at| at < read_at - MAX_LIST_LAG);
+        if still_deferred && !self.users.is_empty() {
             next.users = Vec::new();
             next.users_known = true;
             next.users_observed_at = None;
@@ -337,13 +340,13 @@ impl MirrorRecord {
 }
 
 impl ReadUsers {
-    fn of(read: &OktaDevice, known: &[OktaDeviceUser], source: Source) -> Option<Self> {
-        let mut told = Self::complete_from(fill_in(read.users.as_ref()?, known));
-        if source != Source::Id && told.users.len() >= LIST_USER_LIMIT {
-            told.known = false;
-            told.complete = false;
+    fn from_read(read: &OktaDevice, known: &[OktaDeviceUser], source: Source) -> Option<Self> {
+        let mut users = Self::complete_from(fill_in(read.users.as_ref()?, known));
+        if source != Source::Id && users.users.len() >= LIST_USER_LIMIT {
+            users.known = false;
+            users.complete = false;
         }
-        Some(told)
+        Some(users)
     }
 
     fn complete_from(users: Vec<OktaDeviceUser>) -> Self {
@@ -355,8 +358,8 @@ impl ReadUsers {
     }
 }
 
-/// Fills in what a read left out of a user, and what an earlier one has told: `userSummary` has no
-/// status of users, and to forget that a user is deprovisioned would be trust by ignorance.
+/// Completes users of a read with the status and `created` of stored ones. `userSummary` in lists has no
+/// user status, and dropping a stored `DEPROVISIONED` would make that user count again.
 fn fill_in(read: &[OktaDeviceUser], known: &[OktaDeviceUser]) -> Vec<OktaDeviceUser> {
     let fill = |user: &OktaDeviceUser| {
         let before = known.iter().find(|known| known.id == user.id && !user.id.is_empty());
@@ -373,8 +376,8 @@ fn latest_added(users: &[OktaDeviceUser]) -> Option<DateTime<Utc>> {
     users.iter().filter_map(|user| user.created).max()
 }
 
-fn same_ids(one: &[OktaDeviceUser], other: &[OktaDeviceUser]) -> bool {
-    one.iter().map(|user| &user.id).eq(other.iter().map(|user| &user.id))
+fn same_ids(left: &[OktaDeviceUser], right: &[OktaDeviceUser]) -> bool {
+    left.iter().map(|user| &user.id).eq(right.iter().map(|user| &user.id))
 }
 
 #[cfg(test)]

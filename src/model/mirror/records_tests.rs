@@ -1,4 +1,4 @@
-//! What reads make of a record of the mirror.
+//! Tests of merging reads into a record of the mirror.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn user(id: &str, management_status: Option<&str>) -> OktaDeviceUser {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a read shows them, or does not")]
+#[expect(clippy::unnecessary_wraps, reason = "same type as the field of a read")]
 fn managed(ids: &[&str]) -> Option<Vec<OktaDeviceUser>> {
     Some(ids.iter().map(|id| user(id, Some("MANAGED"))).collect())
 }
@@ -50,14 +50,14 @@ fn then(record: &MirrorRecord, read: &OktaDevice, source: Source, at: i64) -> Mi
 }
 
 #[test]
-fn null_users_are_none_and_absent_ones_are_not_known() {
+fn empty_users_are_known_and_absent_users_are_not() {
     let empty = first(&device(1, Some(Vec::new())), Source::Sweep, 10);
     assert!(empty.users_known && empty.users.is_empty());
     assert!(!first(&device(1, None), Source::Sweep, 10).users_known);
 }
 
 #[test]
-fn a_list_of_twenty_users_is_cut_until_all_are_read_by_id() {
+fn list_of_twenty_users_is_incomplete_until_read_by_id() {
     let ids: Vec<String> = (0..25).map(|n| format!("00u{n:02}")).collect();
     let users = |n: usize| managed(&ids[..n].iter().map(String::as_str).collect::<Vec<_>>());
     assert!(first(&device(1, users(19)), Source::Sweep, 10).users_known);
@@ -66,12 +66,12 @@ fn a_list_of_twenty_users_is_cut_until_all_are_read_by_id() {
     let read = cut.merge_users(&users(25).unwrap(), at(20));
     assert!(read.users_known && read.users.len() == 25);
     let swept = then(&read, &device(1, users(20)), Source::Sweep, 60);
-    assert_eq!((swept.users.len(), swept.users_known), (25, true), "a cut list takes none away");
+    assert_eq!((swept.users.len(), swept.users_known), (25, true), "a truncated list removes none");
     assert!(swept.users_observed_at.is_some());
 }
 
 #[test]
-fn a_movement_of_a_record_with_a_cut_list_is_a_use_once_its_users_are_read() {
+fn newer_last_updated_with_a_truncated_list_is_a_use_once_users_are_read() {
     let ids: Vec<String> = (0..25).map(|n| format!("00u{n:02}")).collect();
     let users = |n: usize| managed(&ids[..n].iter().map(String::as_str).collect::<Vec<_>>());
     let known = first(&device(1, users(25)), Source::Id, 10);
@@ -82,17 +82,17 @@ fn a_movement_of_a_record_with_a_cut_list_is_a_use_once_its_users_are_read() {
 }
 
 #[test]
-fn what_a_list_does_not_tell_of_a_user_stays_known() {
-    let mut told = user("00u1", Some("MANAGED"));
-    told.status = Some("DEPROVISIONED".to_owned());
-    told.created = Some(at(0));
-    let known = first(&device(1, Some(vec![told.clone()])), Source::Sweep, 10);
+fn user_fields_that_a_list_omits_are_kept() {
+    let mut full = user("00u1", Some("MANAGED"));
+    full.status = Some("DEPROVISIONED".to_owned());
+    full.created = Some(at(0));
+    let known = first(&device(1, Some(vec![full.clone()])), Source::Sweep, 10);
     let later = then(&known, &device(5, managed(&["00u1"])), Source::Sweep, 20);
-    assert_eq!(later.users, [told]);
+    assert_eq!(later.users, [full]);
 }
 
 #[test]
-fn the_latest_time_at_which_a_user_was_added_is_remembered_after_he_is_removed() {
+fn users_added_at_stays_after_the_user_is_removed() {
     let mut added = user("00u2", None);
     added.created = Some(at(7));
     let known = first(&device(8, Some(vec![added])), Source::Sweep, 10);
@@ -101,25 +101,25 @@ fn the_latest_time_at_which_a_user_was_added_is_remembered_after_he_is_removed()
 }
 
 #[test]
-fn users_that_a_sweep_no_longer_shows_go_when_the_sweep_is_accepted() {
+fn users_missing_from_a_sweep_are_cleared_when_it_is_accepted() {
     let known = first(&device(1, managed(&["00u1"])), Source::Sweep, 10);
     let empty = device(1, Some(Vec::new()));
-    assert!(known.loses_its_users(&empty));
-    let held_back = then(&known, &empty, Source::Sweep, 20);
-    assert_eq!(held_back.users, known.users);
-    assert_eq!(held_back.users_observed_at, Some(at(10)), "no fresher by that");
-    let accepted = held_back.accept_no_users(at(20));
+    assert!(known.loses_all_users(&empty));
+    let deferred = then(&known, &empty, Source::Sweep, 20);
+    assert_eq!(deferred.users, known.users);
+    assert_eq!(deferred.users_observed_at, Some(at(10)), "not fresher");
+    let accepted = deferred.clear_users(at(20));
     assert!(accepted.users.is_empty() && accepted.users_known);
     assert_eq!(accepted.users_observed_at, None);
-    // Read by id in the meantime: that is the truth.
-    let read = held_back.merge_users(&managed(&["00u1"]).unwrap(), at(18));
-    assert_eq!(read.accept_no_users(at(20)), read);
-    // A list of changes is believed at once.
+    // A read by ID in the meantime wins.
+    let read = deferred.merge_users(&managed(&["00u1"]).unwrap(), at(18));
+    assert_eq!(read.clear_users(at(20)), read);
+    // A list of changes is accepted immediately.
     assert!(then(&known, &device(2, Some(Vec::new())), Source::Changes, 20).users.is_empty());
 }
 
 #[test]
-fn only_a_read_by_id_brings_back_what_is_gone() {
+fn only_a_read_by_id_restores_a_removed_record() {
     let mut gone = first(&device(1, managed(&["00u1"])), Source::Id, 10);
     gone.not_found_at = Some(at(20));
     gone.removed_at = Some(at(20));
@@ -132,10 +132,10 @@ fn only_a_read_by_id_brings_back_what_is_gone() {
 }
 
 #[test]
-fn an_identifier_that_appears_is_a_change_of_identity() {
+fn added_identifier_is_a_change_of_identity() {
     let nameless = OktaDevice { serial_number: None, ..device(1, managed(&["00u1"])) };
     let known = first(&nameless, Source::Sweep, 10);
-    assert_eq!(known.identity, IdentityHistory::default(), "not at first sight");
+    assert_eq!(known.identity, IdentityHistory::default(), "the first read is no change");
     let named = then(&known, &device(15, managed(&["00u1"])), Source::Sweep, 20);
     assert_eq!(named.identity.changed_at, Some(at(15)));
     let back = OktaDevice { last_updated: at(25), ..nameless };
@@ -143,7 +143,7 @@ fn an_identifier_that_appears_is_a_change_of_identity() {
 }
 
 #[test]
-fn a_row_that_a_sweep_confirms_stays_as_it_was() {
+fn row_confirmed_by_a_sweep_is_unchanged() {
     let known = first(&device(1, managed(&["00u1"])), Source::Sweep, 10);
     assert_eq!(then(&known, &device(1, managed(&["00u1"])), Source::Sweep, 20), known);
     let changes = then(&known, &device(1, managed(&["00u1"])), Source::Changes, 20);
@@ -174,7 +174,7 @@ fn any_read() -> impl Strategy<Value = (OktaDevice, Source, i64)> {
     )
 }
 
-/// The record after all of the reads, and every state that it went through.
+/// Returns the record after each of the reads.
 fn states(reads: &[(OktaDevice, Source, i64)]) -> Vec<MirrorRecord> {
     let mut states: Vec<MirrorRecord> = Vec::new();
     for (read, source, at) in reads {
@@ -185,7 +185,7 @@ fn states(reads: &[(OktaDevice, Source, i64)]) -> Vec<MirrorRecord> {
 
 proptest! {
     #[test]
-    fn no_row_is_fresher_than_the_reads(reads in prop::collection::vec(any_read(), 1..12)) {
+    fn rows_are_never_fresher_than_the_reads(reads in prop::collection::vec(any_read(), 1..12)) {
         let latest = reads.iter().map(|(.., read_at)| at(*read_at)).max();
         for state in states(&reads) {
             prop_assert!(Some(state.observed_at) <= latest);
@@ -194,12 +194,12 @@ proptest! {
     }
 
     #[test]
-    fn a_read_that_shows_something_else_makes_nothing_fresher(
+    fn a_read_with_other_content_makes_nothing_fresher(
         reads in prop::collection::vec(any_read(), 1..8), (read, source, when) in any_read(),
     ) {
         let before = states(&reads).pop().unwrap();
         let after = then(&before, &read, source, when);
-        if !after.shows_columns(&read) {
+        if !after.has_columns_of(&read) {
             prop_assert!(after.observed_at <= before.observed_at);
         }
         let shown = read.users.map(|users| fill_in(&users, &before.users));
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn an_older_last_updated_changes_nothing_that_is_known(
+    fn an_older_last_updated_changes_no_stored_data(
         reads in prop::collection::vec(any_read(), 1..8), (read, source, when) in any_read(),
     ) {
         let before = states(&reads).pop().unwrap();
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn a_list_does_not_undo_a_read_by_id_of_the_last_minutes(
+    fn a_list_does_not_overwrite_a_read_by_id_of_the_last_5_minutes(
         reads in prop::collection::vec(any_read(), 1..8), (read, ..) in any_read(), lag in 0..5i64,
     ) {
         let known = states(&reads).pop().unwrap();
@@ -236,14 +236,14 @@ proptest! {
     }
 
     #[test]
-    fn the_same_read_twice_is_as_once(
+    fn repeating_a_read_changes_nothing(
         reads in prop::collection::vec(any_read(), 1..8), (read, source, when) in any_read(),
     ) {
         let before = states(&reads).pop().unwrap();
         let once = then(&before, &read, source, when);
         let twice = then(&once, &read, source, when);
         prop_assert!(twice.observed_at <= once.observed_at);
-        // The times, and what the next read is compared with, may tell that it was read twice.
+        // Only the times and the base for the next comparison may differ.
         let mut expected = once.clone();
         expected.observed_at = twice.observed_at;
         expected.users_observed_at = twice.users_observed_at;
@@ -253,7 +253,7 @@ proptest! {
     }
 
     #[test]
-    fn a_use_is_a_last_updated_that_moved_while_active(
+    fn a_use_requires_a_newer_last_updated_while_active(
         reads in prop::collection::vec(any_read(), 1..12),
     ) {
         let states = states(&reads);

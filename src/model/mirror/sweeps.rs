@@ -1,23 +1,23 @@
-//! Whether a complete sweep is accepted. Okta's lists have ended early and have left out users: what
-//! is missing in such a list is no evidence that it is gone.
+//! Decides whether a complete sweep is accepted. Okta's lists have been observed to end early and to omit
+//! users, so an item missing from a list is no proof that it was deleted.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// After this time a second sweep that shows as little as the first is accepted.
-const SHRUNK_FOR: TimeDelta = TimeDelta::hours(1);
+/// A shrunk sweep is accepted if one that started at least this long before it showed the same records.
+const SHRUNK_CONFIRMATION_DELAY: TimeDelta = TimeDelta::hours(1);
 
-/// What a complete sweep showed, and what the ones before it did.
+/// The counts of a complete sweep and of the ones before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepCounts {
     pub started_at: DateTime<Utc>,
     pub shown: i64,
-    /// Records that the last accepted sweep showed; `None` before the first.
+    /// Records in the last accepted sweep; `None` before the first.
     pub expected: Option<i64>,
-    /// A caller wants it accepted however little it shows.
+    /// A caller requested that the sweep is accepted even if it is shrunk.
     pub accept_shrunk: bool,
-    /// The first of the sweeps since the last accepted one that showed too little.
+    /// The shrunk sweep since the last accepted one that this one is compared with.
     pub shrunk_before: Option<ShrunkSweep>,
-    /// Records that had users before the sweep, and those of them that it showed without any.
+    /// Records with users before the sweep, and how many of them it showed without users.
     pub with_users: i64,
     pub emptied: i64,
 }
@@ -26,20 +26,20 @@ pub struct SweepCounts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShrunkSweep {
     pub started_at: DateTime<Utc>,
-    /// Records that only one of the two sweeps showed.
+    /// Records that only one of the two sweeps contains.
     pub differences: i64,
 }
 
-/// What is made of a complete sweep.
+/// The verdict on a complete sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SweepVerdict {
     Accepted {
-        /// It showed too many records without users to tell anything of users.
+        /// So many records lost their users that the missing users are ignored.
         users_vanished: bool,
     },
-    /// It showed less than half of the records, and this may be Okta's fault. `compare_with_it`: later
-    /// sweeps are compared with this one.
-    Shrunk { compare_with_it: bool },
+    /// It has less than half of the expected records, which may be a fault of Okta. `use_as_baseline`:
+    /// later sweeps are compared with this one.
+    Shrunk { use_as_baseline: bool },
 }
 
 impl SweepCounts {
@@ -48,14 +48,14 @@ impl SweepCounts {
         let waited = self
             .shrunk_before
             .as_ref()
-            .filter(|before| self.started_at - before.started_at >= SHRUNK_FOR);
+            .filter(|before| self.started_at - before.started_at >= SHRUNK_CONFIRMATION_DELAY);
         let confirmed = waited.is_some_and(|before| before.differences * 10 <= self.shown);
         if !shrunk || self.accept_shrunk || confirmed {
-            // One record alone may lose its users at any time.
+            // A single record can lose its users at any time.
             let users_vanished = self.emptied > 1 && self.emptied * 2 > self.with_users;
             return SweepVerdict::Accepted { users_vanished };
         }
-        SweepVerdict::Shrunk { compare_with_it: self.shrunk_before.is_none() || waited.is_some() }
+        SweepVerdict::Shrunk { use_as_baseline: self.shrunk_before.is_none() || waited.is_some() }
     }
 }
 
@@ -82,31 +82,31 @@ mod tests {
     const ACCEPTED: SweepVerdict = SweepVerdict::Accepted { users_vanished: false };
 
     #[test]
-    fn a_sweep_that_shows_less_than_half_is_not_accepted() {
+    fn sweep_with_less_than_half_of_the_records_is_rejected() {
         assert_eq!(sweep(50, 100).verdict(), ACCEPTED);
-        assert_eq!(sweep(49, 100).verdict(), SweepVerdict::Shrunk { compare_with_it: true });
+        assert_eq!(sweep(49, 100).verdict(), SweepVerdict::Shrunk { use_as_baseline: true });
         assert_eq!(SweepCounts { expected: None, ..sweep(0, 0) }.verdict(), ACCEPTED);
         assert_eq!(SweepCounts { accept_shrunk: true, ..sweep(1, 100) }.verdict(), ACCEPTED);
     }
 
     #[test]
-    fn a_second_one_an_hour_later_is_accepted_if_it_shows_the_same_records() {
+    fn shrunk_sweep_is_accepted_if_repeated_an_hour_later() {
         let second = |started: i64, differences| {
             let before = ShrunkSweep { started_at: at(started), differences };
             SweepCounts { shrunk_before: Some(before), ..sweep(40, 100) }.verdict()
         };
         assert_eq!(second(40, 4), ACCEPTED);
-        assert_eq!(second(41, 0), SweepVerdict::Shrunk { compare_with_it: false });
-        assert_eq!(second(40, 5), SweepVerdict::Shrunk { compare_with_it: true });
+        assert_eq!(second(41, 0), SweepVerdict::Shrunk { use_as_baseline: false });
+        assert_eq!(second(40, 5), SweepVerdict::Shrunk { use_as_baseline: true });
     }
 
     #[test]
-    fn users_vanish_when_more_than_half_of_the_records_lose_theirs() {
+    fn users_vanish_if_more_than_half_of_the_records_lose_them() {
         let vanished = |emptied, with_users| {
             SweepCounts { with_users, emptied, ..sweep(100, 100) }.verdict()
                 == SweepVerdict::Accepted { users_vanished: true }
         };
         assert!(!vanished(50, 100) && vanished(51, 100));
-        assert!(!vanished(1, 1), "one record alone");
+        assert!(!vanished(1, 1), "a single record");
     }
 }

@@ -1,65 +1,65 @@
-//! How the mirror of an org stands, and a row of it as callers see it.
+//! The state of an org's mirror, and a row of it as callers see it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{OktaDevice, OktaDeviceUser};
 
-/// What the sweep of an org does at this moment: `idle` until the next one is due, `queued` when it is,
-/// `running`, or `waiting` between two pages for the org's rate or for Okta to answer again.
+/// The state of the org's sweep: `idle` until the next one is due, `queued` when it is due, `running`, or
+/// `waiting` between two pages for the rate limit or for Okta to become available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncState {
-    /// Nothing until the next sweep is due.
+    /// The next sweep is not due.
     Idle,
-    /// Due, and not begun yet.
+    /// Due and not started.
     Queued,
     Running,
-    /// Between two pages: for the org's rate, or for Okta to answer again.
+    /// Between two pages, for the rate limit or for Okta to become available.
     Waiting,
 }
 
-/// What went wrong last, and has not gone right since.
+/// The last error, until the operation succeeds again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SyncError {
-    /// A stable word.
+    /// A stable code.
     #[schema(example = "okta_unreachable")]
     pub code: String,
     pub detail: String,
     pub at: DateTime<Utc>,
 }
 
-/// How the mirror stands.
+/// The state of the mirror.
 #[derive(Debug, Clone)]
 pub struct Sync {
     pub state: SyncState,
-    /// Devices that the running or last sweep has read.
+    /// Devices read by the running or last sweep.
     pub done: i64,
-    /// Devices that the last complete sweep read; `None` before the first.
+    /// Devices in the last accepted sweep; `None` before the first.
     pub expected: Option<i64>,
-    /// What Okta last said that the whole org may ask for in a minute.
+    /// The org's rate limit in requests per minute, from Okta's last response.
     pub limit_per_minute: i32,
-    /// When the last complete sweep ended.
+    /// When the last accepted sweep ended.
     pub last_success_at: Option<DateTime<Utc>>,
     pub last_error: Option<SyncError>,
     /// Records in the mirror.
     pub devices: i64,
-    /// Records that match no device of the inventory.
+    /// Records that match no device in the inventory.
     pub unmatched: i64,
 }
 
-/// One page that was read of the org, as it is to be kept.
+/// One page of the org's devices, to be saved.
 #[derive(Debug, Clone)]
 pub struct ReadPage {
     pub org_id: String,
     pub devices: Vec<OktaDevice>,
-    /// The address of the next page, without scheme and host; `None` on the last.
+    /// The URL of the next page, without scheme and host; `None` on the last.
     pub next: Option<String>,
-    /// When the read began, by PostgreSQL's clock: what it shows is no fresher.
+    /// When the read began, by PostgreSQL's clock: its data is no fresher.
     pub read_at: DateTime<Utc>,
-    /// When it was answered, by Okta's clock.
+    /// When Okta answered, by Okta's clock.
     pub at: Option<DateTime<Utc>>,
-    /// What Okta said of the org's rate.
+    /// The org's rate limit in requests per minute, from Okta's response.
     pub limit: Option<u32>,
 }
 
@@ -75,8 +75,8 @@ pub struct MirrorRow {
     pub created_at: DateTime<Utc>,
     pub last_updated_at: DateTime<Utc>,
     pub users: Vec<OktaDeviceUser>,
-    /// How old the oldest word of it can be.
+    /// When the oldest part of the record was last seen.
     pub observed_at: DateTime<Utc>,
-    /// The device of the inventory that this is a record of.
+    /// The device in the inventory that the record belongs to.
     pub matched_serial_number: Option<String>,
 }

@@ -1,58 +1,59 @@
-//! When a record was last used: evidence that its device is alive in the present life.
+//! When a record was last used, which is evidence that its device is in use in its present life.
 //!
-//! Okta moves `lastUpdated` when it saves signals during an authentication, when the lifecycle state
-//! of the record changes, and when users come and go. Only the first is a use. So a use is a
-//! `lastUpdated` that moved between two consecutive reads which both show the record `ACTIVE` and with
-//! the same users, and for which no lifecycle event is known. First sight is none.
+//! Okta updates `lastUpdated` when it saves signals during an authentication, when the lifecycle state
+//! of the record changes, and when users are added or removed. Only the first is a use. So a use is a
+//! `lastUpdated` that increased between two consecutive reads which both show the record `ACTIVE` and with
+//! the same users, and for which no lifecycle event is known. The first read is never a use.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::OktaDeviceUser;
 
-/// How far the time of an event and the `lastUpdated` that came with it may lie apart.
+/// The maximum difference between the time of an event and the `lastUpdated` that it caused.
 const EVENT_MARGIN: TimeDelta = TimeDelta::minutes(1);
 
-/// What is known of the uses of a record.
+/// The last use of a record, and the state needed to detect the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Uses {
     /// The newest `lastUpdated` that was a use.
     pub used_at: Option<DateTime<Utc>>,
     /// When the read began that showed it.
     pub seen_at: Option<DateTime<Utc>>,
-    /// The last read to compare with; empty after one that showed another status.
+    /// The read that the next one is compared with; `None` after a read with a status other than `ACTIVE`.
     pub base: Option<UseBase>,
-    /// A lifecycle event after what was last read, by Okta's clock.
+    /// The time of a lifecycle event that no read has shown yet, by Okta's clock.
     pub lifecycle_at: Option<DateTime<Utc>>,
 }
 
-/// The last read that showed the record `ACTIVE` and with all of its users.
+/// The last read of the record as `ACTIVE` with all of its users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UseBase {
     pub last_updated_at: DateTime<Utc>,
     pub user_ids: Vec<String>,
 }
 
-/// In how many requests the device and its users were read. Between two of them both can change.
+/// How the device and its users were read. Between two requests both can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadKind {
-    OneAnswer,
+    SingleResponse,
     DeviceThenUsers,
-    /// The device was read earlier, by itself.
-    UsersAlone,
+    /// The device itself was read earlier.
+    UsersOnly,
 }
 
 impl Uses {
-    /// Begins to compare with this read.
+    /// Makes this read the base of the next comparison.
     pub(super) fn begin(&mut self, last_updated_at: DateTime<Utc>, users: &[OktaDeviceUser]) {
         self.base = Some(UseBase { last_updated_at, user_ids: ids(users) });
     }
 
-    /// The next read is compared with none before it.
+    /// Clears the base, so that the next read cannot be a use.
     pub(super) fn reset(&mut self) {
         self.base = None;
     }
 
-    /// Takes in a read; `users` where it shows all of them. Without them the comparison waits.
+    /// Compares a read with the base. `users` is `None` if the read does not have all of them; the
+    /// comparison is then left to the next read.
     pub(super) fn observe(
         &mut self,
         active: bool,
@@ -63,11 +64,11 @@ impl Uses {
     ) {
         if self.lifecycle_at.is_some_and(|at| last_updated_at >= at - EVENT_MARGIN) {
             self.lifecycle_at = None;
-            self.skip_to(last_updated_at);
+            self.advance_base(last_updated_at);
         }
         if !active {
-            if kind != ReadKind::UsersAlone && self.used_at == Some(last_updated_at) {
-                self.take_back();
+            if kind != ReadKind::UsersOnly && self.used_at == Some(last_updated_at) {
+                self.revoke_use();
             }
             self.reset();
             return;
@@ -84,25 +85,25 @@ impl Uses {
             Some(base) => {
                 let added = users.iter().filter(|user| !base.user_ids.contains(&user.id));
                 if self.used_at == Some(last_updated_at) && { added }
-                    .any(|user| user.explains(last_updated_at))
+                    .any(|user| user.may_have_caused(last_updated_at))
                 {
-                    self.take_back();
+                    self.revoke_use();
                 }
-                // Read in two requests, the users may be newer than `lastUpdated`, and what removed one
-                // of them would look like a use in the next read.
+                // If read in two requests, the users may be newer than `lastUpdated`, and the removal of a
+                // user would look like a use in the next read.
                 match kind {
-                    ReadKind::OneAnswer => self.begin(last_updated_at, users),
-                    ReadKind::DeviceThenUsers | ReadKind::UsersAlone => self.reset(),
+                    ReadKind::SingleResponse => self.begin(last_updated_at, users),
+                    ReadKind::DeviceThenUsers | ReadKind::UsersOnly => self.reset(),
                 }
             }
-            None if kind == ReadKind::UsersAlone => {}
+            None if kind == ReadKind::UsersOnly => {}
             None => self.begin(last_updated_at, users),
         }
     }
 
-    /// Takes in a lifecycle event, published at this time by Okta's clock, for a record of which
-    /// `last_updated_at` was read. Only ever takes trust away.
-    pub fn note_lifecycle_event(
+    /// Records a lifecycle event that Okta published at `published`, for a record last read with
+    /// `last_updated_at`. It can revoke a use but never add one.
+    pub fn record_lifecycle_event(
         &mut self,
         last_updated_at: DateTime<Utc>,
         published: DateTime<Utc>,
@@ -113,30 +114,30 @@ impl Uses {
             return;
         }
         if self.used_at.is_some_and(near) {
-            self.take_back();
+            self.revoke_use();
         }
-        // A movement that still waits for the users to be read.
+        // The event caused a change that is not compared yet because the users were not read.
         if near(last_updated_at) {
-            self.skip_to(last_updated_at);
+            self.advance_base(last_updated_at);
         }
     }
 
-    /// What moved `lastUpdated` up to here was no use.
-    fn skip_to(&mut self, last_updated_at: DateTime<Utc>) {
+    /// Moves the base to this `lastUpdated`, so that the change up to it is no use.
+    fn advance_base(&mut self, last_updated_at: DateTime<Utc>) {
         if let Some(base) = &mut self.base {
             base.last_updated_at = base.last_updated_at.max(last_updated_at);
         }
     }
 
-    fn take_back(&mut self) {
+    fn revoke_use(&mut self) {
         self.used_at = None;
         self.seen_at = None;
     }
 }
 
 impl OktaDeviceUser {
-    /// Whether adding this user can be what moved `lastUpdated` to this time.
-    fn explains(&self, last_updated_at: DateTime<Utc>) -> bool {
+    /// Returns whether adding this user may have caused this `lastUpdated`.
+    fn may_have_caused(&self, last_updated_at: DateTime<Utc>) -> bool {
         self.created.is_none_or(|created| (created - last_updated_at).abs() <= EVENT_MARGIN)
     }
 }

@@ -1,4 +1,4 @@
-//! What is a use of a record, and what only looks like one.
+//! Tests of which changes of `lastUpdated` are uses of a record.
 
 use super::*;
 
@@ -15,13 +15,19 @@ fn users(ids: &[&str]) -> Vec<OktaDeviceUser> {
     ids.iter().map(user).collect()
 }
 
-/// Reads a list that shows the record `ACTIVE`.
+/// Reads the record as `ACTIVE` from a list.
 fn list(uses: &mut Uses, last_updated: i64, ids: &[&str]) {
-    uses.observe(true, at(last_updated), Some(&users(ids)), ReadKind::OneAnswer, at(1_000));
+    uses.observe(true, at(last_updated), Some(&users(ids)), ReadKind::SingleResponse, at(1_000));
 }
 
 fn other_status(uses: &mut Uses, last_updated: i64) {
-    uses.observe(false, at(last_updated), Some(&users(&["a"])), ReadKind::OneAnswer, at(1_000));
+    uses.observe(
+        false,
+        at(last_updated),
+        Some(&users(&["a"])),
+        ReadKind::SingleResponse,
+        at(1_000),
+    );
 }
 
 fn after(last_updated: i64) -> Uses {
@@ -31,7 +37,7 @@ fn after(last_updated: i64) -> Uses {
 }
 
 #[test]
-fn a_last_updated_that_moves_is_a_use_and_first_sight_is_none() {
+fn newer_last_updated_is_a_use_and_the_first_read_is_not() {
     let mut uses = after(10);
     assert_eq!(uses.used_at, None);
     list(&mut uses, 10, &["a"]);
@@ -41,7 +47,7 @@ fn a_last_updated_that_moves_is_a_use_and_first_sight_is_none() {
 }
 
 #[test]
-fn other_users_or_another_status_in_between_are_no_use() {
+fn changed_users_or_status_are_no_use() {
     let mut uses = after(10);
     list(&mut uses, 20, &["a", "b"]);
     assert_eq!(uses.used_at, None, "a user was added");
@@ -55,7 +61,7 @@ fn other_users_or_another_status_in_between_are_no_use() {
 }
 
 #[test]
-fn a_use_is_taken_back_when_the_same_time_shows_another_status_or_the_user_it_added() {
+fn use_is_revoked_if_the_same_time_shows_another_status_or_an_added_user() {
     let mut uses = after(10);
     list(&mut uses, 20, &["a"]);
     other_status(&mut uses, 20);
@@ -65,12 +71,12 @@ fn a_use_is_taken_back_when_the_same_time_shows_another_status_or_the_user_it_ad
     list(&mut uses, 20, &["a"]);
     let mut added = users(&["a", "b"]);
     added[1].created = Some(at(20));
-    uses.observe(true, at(20), Some(&added), ReadKind::OneAnswer, at(1_000));
+    uses.observe(true, at(20), Some(&added), ReadKind::SingleResponse, at(1_000));
     assert_eq!(uses.used_at, None);
 }
 
 #[test]
-fn a_use_stays_when_a_later_time_shows_another_status_or_a_user_went() {
+fn use_stays_if_the_status_changes_later_or_a_user_is_removed() {
     let mut uses = after(10);
     list(&mut uses, 20, &["a"]);
     list(&mut uses, 20, &[]);
@@ -80,21 +86,21 @@ fn a_use_stays_when_a_later_time_shows_another_status_or_a_user_went() {
 }
 
 #[test]
-fn a_read_without_all_users_lets_the_comparison_wait() {
+fn comparison_waits_for_a_read_with_all_users() {
     let mut uses = after(10);
-    uses.observe(true, at(20), None, ReadKind::OneAnswer, at(1_000));
+    uses.observe(true, at(20), None, ReadKind::SingleResponse, at(1_000));
     assert_eq!(uses.used_at, None);
     let mut by_users = uses.clone();
-    by_users.observe(true, at(20), Some(&users(&["a"])), ReadKind::UsersAlone, at(1_001));
+    by_users.observe(true, at(20), Some(&users(&["a"])), ReadKind::UsersOnly, at(1_001));
     assert_eq!((by_users.used_at, by_users.seen_at), (Some(at(20)), Some(at(1_001))));
     list(&mut uses, 20, &["a"]);
     assert_eq!(uses.used_at, Some(at(20)));
 }
 
 #[test]
-fn users_that_were_read_by_themselves_begin_no_comparison() {
+fn reading_only_the_users_sets_no_base() {
     // A user is removed at 20. The users are read before the device shows its new `lastUpdated`.
-    for kind in [ReadKind::UsersAlone, ReadKind::DeviceThenUsers] {
+    for kind in [ReadKind::UsersOnly, ReadKind::DeviceThenUsers] {
         let mut uses = Uses::default();
         list(&mut uses, 10, &["a", "b"]);
         uses.observe(true, at(10), Some(&users(&["a"])), kind, at(1_000));
@@ -102,28 +108,28 @@ fn users_that_were_read_by_themselves_begin_no_comparison() {
         assert_eq!(uses.used_at, None, "{kind:?}");
     }
     let mut uses = Uses::default();
-    uses.observe(true, at(10), Some(&users(&["a"])), ReadKind::UsersAlone, at(1_000));
+    uses.observe(true, at(10), Some(&users(&["a"])), ReadKind::UsersOnly, at(1_000));
     assert_eq!(uses.base, None);
 }
 
 #[test]
-fn a_lifecycle_event_that_was_read_already_takes_back_the_use_that_it_looked_like() {
+fn lifecycle_event_revokes_the_use_that_it_caused() {
     let mut uses = after(10);
     list(&mut uses, 20, &["a"]);
     let mut other = uses.clone();
-    other.note_lifecycle_event(at(20), at(15));
+    other.record_lifecycle_event(at(20), at(15));
     assert_eq!((other.used_at, other.lifecycle_at), (Some(at(20)), None), "an earlier event");
-    uses.note_lifecycle_event(at(20), at(20) - TimeDelta::seconds(59));
+    uses.record_lifecycle_event(at(20), at(20) - TimeDelta::seconds(59));
     assert_eq!((uses.used_at, uses.lifecycle_at), (None, None));
     list(&mut uses, 20, &["a"]);
     assert_eq!(uses.used_at, None, "the same lastUpdated again");
 }
 
 #[test]
-fn a_lifecycle_event_that_was_not_read_yet_makes_no_use_of_what_it_moved() {
+fn lifecycle_event_before_the_read_prevents_a_use() {
     let mut uses = after(10);
-    uses.note_lifecycle_event(at(10), at(30));
-    uses.note_lifecycle_event(at(10), at(25));
+    uses.record_lifecycle_event(at(10), at(30));
+    uses.record_lifecycle_event(at(10), at(25));
     assert_eq!(uses.lifecycle_at, Some(at(30)));
     list(&mut uses, 20, &["a"]);
     assert_eq!((uses.used_at, uses.lifecycle_at), (Some(at(20)), Some(at(30))));
@@ -134,15 +140,15 @@ fn a_lifecycle_event_that_was_not_read_yet_makes_no_use_of_what_it_moved() {
 }
 
 #[test]
-fn a_lifecycle_event_covers_a_movement_that_waits_for_the_users() {
+fn lifecycle_event_covers_a_change_that_waits_for_the_users() {
     let mut uses = after(10);
-    uses.observe(true, at(20), None, ReadKind::OneAnswer, at(1_000));
-    uses.note_lifecycle_event(at(20), at(20));
+    uses.observe(true, at(20), None, ReadKind::SingleResponse, at(1_000));
+    uses.record_lifecycle_event(at(20), at(20));
     list(&mut uses, 20, &["a"]);
     assert_eq!(uses.used_at, None);
     let mut uses = after(10);
-    uses.note_lifecycle_event(at(10), at(20));
-    uses.observe(true, at(20), None, ReadKind::OneAnswer, at(1_000));
+    uses.record_lifecycle_event(at(10), at(20));
+    uses.observe(true, at(20), None, ReadKind::SingleResponse, at(1_000));
     list(&mut uses, 20, &["a"]);
     assert_eq!(uses.used_at, None);
 }

@@ -1,4 +1,4 @@
-//! Why a verdict is what it is. The names are stable: programs decide by them.
+//! The reasons of a verdict. Their names are stable, because clients depend on them.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 #[strum(serialize_all = "snake_case")]
 pub enum Trust {
     Trusted,
-    /// Everything is delivered; the user still has something to do.
+    /// Everything is delivered; the user has to act.
     Pending,
     Untrusted,
-    /// The service cannot tell.
+    /// The service cannot decide.
     Unknown,
 }
 
@@ -38,7 +38,7 @@ impl Trust {
     }
 }
 
-/// A reason. The first one of a verdict decides it, the others are notes.
+/// A reason. The first one of a verdict decides, the others are notes.
 ///
 /// `trusted`: managed_and_active. `pending`: not_registered_in_okta, awaiting_fastpass_sign_in.
 /// `untrusted`: mdm_unenrolled, not_known_to_mdm, mdm_lost_mode, platform_not_configured,
@@ -66,43 +66,43 @@ impl Trust {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
-    /// No org is connected, or it was never mirrored as a whole.
+    /// No org is connected, or none of its sweeps was accepted yet.
     NeverConnected,
-    /// The facts about Okta's records are older than may decide.
+    /// The facts about Okta's records are too old to decide.
     OktaUnreachable,
-    /// The caller asks for newer facts, and Okta may not be asked again so soon.
+    /// The caller requires newer facts, and the rate budget does not allow another read yet.
     OktaBudgetExhausted,
-    /// The asked Okta id is in no record of the mirror, and Okta could not be asked now.
+    /// The mirror has no record with the queried Okta ID, and Okta could not be read now.
     OktaRecordNotSeen,
     /// The MDM has not seen the device for longer than the policy allows.
     MdmSilent,
     /// The MDM reports the device as unenrolled, wiped or deleted.
     MdmUnenrolled,
-    /// The MDM has not reported such a device as enrolled.
+    /// The MDM has not reported the device as enrolled.
     NotKnownToMdm,
     /// The MDM reports the device as lost.
     MdmLostMode,
     /// The device's platform is not configured.
     PlatformNotConfigured,
-    /// The org has an iOS record that names no device; it may be this one's.
+    /// The org has an iOS record without identifiers, which may belong to this device.
     OktaRecordUnmatched,
-    /// Everything is delivered, and Okta does not know the device yet.
+    /// Everything is delivered, and Okta has no record of the device yet.
     NotRegisteredInOkta,
-    /// What the device needs was not delivered since it was enrolled.
+    /// The configuration was not delivered since the device was enrolled.
     ConfigNotDelivered,
     /// The identifiers belong to different devices.
     ConflictingIdentity,
-    /// The asked record was not used since the device was enrolled or registered again.
+    /// The queried record was not used since the device was enrolled or registered again.
     OktaRecordSuperseded,
     /// Okta's record of the device is suspended.
     OktaDeviceSuspended,
     /// Okta's record of the device is deactivated.
     OktaDeviceDeactivated,
-    /// Okta's record of the device has another status than active.
+    /// Okta's record of the device is neither active, suspended nor deactivated.
     OktaDeviceInactive,
     /// The Mac's certificate has expired.
     CertificateExpired,
-    /// Okta has not said of every user whether the user is managed.
+    /// The management status of a user is unknown.
     ManagementStatusUnknown,
     /// The device is active in Okta and its users are managed.
     ManagedAndActive,
@@ -110,15 +110,15 @@ pub enum Reason {
     AwaitingFastpassSignIn,
     /// A note: the certificate expires within 30 days.
     CertificateExpiring,
-    /// A note: the Mac has its configuration, but no certificate was reported.
+    /// A note: the configuration was delivered to the Mac, but no certificate was reported.
     CertificateMissing,
-    /// A note: the device has managed users and others.
+    /// A note: the device has managed and unmanaged users.
     MixedUserProfiles,
     /// A note: Okta has more than one record of the device.
     DuplicateOktaRecords,
-    /// A note: a record with the device's serial number or UDID is not this device's.
+    /// A note: a record with the device's serial number or UDID belongs to another device.
     ForeignOktaRecord,
-    /// A note: a record of the device does not count, because it was not used since.
+    /// A note: a record of the device was not used since the device was enrolled or registered again.
     NotUsedSinceEnrolment,
     /// A note: the device has not checked in with the MDM for 30 days.
     NotSeenLately,
@@ -127,10 +127,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of their declaration.
+    /// All reasons, in order of declaration.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The verdict when this reason decides; `None` for a note.
+    /// Returns the verdict if this reason decides; `None` for a note.
     pub fn trust(self) -> Option<Trust> {
         match self {
             Self::ManagedAndActive => Some(Trust::Trusted),
@@ -164,7 +164,7 @@ impl Reason {
         }
     }
 
-    /// The verdict when this reason decides. A note decides nothing: the verdict is then unknown.
+    /// Returns the verdict if this reason decides; `unknown` for a note.
     pub fn verdict(self) -> Trust {
         self.trust().unwrap_or(Trust::Unknown)
     }

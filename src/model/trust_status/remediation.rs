@@ -1,10 +1,10 @@
-//! What to do about each reason, in words for people. A table and nothing else.
+//! The remediation of each reason: texts for admins and users.
 
 use serde::Serialize;
 
 use crate::model::trust_status::Reason;
 
-/// Who can do something about it.
+/// Who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActsOn {
@@ -19,7 +19,7 @@ pub enum ActsOn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ReasonRemediation {
     pub reason: Reason,
-    /// Stable: a front end finds its own words by it.
+    /// A stable ID, by which a front end can look up its own text.
     #[schema(example = "trust_status.awaiting_fastpass_sign_in")]
     pub text_id: &'static str,
     pub text: &'static str,
@@ -27,7 +27,7 @@ pub struct ReasonRemediation {
 }
 
 impl Reason {
-    /// What to do about it.
+    /// Returns what to do about this reason.
     pub fn remediation(self) -> ReasonRemediation {
         let (text_id, actor, text) = row(self);
         ReasonRemediation { reason: self, text_id, text, actor }

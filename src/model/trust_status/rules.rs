@@ -1,52 +1,52 @@
-//! The rules, in their order. Each function is one rule and answers its reason if it holds. The text is
-//! at the head of the module.
+//! The rules, in order. Each function is one rule and returns its reason if the rule applies. The parent
+//! module documents them.
 
 use chrono::{DateTime, Utc};
 
 use crate::model::trust_status::{
-    CountingCertificate, DeviceFacts, Facts, OktaRecord, OrgFacts, Policy, Reason, WeighedRecord,
+    AssessedRecord, CountingCertificate, DeviceFacts, Facts, OktaRecord, OrgFacts, Policy, Reason,
 };
 use crate::model::{OktaDeviceUser, Platform};
 
-/// One question: the facts, the policy and the time, with the records weighed once.
+/// One decision: the facts, the policy and the time, with the assessed records.
 pub(super) struct Case<'a> {
     pub facts: &'a Facts,
     pub policy: &'a Policy,
     pub now: DateTime<Utc>,
-    /// The newest first.
-    pub records: Vec<WeighedRecord<'a>>,
+    /// Newest first.
+    pub records: Vec<AssessedRecord<'a>>,
 }
 
 impl<'a> Case<'a> {
     pub fn new(facts: &'a Facts, policy: &'a Policy, now: DateTime<Utc>) -> Self {
-        Self { facts, policy, now, records: facts.weigh() }
+        Self { facts, policy, now, records: facts.assess_records() }
     }
 
-    /// The same question at another time.
+    /// Returns the same decision at another time.
     pub fn as_of(&self, now: DateTime<Utc>) -> Self {
         Self { facts: self.facts, policy: self.policy, now, records: self.records.clone() }
     }
 
-    /// The reason that decides.
+    /// Returns the reason that decides.
     pub fn reason(&self) -> Reason {
         self.reason_before_freshness()
-            .or_else(|| self.outdated())
+            .or_else(|| self.facts_too_old())
             .unwrap_or_else(|| self.reason_after_freshness())
     }
 
-    /// Rules 1 to 6: what the MDM and the configuration decide, however old Okta's facts are.
+    /// Rules 1 to 6, which do not depend on the age of Okta's facts.
     pub fn reason_before_freshness(&self) -> Option<Reason> {
         self.conflicting_identity()
-            .or_else(|| self.left())
+            .or_else(|| self.mdm_unenrolled())
             .or_else(|| self.not_in_inventory())
-            .or_else(|| self.lost())
+            .or_else(|| self.in_lost_mode())
             .or_else(|| self.never_connected())
             .or_else(|| self.platform_not_configured())
     }
 
     /// Rules 8 to 13.
     pub fn reason_after_freshness(&self) -> Reason {
-        self.asked_record_refused()
+        self.asked_record_unusable()
             .or_else(|| self.several_installations())
             .or_else(|| self.no_record())
             .or_else(|| self.inactive())
@@ -60,41 +60,43 @@ impl<'a> Case<'a> {
         self.facts.device.as_ref()
     }
 
-    /// The org, if it is connected and was mirrored once, with the time of the last accepted sweep.
+    /// Returns the org and the start of its last accepted sweep, if it is connected and has one.
     fn mirrored_org(&self) -> Option<(&'a OrgFacts, DateTime<Utc>)> {
         let org = self.facts.org.as_deref().filter(|org| org.connected)?;
         Some((org, org.swept_at?))
     }
 
-    /// The records of the device, counting or not; the newest first.
-    pub fn own_records(&self) -> impl Iterator<Item = &WeighedRecord<'a>> {
-        self.records.iter().filter(|weighed| weighed.is_the_devices())
+    /// Iterates over the records of the device, whether they count or not; newest first.
+    pub fn device_records(&self) -> impl Iterator<Item = &AssessedRecord<'a>> {
+        self.records.iter().filter(|assessed| assessed.belongs_to_device())
     }
 
-    pub fn counting_records(&self) -> impl Iterator<Item = &WeighedRecord<'a>> {
-        self.records.iter().filter(|weighed| weighed.counts())
+    pub fn counting_records(&self) -> impl Iterator<Item = &AssessedRecord<'a>> {
+        self.records.iter().filter(|assessed| assessed.counts())
     }
 
-    /// The platform: what the MDM reported, else that of the record that stands for the device.
+    /// Returns the platform that the MDM reported; otherwise that of the representative record.
     pub fn platform(&self) -> Option<Platform> {
         let reported = self.device().and_then(|device| device.platform);
-        reported.or_else(|| self.standing_in().and_then(|own| own.record.known_platform()))
+        reported.or_else(|| {
+            self.representative_record().and_then(|own| own.record.configurable_platform())
+        })
     }
 
-    /// The record whose platform is the device's where the MDM reported none: asked by an Okta id alone,
-    /// its record; else the newest one.
-    fn standing_in(&self) -> Option<&WeighedRecord<'a>> {
-        if self.device().is_none() && self.facts.asked.is_okta_id_alone() {
-            return self.asked_record().filter(|asked| asked.is_the_devices());
+    /// Returns the record that determines the platform if the MDM reported none: in a query by Okta ID only,
+    /// that record; otherwise the newest one.
+    fn representative_record(&self) -> Option<&AssessedRecord<'a>> {
+        if self.device().is_none() && self.facts.asked.is_okta_id_only() {
+            return self.asked_record().filter(|asked| asked.belongs_to_device());
         }
-        self.own_records().next()
+        self.device_records().next()
     }
 
-    /// When the oldest fact that the verdict may use was seen. A clock that runs ahead makes nothing
-    /// fresher than now.
+    /// Returns when the oldest fact that the verdict may use was seen; never later than now, even if a
+    /// clock runs ahead.
     pub fn observed_at(&self) -> Option<DateTime<Utc>> {
         let (_, swept_at) = self.mirrored_org()?;
-        let oldest = self.own_records().map(|own| own.record.seen_at(swept_at)).min();
+        let oldest = self.device_records().map(|own| own.record.seen_at(swept_at)).min();
         let searched_at = || self.facts.searched_at.map_or(swept_at, |at| at.max(swept_at));
         Some(oldest.unwrap_or_else(searched_at).min(self.now))
     }
@@ -119,16 +121,16 @@ impl<'a> Case<'a> {
         let Some(udid) = &asked.udid else { return false };
         match &device.udid {
             Some(own) => own != udid,
-            // Without a mirror nothing is known of its records, and rule 5 says so.
+            // Without a mirror its records are unknown; rule 5 covers that.
             None => {
                 self.mirrored_org().is_some()
-                    && !self.own_records().any(|own| own.record.udid.as_ref() == Some(udid))
+                    && !self.device_records().any(|own| own.record.udid.as_ref() == Some(udid))
             }
         }
     }
 
     /// Rule 2.
-    fn left(&self) -> Option<Reason> {
+    fn mdm_unenrolled(&self) -> Option<Reason> {
         self.device().is_some_and(DeviceFacts::has_left).then_some(Reason::MdmUnenrolled)
     }
 
@@ -137,14 +139,14 @@ impl<'a> Case<'a> {
         let is_known = self.device().is_some_and(DeviceFacts::is_managed);
         let asked = &self.facts.asked;
         let may_be_known = self.device().is_none()
-            && asked.is_okta_id_alone()
+            && asked.is_okta_id_only()
             && self.facts.asked_record().is_none();
         (self.policy.require_inventory && !is_known && !may_be_known)
             .then_some(Reason::NotKnownToMdm)
     }
 
     /// Rule 4.
-    fn lost(&self) -> Option<Reason> {
+    fn in_lost_mode(&self) -> Option<Reason> {
         self.device().is_some_and(DeviceFacts::is_lost).then_some(Reason::MdmLostMode)
     }
 
@@ -153,39 +155,39 @@ impl<'a> Case<'a> {
         self.mirrored_org().is_none().then_some(Reason::NeverConnected)
     }
 
-    /// Rule 6. The platform of a device that neither the MDM nor Okta knows is not known either.
+    /// Rule 6. Does not apply to a device that neither the MDM nor Okta knows.
     fn platform_not_configured(&self) -> Option<Reason> {
         let (org, _) = self.mirrored_org()?;
-        let is_known = self.device().is_some() || self.standing_in().is_some();
+        let is_known = self.device().is_some() || self.representative_record().is_some();
         let is_configured =
             self.platform().is_some_and(|platform| org.platforms.contains(&platform));
         (is_known && !is_configured).then_some(Reason::PlatformNotConfigured)
     }
 
     /// Rule 7.
-    fn outdated(&self) -> Option<Reason> {
+    fn facts_too_old(&self) -> Option<Reason> {
         let age = self.now - self.observed_at()?;
         let reason = if self.facts.budget_exhausted {
             Reason::OktaBudgetExhausted
         } else {
             Reason::OktaUnreachable
         };
-        (age > self.policy.bound()).then_some(reason)
+        (age > self.policy.max_fact_age()).then_some(reason)
     }
 
-    /// The record with the asked Okta id.
-    fn asked_record(&self) -> Option<&WeighedRecord<'a>> {
+    /// Returns the record with the queried Okta ID.
+    fn asked_record(&self) -> Option<&AssessedRecord<'a>> {
         let asked = self.facts.asked.okta_device_id.as_ref()?;
-        self.records.iter().find(|weighed| weighed.record.okta_device_id == *asked)
+        self.records.iter().find(|assessed| assessed.record.okta_device_id == *asked)
     }
 
-    /// Rule 8, asked by an Okta id.
-    fn asked_record_refused(&self) -> Option<Reason> {
+    /// Rule 8, query by Okta ID.
+    fn asked_record_unusable(&self) -> Option<Reason> {
         self.facts.asked.okta_device_id.as_ref()?;
         match self.asked_record() {
-            None if self.facts.asked_record_is_gone => Some(Reason::ConflictingIdentity),
+            None if self.facts.asked_record_not_found => Some(Reason::ConflictingIdentity),
             None => Some(Reason::OktaRecordNotSeen),
-            Some(asked) if !asked.is_the_devices() => Some(Reason::ConflictingIdentity),
+            Some(asked) if !asked.belongs_to_device() => Some(Reason::ConflictingIdentity),
             Some(asked) if !asked.counts() => Some(Reason::OktaRecordSuperseded),
             Some(_) => None,
         }
@@ -201,7 +203,7 @@ impl<'a> Case<'a> {
 
     /// Rule 9.
     fn no_record(&self) -> Option<Reason> {
-        if self.own_records().next().is_some() {
+        if self.device_records().next().is_some() {
             return None;
         }
         Some(match self.device().and_then(DeviceFacts::counting_delivery) {
@@ -213,12 +215,12 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Whether a record of the org that names no device may be this iPhone's.
+    /// Returns whether a record of the org without identifiers may belong to this iPhone.
     fn may_be_unmatched(&self, config_version: i64) -> bool {
         let Some(org) = self.facts.org.as_deref() else { return false };
-        let carries_identifiers =
+        let has_identifiers =
             org.ios_identifiers_since.is_some_and(|since| config_version >= since);
-        self.platform() == Some(Platform::Ios) && !carries_identifiers && org.unmatched_ios
+        self.platform() == Some(Platform::Ios) && !has_identifiers && org.unmatched_ios
     }
 
     /// Rule 10.
@@ -232,11 +234,11 @@ impl<'a> Case<'a> {
             return Some(inactive_reason(asked.record));
         }
         let any_active = self.counting_records().any(|record| record.record.is_active());
-        let newest = self.own_records().next().filter(|newest| !newest.record.is_active())?;
+        let newest = self.device_records().next().filter(|newest| !newest.record.is_active())?;
         (!any_active).then(|| inactive_reason(newest.record))
     }
 
-    /// The Mac's certificate.
+    /// Returns the Mac's certificate.
     pub fn certificate(&self) -> Option<&'a CountingCertificate> {
         let mac = self.device().filter(|device| device.platform == Some(Platform::Macos));
         mac.and_then(|device| device.certificate.as_ref())
@@ -250,15 +252,15 @@ impl<'a> Case<'a> {
         (end <= self.now && !used_since).then_some(Reason::CertificateExpired)
     }
 
-    /// The records whose users decide.
-    fn deciding_records(&self) -> impl Iterator<Item = &WeighedRecord<'a>> {
-        self.records.iter().filter(|weighed| self.facts.decides(weighed))
+    /// Iterates over the records whose users decide.
+    fn deciding_records(&self) -> impl Iterator<Item = &AssessedRecord<'a>> {
+        self.records.iter().filter(|assessed| self.facts.decides(assessed))
     }
 
     /// Rule 12.
     fn users_do_not_meet_policy(&self) -> Option<Reason> {
-        let all_known = self.deciding_records().all(WeighedRecord::are_users_known);
-        let mut users = self.deciding_records().flat_map(WeighedRecord::counting_users);
+        let all_known = self.deciding_records().all(AssessedRecord::are_users_known);
+        let mut users = self.deciding_records().flat_map(AssessedRecord::counting_users);
         let is_met = if self.policy.all_users {
             let (managed, others): (Vec<_>, Vec<_>) =
                 users.partition(|user: &&OktaDeviceUser| user.is_managed());
@@ -281,12 +283,12 @@ impl<'a> Case<'a> {
     /// Rule 13.
     fn mdm_silent(&self) -> Option<Reason> {
         self.policy.last_seen_within?;
-        // A device that the MDM does not know was never seen by it.
+        // The MDM has never seen a device that is not in the inventory.
         let is_silent = self.silent_from().is_none_or(|silent_from| self.now > silent_from);
         is_silent.then_some(Reason::MdmSilent)
     }
 
-    /// When the MDM will not have seen the device for longer than the policy allows.
+    /// Returns when the time since the MDM last saw the device exceeds the policy's limit.
     pub fn silent_from(&self) -> Option<DateTime<Utc>> {
         let within = self.policy.last_seen_within?;
         Some(self.device()?.last_seen_at() + within)

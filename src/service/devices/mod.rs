@@ -155,7 +155,7 @@ fn root_of(place: usize) -> String {
 fn parse_serial(text: &str) -> Result<SerialNumber, Error> {
     let mut checking = Checking::new("/path");
     let parsed =
-        checking.identifier("/serial_number", SerialNumber::parse(text), SerialNumber::FORM);
+        checking.identifier("/serial_number", SerialNumber::parse(text), SerialNumber::FORMAT);
     checking.done(parsed).map_err(Error::Invalid)
 }
 

@@ -82,7 +82,7 @@ fn check_page(page: &SnapshotPage) -> Result<BTreeSet<SerialNumber>, Vec<FieldEr
         serials.extend(checking.identifier(
             &pointer,
             SerialNumber::parse(text),
-            SerialNumber::FORM,
+            SerialNumber::FORMAT,
         ));
     }
     checking.done(Some(serials))

@@ -187,11 +187,11 @@ impl ReportFields {
             }
         }
         let mut parse_udid =
-            |text: &String| checking.identifier("/udid", Udid::parse(text), Udid::FORM).map(Some);
+            |text: &String| checking.identifier("/udid", Udid::parse(text), Udid::FORMAT).map(Some);
         let udid = self.udid.map(|text| text.as_ref().map_or(Some(None), &mut parse_udid));
         let mut parse_id = |text: &String| {
             checking
-                .identifier("/okta_device_id", OktaDeviceId::parse(text), OktaDeviceId::FORM)
+                .identifier("/okta_device_id", OktaDeviceId::parse(text), OktaDeviceId::FORMAT)
                 .map(Some)
         };
         let okta = self.okta_device_id.map(|text| text.as_ref().map_or(Some(None), &mut parse_id));
@@ -237,7 +237,7 @@ fn checking_serial(
     body: Option<String>,
 ) -> Option<SerialNumber> {
     let sent = body.map(|text| {
-        checking.identifier("/serial_number", SerialNumber::parse(&text), SerialNumber::FORM)
+        checking.identifier("/serial_number", SerialNumber::parse(&text), SerialNumber::FORMAT)
     });
     match (path, sent) {
         (Some(path), None) => Some(path.clone()),

@@ -109,7 +109,7 @@ impl Service {
         let fastpass = timeout_at(deadline, self.find_fastpass(&host, &org.engine, &grant)).await;
         let fastpass = fastpass.unwrap_or_else(|_| {
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
-            finding.because("okta_unreachable")
+            finding.with_reason("okta_unreachable")
         });
         let findings = vec![engine_finding(&org), scopes_finding(&grant), fastpass];
         Ok(Proved { engine: org.engine, grant, findings })

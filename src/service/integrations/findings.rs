@@ -14,10 +14,12 @@ pub(super) fn engine_finding(org: &Org) -> Finding {
     let now = Utc::now();
     let finding = match org.engine {
         Engine::IdentityEngine => Finding::new(kind, Outcome::Passed, now),
-        Engine::Classic => Finding::new(kind, Outcome::Failed, now).because("classic_engine"),
-        Engine::Other => Finding::new(kind, Outcome::Unknown, now).because("pipeline_unknown"),
+        Engine::Classic => Finding::new(kind, Outcome::Failed, now).with_reason("classic_engine"),
+        Engine::Other => Finding::new(kind, Outcome::Unknown, now).with_reason("pipeline_unknown"),
     };
-    finding.seen(json!({ "org_id": org.id, "host": org.canonical_host, "engine": org.engine }))
+    finding.with_evidence(
+        json!({ "org_id": org.id, "host": org.canonical_host, "engine": org.engine }),
+    )
 }
 
 /// All scopes granted: only a super admin can grant them (facts §4).
@@ -25,9 +27,11 @@ pub(super) fn scopes_finding(grant: &ProvedGrant) -> Finding {
     let kind = PrerequisiteKind::SuperAdminScopes;
     let evidence = json!({ "granted": grant.granted, "missing": grant.missing });
     if grant.missing.is_empty() {
-        Finding::new(kind, Outcome::Passed, Utc::now()).seen(evidence)
+        Finding::new(kind, Outcome::Passed, Utc::now()).with_evidence(evidence)
     } else {
-        Finding::new(kind, Outcome::Failed, Utc::now()).because("missing_scopes").seen(evidence)
+        Finding::new(kind, Outcome::Failed, Utc::now())
+            .with_reason("missing_scopes")
+            .with_evidence(evidence)
     }
 }
 
@@ -39,10 +43,10 @@ pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
         _ => BTreeSet::new(),
     };
     let scopes = Finding::new(PrerequisiteKind::SuperAdminScopes, Outcome::Failed, Utc::now())
-        .because(refusal.code())
-        .seen(json!({ "missing": missing }));
+        .with_reason(refusal.code())
+        .with_evidence(json!({ "missing": missing }));
     let fastpass = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now())
-        .because(refusal.code());
+        .with_reason(refusal.code());
     vec![scopes, fastpass]
 }
 
@@ -61,15 +65,15 @@ pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
                 || seen.okta_verify_fastpass.is_some();
             match (seen.is_on(), is_there) {
                 (true, _) => finding(Outcome::Passed),
-                (false, true) => finding(Outcome::Failed).because("fastpass_inactive"),
-                (false, false) => finding(Outcome::Failed).because("okta_verify_inactive"),
+                (false, true) => finding(Outcome::Failed).with_reason("fastpass_inactive"),
+                (false, false) => finding(Outcome::Failed).with_reason("okta_verify_inactive"),
             }
-            .seen(evidence)
+            .with_evidence(evidence)
         }
-        Err(OktaError::InsufficientScope { scope }) => {
-            finding(Outcome::Unknown).because("missing_scopes").seen(json!({ "scope": scope }))
-        }
-        Err(error) => finding(Outcome::Unknown).because(error.code()),
+        Err(OktaError::InsufficientScope { scope }) => finding(Outcome::Unknown)
+            .with_reason("missing_scopes")
+            .with_evidence(json!({ "scope": scope })),
+        Err(error) => finding(Outcome::Unknown).with_reason(error.code()),
     }
 }
 

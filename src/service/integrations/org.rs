@@ -62,7 +62,7 @@ impl Service {
         if *engine == Engine::Classic {
             // A Classic org has no FastPass and refuses the question (facts §3): it is not asked.
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
-            return finding.because("classic_engine");
+            return finding.with_reason("classic_engine");
         }
         fastpass_finding(self.okta.without_retries().find_fastpass(host, &grant.token).await)
     }

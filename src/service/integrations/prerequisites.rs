@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::okta::{ClientCredentials, TokenKey};
 use crate::service::{Error, FieldError, Service, within};
-use crate::store::Checked;
+use crate::store::CheckResult;
 
 /// Who wants a check.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ impl Service {
             client_secret: credentials.client_secret,
         };
         let (org, findings) = within(self.examine(&record, &key, &credentials)).await?;
-        let (actor, always_audited) = match by {
+        let (actor, always_audit) = match by {
             By::Caller(actor) => (actor.clone(), true),
             By::Schedule => (Actor::service(), false),
         };
@@ -90,7 +90,7 @@ impl Service {
             findings.iter().map(|f| (f.kind.as_str().to_owned(), json!(f.outcome))).collect(),
         );
         let engine = org.engine;
-        let checked = Checked { credentials_version, engine, findings, event, always_audited };
+        let checked = CheckResult { credentials_version, engine, findings, event, always_audit };
         let updated = self.store.update_findings(tenant, id, checked).await;
         updated.map_err(Error::of_integration(id))
     }

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use super::live_read_cache::{Flight, LiveRead};
 use crate::model::trust_status::Facts;
 use crate::model::{
-    Budget, IntegrationId, OktaDevice, OktaDeviceId, RateBucket, RateShare, SerialNumber, TenantId,
+    BudgetClaim, IntegrationId, OktaDevice, OktaDeviceId, RateBucket, RateShare, SerialNumber,
+    TenantId,
 };
 use crate::okta::OktaError;
 use crate::service::mirror::syncs::Session;
@@ -99,10 +100,10 @@ impl Service {
     async fn may_read(&self, session: &Session) -> Result<Option<DateTime<Utc>>, Error> {
         let (org, share) = (session.org_id(), RateShare::Live);
         // The search, and the device by its id.
-        let devices = self.store.take_budget(org, RateBucket::Devices, share, 2).await?;
-        let Budget::Taken(at) = devices else { return Ok(None) };
-        let users = self.store.take_budget(org, RateBucket::DeviceUsers, share, 1).await?;
-        Ok(matches!(users, Budget::Taken(_)).then_some(at))
+        let devices = self.store.claim_budget(org, RateBucket::Devices, share, 2).await?;
+        let BudgetClaim::Granted(at) = devices else { return Ok(None) };
+        let users = self.store.claim_budget(org, RateBucket::DeviceUsers, share, 1).await?;
+        Ok(matches!(users, BudgetClaim::Granted(_)).then_some(at))
     }
 }
 

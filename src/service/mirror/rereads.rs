@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Budget, Job, OktaDevice, RateBucket, RateShare};
+use crate::model::{BudgetClaim, Job, OktaDevice, RateBucket, RateShare};
 use crate::okta::OktaError;
 use crate::service::jobs::time_slice::TimeSlice;
 use crate::service::mirror::syncs::Session;
@@ -63,14 +63,14 @@ impl Service {
             }
             let read_at = match self.spend(session, RateBucket::Devices, RateShare::Pending).await?
             {
-                Budget::Taken(at) => at,
-                Budget::Spent(wait) => return Ok(Left::Spent(wait)),
+                BudgetClaim::Granted(at) => at,
+                BudgetClaim::Exhausted(wait) => return Ok(Left::Exhausted(wait)),
             };
             // The second request: its users.
-            if let Budget::Spent(wait) =
+            if let BudgetClaim::Exhausted(wait) =
                 self.spend(session, RateBucket::DeviceUsers, RateShare::Pending).await?
             {
-                return Ok(Left::Spent(wait));
+                return Ok(Left::Exhausted(wait));
             }
             let read = self.reread_device(job, session, &asked, read_at).await;
             failures.count(read)?;
@@ -94,11 +94,11 @@ impl Service {
                 return Ok(Left::More);
             }
             match self.spend(session, RateBucket::DeviceUsers, RateShare::Pending).await? {
-                Budget::Taken(read_at) => {
+                BudgetClaim::Granted(read_at) => {
                     let read = self.reread_users(job, session, &id, read_at).await;
                     failures.count(read)?;
                 }
-                Budget::Spent(wait) => return Ok(Left::Spent(wait)),
+                BudgetClaim::Exhausted(wait) => return Ok(Left::Exhausted(wait)),
             }
         }
         Ok(if more { Left::More } else { Left::Nothing })
@@ -210,7 +210,7 @@ enum Left {
     Nothing,
     More,
     /// The budget is spent for so long.
-    Spent(Duration),
+    Exhausted(Duration),
 }
 
 impl Left {
@@ -218,7 +218,7 @@ impl Left {
         match self {
             Self::Nothing => LONGEST_PAUSE,
             Self::More => SHORTEST_PAUSE,
-            Self::Spent(wait) => (*wait).max(PAUSE_WHEN_SPENT),
+            Self::Exhausted(wait) => (*wait).max(PAUSE_WHEN_SPENT),
         }
     }
 }

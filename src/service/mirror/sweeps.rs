@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{
-    Budget, Finding, Job, Outcome, PrerequisiteKind, RateBucket, RateShare, ReadPage,
+    BudgetClaim, Finding, Job, Outcome, PrerequisiteKind, RateBucket, RateShare, ReadPage,
 };
 use crate::okta::{Answered, DeviceList, DevicesPage, OktaError};
 use crate::service::mirror::syncs::Session;
@@ -42,8 +42,8 @@ impl Service {
                 break;
             }
             let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
-                Budget::Taken(at) => at,
-                Budget::Spent(wait) => {
+                BudgetClaim::Granted(at) => at,
+                BudgetClaim::Exhausted(wait) => {
                     let trouble = SyncFailure { error: None, waiting: Some(wait) };
                     self.store.record_sync_error(job, lease, trouble, None).await?;
                     return Ok(wait);
@@ -58,7 +58,7 @@ impl Service {
                 Err(error) => return self.give_up_sweep(job, &at, error).await,
             };
             match self.store.save_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
-                SweepStep::GoOn(next) => at = next,
+                SweepStep::Continue(next) => at = next,
                 SweepStep::Endless => {
                     metrics::record_sweep("restarted", Duration::ZERO);
                     return Err(OktaError::bad_answer("a list of devices that does not end").into());
@@ -128,8 +128,8 @@ impl Service {
                 return Ok(self.sync.read_every);
             };
             let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
-                Budget::Taken(at) => at,
-                Budget::Spent(wait) => return Ok(wait),
+                BudgetClaim::Granted(at) => at,
+                BudgetClaim::Exhausted(wait) => return Ok(wait),
             };
             let since = at.until.and_then(|until| until.checked_sub_signed(OVERLAP));
             let page = match at.cursor.clone() {
@@ -157,8 +157,8 @@ impl Service {
 /// Device integrations cannot be added, and so no user becomes managed, without Adaptive MFA (facts §4).
 fn managed_user_seen(now: DateTime<Utc>) -> Finding {
     Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
-        .because("managed_user_seen")
-        .seen(serde_json::json!({ "managed_user_seen_at": now }))
+        .with_reason("managed_user_seen")
+        .with_evidence(serde_json::json!({ "managed_user_seen_at": now }))
 }
 
 impl Session {

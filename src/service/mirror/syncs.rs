@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Budget, Caller, EventKind, IntegrationId, IntegrationRecord, Job, JobKind, MirrorRow, NewEvent,
-    Page, PageRequest, RateBucket, RateShare, Scope, Sync, TenantId,
+    BudgetClaim, Caller, EventKind, IntegrationId, IntegrationRecord, Job, JobKind, MirrorRow,
+    NewEvent, Page, PageRequest, RateBucket, RateShare, Scope, Sync, TenantId,
 };
 use crate::okta::{AccessToken, ClientCredentials, OktaClient, OktaError, OrgAddress, TokenKey};
 use crate::service::{Error, Service};
@@ -114,13 +114,13 @@ impl Service {
         session: &Session,
         bucket: RateBucket,
         share: RateShare,
-    ) -> Result<Budget, Error> {
+    ) -> Result<BudgetClaim, Error> {
         let org_id = session.org_id();
-        match self.store.take_budget(org_id, bucket, share, 1).await? {
-            Budget::Spent(wait) if wait <= SHORT_WAIT => tokio::time::sleep(wait).await,
+        match self.store.claim_budget(org_id, bucket, share, 1).await? {
+            BudgetClaim::Exhausted(wait) if wait <= SHORT_WAIT => tokio::time::sleep(wait).await,
             other => return Ok(other),
         }
-        Ok(self.store.take_budget(org_id, bucket, share, 1).await?)
+        Ok(self.store.claim_budget(org_id, bucket, share, 1).await?)
     }
 
     /// Ends a step of a job: says what is in its way, and lets somebody else's work be.

@@ -14,7 +14,7 @@ const BATCH: i64 = 50;
 pub struct Rotated {
     pub resealed: usize,
     /// Integrations with a secret that does not open with the keys of the keyring.
-    pub unopened: Vec<IntegrationId>,
+    pub undecryptable: Vec<IntegrationId>,
 }
 
 /// Goes round the tenants.
@@ -39,17 +39,17 @@ impl Rotation {
     ) -> Result<Rotated, StoreError> {
         let mut rotated = Rotated::default();
         for tenant in self.store.list_tenants().await? {
-            let mut passed_over = Vec::new();
+            let mut skipped = Vec::new();
             loop {
-                let batch = self.store.reseal_secrets(&tenant, BATCH, passed_over.clone()).await?;
-                if batch.done == 0 && batch.unopened.is_empty() {
+                let batch = self.store.reseal_secrets(&tenant, BATCH, skipped.clone()).await?;
+                if batch.done == 0 && batch.undecryptable.is_empty() {
                     break;
                 }
                 rotated.resealed += batch.done;
-                passed_over.extend(batch.unopened);
+                skipped.extend(batch.undecryptable);
                 progress(&tenant, rotated.resealed);
             }
-            rotated.unopened.extend(passed_over);
+            rotated.undecryptable.extend(skipped);
         }
         Ok(rotated)
     }

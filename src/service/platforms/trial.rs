@@ -57,8 +57,8 @@ impl Service {
             not_after: found.not_after,
         };
         let mfa = Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
-            .because("scep_challenge_issued")
-            .seen(json!({ "scep_challenge_issued_at": now }));
+            .with_reason("scep_challenge_issued")
+            .with_evidence(json!({ "scep_challenge_issued_at": now }));
         Ok(TrialResult {
             verification: Verification::Verified,
             ca: Some(ca),

@@ -34,7 +34,7 @@ impl Service {
             LiveRead::Exhausted | LiveRead::Failed => status.facts,
         };
         facts.searched_at = read.searched_at();
-        facts.asked_record_is_gone = read.asked_is_gone() && facts.asked_record().is_none();
+        facts.asked_record_not_found = read.asked_is_gone() && facts.asked_record().is_none();
         // Read a moment ago for another caller, and still too old for this one.
         facts.budget_exhausted = !matches!(read, LiveRead::Failed);
         Ok(self.decide_one(facts, question, asked_at))

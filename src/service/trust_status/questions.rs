@@ -108,19 +108,19 @@ fn read(fields: &IdentifierFields, pointer: &str, errors: &mut Vec<FieldError>) 
         serial_number: read_one(
             fields.serial_number.as_deref().map(SerialNumber::parse),
             &format!("{pointer}/serial_number"),
-            SerialNumber::FORM,
+            SerialNumber::FORMAT,
             errors,
         ),
         udid: read_one(
             fields.udid.as_deref().map(Udid::parse),
             &format!("{pointer}/udid"),
-            Udid::FORM,
+            Udid::FORMAT,
             errors,
         ),
         okta_device_id: read_one(
             fields.okta_device_id.as_deref().map(OktaDeviceId::parse),
             &format!("{pointer}/okta_device_id"),
-            OktaDeviceId::FORM,
+            OktaDeviceId::FORMAT,
             errors,
         ),
     }

@@ -1,4 +1,4 @@
-//! The row of a device itself, and the record that it is read to and written from.
+//! Converts between the row of a device and its record.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::model::devices::leaving::Lives;
+use crate::model::devices::enrollment_history::EnrollmentHistory;
 use crate::model::devices::receipt::Stamp;
 use crate::model::devices::records::{LostModeState, Reported};
 use crate::model::devices::reports::{CheckIn, Enrollment, EnrollmentState, OktaVerify};
@@ -14,7 +14,7 @@ use crate::model::{DeviceRecord, OktaDeviceId, Platform, SerialNumber, TenantId,
 use crate::store::StoreError;
 use crate::store::schema::devices;
 
-/// The column names are those of the table: the JSON is read by them.
+/// The field names are the column names, by which PostgreSQL reads the JSON.
 #[derive(QueryableByName, Serialize)]
 #[diesel(table_name = devices)]
 pub(super) struct DeviceRow {
@@ -29,7 +29,7 @@ pub(super) struct DeviceRow {
     enrollment_reported_at: Option<DateTime<Utc>>,
     okta_verify_installed_at: Option<DateTime<Utc>>,
     okta_verify_reported_at: Option<DateTime<Utc>>,
-    /// For the release before: the same as `left_at`, and the smallest difference of two times.
+    /// Read by the previous release: one microsecond after `left_at`.
     counts_from: Option<DateTime<Utc>>,
     reported_at: DateTime<Utc>,
     deleted_at: Option<DateTime<Utc>>,
@@ -37,7 +37,7 @@ pub(super) struct DeviceRow {
     updated_at: DateTime<Utc>,
     udid_reported_at: Option<DateTime<Utc>>,
     okta_device_id_reported_at: Option<DateTime<Utc>>,
-    /// For the release before: `left_at`.
+    /// Read by the previous release: `left_at`.
     enrollment_ended_at: Option<DateTime<Utc>>,
     macos_reported_at: Option<DateTime<Utc>>,
     ios_reported_at: Option<DateTime<Utc>>,
@@ -50,16 +50,16 @@ pub(super) struct DeviceRow {
     lost_mode_reported_at: Option<DateTime<Utc>>,
     merge_state: Option<serde_json::Value>,
 }
-pub(super) fn serial_of(text: &str) -> Result<SerialNumber, StoreError> {
+pub(super) fn parse_serial(text: &str) -> Result<SerialNumber, StoreError> {
     SerialNumber::parse(text).map_err(|_| StoreError::Corrupt("devices.serial_number"))
 }
 
-/// A time of the store with the time as it was sent; rows of the release before have only the first.
+/// Returns a stored time with the time as sent. Rows of the previous release have no time as sent.
 fn to_stamp(at: Option<DateTime<Utc>>, sent_at: Option<DateTime<Utc>>) -> Option<Stamp> {
     at.map(|at| Stamp { at, sent_at: sent_at.map_or(at, |sent| sent.max(at)) })
 }
 
-/// What the merge of later reports depends on, and no query does.
+/// State that only the merge of later reports needs, stored as JSON.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct MergeState {
@@ -85,7 +85,7 @@ impl From<&DeviceRecord> for MergeState {
     fn from(record: &DeviceRecord) -> Self {
         let sent = |stamp: Stamp| stamp.was_ahead().then_some(stamp.sent_at);
         let pair = |stamp: Stamp| (stamp.at, stamp.sent_at);
-        let enrolled = &record.lives.enrolled;
+        let enrolled = &record.history.enrolled;
         let continued = enrolled.iter().filter(|(_, continues)| **continues);
         let enrollment = record.enrollment.as_ref();
         Self {
@@ -101,9 +101,9 @@ impl From<&DeviceRecord> for MergeState {
     }
 }
 
-fn to_lives(row: &DeviceRow, state: &MergeState) -> Lives {
+fn to_enrollment_history(row: &DeviceRow, state: &MergeState) -> EnrollmentHistory {
     let enrolled = state.enrolled.iter();
-    Lives {
+    EnrollmentHistory {
         left_at: row.left_at,
         enrolled_since: row.enrolled_since,
         last_enrolled_at: row.last_enrolled_at,
@@ -114,27 +114,27 @@ fn to_lives(row: &DeviceRow, state: &MergeState) -> Lives {
 }
 
 fn to_enrollment(row: &DeviceRow, state: &MergeState) -> Result<Option<Enrollment>, StoreError> {
-    let Some((word, reported_at)) = row.enrollment_state.as_deref().zip(row.enrollment_reported_at)
+    let Some((text, reported_at)) = row.enrollment_state.as_deref().zip(row.enrollment_reported_at)
     else {
         return Ok(None);
     };
-    let parsed = word
+    let state_reported = text
         .parse::<EnrollmentState>()
         .map_err(|_| StoreError::Corrupt("devices.enrollment_state"))?;
-    let enrolled = parsed == EnrollmentState::Enrolled;
+    let enrolled = state_reported == EnrollmentState::Enrolled;
     Ok(Some(Enrollment {
-        state: parsed,
+        state: state_reported,
         enrolled_at: row.enrolled_at,
         ended_at: state.ended_at,
         continues: enrolled && state.continued.contains(&reported_at),
         reported_at,
-        // The release before may have stored a newer report since.
+        // The previous release may have stored a newer report since.
         sent_at: state.enrollment_sent_at.filter(|sent| *sent > reported_at),
     }))
 }
 
 pub(super) fn to_record(row: &DeviceRow) -> Result<DeviceRecord, StoreError> {
-    let platform = row.platform.as_deref().map(|word| word.parse::<Platform>().ok());
+    let platform = row.platform.as_deref().map(|text| text.parse::<Platform>().ok());
     let udid = row.udid.as_deref().map(Udid::parse).transpose();
     let okta_device_id = row.okta_device_id.as_deref().map(OktaDeviceId::parse).transpose();
     let (udid, okta_device_id) = (
@@ -162,7 +162,7 @@ pub(super) fn to_record(row: &DeviceRow) -> Result<DeviceRecord, StoreError> {
     let lost_mode = to_stamp(row.lost_mode_reported_at, state.lost_mode_sent_at)
         .map(|stamp| LostModeState { enabled: row.lost_mode_enabled, stamp });
     Ok(DeviceRecord {
-        serial_number: serial_of(&row.serial_number)?,
+        serial_number: parse_serial(&row.serial_number)?,
         platform: platform
             .map(|platform| platform.ok_or(StoreError::Corrupt("devices.platform")))
             .transpose()?,
@@ -176,7 +176,7 @@ pub(super) fn to_record(row: &DeviceRow) -> Result<DeviceRecord, StoreError> {
         lost_mode,
         deliveries: BTreeMap::new(),
         certificates: BTreeMap::new(),
-        lives: to_lives(row, &state),
+        history: to_enrollment_history(row, &state),
         deleted: to_stamp(row.deleted_at, state.deleted_sent_at),
         enrolled_ahead: state.enrolled_ahead.map(|(at, sent_at)| Stamp { at, sent_at }),
         lost_mode_off_ahead: state.lost_mode_off_ahead.map(|(at, sent_at)| Stamp { at, sent_at }),
@@ -189,7 +189,7 @@ pub(super) fn to_row(tenant: &TenantId, record: &DeviceRecord) -> DeviceRow {
     let enrollment = record.enrollment.as_ref();
     let verify = record.okta_verify.as_ref();
     let check_in = record.check_in.as_ref();
-    let lives = &record.lives;
+    let history = &record.history;
     DeviceRow {
         tenant_id: tenant.as_str().to_owned(),
         serial_number: record.serial_number.to_string(),
@@ -204,19 +204,19 @@ pub(super) fn to_row(tenant: &TenantId, record: &DeviceRecord) -> DeviceRow {
             .and_then(|reported| reported.value.as_ref())
             .map(|verify| verify.installed_at),
         okta_verify_reported_at: verify.map(|reported| reported.at),
-        counts_from: lives.left_at.map(|left| left + TimeDelta::microseconds(1)),
+        counts_from: history.left_at.map(|left| left + TimeDelta::microseconds(1)),
         reported_at: record.reported_at().unwrap_or(record.created_at),
         deleted_at: record.deleted.map(|deleted| deleted.at),
         created_at: record.created_at,
         updated_at: record.updated_at,
         udid_reported_at: record.udid.as_ref().map(|reported| reported.at),
         okta_device_id_reported_at: record.okta_device_id.as_ref().map(|reported| reported.at),
-        enrollment_ended_at: lives.left_at,
-        macos_reported_at: lives.macos_reported_at,
-        ios_reported_at: lives.ios_reported_at,
-        left_at: lives.left_at,
-        enrolled_since: lives.enrolled_since,
-        last_enrolled_at: lives.last_enrolled_at,
+        enrollment_ended_at: history.left_at,
+        macos_reported_at: history.macos_reported_at,
+        ios_reported_at: history.ios_reported_at,
+        left_at: history.left_at,
+        enrolled_since: history.enrolled_since,
+        last_enrolled_at: history.last_enrolled_at,
         check_in_last_seen_at: check_in
             .and_then(|reported| reported.value.as_ref())
             .map(|check_in| check_in.last_seen_at),

@@ -1,4 +1,4 @@
-//! The rows of a device's deliveries and certificates, and how they differ between two records.
+//! The rows of a device's deliveries and certificates, and the differences between two records.
 
 use std::collections::BTreeMap;
 
@@ -47,11 +47,11 @@ pub(super) fn to_delivery(row: &DeliveryRow) -> Reported<Delivery> {
 }
 
 pub(super) fn add_certificate(
-    of_one: &mut Certificates,
+    certificates: &mut Certificates,
     row: CertificateRow,
 ) -> Result<(), StoreError> {
     if row.certificate_serial_number.is_empty() {
-        of_one.cleared_at = Some(row.reported_at);
+        certificates.cleared_at = Some(row.reported_at);
         return Ok(());
     }
     let corrupt = StoreError::Corrupt("device_certificates.not_after");
@@ -59,17 +59,17 @@ pub(super) fn add_certificate(
     let serial_number = row.certificate_serial_number;
     let reported_at = row.reported_at;
     let known = Certificate { serial_number, not_before, not_after, reported_at };
-    of_one.known.insert(known.serial_number.clone(), known);
+    certificates.known.insert(known.serial_number.clone(), known);
     Ok(())
 }
 
-/// Rows of the groups that were added or changed, and that went.
+/// Rows of groups that were added or changed, and rows that were removed.
 #[derive(Default)]
 pub(super) struct Differences {
     pub(super) deliveries: Vec<DeliveryRow>,
-    pub(super) deliveries_gone: Vec<DeliveryRow>,
+    pub(super) removed_deliveries: Vec<DeliveryRow>,
     pub(super) certificates: Vec<CertificateRow>,
-    pub(super) certificates_gone: Vec<CertificateRow>,
+    pub(super) removed_certificates: Vec<CertificateRow>,
 }
 
 impl Differences {
@@ -85,8 +85,8 @@ impl Differences {
         let (old, new) = (&before.deliveries, &after.deliveries);
         let changed = new.iter().filter(|(id, reported)| old.get(id) != Some(*reported));
         self.deliveries.extend(changed.map(|(id, reported)| row(id, reported)));
-        let gone = old.iter().filter(|(id, _)| !new.contains_key(id));
-        self.deliveries_gone.extend(gone.map(|(id, reported)| row(id, reported)));
+        let removed = old.iter().filter(|(id, _)| !new.contains_key(id));
+        self.removed_deliveries.extend(removed.map(|(id, reported)| row(id, reported)));
 
         let (old, new) = (certificate_rows(tenant, before), certificate_rows(tenant, after));
         let same = |a: &CertificateRow, b: &CertificateRow| {
@@ -94,7 +94,7 @@ impl Differences {
         };
         for (key, row) in &old {
             if !new.contains_key(key) {
-                self.certificates_gone.push(row.clone());
+                self.removed_certificates.push(row.clone());
             }
         }
         let changed =
@@ -103,14 +103,14 @@ impl Differences {
     }
 }
 
-/// By integration and serial number of the certificate; the empty one says when older ones were
-/// taken away.
+/// Returns the certificate rows by integration and serial number. The row with an empty serial number has
+/// the time at which older certificates were cleared.
 fn certificate_rows(
     tenant: &TenantId,
     record: &DeviceRecord,
 ) -> BTreeMap<(Uuid, String), CertificateRow> {
     let mut rows = BTreeMap::new();
-    for (id, of_one) in &record.certificates {
+    for (id, certificates) in &record.certificates {
         let mut add = |serial: &str, dates: Option<(_, _)>, reported_at| {
             let row = CertificateRow {
                 tenant_id: tenant.as_str().to_owned(),
@@ -123,10 +123,10 @@ fn certificate_rows(
             };
             rows.insert((id.0, serial.to_owned()), row);
         };
-        if let Some(cleared_at) = of_one.cleared_at {
+        if let Some(cleared_at) = certificates.cleared_at {
             add("", None, cleared_at);
         }
-        for known in of_one.known.values() {
+        for known in certificates.known.values() {
             let dates = Some((known.not_before, known.not_after));
             add(&known.serial_number, dates, known.reported_at);
         }

@@ -1,5 +1,5 @@
-//! The inventory: reports are merged in memory over locked rows, and written set by set, so that a
-//! thousand reports cost the round trips of one. A refused report affects no other.
+//! The inventory. Reports are merged in memory over locked rows and written in sets, so that a thousand
+//! reports need as many round trips as one. A rejected report does not affect the others.
 
 mod device_row;
 mod group_rows;
@@ -28,27 +28,27 @@ use crate::store::devices::rows::{
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError, Tx, jobs};
 
-/// How often a transaction is tried that met another one at the same identifier.
-const ATTEMPTS: usize = 5;
+/// How often a batch is attempted that conflicts with another transaction.
+const MAX_ATTEMPTS: usize = 5;
 
-/// A report that was taken.
+/// The outcome of an accepted report.
 #[derive(Debug, Clone)]
 pub struct ReportOutcome {
-    /// The device was not known before, or had been deleted.
+    /// The device was unknown or deleted before.
     pub created: bool,
-    /// As it is after this report.
+    /// The device after this report.
     pub record: DeviceRecord,
     pub results: ReportResults,
 }
 
-/// What became of one report.
+/// The result of one report.
 pub type ReportResult = Result<ReportOutcome, ReportRefusal>;
 
 impl Store {
-    /// Merges reports, in their order, all in one transaction; one result for each.
+    /// Merges reports in order in one transaction. Returns one result for each.
     ///
     /// # Errors
-    /// [`StoreError::ChangedMeanwhile`] when others keep claiming the same identifiers,
+    /// [`StoreError::ChangedMeanwhile`] if other transactions keep claiming the same identifiers,
     /// [`StoreError::Unavailable`].
     pub async fn update_devices(
         &self,
@@ -56,11 +56,11 @@ impl Store {
         reports: Vec<DeviceReport>,
     ) -> Result<Vec<ReportResult>, StoreError> {
         let reports = Arc::new(reports);
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let reports = Arc::clone(&reports);
             let merged = self.in_tenant(tenant, move |tx| merge_reports(tx, &reports));
             match merged.await {
-                // The next attempt sees what the other one wrote, and refuses in words.
+                // The next attempt sees what the other transaction wrote and returns a proper refusal.
                 Err(error) if is_retryable_conflict(&error) => {}
                 outcome => return outcome,
             }
@@ -68,9 +68,9 @@ impl Store {
         Err(StoreError::ChangedMeanwhile)
     }
 
-    /// Deletes a device, unless it was enrolled after `at`; by default whatever is known. Its tombstone
-    /// stays, also of a device that was never reported. Also answers whether `at` was ahead of the clock,
-    /// so that the time of receipt took its place.
+    /// Deletes a device unless it was enrolled after `at`; without `at`, in any case. A tombstone stays, even
+    /// for a device that was never reported. Also returns whether `at` was ahead of the clock and was replaced
+    /// by the time of receipt.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -84,11 +84,11 @@ impl Store {
             let now = tx.now;
             let serials = [serial_number.as_str()];
             jobs::register_tenant(tx)?;
-            let fresh = lock_or_insert(tx, &serials)?;
+            let inserted = lock_or_insert(tx, &serials)?;
             let before = load_records(tx, &serials)?.remove(&serial_number);
             let before = before.unwrap_or_else(|| DeviceRecord::new(serial_number.clone(), now));
             let mut after = before.clone();
-            if !fresh.is_empty() {
+            if !inserted.is_empty() {
                 load_departures(tx, &serials)?.apply(&mut after);
             }
             let stamp = at.map(|at| Stamp::received(at, now));
@@ -102,10 +102,10 @@ impl Store {
         .await
     }
 
-    /// A living device.
+    /// Returns a device that is not deleted.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown or deleted one, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] if it is unknown or deleted, [`StoreError::Unavailable`].
     pub async fn get_device(
         &self,
         tenant: &TenantId,
@@ -120,7 +120,7 @@ impl Store {
     }
 }
 
-/// Two transactions met at one identifier, or each at what the other held: both can be done again.
+/// Returns whether the error is a unique violation, a serialization failure or a deadlock: safe to retry.
 fn is_retryable_conflict(error: &StoreError) -> bool {
     match error {
         StoreError::Query(DieselError::DatabaseError(kind, info)) => {
@@ -137,22 +137,22 @@ fn merge_reports(
     tx: &mut Tx<'_>,
     reports: &[DeviceReport],
 ) -> Result<Vec<ReportResult>, StoreError> {
-    // Each once and in order, so that two batches cannot deadlock.
+    // Unique and in order, so that two batches cannot deadlock.
     let serials: BTreeSet<&str> = reports.iter().map(|r| r.serial_number.as_str()).collect();
     let serials: Vec<&str> = serials.into_iter().collect();
-    // A tenant may report devices before it has connected an org, and their tombstones expire too.
+    // A tenant can report devices before it connects an org, and their tombstones must expire, too.
     jobs::register_tenant(tx)?;
-    let fresh = lock_or_insert(tx, &serials)?;
+    let inserted = lock_or_insert(tx, &serials)?;
     let before = load_records(tx, &serials)?;
     let records: BTreeMap<_, _> = before
         .iter()
-        .filter(|(serial, _)| !fresh.contains(serial.as_str()))
+        .filter(|(serial, _)| !inserted.contains(serial.as_str()))
         .map(|(serial, record)| (serial.clone(), record.clone()))
         .collect();
     let mut batch = Batch {
         integrations: load_integrations(tx, reports)?,
         holders: load_holders(tx, reports, &records)?,
-        departures: load_departures(tx, &to_strs(&fresh))?,
+        departures: load_departures(tx, &to_strs(&inserted))?,
         records,
         now: tx.now,
     };
@@ -164,13 +164,13 @@ fn merge_reports(
         .filter(|(before, after)| before != after)
         .collect();
     write_records(tx, &changed)?;
-    // Rows that were inserted for devices whose reports were all refused must not stay.
-    let refused: Vec<&str> = fresh
+    // Delete the rows that were inserted for devices whose reports were all rejected.
+    let rejected: Vec<&str> = inserted
         .iter()
         .map(String::as_str)
-        .filter(|serial| !after.keys().any(|kept| kept.as_str() == *serial))
+        .filter(|serial| !after.keys().any(|stored| stored.as_str() == *serial))
         .collect();
-    delete_placeholders(tx, &refused)?;
+    delete_placeholders(tx, &rejected)?;
     Ok(outcomes)
 }
 
@@ -178,10 +178,10 @@ fn to_strs(serials: &HashSet<String>) -> Vec<&str> {
     serials.iter().map(String::as_str).collect()
 }
 
-/// One batch in memory: each report sees what the ones before it left.
+/// A batch of reports in memory. Each report sees the effects of the earlier ones.
 struct Batch {
     integrations: BTreeSet<IntegrationId>,
-    /// Which living device has which identifier, by its kind and text.
+    /// The living device that has an identifier, by the identifier's kind and text.
     holders: HashMap<(&'static str, String), SerialNumber>,
     departures: Departures,
     records: BTreeMap<SerialNumber, DeviceRecord>,
@@ -190,16 +190,16 @@ struct Batch {
 
 impl Batch {
     fn merge(&mut self, report: &DeviceReport) -> ReportResult {
-        self.refuse_unknown_integrations(report)?;
+        self.check_integrations(report)?;
         let received = report.receive(self.now)?;
         let known = self.records.get(&report.serial_number);
         let created = !known.is_some_and(DeviceRecord::is_living);
-        let fresh = || {
+        let new = || {
             let mut record = DeviceRecord::new(report.serial_number.clone(), self.now);
             self.departures.apply(&mut record);
             record
         };
-        let before = known.cloned().unwrap_or_else(fresh);
+        let before = known.cloned().unwrap_or_else(new);
         let mut record = before.clone();
         let results = record.apply(&received, &|kind, value| {
             self.holders.get(&(kind, value.to_owned())).cloned()
@@ -218,7 +218,7 @@ impl Batch {
         Ok(ReportOutcome { created, record, results })
     }
 
-    fn refuse_unknown_integrations(&self, report: &DeviceReport) -> Result<(), ReportRefusal> {
+    fn check_integrations(&self, report: &DeviceReport) -> Result<(), ReportRefusal> {
         let unknown = |id: &&IntegrationId| !self.integrations.contains(*id);
         let refusal =
             |group, id: &IntegrationId| Err(ReportRefusal::UnknownIntegration { group, id: *id });
@@ -229,8 +229,8 @@ impl Batch {
     }
 }
 
-/// The identifiers that no other living device of the tenant may have; a deleted device has none of
-/// these.
+/// Iterates over the identifiers that no other living device of the tenant may have; none for a deleted
+/// device.
 fn identifiers_of(record: &DeviceRecord) -> impl Iterator<Item = (&'static str, String)> {
     let living = Some(record).filter(|record| record.is_living());
     let udid = living.and_then(DeviceRecord::known_udid);
@@ -251,16 +251,16 @@ struct DepartureRow {
     last_enrolled_at: Option<DateTime<Utc>>,
 }
 
-/// What is left of devices whose tombstones expired, by serial number.
+/// The departures of devices whose tombstones have expired, by serial number.
 #[derive(Default)]
 struct Departures(HashMap<String, DepartureRow>);
 
 impl Departures {
-    /// The device comes back as if its tombstone were still there.
+    /// Restores the departure to a new record, as if its tombstone still existed.
     fn apply(&self, record: &mut DeviceRecord) {
         let Some(departure) = self.0.get(record.serial_number.as_str()) else { return };
-        record.lives.left_at = departure.left_at;
-        record.lives.last_enrolled_at = departure.last_enrolled_at;
+        record.history.left_at = departure.left_at;
+        record.history.last_enrolled_at = departure.last_enrolled_at;
         record.deleted = Some(Stamp::exact(departure.deleted_at));
     }
 }
@@ -307,8 +307,8 @@ struct HolderRow {
     serial_number: String,
 }
 
-/// Which living devices have the identifiers that are claimed: by the reports, and by deleted devices
-/// that may come back with those they had.
+/// Returns the living devices that have the identifiers claimed by the reports, or by deleted devices that
+/// may be enrolled again with the identifiers they had.
 fn load_holders(
     tx: &mut Tx<'_>,
     reports: &[DeviceReport],

@@ -1,5 +1,5 @@
-//! Snapshots of the whole fleet: stored page by page, then compared with the inventory in batches, so
-//! that no statement runs into its time-out.
+//! Snapshots of the whole fleet: stored page by page, then compared with the inventory in batches, so that
+//! no statement reaches its timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ use crate::store::events::insert_event;
 use crate::store::schema::device_snapshots;
 use crate::store::{Store, StoreError, Tx, jobs};
 
-/// How long a snapshot can be continued and completed. Housekeeping deletes its serial numbers an hour
-/// later: none may be missing while devices are compared with them.
+/// How long a snapshot can be continued and completed. Housekeeping deletes its serial numbers an hour later,
+/// so that none is missing while devices are compared with them.
 const OPEN_PERIOD: TimeDelta = TimeDelta::hours(24);
 
-/// Devices that become unenrolled in one transaction.
-const BATCH: usize = 1_000;
+/// The maximum number of devices that become unenrolled in one transaction.
+const BATCH_SIZE: usize = 1_000;
 
 /// A snapshot of the fleet.
 #[derive(Debug, Clone)]
@@ -28,14 +28,14 @@ pub struct Snapshot {
     /// When its first page was received.
     pub began_at: DateTime<Utc>,
     pub completed_at: Option<DateTime<Utc>>,
-    /// Devices that became unenrolled because the snapshot does not name them.
+    /// Devices that became unenrolled because they are not in the snapshot.
     pub unenrolled: i64,
 }
 
-/// How many devices a snapshot leaves out.
+/// How many devices are missing from a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingDevices {
-    /// Enrolled devices that it does not name and that were not reported since it began.
+    /// Enrolled devices that are not in it and were not reported since it began.
     pub missing: i64,
     /// All enrolled devices.
     pub fleet: i64,
@@ -58,12 +58,12 @@ struct MissingRow {
 }
 
 impl Store {
-    /// Stores a page of a snapshot; the first one begins it. The same page again changes nothing, also
-    /// after the snapshot was completed.
+    /// Saves a page of a snapshot; the first page creates it. Idempotent, even after the snapshot was
+    /// completed.
     ///
     /// # Errors
-    /// [`StoreError::SnapshotClosed`] for more serial numbers after the snapshot was completed, and for
-    /// one that began more than a day ago. [`StoreError::Unavailable`].
+    /// [`StoreError::SnapshotClosed`] for new serial numbers after the snapshot was completed, or if it
+    /// began more than a day ago. [`StoreError::Unavailable`].
     pub async fn save_snapshot_page(
         &self,
         tenant: &TenantId,
@@ -71,7 +71,7 @@ impl Store {
         serial_numbers: BTreeSet<SerialNumber>,
     ) -> Result<Snapshot, StoreError> {
         self.in_tenant(tenant, move |tx| {
-            // Housekeeping deletes the snapshot again.
+            // Schedules the housekeeping that deletes the snapshot.
             jobs::register_tenant(tx)?;
             diesel::insert_into(device_snapshots::table)
                 .values((
@@ -84,17 +84,17 @@ impl Store {
             let snapshot = lock_snapshot(tx, &snapshot_id)?;
             let serials: Vec<&str> = serial_numbers.iter().map(SerialNumber::as_str).collect();
             if snapshot.completed_at.is_some() {
-                let is_repeated = names_all(tx, &snapshot_id, &serials)?;
+                let is_repeated = contains_all(tx, &snapshot_id, &serials)?;
                 return is_repeated.then_some(snapshot).ok_or(StoreError::SnapshotClosed);
             }
-            refuse_expired(tx, &snapshot)?;
+            ensure_open(tx, &snapshot)?;
             insert_serials(tx, &snapshot_id, &serials)?;
             Ok(snapshot)
         })
         .await
     }
 
-    /// Counts the devices that a snapshot leaves out.
+    /// Counts the devices that are missing from a snapshot.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -123,11 +123,11 @@ impl Store {
         .await
     }
 
-    /// Merges `unenrolled`, as of the beginning of the snapshot, into the next devices after the serial
-    /// number `after` that it leaves out. Returns the last of them, or `None` when no device is left.
+    /// Merges `unenrolled`, as of the beginning of the snapshot, into the next missing devices after the
+    /// serial number `after`. Returns the last serial number, or `None` if none is left.
     ///
     /// # Errors
-    /// [`StoreError::SnapshotClosed`] when it began more than a day ago, [`StoreError::Unavailable`].
+    /// [`StoreError::SnapshotClosed`] if it began more than a day ago, [`StoreError::Unavailable`].
     pub async fn unenroll_missing_devices(
         &self,
         tenant: &TenantId,
@@ -135,14 +135,14 @@ impl Store {
         after: String,
     ) -> Result<Option<String>, StoreError> {
         self.in_tenant(tenant, move |tx| {
-            // Before any device, as a batch of reports does: the two cannot deadlock.
+            // Same lock order as a batch of reports, so that the two cannot deadlock.
             jobs::register_tenant(tx)?;
             let snapshot = lock_snapshot(tx, &snapshot_id)?;
             if snapshot.completed_at.is_some() {
                 // Another request completed it.
                 return Ok(None);
             }
-            refuse_expired(tx, &snapshot)?;
+            ensure_open(tx, &snapshot)?;
             let missing = lock_missing(tx, &snapshot, &after)?;
             let reports: Vec<DeviceReport> = missing
                 .iter()
@@ -155,14 +155,14 @@ impl Store {
             )
             .set(device_snapshots::unenrolled.eq(device_snapshots::unenrolled + count))
             .execute(tx.connection)?;
-            let is_full = missing.len() >= BATCH;
+            let is_full = missing.len() >= BATCH_SIZE;
             let last = missing.into_iter().next_back().filter(|_| is_full);
             Ok(last.map(|row| row.serial_number))
         })
         .await
     }
 
-    /// Completes a snapshot with its event, unless it already is complete.
+    /// Completes a snapshot with its event, unless it is already complete.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -208,14 +208,14 @@ fn lock_snapshot(tx: &mut Tx<'_>, snapshot_id: &str) -> Result<Snapshot, StoreEr
     Ok(Snapshot { snapshot_id, began_at, completed_at, unenrolled })
 }
 
-fn refuse_expired(tx: &Tx<'_>, snapshot: &Snapshot) -> Result<(), StoreError> {
+fn ensure_open(tx: &Tx<'_>, snapshot: &Snapshot) -> Result<(), StoreError> {
     if snapshot.began_at < tx.now - OPEN_PERIOD {
         return Err(StoreError::SnapshotClosed);
     }
     Ok(())
 }
 
-fn names_all(tx: &mut Tx<'_>, snapshot_id: &str, serials: &[&str]) -> Result<bool, StoreError> {
+fn contains_all(tx: &mut Tx<'_>, snapshot_id: &str, serials: &[&str]) -> Result<bool, StoreError> {
     use crate::store::schema::device_snapshot_serials::dsl as named;
     let known = named::device_snapshot_serials
         .filter(named::tenant_id.eq(tx.tenant.as_str()))
@@ -237,8 +237,8 @@ fn insert_serials(tx: &mut Tx<'_>, snapshot_id: &str, serials: &[&str]) -> Resul
     Ok(())
 }
 
-/// Locks the next devices that the snapshot leaves out. PostgreSQL evaluates the conditions again on a
-/// row that changed while it waited for the lock.
+/// Locks the next missing devices. PostgreSQL re-evaluates the conditions on a row that changed while it
+/// waited for the lock.
 fn lock_missing(
     tx: &mut Tx<'_>,
     snapshot: &Snapshot,
@@ -257,11 +257,11 @@ fn lock_missing(
         .bind::<Text, _>(&snapshot.snapshot_id)
         .bind::<Timestamptz, _>(snapshot.began_at)
         .bind::<Text, _>(after)
-        .bind::<BigInt, _>(i64::try_from(BATCH).unwrap_or(i64::MAX))
+        .bind::<BigInt, _>(i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX))
         .load(tx.connection)?)
 }
 
-/// The report that a missing device is unenrolled.
+/// Returns the report that a missing device is unenrolled.
 fn unenrolled(row: &MissingRow, began_at: DateTime<Utc>) -> Result<DeviceReport, StoreError> {
     let platform = row.platform.as_deref().and_then(|word| word.parse().ok());
     Ok(DeviceReport {

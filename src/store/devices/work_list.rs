@@ -1,5 +1,5 @@
-//! The MDM's work list: which devices wait for what an integration has to be given; and what the
-//! inventory knows of a device that is to be given it.
+//! The MDM's work list: devices that need the configuration of an integration, and the identity of a device
+//! that receives it.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,13 +13,13 @@ use crate::store::record::expect_integration;
 use crate::store::schema::devices;
 use crate::store::{Store, StoreError};
 
-/// Which devices are asked for.
+/// The filter of a device list.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceFilter {
-    /// Enrolled devices whose platform is configured there; the two below need it.
+    /// Enrolled devices whose platform is configured in this integration. Required by the two fields below.
     pub integration: Option<IntegrationId>,
     pub configuration: Option<Configuration>,
-    /// Macs whose counting certificate ends before this.
+    /// Macs whose counting certificate expires before this time.
     pub certificate_expires_before: Option<DateTime<Utc>>,
 }
 
@@ -31,7 +31,7 @@ struct ListedRow {
     configuration: Option<String>,
 }
 
-/// The primary key gives the order, so that a page reads no further than its end.
+/// Ordered by the primary key, so that a page reads only its own rows.
 const LIVING: &str = "SELECT d.serial_number, NULL AS configuration FROM devices d \
     WHERE d.tenant_id = $1 AND d.serial_number > $2 AND d.living \
     ORDER BY d.serial_number LIMIT $3";
@@ -62,7 +62,7 @@ const WORK_LIST: &str = "\
      ORDER BY serial_number LIMIT $3";
 
 impl Store {
-    /// Living devices in the order of their serial numbers.
+    /// Lists the devices that are not deleted, by serial number.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -99,7 +99,7 @@ impl Store {
                 let serial = SerialNumber::parse(&row.serial_number)
                     .map_err(|_| StoreError::Corrupt("devices.serial_number"))?;
                 let configuration = row.configuration.as_deref().and_then(|word| word.parse().ok());
-                // Deleted between the two queries: nothing to tell of it.
+                // Skip devices that were deleted between the two queries.
                 items.extend(
                     records.remove(&serial).map(|record| ListedDevice { record, configuration }),
                 );
@@ -109,7 +109,7 @@ impl Store {
         .await
     }
 
-    /// What the inventory knows of the living device with this serial number: its platform and UDID.
+    /// Returns the platform and UDID of a device that is not deleted.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].

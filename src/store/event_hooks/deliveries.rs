@@ -1,8 +1,8 @@
-//! What calls of event hooks leave behind: devices to be read again, or one sweep in place of too
-//! many. No call makes a device trusted: lifecycle events alone are noted, and only ever take trust away.
+//! Deliveries of event hooks. A delivery requests re-reads of the devices that it names, or a sweep if they
+//! are too many. It cannot make a device trusted: it records only lifecycle events, which can revoke a use.
 //!
-//! A delivery never waits for a job's row while it holds another row, because the worker takes them
-//! the other way round; and it takes the rows of devices in the order of their ids.
+//! A delivery never waits for a job's row while it has locked another row, because the worker locks them
+//! in the opposite order. It locks devices in the order of their IDs.
 
 use std::collections::HashMap;
 
@@ -21,21 +21,21 @@ use crate::store::session::{STATEMENT_TIMEOUT, set_config};
 use crate::store::transaction::clock_timestamp;
 use crate::store::{Clock, Store, StoreError, Tx, jobs};
 
-/// So often is it noted that deliveries come; for each of them it would be a row that all wait for.
-const DELIVERY_NOTED_ONCE_IN: TimeDelta = TimeDelta::seconds(10);
-/// The most devices that wait because of a hook before a sweep takes their place.
-const MOST_WAITING: i64 = 500;
-/// The most that wait while a sweep is under way, which may have passed them: more are left to reads of
-/// what has changed, and to the next sweep.
-const MOST_BESIDE_A_SWEEP: i64 = 5_000;
-/// Rows that go in one statement, which has its time.
-const BATCH: i64 = 20_000;
+/// How often the time of the last delivery is recorded. Recording each one would make them wait for one row.
+const DELIVERY_RECORD_INTERVAL: TimeDelta = TimeDelta::seconds(10);
+/// The maximum number of re-reads requested by a hook; more are replaced by a sweep.
+const MAX_PENDING_REREADS: i64 = 500;
+/// The maximum while a sweep is running, which may already have read some of the devices. More are left to
+/// incremental reads and the next sweep.
+const MAX_PENDING_DURING_SWEEP: i64 = 5_000;
+/// The maximum number of rows deleted by one statement, to stay within its timeout.
+const BATCH_SIZE: i64 = 20_000;
 
-/// Somebody calls a hook.
+/// A call of a hook.
 #[derive(Debug, Clone)]
 pub struct HookCall {
     pub hook: HookId,
-    /// `None` where no secret was sent.
+    /// `None` if no secret was sent.
     pub secret: Option<HookSecretDigest>,
 }
 
@@ -47,18 +47,18 @@ struct Counted {
     sweeping: bool,
 }
 
-/// The tenant of a call is found by the hook's id.
+/// Operations of hook calls. The hook's ID determines the tenant.
 impl Store {
-    /// Whether the hook is there and the secret, if one was sent, is right.
+    /// Checks that the hook exists and that the secret, if one was sent, is correct.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown hook and for a wrong secret alike,
+    /// [`StoreError::NotFound`] both for an unknown hook and for a wrong secret,
     /// [`StoreError::Unavailable`].
     pub async fn check_hook_call(&self, call: HookCall) -> Result<(), StoreError> {
         self.in_hook(call, |_, _| Ok(())).await
     }
 
-    /// Notes that Okta has verified the address.
+    /// Records that Okta has verified the URL.
     ///
     /// # Errors
     /// As [`check_hook_call`](Self::check_hook_call).
@@ -72,9 +72,8 @@ impl Store {
         .await
     }
 
-    /// Lets the mentioned devices wait to be read again: each once, and not within a minute of its
-    /// last read. Those of an integration without credentials are left out: nobody reads them, and
-    /// its first sweep will read them all.
+    /// Requests re-reads of the mentioned devices: each once, and at the earliest a minute after its last
+    /// read. Does nothing for an integration without credentials, whose first sweep reads all devices.
     ///
     /// # Errors
     /// As [`check_hook_call`](Self::check_hook_call).
@@ -84,11 +83,11 @@ impl Store {
         mentions: Vec<DeviceMention>,
     ) -> Result<(TenantId, IntegrationId), StoreError> {
         self.in_hook(call, move |tx, called| {
-            if !called.delivered_lately {
+            if !called.delivery_recorded_recently {
                 record_delivery(tx, called)?;
             }
             if !mentions.is_empty() {
-                note_lifecycle_events(tx, called, &mentions)?;
+                record_lifecycle_events(tx, called, &mentions)?;
                 insert_rereads(tx, called, &mentions)?;
             }
             Ok((called.tenant.clone(), called.integration))
@@ -96,8 +95,8 @@ impl Store {
         .await
     }
 
-    /// Has the devices read that wait because of a hook; when they are too many, by a sweep in their
-    /// place. A sweep that is under way has perhaps passed them already: they go on waiting then.
+    /// Makes the job due that handles the re-reads requested by hooks. If they are too many, replaces them
+    /// by a sweep, unless one is running, which may already have read some of the devices.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -108,60 +107,60 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.in_tenant(tenant, move |tx| {
             let waiting = count(tx, id)?.waiting;
-            if waiting > MOST_WAITING && jobs::make_due_if_idle(tx, id, JobKind::Sweep)? {
-                // The job's row is ours until the commit: no sweep begins before it, and one that
-                // has begun shows only now.
+            if waiting > MAX_PENDING_REREADS && jobs::make_due_if_idle(tx, id, JobKind::Sweep)? {
+                // The job's row is locked until the commit, so no sweep can start, and one that has
+                // started since is visible now.
                 if !count(tx, id)?.sweeping {
-                    return delete_waiting(tx, id);
+                    return delete_pending(tx, id);
                 }
-            } else if waiting > MOST_BESIDE_A_SWEEP {
-                return delete_waiting(tx, id);
+            } else if waiting > MAX_PENDING_DURING_SWEEP {
+                return delete_pending(tx, id);
             }
             jobs::make_due(tx, id, JobKind::Rereads)
         })
         .await
     }
 
-    /// Runs `work` in a transaction of the hook's tenant, unless the call is refused. The route and the
-    /// tenant are one statement, so an unknown hook takes the same steps as a known one: without a
-    /// tenant no row is visible, and the secret is compared all the same.
+    /// Runs `work` in a transaction of the hook's tenant, unless the call is rejected. An unknown hook takes
+    /// the same steps as a known one: one statement finds the route and sets the tenant, and the secret is
+    /// compared even if no row is visible.
     async fn in_hook<T, F>(&self, call: HookCall, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: Fn(&mut Tx<'_>, &Called) -> Result<T, StoreError> + Send + Sync + 'static,
+        F: Fn(&mut Tx<'_>, &AuthenticatedHook) -> Result<T, StoreError> + Send + Sync + 'static,
     {
         let clock = self.clock.clone();
         self.pool
             .transaction(move |connection| {
                 let route = find_route(connection, &call, &clock)?;
-                let called =
-                    find_called(connection, &call, route.as_ref())?.ok_or(StoreError::NotFound)?;
-                let tx = &mut Tx { connection, tenant: &called.tenant, now: called.now };
-                work(tx, &called).map_err(StoreError::gone_with_its_integration)
+                let hook =
+                    authenticate(connection, &call, route.as_ref())?.ok_or(StoreError::NotFound)?;
+                let tx = &mut Tx { connection, tenant: &hook.tenant, now: hook.now };
+                work(tx, &hook).map_err(StoreError::or_integration_deleted)
             })
             .await
     }
 }
 
-/// Where a hook's id leads to.
+/// The integration of a hook.
 struct Route {
     tenant: String,
     integration: Uuid,
     now: DateTime<Utc>,
 }
 
-/// Whose hook was called, and when.
-struct Called {
+/// A hook that was called with a correct secret, and the time of the call.
+struct AuthenticatedHook {
     tenant: TenantId,
     integration: IntegrationId,
     now: DateTime<Utc>,
-    delivered_lately: bool,
+    delivery_recorded_recently: bool,
 }
 
 type RouteRow = (String, Uuid, String, String, DateTime<Utc>);
 type SecretRow = (Vec<u8>, Option<Vec<u8>>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
-/// Spans tenants: the tenant is what it finds, and sets for the rest of the transaction.
+/// Finds the hook's tenant and sets it for the rest of the transaction. Spans tenants.
 fn find_route(
     connection: &mut PgConnection,
     call: &HookCall,
@@ -186,11 +185,11 @@ fn find_route(
     }))
 }
 
-fn find_called(
+fn authenticate(
     connection: &mut PgConnection,
     call: &HookCall,
     route: Option<&Route>,
-) -> Result<Option<Called>, StoreError> {
+) -> Result<Option<AuthenticatedHook>, StoreError> {
     use event_hooks as h;
     let (tenant, integration) =
         route.map_or(("", Uuid::nil()), |route| (route.tenant.as_str(), route.integration));
@@ -212,20 +211,21 @@ fn find_called(
         });
     let now = route.map(|route| route.now);
     let previous = previous.filter(|_| valid_until > now);
-    let right = call.secret.as_ref().is_none_or(|secret| {
+    let is_correct = call.secret.as_ref().is_none_or(|secret| {
         secret.matches(current.as_deref()) | secret.matches(previous.as_deref())
     });
-    let tenant = TenantId::parse(tenant).filter(|_| known && right);
-    Ok(tenant.zip(now).map(|(tenant, now)| Called {
+    let tenant = TenantId::parse(tenant).filter(|_| known && is_correct);
+    Ok(tenant.zip(now).map(|(tenant, now)| AuthenticatedHook {
         tenant,
         integration: IntegrationId(integration),
         now,
-        delivered_lately: delivered_at.is_some_and(|at| now - at < DELIVERY_NOTED_ONCE_IN),
+        delivery_recorded_recently: delivered_at
+            .is_some_and(|at| now - at < DELIVERY_RECORD_INTERVAL),
     }))
 }
 
-/// Whoever comes second at the same moment does not wait for the first: once is enough.
-fn record_delivery(tx: &mut Tx<'_>, called: &Called) -> Result<(), StoreError> {
+/// Records the time of the last delivery. Concurrent deliveries skip the locked row: one update is enough.
+fn record_delivery(tx: &mut Tx<'_>, called: &AuthenticatedHook) -> Result<(), StoreError> {
     diesel::sql_query(
         "UPDATE event_hooks SET last_delivery_at = $3 \
           WHERE (tenant_id, integration_id) = ( \
@@ -239,10 +239,10 @@ fn record_delivery(tx: &mut Tx<'_>, called: &Called) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What an event moved is no use of the device. Only takes trust away: a delivery never gives any.
-fn note_lifecycle_events(
+/// Records lifecycle events, so that the changes they cause do not count as uses of the device.
+fn record_lifecycle_events(
     tx: &mut Tx<'_>,
-    called: &Called,
+    called: &AuthenticatedHook,
     mentions: &[DeviceMention],
 ) -> Result<(), StoreError> {
     let published: HashMap<&str, DateTime<Utc>> = mentions
@@ -256,18 +256,18 @@ fn note_lifecycle_events(
     change(tx, called.integration, &ids, |record| {
         let mut record = record.clone();
         if let Some(published) = published.get(record.okta_device_id.as_str()) {
-            record.uses.note_lifecycle_event(record.last_updated_at, *published);
+            record.uses.record_lifecycle_event(record.last_updated_at, *published);
         }
         record
     })
 }
 
-/// In the order of the ids, so that two deliveries cannot deadlock. A repeated request always moves
-/// `asked_at`, however old this transaction is: a worker that handles the earlier request then does not
-/// delete this one.
+/// Inserts requests in the order of the IDs, so that two deliveries cannot deadlock. A repeated request
+/// always increases `asked_at`, however old this transaction is, so that a worker that handles the earlier
+/// request does not delete this one.
 fn insert_rereads(
     tx: &mut Tx<'_>,
-    called: &Called,
+    called: &AuthenticatedHook,
     mentions: &[DeviceMention],
 ) -> Result<(), StoreError> {
     let (ids, are_devices): (Vec<&str>, Vec<bool>) =
@@ -308,12 +308,13 @@ fn count(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Counted, StoreError> {
     )
     .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
-    .bind::<BigInt, _>(MOST_BESIDE_A_SWEEP + 1)
+    .bind::<BigInt, _>(MAX_PENDING_DURING_SWEEP + 1)
     .get_result(tx.connection)?)
 }
 
-/// Those that somebody else has in hand stay: to wait for them could be a circle, and they do no harm.
-fn delete_waiting(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
+/// Deletes the requests of hooks. Rows locked by others are skipped, because waiting could deadlock; the
+/// remaining requests are harmless.
+fn delete_pending(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     diesel::sql_query(
         "DELETE FROM okta_rereads WHERE (tenant_id, integration_id, okta_device_id) IN ( \
                 SELECT tenant_id, integration_id, okta_device_id FROM okta_rereads \
@@ -322,7 +323,7 @@ fn delete_waiting(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> 
     )
     .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(id.0)
-    .bind::<BigInt, _>(BATCH)
+    .bind::<BigInt, _>(BATCH_SIZE)
     .execute(tx.connection)?;
     Ok(())
 }

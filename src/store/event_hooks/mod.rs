@@ -1,5 +1,5 @@
-//! Event hooks as their tenant manages them. Of a secret there is the SHA-256 alone, and of the
-//! one before it for a day. What calls leave behind is `hook_calls`.
+//! Management of event hooks. Only the SHA-256 of a secret is stored; the previous one is kept for a day.
+//! `deliveries` handles the calls.
 
 pub(in crate::store) mod deliveries;
 
@@ -14,14 +14,14 @@ use crate::store::record::{load_record, next_secret_version};
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::{Store, StoreError, Tx};
 
-/// A secret is accepted for so long after it was replaced (contract §7).
+/// How long a secret is accepted after it was replaced.
 const PREVIOUS_VALID_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// A hook that was set up or got a new secret.
+/// A hook that was created or got a new secret.
 #[derive(Debug, Clone)]
 pub struct StoredEventHook {
     pub hook: EventHook,
-    /// False when there was one before.
+    /// False if the hook existed before.
     pub created: bool,
 }
 
@@ -60,7 +60,7 @@ fn find(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Option<EventHook>, StoreEr
 }
 
 impl Store {
-    /// The hook of an integration; `None` when none is set up.
+    /// Returns the hook of an integration; `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -76,8 +76,8 @@ impl Store {
         .await
     }
 
-    /// Sets up the hook, or gives it a new secret; its id stays then, and the secret before is valid
-    /// for another day.
+    /// Creates the hook, or replaces its secret. The ID then stays, and the previous secret is valid for
+    /// another day.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -90,7 +90,7 @@ impl Store {
     ) -> Result<StoredEventHook, StoreError> {
         let new_id = HookId::random();
         self.in_tenant(tenant, move |tx| {
-            // The lock makes one of two that are sent at once the rotation of the other.
+            // The lock serializes two concurrent requests: the second one rotates the secret.
             load_record(tx, id, true)?;
             let created = find(tx, id)?.is_none();
             let version = next_secret_version(tx, id)?;
@@ -111,10 +111,10 @@ impl Store {
         .await
     }
 
-    /// Deletes the hook with its route: its address is nobody's from now on.
+    /// Deletes the hook and its route.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] also when none is set up, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] also if there is no hook, [`StoreError::Unavailable`].
     pub async fn delete_event_hook(
         &self,
         tenant: &TenantId,
@@ -132,7 +132,7 @@ impl Store {
     }
 }
 
-/// Deletes the hook with its route; false when there is none.
+/// Deletes the hook and its route; returns false if there is none.
 pub(super) fn delete_event_hook(tx: &mut Tx<'_>, id: IntegrationId) -> Result<bool, StoreError> {
     use hook_routes as r;
     let routes =

@@ -1,4 +1,4 @@
-//! The client id and the sealed client secret of an integration.
+//! The client ID and the sealed client secret of an integration.
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -16,17 +16,17 @@ use crate::store::record::{
 use crate::store::schema::{credentials, prerequisite_findings};
 use crate::store::{Store, StoreError, Tx, jobs};
 
-/// Credentials that Okta has accepted, with what the same exchange showed.
+/// Credentials that Okta has accepted, with the findings of the same exchange.
 #[derive(Debug, Clone)]
 pub struct CredentialsChange {
     pub new: NewCredentials,
-    /// The org that they were proved against: when the integration was pointed at another one in the
-    /// meantime they are refused, for they would go to a host that never proved them.
+    /// The org that accepted them. If the integration points at another org by now, the change is rejected,
+    /// because the credentials would be sent to a host that was not verified.
     pub org_id: String,
-    /// As the org's well-known document says now.
+    /// The engine in the org's current well-known document.
     pub engine: Engine,
     pub findings: Vec<Finding>,
-    /// The version that the caller has seen, when `If-Match` was sent.
+    /// The version in `If-Match`, if the caller sent it.
     pub expected_version: Option<i64>,
     pub event: NewEvent,
 }
@@ -40,7 +40,7 @@ fn credentials_row<'a>(tenant: &'a TenantId, id: IntegrationId) -> _ {
 }
 
 impl Store {
-    /// Stores credentials that Okta has accepted, with what the same exchange showed.
+    /// Stores credentials that Okta has accepted, with the findings of the same exchange.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::ChangedMeanwhile`],
@@ -70,7 +70,7 @@ impl Store {
         .await
     }
 
-    /// The credentials, opened for a call to Okta; `None` when none are stored.
+    /// Decrypts the credentials for a call to Okta; `None` if none are stored.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
@@ -93,10 +93,10 @@ impl Store {
         .await
     }
 
-    /// Deletes the credentials, and the findings that only they could prove.
+    /// Deletes the credentials and the findings that depend on them.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] also when none are stored, [`StoreError::StaleVersion`],
+    /// [`StoreError::NotFound`] also if none are stored, [`StoreError::StaleVersion`],
     /// [`StoreError::Unavailable`].
     pub async fn delete_credentials(
         &self,
@@ -109,7 +109,7 @@ impl Store {
             if diesel::delete(credentials_row(tx.tenant, id)).execute(tx.connection)? == 0 {
                 return Err(StoreError::NotFound);
             }
-            delete_proved_findings(tx, id)?;
+            delete_dependent_findings(tx, id)?;
             jobs::delete_all(tx, id)?;
             insert_event(tx, &event)?;
             Ok(Change::Configuration)
@@ -145,8 +145,8 @@ fn upsert(
     Ok(())
 }
 
-/// What the well-known document shows needs no credentials; everything else does.
-fn delete_proved_findings(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
+/// Deletes the findings that require credentials; those from the well-known document stay.
+fn delete_dependent_findings(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     use prerequisite_findings as f;
     diesel::delete(
         f::table

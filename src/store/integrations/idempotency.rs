@@ -1,5 +1,5 @@
-//! `Idempotency-Key`: the first request claims the key, a repeated one gets what the first made.
-//! Keeps the hash of a body that holds no secret, and the id of what was created; nothing else.
+//! `Idempotency-Key`: the first request claims the key, and a repeated one returns what the first created.
+//! Stored are only the hash of the body, which contains no secret, and the ID of the created integration.
 
 use chrono::Duration;
 use diesel::prelude::*;
@@ -9,7 +9,7 @@ use crate::model::{IntegrationId, TenantId};
 use crate::store::schema::idempotency_keys;
 use crate::store::{Store, StoreError, Tx};
 
-/// A key with the body that it was sent with.
+/// A key with the hash of the request body.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
     pub key: String,
@@ -17,25 +17,27 @@ pub struct IdempotencyKey {
     pub body_hash: Vec<u8>,
 }
 
-/// What is known of a key.
+/// The state of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdempotencyClaim {
-    /// Ours now: go on.
+    /// The caller has claimed the key and must proceed.
     Claimed,
-    /// An earlier request with this key and body created this.
+    /// An earlier request with this key and body created this integration.
     Done(IntegrationId),
-    /// An earlier request with this key is still at work.
+    /// An earlier request with this key is in progress.
     InFlight,
     /// The key was used with another body.
     OtherBody,
 }
 
-/// How long a key is kept (contract §1).
-const KEPT_FOR: Duration = Duration::hours(24);
-/// After this a request that never came to an end was killed, and its key may be claimed again.
-const IN_FLIGHT_FOR: Duration = Duration::seconds(60);
+/// How long a key is stored.
+const RETENTION: Duration = Duration::hours(24);
+/// After this time an unfinished request is considered lost, and its key can be claimed again.
+const IN_FLIGHT_TIMEOUT: Duration = Duration::seconds(60);
 
 impl Store {
+    /// Claims a key, or returns what is known of it.
+    ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn claim_idempotency_key(
@@ -45,11 +47,12 @@ impl Store {
     ) -> Result<IdempotencyClaim, StoreError> {
         self.in_tenant(tenant, move |tx| {
             use idempotency_keys as i;
-            let mine = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()));
-            diesel::delete(mine.filter(i::claimed_at.lt(tx.now - KEPT_FOR)))
+            let keys = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()));
+            diesel::delete(keys.filter(i::claimed_at.lt(tx.now - RETENTION)))
                 .execute(tx.connection)?;
-            let lapsed = i::integration_id.is_null().and(i::claimed_at.lt(tx.now - IN_FLIGHT_FOR));
-            diesel::delete(mine.filter(i::key.eq(&key.key)).filter(lapsed))
+            let timed_out =
+                i::integration_id.is_null().and(i::claimed_at.lt(tx.now - IN_FLIGHT_TIMEOUT));
+            diesel::delete(keys.filter(i::key.eq(&key.key)).filter(timed_out))
                 .execute(tx.connection)?;
             let inserted = diesel::insert_into(i::table)
                 .values((
@@ -63,12 +66,12 @@ impl Store {
             if inserted == 1 {
                 return Ok(IdempotencyClaim::Claimed);
             }
-            let found: Option<(Vec<u8>, Option<Uuid>)> = mine
+            let found: Option<(Vec<u8>, Option<Uuid>)> = keys
                 .filter(i::key.eq(&key.key))
                 .select((i::body_hash, i::integration_id))
                 .first(tx.connection)
                 .optional()?;
-            // Given back at this very moment: the caller tries again and finds it free.
+            // Released since the insert: a retry will succeed.
             let Some((body_hash, id)) = found else { return Ok(IdempotencyClaim::InFlight) };
             Ok(match id {
                 _ if body_hash != key.body_hash => IdempotencyClaim::OtherBody,
@@ -79,7 +82,7 @@ impl Store {
         .await
     }
 
-    /// Gives a claimed key back after a request that created nothing, so that it may be tried again.
+    /// Releases a claimed key after a request that created nothing, so that it can be retried.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -90,22 +93,22 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.in_tenant(tenant, move |tx| {
             use idempotency_keys as i;
-            let mine = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()).and(i::key.eq(&key)));
-            diesel::delete(mine.filter(i::integration_id.is_null())).execute(tx.connection)?;
+            let row = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()).and(i::key.eq(&key)));
+            diesel::delete(row.filter(i::integration_id.is_null())).execute(tx.connection)?;
             Ok(())
         })
         .await
     }
 }
 
-/// Notes what the request created, in the transaction that created it.
+/// Records what the request created, in the same transaction.
 pub(in crate::store) fn complete(
     tx: &mut Tx<'_>,
     key: &IdempotencyKey,
     id: IntegrationId,
 ) -> Result<(), StoreError> {
     use idempotency_keys as i;
-    let mine = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()).and(i::key.eq(&key.key)));
-    let updated = diesel::update(mine).set(i::integration_id.eq(id.0)).execute(tx.connection)?;
+    let row = i::table.filter(i::tenant_id.eq(tx.tenant.as_str()).and(i::key.eq(&key.key)));
+    let updated = diesel::update(row).set(i::integration_id.eq(id.0)).execute(tx.connection)?;
     if updated == 1 { Ok(()) } else { Err(StoreError::ChangedMeanwhile) }
 }

@@ -1,4 +1,4 @@
-//! Integrations: created, read, changed and deleted, each with its event in the same transaction.
+//! Integrations. Each change inserts its audit event in the same transaction.
 
 pub(in crate::store) mod credentials;
 pub(in crate::store) mod idempotency;
@@ -25,7 +25,7 @@ use crate::store::record::{
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError, Tx, jobs};
 
-/// An integration to be created.
+/// An integration to create.
 #[derive(Debug, Clone)]
 pub struct NewIntegration {
     pub id: IntegrationId,
@@ -36,20 +36,20 @@ pub struct NewIntegration {
     pub event: NewEvent,
 }
 
-/// What a change of the configuration replaces.
+/// A change of the configuration; `None` leaves a value unchanged.
 #[derive(Debug, Clone)]
 pub struct IntegrationChange {
     pub org: Option<Org>,
     pub selected_platforms: Option<Vec<Platform>>,
     pub findings: Vec<Finding>,
-    /// The version that the caller has seen, when `If-Match` was sent.
+    /// The version in `If-Match`, if the caller sent it.
     pub expected_version: Option<i64>,
     pub event: NewEvent,
 }
 
 impl Store {
-    /// Creates the integration, its first findings, its event and the kept answer of its
-    /// `Idempotency-Key` in one transaction.
+    /// Creates an integration with its first findings and its event, and completes its `Idempotency-Key`,
+    /// in one transaction.
     ///
     /// # Errors
     /// [`StoreError::OrgAlreadyConnected`], [`StoreError::Unavailable`].
@@ -71,6 +71,8 @@ impl Store {
         .await
     }
 
+    /// Returns an integration.
+    ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn get_integration(
@@ -81,6 +83,8 @@ impl Store {
         self.in_tenant(tenant, move |tx| load_record(tx, id, false)).await
     }
 
+    /// Lists the tenant's integrations, oldest first.
+    ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn list_integrations(
@@ -102,7 +106,7 @@ impl Store {
         .await
     }
 
-    /// Changes the configuration and counts its version up.
+    /// Changes the configuration and increments its version.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::OrgAlreadyConnected`],
@@ -114,7 +118,7 @@ impl Store {
         change: IntegrationChange,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, change.expected_version, move |tx, before| {
-            if changes_nothing(before, &change) {
+            if is_noop(before, &change) {
                 return Ok(Change::Nothing);
             }
             apply_change(tx, before, &change)?;
@@ -125,9 +129,8 @@ impl Store {
         .await
     }
 
-    /// Deletes the integration with its secrets, findings, mirror, work and hook; the
-    /// inventory and the events stay (contract §2).
-    /// `refuse_if_used` keeps it while platforms or devices depend on it.
+    /// Deletes the integration with its secrets, findings, mirror, jobs and event hook. The inventory and
+    /// the audit events stay. With `refuse_if_used`, fails if platforms or devices depend on it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::InUse`],
@@ -160,8 +163,8 @@ impl Store {
 
 fn insert_integration(tx: &mut Tx<'_>, new: &NewIntegration) -> Result<(), StoreError> {
     jobs::register_tenant(tx)?;
-    // Asked first, because a violated constraint would end the transaction before we could say with
-    // which integration it clashes; the constraint still decides when two requests race.
+    // Checked first, because a constraint violation would abort the transaction before the conflicting
+    // integration can be named. The constraint still covers concurrent requests.
     ensure_org_is_free(tx, &new.org.id)?;
     let created_by = serde_json::to_value(&new.created_by)
         .map_err(|_| StoreError::Corrupt("integrations.created_by"))?;
@@ -184,8 +187,9 @@ fn insert_integration(tx: &mut Tx<'_>, new: &NewIntegration) -> Result<(), Store
     Ok(())
 }
 
-/// A version that counts up for nothing would make a concurrent admin's `If-Match` fail for nothing.
-fn changes_nothing(before: &IntegrationRecord, change: &IntegrationChange) -> bool {
+/// Returns whether nothing changes. Then the version must not increase, because another admin's
+/// `If-Match` would fail without need.
+fn is_noop(before: &IntegrationRecord, change: &IntegrationChange) -> bool {
     let current = &before.integration;
     let same_platforms = |platforms: &Vec<Platform>| *platforms == current.selected_platforms;
     change.org.as_ref().is_none_or(|org| *org == current.org)
@@ -212,7 +216,7 @@ fn apply_change(
     let id = before.integration.id;
     if let Some(org) = &change.org {
         if org.id != before.integration.org.id {
-            // What came in between belongs to the org before: it must not move along.
+            // Credentials and platforms that were stored concurrently belong to the previous org.
             if before.credentials.is_some() || !before.platforms.is_empty() {
                 return Err(StoreError::ChangedMeanwhile);
             }

@@ -1,4 +1,4 @@
-//! What checks found and what people confirmed.
+//! The findings of checks and the attestations of admins.
 
 use diesel::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::store::record::{Change, update_engine, upsert_findings};
 use crate::store::schema::{prerequisite_attestations, prerequisite_findings};
 use crate::store::{Store, StoreError, Tx};
 
-/// Forgets what was found and confirmed about an org that the integration no longer points at.
+/// Deletes the findings and attestations of an org that the integration no longer points at.
 pub(in crate::store) fn delete_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     use {prerequisite_attestations as a, prerequisite_findings as f};
     let findings =
@@ -22,22 +22,21 @@ pub(in crate::store) fn delete_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result
     Ok(())
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone)]
-pub struct Checked {
-    /// The version of the credentials that it was made with.
+pub struct CheckResult {
+    /// The version of the credentials that the check used.
     pub credentials_version: i64,
-    /// As the org's well-known document says now.
+    /// The engine in the org's current well-known document.
     pub engine: Engine,
     pub findings: Vec<Finding>,
     pub event: NewEvent,
-    /// Whether the event is written even if nothing was found that was not known before: a check
-    /// that goes round by itself must not fill the audit.
-    pub always_audited: bool,
+    /// Whether the event is inserted even if no finding changed. Scheduled checks must not flood the audit.
+    pub always_audit: bool,
 }
 
-/// Whether a finding says something else than the one before it of the same kind.
-fn says_anything_new(before: &IntegrationRecord, findings: &[Finding]) -> bool {
+/// Returns whether a finding differs from the stored one of the same kind.
+fn has_new_result(before: &IntegrationRecord, findings: &[Finding]) -> bool {
     findings.iter().any(|new| {
         before
             .finding(new.kind)
@@ -46,8 +45,8 @@ fn says_anything_new(before: &IntegrationRecord, findings: &[Finding]) -> bool {
 }
 
 impl Store {
-    /// Keeps what a check found, with its event, unless the credentials that it was made with are
-    /// no longer the stored ones: then it says nothing about what is there now.
+    /// Saves the findings of a check, with its event. Fails if the stored credentials are no longer those
+    /// that the check used.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::ChangedMeanwhile`], [`StoreError::Unavailable`].
@@ -55,7 +54,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        checked: Checked,
+        checked: CheckResult,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, None, move |tx, before| {
             let stored = before.credentials.as_ref().map(|credentials| credentials.version);
@@ -64,15 +63,15 @@ impl Store {
             }
             update_engine(tx, id, &checked.engine)?;
             upsert_findings(tx, id, &checked.findings)?;
-            if checked.always_audited || says_anything_new(before, &checked.findings) {
+            if checked.always_audit || has_new_result(before, &checked.findings) {
                 insert_event(tx, &checked.event)?;
             }
-            Ok(Change::Knowledge)
+            Ok(Change::State)
         })
         .await
     }
 
-    /// Keeps an attestation, with its event.
+    /// Saves an attestation, with its event.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -86,7 +85,7 @@ impl Store {
         self.change(tenant, id, None, move |tx, _| {
             upsert_attestation(tx, id, &attestation)?;
             insert_event(tx, &event)?;
-            Ok(Change::Knowledge)
+            Ok(Change::State)
         })
         .await
     }

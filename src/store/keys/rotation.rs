@@ -1,4 +1,5 @@
-//! Which keys seal what, and sealing anew under another: what `rotate-keys` and the start need.
+//! Lists the key-encryption keys in use and re-encrypts secrets with the active one, for `rotate-keys` and
+//! the check at startup.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,17 +18,16 @@ use crate::store::schema::{credentials, platforms, sealing_keys, tenants};
 use crate::store::session::set_config;
 use crate::store::{Store, StoreError, Tx};
 
-/// What one batch of a rotation did.
+/// The result of one batch of a rotation.
 #[derive(Debug, Default)]
 pub struct Resealed {
     pub done: usize,
-    /// Integrations with a secret that does not open: passed over, and told of at the end.
-    pub unopened: Vec<IntegrationId>,
+    /// Integrations with a secret that cannot be decrypted. They are skipped and reported at the end.
+    pub undecryptable: Vec<IntegrationId>,
 }
 
 impl Store {
-    /// The keys that have sealed something and that the keyring does not hold: what they sealed
-    /// could not be opened.
+    /// Returns the keys in use that the keyring does not have, so that their secrets cannot be decrypted.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -44,8 +44,8 @@ impl Store {
             .await
     }
 
-    /// Seals up to `limit` secrets of `tenant` anew, those that another key than the active one
-    /// sealed; those of `passed_over` are left alone. Nothing done means that none is left.
+    /// Re-encrypts up to `limit` secrets of `tenant` that are not sealed with the active key, except those
+    /// of the integrations in `skipped`. If `done` is 0, none is left.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -53,28 +53,28 @@ impl Store {
         &self,
         tenant: &TenantId,
         limit: i64,
-        passed_over: Vec<IntegrationId>,
+        skipped: Vec<IntegrationId>,
     ) -> Result<Resealed, StoreError> {
         let keys = Arc::clone(&self.keys);
         self.in_tenant(tenant, move |tx| {
             lock_key(tx, keys.active_key_id())?;
-            let passed_over: Vec<Uuid> = passed_over.iter().map(|id| id.0).collect();
+            let skipped: Vec<Uuid> = skipped.iter().map(|id| id.0).collect();
             let mut batch = Resealed::default();
-            reseal_credentials(tx, keys.as_ref(), limit, &passed_over, &mut batch)?;
-            reseal_platforms(tx, keys.as_ref(), limit, &passed_over, &mut batch)?;
+            reseal_credentials(tx, keys.as_ref(), limit, &skipped, &mut batch)?;
+            reseal_platforms(tx, keys.as_ref(), limit, &skipped, &mut batch)?;
             Ok(batch)
         })
         .await
     }
 
-    /// How many secrets each key has sealed, over all tenants.
+    /// Counts the secrets that are sealed with each key, over all tenants.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn count_secrets_by_key(&self) -> Result<BTreeMap<String, i64>, StoreError> {
         let mut counts = BTreeMap::new();
         for tenant in self.list_tenants().await? {
-            let of_tenant: Vec<(String, i64)> = self
+            let tenant_counts: Vec<(String, i64)> = self
                 .in_tenant(&tenant, move |tx| {
                     let mut counted: Vec<(String, i64)> = credentials::table
                         .filter(credentials::tenant_id.eq(tx.tenant.as_str()))
@@ -91,17 +91,17 @@ impl Store {
                     Ok(counted)
                 })
                 .await?;
-            for (key_id, count) in of_tenant {
+            for (key_id, count) in tenant_counts {
                 *counts.entry(key_id).or_default() += count;
             }
         }
         Ok(counts)
     }
 
-    /// Takes the keys off the list that seal nothing any more, and says which are still on it.
+    /// Removes keys that no secret is sealed with, and returns the remaining ones.
     ///
-    /// First without holding anything up; then a key that seems unused is held and looked at once
-    /// more, so that no writer can seal with it in between: such a writer waits and notes it anew.
+    /// Counts without locks first. A key that seems unused is then locked and checked again: a concurrent
+    /// writer that seals with it waits for the lock and registers the key again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -115,30 +115,30 @@ impl Store {
                     .order(sealing_keys::key_id)
                     .load(connection)?;
                 let tenants: Vec<String> = tenants::table.select(tenants::id).load(connection)?;
-                let mut kept = Vec::new();
+                let mut remaining = Vec::new();
                 for key_id in listed {
                     let needed = key_id == active || used.contains_key(&key_id);
                     if needed || !release(connection, &tenants, &key_id)? {
-                        kept.push(key_id);
+                        remaining.push(key_id);
                     }
                 }
-                Ok(kept)
+                Ok(remaining)
             })
             .await
     }
 }
 
-/// Takes a key off the list unless it seals something; says whether it did.
+/// Removes a key from the list unless a secret is sealed with it. Returns whether it was removed.
 fn release(
     connection: &mut PgConnection,
     tenants: &[String],
     key_id: &str,
 ) -> Result<bool, StoreError> {
     let row = sealing_keys::table.find(key_id);
-    let held: Option<String> =
+    let locked: Option<String> =
         row.select(sealing_keys::key_id).for_update().first(connection).optional()?;
-    // Without a row another rotation has taken it off the list first.
-    if held.is_some() && is_in_use(connection, tenants, key_id)? {
+    // If the row is missing, another rotation has removed it.
+    if locked.is_some() && is_in_use(connection, tenants, key_id)? {
         return Ok(false);
     }
     diesel::delete(sealing_keys::table.find(key_id)).execute(connection)?;
@@ -149,13 +149,13 @@ fn reseal_credentials(
     tx: &mut Tx<'_>,
     keys: &dyn KeyWrap,
     limit: i64,
-    passed_over: &[Uuid],
+    skipped: &[Uuid],
     batch: &mut Resealed,
 ) -> Result<(), StoreError> {
     let active = keys.active_key_id();
-    let mine = credentials::table.filter(credentials::tenant_id.eq(tx.tenant.as_str()));
-    let rows: Vec<(Uuid, Vec<u8>)> = mine
-        .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(passed_over)))
+    let stored = credentials::table.filter(credentials::tenant_id.eq(tx.tenant.as_str()));
+    let rows: Vec<(Uuid, Vec<u8>)> = stored
+        .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(skipped)))
         .order(credentials::integration_id)
         .limit(limit)
         .select((credentials::integration_id, credentials::client_secret))
@@ -163,11 +163,11 @@ fn reseal_credentials(
         .load(tx.connection)?;
     for (id, sealed) in rows {
         let Ok(secret) = open_client_secret(keys, tx.tenant, IntegrationId(id), &sealed) else {
-            batch.unopened.push(IntegrationId(id));
+            batch.undecryptable.push(IntegrationId(id));
             continue;
         };
         let resealed = seal_client_secret(keys, tx.tenant, IntegrationId(id), &secret)?;
-        diesel::update(mine.filter(credentials::integration_id.eq(id)))
+        diesel::update(stored.filter(credentials::integration_id.eq(id)))
             .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
             .execute(tx.connection)?;
         batch.done += 1;
@@ -179,13 +179,13 @@ fn reseal_platforms(
     tx: &mut Tx<'_>,
     keys: &dyn KeyWrap,
     limit: i64,
-    passed_over: &[Uuid],
+    skipped: &[Uuid],
     batch: &mut Resealed,
 ) -> Result<(), StoreError> {
     let active = keys.active_key_id();
     let rows: Vec<(Uuid, String, Vec<u8>)> = platforms::table
         .filter(platforms::tenant_id.eq(tx.tenant.as_str()))
-        .filter(platforms::key_id.ne(active).and(platforms::integration_id.ne_all(passed_over)))
+        .filter(platforms::key_id.ne(active).and(platforms::integration_id.ne_all(skipped)))
         .order((platforms::integration_id, platforms::platform))
         .limit(limit)
         .select((platforms::integration_id, platforms::platform, platforms::secret))
@@ -195,7 +195,7 @@ fn reseal_platforms(
         let id = IntegrationId(id);
         let platform = platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?;
         let Ok(secret) = open_platform_secret(keys, tx.tenant, id, platform, &sealed) else {
-            batch.unopened.push(id);
+            batch.undecryptable.push(id);
             continue;
         };
         let resealed = seal_platform_secret(keys, tx.tenant, id, platform, &secret)?;

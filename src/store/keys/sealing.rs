@@ -1,5 +1,5 @@
-//! Every place in the database where a secret is sealed, and how it is sealed and opened there. The
-//! place is part of what is sealed, so a ciphertext opens only in its own row and column.
+//! Seals and opens the secrets in each database column that has one. Table, tenant, row and column are the
+//! associated data, so that a ciphertext can only be decrypted in its own row and column.
 
 use diesel::prelude::*;
 use secrecy::SecretString;
@@ -11,20 +11,19 @@ use crate::store::{StoreError, Tx};
 
 /// Registers `key_id` as a key that seals secrets, and locks its row until the commit.
 pub(in crate::store) fn lock_key(tx: &mut Tx<'_>, key_id: &str) -> Result<(), StoreError> {
-    // Between the two statements rotate-keys may take the key off the list; it cannot do so twice,
-    // for it waits until it has seen that the key seals nothing.
+    // rotate-keys may remove the key between the two statements, but not twice.
     for _ in 0..2 {
         diesel::insert_into(sealing_keys::table)
             .values((sealing_keys::key_id.eq(key_id), sealing_keys::first_used_at.eq(tx.now)))
             .on_conflict_do_nothing()
             .execute(tx.connection)?;
-        let held: Option<String> = sealing_keys::table
+        let locked: Option<String> = sealing_keys::table
             .find(key_id)
             .select(sealing_keys::key_id)
             .for_share()
             .first(tx.connection)
             .optional()?;
-        if held.is_some() {
+        if locked.is_some() {
             return Ok(());
         }
     }

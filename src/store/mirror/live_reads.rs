@@ -1,4 +1,4 @@
-//! What a live read showed, kept for everybody who asks after its caller.
+//! Saves the results of live reads in the mirror, so that later queries can use them.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,31 +11,31 @@ use crate::store::record::integration_row;
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError};
 
-/// What Okta said of the newest record of a device, by its id.
+/// The result of reading a device's newest record by ID.
 #[derive(Debug, Clone)]
 pub enum LiveFinding {
     Device(Box<OktaDevice>),
-    /// Okta has no such record any more.
+    /// Okta answered 404 for this ID.
     Gone(String),
 }
 
-/// What one live read showed.
+/// The result of a live read.
 #[derive(Debug, Clone)]
 pub struct LiveSearch {
     pub org_id: String,
-    /// The records that a search of the org showed.
+    /// The records that a search of the org returned.
     pub found: Vec<OktaDevice>,
-    /// The newest record, which was then read by its id.
+    /// The newest record, which was then read by ID.
     pub newest: LiveFinding,
-    /// When the read began, by the clock of the store.
+    /// When the read began, by the store's clock.
     pub read_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// Saves what a live read showed.
+    /// Saves the result of a live read.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the integration was deleted or points at another org by now,
+    /// [`StoreError::NotFound`] if the integration was deleted or points at another org by now,
     /// [`StoreError::Unavailable`].
     pub async fn save_live_read(
         &self,
@@ -44,7 +44,7 @@ impl Store {
         search: LiveSearch,
     ) -> Result<(), StoreError> {
         self.in_tenant(tenant, move |tx| {
-            // Locked, so that it cannot be pointed at another org before the commit.
+            // Locked, so that the integration's org cannot change before the commit.
             let row = integration_row(tx.tenant, id).select(integrations::org_id).for_share();
             if row.first::<String>(tx.connection)? != search.org_id {
                 return Err(StoreError::NotFound);

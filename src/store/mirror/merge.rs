@@ -1,5 +1,4 @@
-//! Merges what was read of an org into its mirror, by the rules of [`MirrorRecord`]. Rows that stay as
-//! they are are not written.
+//! Merges reads of an org into its mirror by the rules of [`MirrorRecord`]. Unchanged rows are not written.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,18 +10,18 @@ use crate::store::mirror::rows;
 use crate::store::schema::okta_syncs;
 use crate::store::transaction::Tx;
 
-/// What a page showed of the records that were known before it.
+/// What a page showed about records that were stored before.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Merged {
     /// How many of them had users.
     pub with_users: usize,
-    /// Those of them that the page shows without any.
+    /// Those of them that the page shows without users.
     pub emptied: Vec<String>,
 }
 
-/// Locks the mirror of an integration, so that two writers take turns. Comes after the rows of jobs and
-/// before those of devices and requests, so that two transactions cannot deadlock. Returns when the last accepted
-/// sweep began. Before the first sweep there is nothing to lock.
+/// Locks the mirror of an integration against other writers. Lock order: jobs, mirror, devices and
+/// re-reads, so that two transactions cannot deadlock. Returns when the last accepted sweep began. Before
+/// the first sweep there is no row to lock.
 pub(in crate::store) fn lock(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -32,8 +31,8 @@ pub(in crate::store) fn lock(
     Ok(row.first(tx.connection).optional()?.flatten())
 }
 
-/// Merges devices that a read showed which began at `read_at`; a device that is there twice counts as
-/// the row that was updated last.
+/// Merges the devices of a read that began at `read_at`. If a device occurs twice, the one with the newest
+/// `lastUpdated` is used.
 pub(in crate::store) fn merge(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -54,23 +53,25 @@ pub(in crate::store) fn merge(
     rows::upsert(tx, id, &changed)?;
     let shown = devices.iter().filter_map(|device| Some((*device, before.get(&device.id)?)));
     if source != Source::Id {
-        let gone = shown.clone().filter(|(_, stored)| stored.not_found_at.is_some());
-        let gone: Vec<&str> = gone.map(|(device, _)| device.id.as_str()).collect();
-        request_confirmation(tx, id, &gone)?;
+        let not_found = shown.clone().filter(|(_, stored)| stored.not_found_at.is_some());
+        let not_found: Vec<&str> = not_found.map(|(device, _)| device.id.as_str()).collect();
+        request_confirmation(tx, id, &not_found)?;
     }
     let with_users = shown.clone().filter(|(_, stored)| !stored.users.is_empty()).count();
-    let emptied = shown.filter(|(device, stored)| stored.loses_its_users(device));
+    let emptied = shown.filter(|(device, stored)| stored.loses_all_users(device));
     Ok(Merged { with_users, emptied: emptied.map(|(device, _)| device.id.clone()).collect() })
 }
 
 fn newest(devices: &[OktaDevice]) -> Vec<&OktaDevice> {
     let mut newest: Vec<&OktaDevice> = devices.iter().collect();
-    newest.sort_by(|one, other| (&one.id, other.last_updated).cmp(&(&other.id, one.last_updated)));
+    newest
+        .sort_by(|left, right| (&left.id, right.last_updated).cmp(&(&right.id, left.last_updated)));
     newest.dedup_by(|later, earlier| later.id == earlier.id);
     newest
 }
 
-/// A list shows what was not found by its id: one of the two lags behind.
+/// Requests re-reads of records that a list shows although a read by ID did not find them: one of the two
+/// lags behind.
 fn request_confirmation(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -93,7 +94,7 @@ fn request_confirmation(
     Ok(())
 }
 
-/// Changes records that are known; those that stay as they are are not written.
+/// Applies `change` to stored records. Unchanged ones are not written.
 pub(in crate::store) fn change(
     tx: &mut Tx<'_>,
     id: IntegrationId,

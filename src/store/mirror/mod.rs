@@ -1,4 +1,4 @@
-//! Okta's device records as they were last read, and what reading them needs.
+//! The mirror of Okta's device records, and the state of reading them.
 
 pub(in crate::store) mod budgets;
 pub(in crate::store) mod live_reads;

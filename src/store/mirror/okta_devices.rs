@@ -1,4 +1,4 @@
-//! The mirror as callers read it, beside the device of the inventory that each record is of.
+//! Lists the records of the mirror, each with the device in the inventory that it matches.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -43,7 +43,7 @@ struct CountRow {
     unmatched: i64,
 }
 
-/// Okta's id first, then the UDID, then the serial number (contract §5). Each by an index.
+/// A record matches a device by Okta's ID, else by UDID, else by serial number. Each lookup uses an index.
 const LIST: &str = "\
     SELECT * FROM ( \
         SELECT o.okta_device_id, o.platform, o.status, o.serial_number, o.udid, o.display_name, \
@@ -77,8 +77,8 @@ const COUNT: &str = "\
      WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.removed_at IS NULL";
 
 impl Store {
-    /// The records of the mirror in the order of Okta's ids; `matched` keeps those that match a device
-    /// of the inventory, or those that match none.
+    /// Lists the records of the mirror by Okta's ID. `matched` filters for those that match a device in the
+    /// inventory, or for those that match none.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -122,7 +122,7 @@ fn to_row(row: DeviceRow) -> Result<MirrorRow, StoreError> {
     })
 }
 
-/// Whether Okta calls a user of any device managed.
+/// Returns whether any record has a managed user.
 pub(in crate::store) fn has_managed_user(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -134,7 +134,7 @@ pub(in crate::store) fn has_managed_user(
     Ok(diesel::select(diesel::dsl::exists(managed)).get_result(tx.connection)?)
 }
 
-/// All records of the mirror, and those that match no device of the inventory.
+/// Counts the records of the mirror, and those that match no device in the inventory.
 pub(in crate::store) fn count(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -146,7 +146,7 @@ pub(in crate::store) fn count(
     Ok((row.devices, row.unmatched))
 }
 
-/// Forgets all that was read of an org, and how far it was read.
+/// Deletes the mirror of an org with the state of its reads.
 pub(in crate::store) fn delete_mirror(
     tx: &mut Tx<'_>,
     id: IntegrationId,

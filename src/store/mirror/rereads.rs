@@ -1,5 +1,5 @@
-//! Single devices that are read again: those that somebody asked for by id, and those that wait for a
-//! sign-in or for what a list left out.
+//! Re-reads of single devices: requested ones, and devices that wait for a sign-in or whose users are
+//! incomplete in lists.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::store::mirror::merge::{change, lock, merge};
 use crate::store::schema::okta_rereads;
 use crate::store::{Store, StoreError, Tx, mirror::budgets};
 
-/// A device that was asked for by id.
+/// A requested re-read that is due.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = okta_rereads)]
 pub struct DueReread {
     pub okta_device_id: String,
-    /// `missing`: an accepted sweep did not show it. `unconfirmed`: a list shows it otherwise than a read
-    /// by id did, or a sweep that was not accepted did not show it. `hook`.
+    /// `missing`: it was not in an accepted sweep. `unconfirmed`: a list contradicts a read by ID, or it was
+    /// not in a sweep that was rejected. `hook`: an event hook named it.
     pub reason: String,
     asked_at: DateTime<Utc>,
 }
@@ -35,9 +35,9 @@ struct NextRow {
     millis: Option<i64>,
 }
 
-/// Devices that were given all that makes them managed and do not show it yet, and those of whose users
-/// lists say too little. Those whose users were never read, or longest ago, come first; and as many of
-/// the managed ones as of the others, so that neither keep the others waiting for ever.
+/// Devices with a delivered configuration and no managed user yet, and devices whose users are incomplete
+/// in lists. Those whose users were never read, or longest ago, come first. Managed and unmanaged devices
+/// alternate, so that neither starve the other.
 const PENDING: &str = "\
     WITH due AS ( \
         SELECT o.okta_device_id, o.any_managed, \
@@ -67,11 +67,11 @@ const PENDING: &str = "\
                                 OR d.serial_number = o.serial_number))))) \
     SELECT okta_device_id FROM due ORDER BY place LIMIT $4";
 
-const NEXT: &str = "\
+const NEXT_DUE: &str = "\
     SELECT greatest(0, (extract(epoch FROM min(due_at) - $3) * 1000))::bigint AS millis \
       FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2";
 
-/// What cannot be read lets the others go first.
+/// A failed read is postponed, so that it does not delay the others.
 const POSTPONE_USERS: &str = "\
     UPDATE okta_devices SET users_put_off_until = $5 + $4 * interval '1 millisecond' \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
@@ -79,33 +79,33 @@ const POSTPONE_DEVICE: &str = "\
     UPDATE okta_rereads SET due_at = $5 + $4 * interval '1 millisecond' \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3";
 
-/// Only what no read has shown since it was asked for. The row stays: the identifiers of a removed
-/// record and its created_at are needed.
+/// Not if a read has shown the record since it was requested. The row stays, because the identifiers and
+/// `created_at` of a removed record are still needed.
 const MARK_REMOVED: &str = "\
     UPDATE okta_devices SET removed_at = $5 \
      WHERE removed_at IS NULL AND tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
 
-/// Not where a read by id that began later has found it.
+/// Not if a read by ID that began later has found it.
 pub(in crate::store) const MARK_NOT_FOUND: &str = "\
     UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4, \
            users_observed_at = NULL \
      WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
        AND (read_by_id_at IS NULL OR read_by_id_at <= $4)";
 
-/// What was read of a device by its id.
+/// The result of a read by ID.
 #[derive(Debug, Clone)]
 pub struct Read<T> {
     pub value: T,
-    /// When the read began, by the clock of the store.
+    /// When the read began, by the store's clock.
     pub read_at: DateTime<Utc>,
     pub org_id: String,
-    /// The rate limit of the org as Okta's answer showed it.
+    /// The org's rate limit in requests per minute, from Okta's response.
     pub limit: Option<u32>,
 }
 
 impl Store {
-    /// Returns devices that were requested by id and are due: those of hooks first, as something
-    /// happened to them just now, and then the longest.
+    /// Returns the requested re-reads that are due: those of hooks first, because the device has just
+    /// changed, then by due time.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -130,8 +130,8 @@ impl Store {
         .await
     }
 
-    /// Returns devices that wait for a sign-in, or whose users are not known, and that were not read
-    /// for `not_read_for`.
+    /// Returns devices that wait for a sign-in or whose users are not known, and that were not read for
+    /// `not_read_for`.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -155,15 +155,14 @@ impl Store {
         .await
     }
 
-    /// Returns the time until the next device that was requested by id is due; `None` when there is
-    /// none.
+    /// Returns the time until the next requested re-read is due; `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn next_reread(&self, job: &Job) -> Result<Option<Duration>, StoreError> {
         let integration = job.integration;
         self.in_tenant(&job.tenant, move |tx| {
-            let row: NextRow = diesel::sql_query(NEXT)
+            let row: NextRow = diesel::sql_query(NEXT_DUE)
                 .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(integration.0)
                 .bind::<Timestamptz, _>(tx.now)
@@ -173,7 +172,7 @@ impl Store {
         .await
     }
 
-    /// Saves a device that was read by its id.
+    /// Saves a device that was read by ID.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -181,20 +180,20 @@ impl Store {
         &self,
         job: &Job,
         lease: Duration,
-        asked: &DueReread,
+        request: &DueReread,
         read: Read<OktaDevice>,
     ) -> Result<(), StoreError> {
-        let asked = asked.clone();
+        let request = request.clone();
         self.in_job(job, lease, move |tx, job| {
             let device = std::slice::from_ref(&read.value);
             merge(tx, job.integration, device, Source::Id, read.read_at)?;
-            budgets::learn(tx, &read.org_id, RateBucket::Devices, read.limit)?;
-            delete_handled(tx, job, &asked)
+            budgets::save_limit(tx, &read.org_id, RateBucket::Devices, read.limit)?;
+            delete_handled(tx, job, &request)
         })
         .await
     }
 
-    /// Saves the users of a device, read by its id. The rest of its row stays.
+    /// Saves the users of a device, read by its ID. The other columns stay.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -207,15 +206,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let id = okta_device_id.to_owned();
         self.in_job(job, lease, move |tx, job| {
-            budgets::learn(tx, &read.org_id, RateBucket::DeviceUsers, read.limit)?;
+            budgets::save_limit(tx, &read.org_id, RateBucket::DeviceUsers, read.limit)?;
             let merged = |record: &MirrorRecord| record.merge_users(&read.value, read.read_at);
             change(tx, job.integration, &[id.as_str()], merged)
         })
         .await
     }
 
-    /// Records that a read by id, begun at `read_at`, did not find the device. It is removed only when
-    /// an accepted sweep did not show it either.
+    /// Records that a read by ID, begun at `read_at`, did not find the device. It is removed only if an
+    /// accepted sweep did not show it either.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -225,9 +224,9 @@ impl Store {
         lease: Duration,
         okta_device_id: &str,
         read_at: DateTime<Utc>,
-        asked: Option<&DueReread>,
+        request: Option<&DueReread>,
     ) -> Result<(), StoreError> {
-        let (id, asked) = (okta_device_id.to_owned(), asked.cloned());
+        let (id, request) = (okta_device_id.to_owned(), request.cloned());
         self.in_job(job, lease, move |tx, job| {
             lock(tx, job.integration)?;
             let execute = |sql, at| {
@@ -237,20 +236,20 @@ impl Store {
                     .bind::<Text, _>(&id)
                     .bind::<Timestamptz, _>(at)
             };
-            if let Some(missing) = asked.as_ref().filter(|asked| asked.reason == "missing") {
+            if let Some(missing) = request.as_ref().filter(|request| request.reason == "missing") {
                 let removed = execute(MARK_REMOVED, missing.asked_at);
                 removed.bind::<Timestamptz, _>(read_at).execute(tx.connection)?;
             }
             execute(MARK_NOT_FOUND, read_at).execute(tx.connection)?;
-            match &asked {
-                Some(asked) => delete_handled(tx, job, asked),
+            match &request {
+                Some(request) => delete_handled(tx, job, request),
                 None => Ok(()),
             }
         })
         .await
     }
 
-    /// Postpones a device that could not be read; `asked` for one that was requested by id.
+    /// Postpones a device that could not be read; `requested` for a requested re-read.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -259,12 +258,12 @@ impl Store {
         job: &Job,
         lease: Duration,
         okta_device_id: &str,
-        asked: bool,
+        requested: bool,
         wait: Duration,
     ) -> Result<(), StoreError> {
         let id = okta_device_id.to_owned();
         self.in_job(job, lease, move |tx, job| {
-            diesel::sql_query(if asked { POSTPONE_DEVICE } else { POSTPONE_USERS })
+            diesel::sql_query(if requested { POSTPONE_DEVICE } else { POSTPONE_USERS })
                 .bind::<Text, _>(tx.tenant.as_str())
                 .bind::<SqlUuid, _>(job.integration.0)
                 .bind::<Text, _>(&id)
@@ -277,12 +276,11 @@ impl Store {
     }
 }
 
-/// Deletes a request that was handled, unless it was repeated in the meantime: each repetition moves
-/// its `asked_at`.
-fn delete_handled(tx: &mut Tx<'_>, job: &Job, asked: &DueReread) -> Result<(), StoreError> {
+/// Deletes a handled request, unless it was repeated in the meantime, which increases its `asked_at`.
+fn delete_handled(tx: &mut Tx<'_>, job: &Job, request: &DueReread) -> Result<(), StoreError> {
     use okta_rereads as r;
-    let key = (tx.tenant.as_str(), job.integration.0, asked.okta_device_id.as_str());
-    let handled = r::table.find(key).filter(r::asked_at.eq(asked.asked_at));
+    let key = (tx.tenant.as_str(), job.integration.0, request.okta_device_id.as_str());
+    let handled = r::table.find(key).filter(r::asked_at.eq(request.asked_at));
     diesel::delete(handled).execute(tx.connection)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The rows of the mirror: read and written as [`MirrorRecord`].
+//! Reads and writes the rows of the mirror as [`MirrorRecord`].
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::store::error::StoreError;
 use crate::store::schema::okta_devices;
 use crate::store::transaction::Tx;
 
-/// A row without its key's tenant and integration. Its fields have the names of the columns.
-#[expect(clippy::struct_excessive_bools, reason = "a row has the columns that it has")]
+/// A row without tenant and integration. The field names are the column names.
+#[expect(clippy::struct_excessive_bools, reason = "columns of the table")]
 #[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = okta_devices)]
 struct Row {
@@ -50,7 +50,7 @@ struct Row {
     disputed: bool,
 }
 
-/// The columns of [`Row`], for the one statement that writes rows.
+/// The columns of [`Row`], for the statement that writes rows.
 const COLUMNS: &str = "\
     okta_device_id, platform, status, serial_number, udid, display_name, created_at, last_updated_at, \
     users, users_known, any_managed, observed_at, follows_sweeps, users_observed_at, read_by_id_at, \
@@ -58,7 +58,7 @@ const COLUMNS: &str = "\
     use_base_user_ids, users_added_at, lifecycle_at, identity_changed_at, previous_serial_number, \
     previous_udid, disputed";
 
-/// Returns the records with these ids. The caller that writes them again has locked the mirror.
+/// Returns the records with these IDs. A caller that writes them back must have locked the mirror.
 pub(in crate::store) fn load(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -77,7 +77,7 @@ pub(in crate::store) fn load(
     rows.into_iter().map(record).collect()
 }
 
-/// Inserts or replaces rows. The caller has locked the mirror.
+/// Inserts or replaces rows. The caller must have locked the mirror.
 pub(in crate::store) fn upsert(
     tx: &mut Tx<'_>,
     id: IntegrationId,

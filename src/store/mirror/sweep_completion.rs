@@ -1,4 +1,4 @@
-//! How a sweep ends: whether it is accepted, and what is read again because of it.
+//! The end of a sweep: accepts or rejects it and requests re-reads.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::session::set_config;
 use crate::store::transaction::Tx;
 
-/// How a sweep ends goes through all devices of the org. An integration's share of the tables is
-/// underestimated as long as they were not analysed since it came, and a nested loop would then take
-/// longer than a statement may.
+/// Turned off, because these statements cover all devices of the org. Until the tables are analyzed, the
+/// planner underestimates a new integration's rows, and a nested loop would exceed the statement timeout.
 const NESTED_LOOPS: &str = "enable_nestloop";
-/// A plan that needs a nested loop all the same then seems to cost so much that it would be compiled.
+/// Turned off, because a plan that needs a nested loop nevertheless then has such a high estimated cost that
+/// PostgreSQL would compile it.
 const COMPILED_PLANS: &str = "jit";
 
 const COUNTS: &str = "\
@@ -54,8 +54,8 @@ macro_rules! missing {
     };
 }
 
-/// Until they are read again they are not as fresh as the sweep that did not show them.
-const HOLD_BACK: &str = concat!(
+/// Missing records are not as fresh as the sweep that did not show them.
+const DETACH_FROM_SWEEPS: &str = concat!(
     "UPDATE okta_devices d \
         SET follows_sweeps = false, observed_at = greatest(d.observed_at, s.swept_at) \
        FROM okta_syncs s \
@@ -63,9 +63,9 @@ const HOLD_BACK: &str = concat!(
     missing!()
 );
 
-/// What was in no page is not gone yet: a page may have shifted while it was read, or its row could not
-/// be read. It is read by id, and only a 404 removes it. A repeated request always moves `asked_at`, so
-/// that a worker which handles the earlier one does not delete it.
+/// A record that is on no page may still exist: pages may have shifted during the sweep, or its row could
+/// not be parsed. It is re-read by ID, and only a 404 removes it. A repeated request always increases
+/// `asked_at`, so that a worker that handles the earlier one does not delete it.
 const REQUEST_MISSING: &str = concat!(
     "INSERT INTO okta_rereads AS r \
            (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) \
@@ -78,7 +78,8 @@ const REQUEST_MISSING: &str = concat!(
            asked_at = greatest(excluded.asked_at, r.asked_at + interval '1 microsecond')"
 );
 
-/// A list shows what was not found by its id, or shows it otherwise: one of the two lags behind.
+/// Records that the sweep shows although a read by ID did not find them or returned other data: one of the
+/// two lags behind.
 const REQUEST_CONTRADICTED: &str = "\
     INSERT INTO okta_rereads \
            (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) \
@@ -108,8 +109,8 @@ const ACCEPT: &str = "\
            users_vanished_since = CASE WHEN $5 THEN coalesce(s.users_vanished_since, $3) END \
      WHERE s.tenant_id = $1 AND s.integration_id = $2";
 
-/// `swept_at` does not move: what follows sweeps is no fresher by this one.
-const REFUSE: &str = "\
+/// `swept_at` stays: a rejected sweep makes no record fresher.
+const REJECT: &str = "\
     UPDATE okta_syncs AS s \
        SET sweep_started_at = NULL, sweep_cursor = NULL, waiting_until = NULL, \
            shrunk_since = coalesce(s.shrunk_since, $3), shrunk_count = $4, \
@@ -117,8 +118,8 @@ const REFUSE: &str = "\
            shrunk_started_at = CASE WHEN $5 THEN s.sweep_started_at ELSE s.shrunk_started_at END \
      WHERE s.tenant_id = $1 AND s.integration_id = $2";
 
-/// Records whose users are changed in one statement.
-const BATCH: usize = 500;
+/// The maximum number of records whose users are changed in one statement.
+const BATCH_SIZE: usize = 500;
 
 #[derive(QueryableByName)]
 struct CountsRow {
@@ -146,7 +147,7 @@ pub(super) struct EndedSweep {
     pub took: Duration,
 }
 
-/// Ends a sweep whose last page was read. The caller has locked the mirror.
+/// Ends a sweep whose last page was read. The caller must have locked the mirror.
 pub(super) fn complete(
     tx: &mut Tx<'_>,
     job: &Job,
@@ -163,16 +164,16 @@ pub(super) fn complete(
         SweepVerdict::Accepted { users_vanished } => {
             request_rereads(tx, job, sweep_id, "missing")?;
             if !users_vanished {
-                accept_no_users(tx, job, sweep_id)?;
+                clear_users(tx, job, sweep_id)?;
             }
             (ACCEPT, users_vanished)
         }
-        SweepVerdict::Shrunk { compare_with_it } => {
+        SweepVerdict::Shrunk { use_as_baseline } => {
             request_rereads(tx, job, sweep_id, "unconfirmed")?;
-            (REFUSE, compare_with_it)
+            (REJECT, use_as_baseline)
         }
     };
-    end(tx, job, sql, counts.shown, flag)?;
+    finish(tx, job, sql, counts.shown, flag)?;
     delete_pages(tx, job)?;
     Ok(EndedSweep { counts, took })
 }
@@ -204,16 +205,16 @@ fn request_rereads(
     reason: &str,
 ) -> Result<(), StoreError> {
     let now = tx.now;
-    let of_sweep = |sql: &'static str| {
+    let query = |sql: &'static str| {
         diesel::sql_query(sql)
             .bind::<Text, _>(job.tenant.as_str().to_owned())
             .bind::<SqlUuid, _>(job.integration.0)
             .bind::<BigInt, _>(sweep_id)
     };
-    of_sweep(HOLD_BACK).execute(tx.connection)?;
-    let missing = of_sweep(REQUEST_MISSING).bind::<Timestamptz, _>(now).bind::<Text, _>(reason);
+    query(DETACH_FROM_SWEEPS).execute(tx.connection)?;
+    let missing = query(REQUEST_MISSING).bind::<Timestamptz, _>(now).bind::<Text, _>(reason);
     let missing = missing.execute(tx.connection)?;
-    let contradicted = of_sweep(REQUEST_CONTRADICTED).bind::<Timestamptz, _>(now);
+    let contradicted = query(REQUEST_CONTRADICTED).bind::<Timestamptz, _>(now);
     if missing + contradicted.execute(tx.connection)? > 0 {
         jobs::enqueue(tx, job.integration, JobKind::Rereads)?;
     }
@@ -223,8 +224,8 @@ fn request_rereads(
 /// Records that a page showed without users, and when its read began.
 type EmptiedRow = (Vec<Option<String>>, Option<DateTime<Utc>>);
 
-/// Records that lost their users in an accepted sweep.
-fn accept_no_users(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<(), StoreError> {
+/// Clears the users of records that an accepted sweep showed without users.
+fn clear_users(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<(), StoreError> {
     use okta_sweep_pages as p;
     let pages: Vec<EmptiedRow> = p::table
         .filter(p::tenant_id.eq(tx.tenant.as_str()).and(p::integration_id.eq(job.integration.0)))
@@ -234,14 +235,14 @@ fn accept_no_users(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<(), Stor
     for (ids, read_at) in pages {
         let Some(read_at) = read_at else { continue };
         let ids: Vec<&str> = ids.iter().flatten().map(String::as_str).collect();
-        for ids in ids.chunks(BATCH) {
-            change(tx, job.integration, ids, |record| record.accept_no_users(read_at))?;
+        for ids in ids.chunks(BATCH_SIZE) {
+            change(tx, job.integration, ids, |record| record.clear_users(read_at))?;
         }
     }
     Ok(())
 }
 
-fn end(tx: &mut Tx<'_>, job: &Job, sql: &str, shown: i64, flag: bool) -> Result<(), StoreError> {
+fn finish(tx: &mut Tx<'_>, job: &Job, sql: &str, shown: i64, flag: bool) -> Result<(), StoreError> {
     diesel::sql_query(sql)
         .bind::<Text, _>(tx.tenant.as_str())
         .bind::<SqlUuid, _>(job.integration.0)
@@ -252,16 +253,16 @@ fn end(tx: &mut Tx<'_>, job: &Job, sql: &str, shown: i64, flag: bool) -> Result<
     Ok(())
 }
 
-/// Deletes the pages of all sweeps but the one that later ones are compared with.
+/// Deletes the pages of all sweeps, except the one that later sweeps are compared with.
 pub(super) fn delete_pages(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
     use {okta_sweep_pages as p, okta_syncs as s};
-    let compared: Option<i64> = s::table
+    let baseline: Option<i64> = s::table
         .find((tx.tenant.as_str(), job.integration.0))
         .select(s::shrunk_sweep_id)
         .first(tx.connection)?;
     let pages = p::table
         .filter(p::tenant_id.eq(tx.tenant.as_str()).and(p::integration_id.eq(job.integration.0)))
-        .filter(p::sweep_id.ne(compared.unwrap_or(-1)));
+        .filter(p::sweep_id.ne(baseline.unwrap_or(-1)));
     diesel::delete(pages).execute(tx.connection)?;
     Ok(())
 }

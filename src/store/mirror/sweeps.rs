@@ -1,6 +1,6 @@
-//! Sweeps and incremental reads, page by page. What a page showed, that it was read, and where the
-//! next one is, are kept in one transaction that holds the job's lease: a replica that is killed loses
-//! nothing, and one that lost its lease changes nothing.
+//! Sweeps, page by page. The devices of a page, the page itself and the cursor of the next one are saved in
+//! one transaction that renews the job's lease: a replica that is killed loses nothing, and one that lost
+//! its lease changes nothing.
 
 use std::time::Duration;
 
@@ -18,45 +18,45 @@ use crate::store::record::{Change, upsert_findings};
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
 
-/// Where a sweep goes on.
+/// The position of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepCursor {
     pub sweep_id: i64,
-    /// Pages that are done.
+    /// The number of saved pages.
     pub page: i32,
-    /// The address of the next page, without scheme and host; `None` for the first.
+    /// The URL of the next page, without scheme and host; `None` for the first.
     pub cursor: Option<String>,
 }
 
-/// What a page of a sweep led to.
+/// The result of saving a page of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SweepStep {
-    GoOn(SweepCursor),
-    /// It was the last page; how long the sweep took.
+    Continue(SweepCursor),
+    /// It was the last page, and the sweep was accepted.
     Complete {
         took: Duration,
     },
-    /// It was the last page, and the sweep showed so few records that it is not accepted.
+    /// It was the last page, and the sweep was rejected because it has too few records.
     Shrunk {
         took: Duration,
         shown: i64,
         expected: i64,
     },
-    /// The list does not end: the sweep was given up.
+    /// The list does not end; the sweep was aborted.
     Endless,
 }
 
 type AtRow = (i64, i32, Option<String>, Option<DateTime<Utc>>);
 
 /// The sync row of the job's integration.
-macro_rules! mine {
+macro_rules! sync_row {
     ($job:expr) => {
         okta_syncs::table.find(($job.tenant.as_str(), $job.integration.0))
     };
 }
 
 impl Store {
-    /// Begins a sweep, or finds where the present one goes on.
+    /// Starts a sweep, or returns the position of the running one.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -70,7 +70,7 @@ impl Store {
                 ))
                 .on_conflict_do_nothing()
                 .execute(tx.connection)?;
-            diesel::update(mine!(job).filter(s::sweep_started_at.is_null()))
+            diesel::update(sync_row!(job).filter(s::sweep_started_at.is_null()))
                 .set((
                     s::sweep_id.eq(s::sweep_id + 1),
                     s::sweep_started_at.eq(tx.now),
@@ -79,7 +79,7 @@ impl Store {
                     s::sweep_done.eq(0),
                 ))
                 .execute(tx.connection)?;
-            let row: (i64, i32, Option<String>) = mine!(job)
+            let row: (i64, i32, Option<String>) = sync_row!(job)
                 .select((s::sweep_id, s::sweep_page, s::sweep_cursor))
                 .first(tx.connection)?;
             Ok(SweepCursor { sweep_id: row.0, page: row.1, cursor: row.2 })
@@ -87,11 +87,11 @@ impl Store {
         .await
     }
 
-    /// Keeps a page of a sweep. With the last one the sweep is complete, and what no page of it
-    /// showed is asked for by id.
+    /// Saves a page of a sweep. The last page completes the sweep and requests re-reads of the records that
+    /// no page showed.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`], also when the sweep is no longer at this page;
+    /// [`StoreError::LeaseLost`], also if the sweep is no longer at this page;
     /// [`StoreError::Unavailable`].
     pub async fn save_sweep_page(
         &self,
@@ -104,10 +104,11 @@ impl Store {
         self.in_job(job, lease, move |tx, job| {
             use okta_syncs as s;
             if page.next.is_none() {
-                // The last page asks for rereads: who does those holds their job before any device.
+                // The last page requests re-reads. Same lock order as the worker that handles them: their
+                // job before any device.
                 jobs::lock(tx, job.integration, JobKind::Rereads)?;
             }
-            let now: AtRow = mine!(job)
+            let now: AtRow = sync_row!(job)
                 .select((s::sweep_id, s::sweep_page, s::sweep_cursor, s::sweep_started_at))
                 .for_update()
                 .first(tx.connection)?;
@@ -116,15 +117,15 @@ impl Store {
                 return Err(StoreError::LeaseLost);
             }
             let merged = merge(tx, job.integration, &page.devices, Source::Sweep, page.read_at)?;
-            budgets::learn(tx, &page.org_id, RateBucket::Devices, page.limit)?;
+            budgets::save_limit(tx, &page.org_id, RateBucket::Devices, page.limit)?;
             record_page(tx, job, &at, &page, &merged)?;
             if page.next.is_some() {
                 if is_endless(tx, job, sweep_id, &page)? {
-                    give_up(tx, job)?;
+                    abort_sweep(tx, job)?;
                     return Ok(SweepStep::Endless);
                 }
                 let at = SweepCursor { sweep_id, page: number + 1, cursor: page.next.clone() };
-                return Ok(SweepStep::GoOn(at));
+                return Ok(SweepStep::Continue(at));
             }
             let EndedSweep { counts, took } = complete(tx, job, sweep_id)?;
             Ok(match counts.verdict() {
@@ -139,16 +140,16 @@ impl Store {
         .await
     }
 
-    /// Gives a sweep up, with nothing removed because of it: the next one begins at the first page.
+    /// Aborts a sweep without removing records. The next one starts at the first page.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn restart_sweep(&self, job: &Job, lease: Duration) -> Result<(), StoreError> {
-        self.in_job(job, lease, give_up).await
+        self.in_job(job, lease, abort_sweep).await
     }
 
-    /// Notes what a complete sweep has brought about: an org that was overdue is so no more, and a
-    /// managed user shows what `if_managed` says.
+    /// Records the effects of a complete sweep on the status: the org is no longer overdue, and a managed
+    /// user proves the finding `if_managed`.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -159,31 +160,31 @@ impl Store {
         if_managed: Finding,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, None, move |tx, before| {
-            // What was shown once stays so; to look for it again after each sweep would be for nothing.
+            // Once proved, the finding stays, so the lookup is skipped.
             let known = before.finding(if_managed.kind);
             if known.is_none_or(|known| known.outcome != if_managed.outcome)
                 && has_managed_user(tx, id)?
             {
                 upsert_findings(tx, id, std::slice::from_ref(&if_managed))?;
             }
-            Ok(Change::Knowledge)
+            Ok(Change::State)
         })
         .await
     }
 }
 
-fn give_up(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
+fn abort_sweep(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
     use okta_syncs as s;
-    diesel::update(mine!(job))
+    diesel::update(sync_row!(job))
         .set((s::sweep_started_at.eq(None::<DateTime<Utc>>), s::sweep_cursor.eq(None::<String>)))
         .execute(tx.connection)?;
     delete_pages(tx, job)
 }
 
-/// So many empty pages in a row are a list that does not end.
+/// After this many consecutive empty pages the list is considered endless.
 const MAX_EMPTY_PAGES: i64 = 20;
 
-/// Whether the next page was read already, or the last ones were all empty.
+/// Returns whether the next page was read before, or the last pages were all empty.
 fn is_endless(
     tx: &mut Tx<'_>,
     job: &Job,
@@ -233,7 +234,7 @@ fn record_page(
         ))
         .execute(tx.connection)?;
     let rows = i64::try_from(page.devices.len()).unwrap_or(i64::MAX);
-    diesel::update(mine!(job))
+    diesel::update(sync_row!(job))
         .set((
             s::sweep_cursor.eq(&page.next),
             s::sweep_page.eq(s::sweep_page + 1),
@@ -242,8 +243,8 @@ fn record_page(
         ))
         .execute(tx.connection)?;
     if at.page == 0 {
-        // Where incremental reads begin, once the first sweep is complete.
-        let first = mine!(job).filter(s::swept_at.is_null());
+        // Incremental reads start from here, once the first sweep is accepted.
+        let first = sync_row!(job).filter(s::swept_at.is_null());
         diesel::update(first).set(s::read_began_at.eq(page.at)).execute(tx.connection)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! How the mirror of an org stands: incremental reads, what went wrong, and the overview of it all.
+//! The state of an org's mirror: incremental reads, errors, and the overview for callers.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ use crate::store::record::load_record;
 use crate::store::schema::okta_syncs;
 use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
 
-/// Why a step did not come about, as the overview tells it.
+/// Why a step failed or waits, for the overview.
 #[derive(Debug, Clone, Default)]
 pub struct SyncFailure {
-    /// A stable word, and what it means; `None` keeps what was told before.
+    /// A stable code and its explanation; `None` keeps the stored error.
     pub error: Option<(&'static str, String)>,
-    /// Until when it is of no use to go on.
+    /// How long to wait before the next attempt.
     pub waiting: Option<Duration>,
 }
 
-/// Where an incremental read goes on.
+/// The position of an incremental read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReadCursor {
-    /// Up to which `lastUpdated` all changes are known; `None` when no device ever was.
+    /// All changes up to this `lastUpdated` are read; `None` if there was never a device.
     pub until: Option<DateTime<Utc>>,
-    /// The address of the next page; `None` for the first.
+    /// The URL of the next page; `None` for the first.
     pub cursor: Option<String>,
 }
 
-/// What is left to be read of the changes goes on at the cursor. With the last page `read_until`
-/// moves: never past the largest `lastUpdated` that was seen, nor past the moment, by Okta's clock, at
-/// which the first page was read. Our own clock has no part in it: a wrong one would skip changes.
+/// Saves the cursor. The last page advances `read_until`, but never past the largest `lastUpdated` that was
+/// seen, nor past the time, by Okta's clock, at which the first page was read. The server's clock is not
+/// used: if it were wrong, changes would be skipped.
 const SAVE_READ: &str = "\
     UPDATE okta_syncs AS s \
        SET read_until = CASE WHEN $3::text IS NOT NULL OR n.latest IS NULL THEN s.read_until \
@@ -49,7 +49,7 @@ const SAVE_READ: &str = "\
               FROM okta_syncs WHERE tenant_id = $1 AND integration_id = $2) AS n \
      WHERE s.tenant_id = $1 AND s.integration_id = $2";
 
-const NOTE: &str = "\
+const RECORD_ERROR: &str = "\
     UPDATE okta_syncs \
        SET waiting_until = $6 + $3 * interval '1 millisecond', \
            last_error_code = coalesce($4, last_error_code), \
@@ -58,7 +58,7 @@ const NOTE: &str = "\
      WHERE tenant_id = $1 AND integration_id = $2";
 
 impl Store {
-    /// Where the incremental read goes on; `None` before the first complete sweep.
+    /// Returns the position of the incremental read; `None` before the first accepted sweep.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -80,7 +80,7 @@ impl Store {
         .await
     }
 
-    /// Keeps a page of what has changed.
+    /// Saves a page of changed devices.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -92,7 +92,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.in_job(job, lease, move |tx, job| {
             merge(tx, job.integration, &page.devices, Source::Changes, page.read_at)?;
-            budgets::learn(tx, &page.org_id, RateBucket::Devices, page.limit)?;
+            budgets::save_limit(tx, &page.org_id, RateBucket::Devices, page.limit)?;
             let latest = page.devices.iter().map(|device| device.last_updated).max();
             diesel::sql_query(SAVE_READ)
                 .bind::<Text, _>(job.tenant.as_str())
@@ -106,14 +106,14 @@ impl Store {
         .await
     }
 
-    /// Begins the incremental read anew, from where it began.
+    /// Restarts the incremental read at its first page.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn restart_read(&self, job: &Job, lease: Duration) -> Result<(), StoreError> {
         self.in_job(job, lease, move |tx, job| {
-            let mine = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
-            diesel::update(mine)
+            let row = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
+            diesel::update(row)
                 .set(okta_syncs::read_cursor.eq(None::<String>))
                 .execute(tx.connection)?;
             Ok(())
@@ -121,7 +121,7 @@ impl Store {
         .await
     }
 
-    /// Notes why a job does not go on, and asks for another when this one cannot mend it.
+    /// Records why a job fails or waits, and makes the job `then_enqueue` due, which can resolve it.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -129,16 +129,16 @@ impl Store {
         &self,
         job: &Job,
         lease: Duration,
-        trouble: SyncFailure,
-        ask_for: Option<JobKind>,
+        failure: SyncFailure,
+        then_enqueue: Option<JobKind>,
     ) -> Result<(), StoreError> {
         self.in_job(job, lease, move |tx, job| {
-            let waiting = trouble.waiting.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(0));
-            let (code, detail) = match &trouble.error {
+            let waiting = failure.waiting.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(0));
+            let (code, detail) = match &failure.error {
                 Some((code, detail)) => (Some(*code), Some(detail.as_str())),
                 None => (None, None),
             };
-            diesel::sql_query(NOTE)
+            diesel::sql_query(RECORD_ERROR)
                 .bind::<Text, _>(job.tenant.as_str())
                 .bind::<SqlUuid, _>(job.integration.0)
                 .bind::<Nullable<BigInt>, _>(waiting)
@@ -146,7 +146,7 @@ impl Store {
                 .bind::<Nullable<Text>, _>(detail)
                 .bind::<Timestamptz, _>(tx.now)
                 .execute(tx.connection)?;
-            match ask_for {
+            match then_enqueue {
                 Some(kind) => jobs::enqueue(tx, job.integration, kind),
                 None => Ok(()),
             }
@@ -154,7 +154,7 @@ impl Store {
         .await
     }
 
-    /// How the mirror of an integration stands.
+    /// Returns the state of an integration's mirror.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -171,7 +171,7 @@ impl Store {
         .await
     }
 
-    /// Asks for a sweep now, with its event; one that goes on is not begun anew.
+    /// Requests a sweep now, with its event. A running one is not restarted.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -236,7 +236,7 @@ fn load_sync(tx: &mut Tx<'_>, record: &IntegrationRecord) -> Result<Sync, StoreE
         state,
         done: row.sweep_done,
         expected: row.device_count,
-        limit_per_minute: budgets::limit_of(tx, &record.integration.org.id, RateBucket::Devices)?,
+        limit_per_minute: budgets::find_limit(tx, &record.integration.org.id, RateBucket::Devices)?,
         last_success_at: row.last_success_at,
         last_error: error.map(|(code, at)| SyncError {
             code,

@@ -1,4 +1,4 @@
-//! What devices were given: the limits of challenges, and which device has which version.
+//! Deployments to devices: the rate limit of SCEP challenges, and the version that each device received.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use crate::store::events::insert_event;
 use crate::store::schema::{deployments, integrations, scep_challenges};
 use crate::store::{Store, StoreError, Tx};
 
-/// Challenges of one device in [`DEVICE_WINDOW`] (contract §4).
-const MOST_PER_DEVICE: i64 = 5;
+/// The maximum number of challenges for one device in [`DEVICE_WINDOW`].
+const MAX_PER_DEVICE: i64 = 5;
 const DEVICE_WINDOW: TimeDelta = TimeDelta::minutes(10);
-/// Requests for challenges at once, per platform.
-const MOST_IN_FLIGHT: i64 = 8;
-/// A request that never came to an end was killed.
-const IN_FLIGHT_FOR: TimeDelta = TimeDelta::seconds(30);
+/// The maximum number of concurrent challenge requests of an integration.
+const MAX_IN_FLIGHT: i64 = 8;
+/// After this time an unfinished request is considered lost.
+const IN_FLIGHT_TIMEOUT: TimeDelta = TimeDelta::seconds(30);
 
-/// Whether a challenge may be asked for.
+/// Whether a challenge may be requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChallengeClaim {
-    /// Go on; say how it ended with this id.
+    /// Proceed, and end the claim with this ID.
     Claimed(Uuid),
-    /// The device has had its share.
+    /// The device has reached its limit.
     DeviceLimit { retry_after: Duration },
-    /// Too many are being asked for at this moment.
+    /// Too many requests are in progress.
     InFlightLimit,
 }
 
-/// A device that was given something.
+/// A deployment to a device.
 #[derive(Debug, Clone)]
 pub struct NewDeployment {
     pub platform: Platform,
@@ -40,7 +40,7 @@ pub struct NewDeployment {
 }
 
 impl Store {
-    /// Counts a request for a challenge, over all replicas: the integration's row is held meanwhile.
+    /// Claims a challenge request. Locks the integration's row, so that the limits hold across replicas.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -53,7 +53,7 @@ impl Store {
         self.in_tenant(tenant, move |tx| {
             use scep_challenges as c;
             let now = tx.now;
-            let mine = c::table
+            let claims = c::table
                 .filter(c::tenant_id.eq(tx.tenant.as_str()).and(c::integration_id.eq(id.0)));
             integrations::table
                 .filter(
@@ -62,23 +62,23 @@ impl Store {
                 .select(integrations::id)
                 .for_update()
                 .first::<Uuid>(tx.connection)?;
-            diesel::delete(mine.filter(c::asked_at.lt(now - DEVICE_WINDOW)))
+            diesel::delete(claims.filter(c::asked_at.lt(now - DEVICE_WINDOW)))
                 .execute(tx.connection)?;
-            let of_device = mine.filter(c::serial_number.eq(&serial_number));
-            let (count, oldest) = of_device
+            let device_claims = claims.filter(c::serial_number.eq(&serial_number));
+            let (count, oldest) = device_claims
                 .select((diesel::dsl::count_star(), diesel::dsl::min(c::asked_at)))
                 .first::<(i64, Option<chrono::DateTime<Utc>>)>(tx.connection)?;
-            if count >= MOST_PER_DEVICE {
-                let left = oldest.map_or(DEVICE_WINDOW, |oldest| oldest + DEVICE_WINDOW - now);
+            if count >= MAX_PER_DEVICE {
+                let wait = oldest.map_or(DEVICE_WINDOW, |oldest| oldest + DEVICE_WINDOW - now);
                 return Ok(ChallengeClaim::DeviceLimit {
-                    retry_after: left.to_std().unwrap_or_default(),
+                    retry_after: wait.to_std().unwrap_or_default(),
                 });
             }
-            let in_flight: i64 = mine
-                .filter(c::ended_at.is_null().and(c::asked_at.gt(now - IN_FLIGHT_FOR)))
+            let in_flight: i64 = claims
+                .filter(c::ended_at.is_null().and(c::asked_at.gt(now - IN_FLIGHT_TIMEOUT)))
                 .count()
                 .get_result(tx.connection)?;
-            if in_flight >= MOST_IN_FLIGHT {
+            if in_flight >= MAX_IN_FLIGHT {
                 return Ok(ChallengeClaim::InFlightLimit);
             }
             insert_claim(tx, id, &serial_number).map(ChallengeClaim::Claimed)
@@ -86,8 +86,8 @@ impl Store {
         .await
     }
 
-    /// Ends a claim. With `event` the challenge is audited in the same transaction: the caller must
-    /// not answer a challenge when this fails.
+    /// Ends a claim. `event` audits the challenge in the same transaction; if this fails, the caller must
+    /// not return the challenge.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -100,9 +100,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.in_tenant(tenant, move |tx| {
             use scep_challenges as c;
-            let mine = c::table
+            let claims = c::table
                 .filter(c::tenant_id.eq(tx.tenant.as_str()).and(c::integration_id.eq(id.0)));
-            diesel::update(mine.filter(c::id.eq(claim)))
+            diesel::update(claims.filter(c::id.eq(claim)))
                 .set(c::ended_at.eq(tx.now))
                 .execute(tx.connection)?;
             event.as_ref().map_or(Ok(()), |event| insert_event(tx, event))
@@ -110,7 +110,7 @@ impl Store {
         .await
     }
 
-    /// Notes what a device is given, with its event: without it nothing is handed out.
+    /// Records a deployment, with its event. If this fails, the caller must not return the deployment.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -148,8 +148,8 @@ struct CountRow {
     devices: i64,
 }
 
-/// How many devices depend on the integration, or on one platform of it: each once, whether it was
-/// given something of it here or the MDM says that it has it.
+/// Counts the devices that depend on the integration, or on one of its platforms: those with a deployment
+/// and those with a reported delivery, each once.
 pub(in crate::store) fn count_devices(
     tx: &mut Tx<'_>,
     id: IntegrationId,

@@ -1,4 +1,4 @@
-//! Configured platforms with their sealed secrets.
+//! Configured platforms and their sealed secrets.
 
 pub(in crate::store) mod deployments;
 
@@ -20,25 +20,25 @@ use crate::store::record::{
 use crate::store::schema::{integrations, platforms};
 use crate::store::{Store, StoreError, Tx};
 
-/// A platform that Okta was asked about, to be stored.
+/// A verified platform to store.
 #[derive(Debug, Clone)]
 pub struct PlatformChange {
     pub new: NewPlatform,
     /// The org that it was verified against.
     pub org_id: String,
-    /// What the verification showed beside it.
+    /// The findings of the verification.
     pub findings: Vec<Finding>,
-    /// The version that the caller has seen, when `If-Match` was sent.
+    /// The version in `If-Match`, if the caller sent it.
     pub expected_version: Option<i64>,
     pub event: NewEvent,
 }
 
 impl Store {
-    /// Stores a platform that was verified, with what the verification showed.
+    /// Stores a verified platform with the findings of the verification.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::StaleVersion`],
-    /// [`StoreError::ChangedMeanwhile`] when it was pointed at another org, [`StoreError::Unavailable`].
+    /// [`StoreError::ChangedMeanwhile`] if it points at another org by now, [`StoreError::Unavailable`].
     pub async fn update_platform(
         &self,
         tenant: &TenantId,
@@ -63,7 +63,7 @@ impl Store {
         .await
     }
 
-    /// The platform's secret, opened; `None` when the platform is not configured.
+    /// Decrypts the platform's secret; `None` if the platform is not configured.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
@@ -88,11 +88,11 @@ impl Store {
         .await
     }
 
-    /// Notes how a trial of the stored values ended, with its event and what else it showed.
+    /// Records the outcome of a trial of the stored values, with its event and findings.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the platform, [`StoreError::ChangedMeanwhile`] when its secret is
-    /// no longer the one that was tried, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] for the platform, [`StoreError::ChangedMeanwhile`] if its secret is no
+    /// longer the one that was tried, [`StoreError::Unavailable`].
     pub async fn update_verification(
         &self,
         tenant: &TenantId,
@@ -101,8 +101,8 @@ impl Store {
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, None, move |tx, _| {
             let row = platform_row(tx.tenant, id, trial.platform);
-            let tried: i64 = row.select(platforms::secret_version).first(tx.connection)?;
-            if tried != trial.secret_version {
+            let stored: i64 = row.select(platforms::secret_version).first(tx.connection)?;
+            if stored != trial.secret_version {
                 return Err(StoreError::ChangedMeanwhile);
             }
             match &trial.outcome {
@@ -124,12 +124,12 @@ impl Store {
             }
             upsert_findings(tx, id, &trial.findings)?;
             insert_event(tx, &trial.event)?;
-            Ok(Change::Knowledge)
+            Ok(Change::State)
         })
         .await
     }
 
-    /// Deletes a platform; `refuse_if_used` keeps it while devices have been given something of it.
+    /// Deletes a platform. With `refuse_if_used`, fails if devices depend on it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::StaleVersion`], [`StoreError::InUse`],
@@ -163,7 +163,7 @@ impl Store {
 #[derive(Debug, Clone)]
 pub struct Trial {
     pub platform: Platform,
-    /// The secret that was tried.
+    /// The version of the secret that was tried.
     pub secret_version: i64,
     pub outcome: TrialOutcome,
     pub findings: Vec<Finding>,
@@ -192,8 +192,8 @@ fn next_versions(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Versions, StoreEr
     Ok(Versions { config, secret })
 }
 
-/// The versions of a platform after a change: each counts up only when what it counts has changed.
-struct Given {
+/// The versions of a platform after a change. Each increases only if the values it covers changed.
+struct PlatformVersions {
     secret_version: i64,
     secret_updated_at: DateTime<Utc>,
     secret_updated_by: String,
@@ -201,7 +201,7 @@ struct Given {
     certificate_version: i64,
 }
 
-impl Given {
+impl PlatformVersions {
     fn after(
         stored: Option<&PlatformState>,
         new: &NewPlatform,
@@ -212,7 +212,7 @@ impl Given {
         let scep_url = |scep: &Option<ScepValues>| scep.as_ref().map(|scep| scep.scep_url.clone());
         let old_secret = stored.filter(|_| !new.secret_is_new);
         let old_url = stored.filter(|state| scep_url(&state.scep) == scep_url(&new.scep));
-        // Of the secrets only the iOS key is in what devices are given; of the SCEP values the URL.
+        // Devices receive the SCEP URL and, on iOS, the secret; no other value.
         let unchanged = old_url.filter(|_| new.platform == Platform::Macos || !new.secret_is_new);
         Self {
             secret_version: old_secret.map_or(next.secret, |state| state.secret_version),
@@ -235,21 +235,21 @@ fn upsert(
     use platforms as p;
     let new = &change.new;
     let stored = before.platform(new.platform);
-    let given = Given::after(stored, new, versions, &change.event.actor.sub, tx.now);
+    let versions = PlatformVersions::after(stored, new, versions, &change.event.actor.sub, tx.now);
     let values = (
         p::scep_url.eq(new.scep.as_ref().map(|scep| scep.scep_url.as_str())),
         p::challenge_url.eq(new.scep.as_ref().map(|scep| scep.challenge_url.as_str())),
         p::username.eq(new.scep.as_ref().map(|scep| scep.username.as_str())),
         p::secret.eq(sealed),
         p::key_id.eq(crypto::read_key_id(sealed)?),
-        p::secret_version.eq(given.secret_version),
-        p::secret_updated_at.eq(given.secret_updated_at),
-        p::secret_updated_by.eq(given.secret_updated_by),
+        p::secret_version.eq(versions.secret_version),
+        p::secret_updated_at.eq(versions.secret_updated_at),
+        p::secret_updated_by.eq(versions.secret_updated_by),
         p::verified_at.eq(new.verified_at),
         p::ca.eq(new.ca.as_ref().map(ca_to_json).transpose()?),
         p::refused_at.eq(None::<DateTime<Utc>>),
-        p::config_version.eq(given.config_version),
-        p::certificate_version.eq(given.certificate_version),
+        p::config_version.eq(versions.config_version),
+        p::certificate_version.eq(versions.certificate_version),
         p::updated_at.eq(tx.now),
     );
     let key = (
@@ -257,8 +257,8 @@ fn upsert(
         p::integration_id.eq(before.integration.id.0),
         p::platform.eq(new.platform.as_str()),
     );
-    // Every rendering of a new platform carries them; a change of an old one does not move the value.
-    let identifiers_since = (new.platform == Platform::Ios).then_some(given.config_version);
+    // Set on insert only: every configuration of a new platform contains the identifiers.
+    let identifiers_since = (new.platform == Platform::Ios).then_some(versions.config_version);
     diesel::insert_into(p::table)
         .values((
             key,

@@ -1,7 +1,6 @@
-//! The one frame in which everything is changed that an integration's status follows from. When
-//! another status follows, it is noted and audited in the same transaction, and told of after the
-//! commit. Reads never note anything: what has become of a status by time alone shows in them at
-//! once, and is noted by the next change or re-check.
+//! Wraps every change that can affect an integration's status. A changed status is recorded and audited in
+//! the same transaction, and logged after the commit. Reads record nothing: they return the status as of
+//! now, and the next change or re-check records it.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -16,14 +15,14 @@ use crate::store::schema::integrations;
 use crate::store::{Store, StoreError, Tx};
 use crate::telemetry::metrics;
 
-/// What came of a change.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Change {
-    /// All is as it was, and stays so: the record is answered as it was read.
+    /// Nothing changed.
     Nothing,
-    /// Something else is known now; the configuration, and so the version, is the same.
-    Knowledge,
-    /// The configuration is another: its version counts up.
+    /// Findings or other state changed, but not the configuration; the version stays.
+    State,
+    /// The configuration changed; its version increases.
     Configuration,
 }
 
@@ -38,12 +37,12 @@ struct StatusChange {
 }
 
 impl Store {
-    /// Does `work` on an integration that is held until the commit, and answers it as it is then.
-    /// `work` writes its own event; it may run several times, as in [`Store::in_tenant`].
+    /// Runs `work` on a locked integration and returns the integration afterwards. `work` inserts its own
+    /// event; it may run several times, as in [`Store::in_tenant`].
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`] when `expected_version` is another than
-    /// the stored one, what `work` refuses, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::StaleVersion`] if `expected_version` is not the stored one,
+    /// the errors of `work`, [`StoreError::Unavailable`].
     pub(in crate::store) async fn change<F>(
         &self,
         tenant: &TenantId,
@@ -62,7 +61,7 @@ impl Store {
             expect_version(&before, expected_version)?;
             match work(tx, &before)? {
                 Change::Nothing => return Ok((before, None)),
-                Change::Knowledge => {}
+                Change::State => {}
                 Change::Configuration => bump_version(tx, id)?,
             }
             let after = load_record(tx, id, false)?;
@@ -76,7 +75,7 @@ impl Store {
         Ok(record)
     }
 
-    /// Notes what has become of the status by time alone.
+    /// Records the status if it has changed over time.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -85,7 +84,7 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, |_, _| Ok(Change::Knowledge)).await
+        self.change(tenant, id, None, |_, _| Ok(Change::State)).await
     }
 }
 

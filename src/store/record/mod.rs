@@ -1,8 +1,9 @@
-//! One integration, read whole, and the frame for changes to it. Imports no other folder of the store.
+//! Loads an integration with everything that belongs to it, and wraps changes to it. Does not import other
+//! modules of the store, except events.
 
 mod change;
 mod parts;
-#[expect(clippy::module_inception, reason = "the record itself, beside its parts")]
+#[expect(clippy::module_inception, reason = "the record and its parts")]
 mod record;
 
 pub(in crate::store) use change::Change;

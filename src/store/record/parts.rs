@@ -1,4 +1,4 @@
-//! The rows that a record is made of beside the integration's own.
+//! The rows that belong to an integration: credentials, platforms, findings and attestations.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -106,13 +106,13 @@ struct AttestationRow {
     at: DateTime<Utc>,
 }
 
-/// Replaces the findings of the kinds that `findings` names; an older one never replaces a newer.
+/// Inserts or replaces findings. An older finding never replaces a newer one.
 pub(in crate::store) fn upsert_findings(
     tx: &mut Tx<'_>,
     id: IntegrationId,
     findings: &[Finding],
 ) -> Result<(), StoreError> {
-    // `filter` of an upsert is another trait's than that of a query.
+    // `filter` on an upsert needs this trait.
     use diesel::query_dsl::methods::FilterDsl as _;
     use prerequisite_findings as f;
     for finding in findings {

@@ -1,5 +1,4 @@
-//! One integration with everything that is stored about it: read, locked, compared with the version
-//! that the caller has seen.
+//! Loads and locks an integration with everything that belongs to it, and checks its version.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -34,8 +33,10 @@ pub(in crate::store) fn integration_row<'a>(tenant: &'a TenantId, id: Integratio
     integrations::table.filter(integrations::tenant_id.eq(tenant).and(integrations::id.eq(id)))
 }
 
+/// Checks the version that the caller expects.
+///
 /// # Errors
-/// [`StoreError::StaleVersion`] when the caller has seen another version than the stored one.
+/// [`StoreError::StaleVersion`] if it is not the stored one.
 pub(in crate::store) fn expect_version(
     record: &IntegrationRecord,
     expected: Option<i64>,
@@ -47,7 +48,7 @@ pub(in crate::store) fn expect_version(
     }
 }
 
-/// Counts the version of the configuration up.
+/// Increments the version of the configuration.
 pub(in crate::store) fn bump_version(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
     diesel::update(integration_row(tx.tenant, id))
         .set((
@@ -58,7 +59,7 @@ pub(in crate::store) fn bump_version(tx: &mut Tx<'_>, id: IntegrationId) -> Resu
     Ok(())
 }
 
-/// Everything that is stored of one integration; `lock` holds others off until the commit.
+/// Loads an integration with everything that belongs to it; `lock` locks its row until the commit.
 pub(in crate::store) fn load_record(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -73,7 +74,7 @@ pub(in crate::store) fn load_record(
     load_records(tx, vec![row])?.pop().ok_or(StoreError::NotFound)
 }
 
-/// What belongs to the integrations of `rows`, one query for each table however many they are.
+/// Loads everything that belongs to the integrations of `rows`, with one query per table.
 pub(in crate::store) fn load_records(
     tx: &mut Tx<'_>,
     rows: Vec<IntegrationRow>,
@@ -100,7 +101,7 @@ pub(in crate::store) fn load_records(
     rows.into_iter().map(record).collect()
 }
 
-/// How the mirror of an integration stands, as far as its status and notices tell.
+/// The columns of the mirror's state that the status and the notices depend on.
 #[derive(Queryable, Selectable, Default)]
 #[diesel(table_name = okta_syncs)]
 struct SyncRow {
@@ -130,12 +131,12 @@ fn load_syncs(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, SyncRow)>, Sto
     Ok(syncs.select((okta_syncs::integration_id, SyncRow::as_select())).load(tx.connection)?)
 }
 
-/// Takes out what belongs to `id`.
+/// Removes and returns the values of `id`.
 fn drain<T>(all: &mut Vec<(Uuid, T)>, id: Uuid) -> Vec<T> {
     all.extract_if(.., |(owner, _)| *owner == id).map(|(_, value)| value).collect()
 }
 
-/// Keeps the engine that the org shows now; not a change of configuration, so no new version.
+/// Saves the org's current engine. This is no change of configuration, so the version stays.
 pub(in crate::store) fn update_engine(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -147,8 +148,8 @@ pub(in crate::store) fn update_engine(
     Ok(())
 }
 
-/// Counts the secrets ever entered for the integration, and returns the new count as the version of
-/// the next one.
+/// Returns the version of the next secret of the integration: the number of secrets entered so far plus
+/// one.
 pub(in crate::store) fn next_secret_version(
     tx: &mut Tx<'_>,
     id: IntegrationId,
@@ -160,7 +161,10 @@ pub(in crate::store) fn next_secret_version(
         .get_result(tx.connection)?)
 }
 
-/// Answers [`StoreError::NotFound`] for what is no integration of the tenant.
+/// Checks that the tenant has the integration.
+///
+/// # Errors
+/// [`StoreError::NotFound`] if it does not exist.
 pub(in crate::store) fn expect_integration(
     tx: &mut Tx<'_>,
     id: IntegrationId,

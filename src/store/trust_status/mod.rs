@@ -1,5 +1,4 @@
-//! The facts that verdicts rest on, for up to some thousand devices in one round trip. Reads alone,
-//! and decides nothing.
+//! Loads the facts of verdicts, for up to a thousand devices in one round trip.
 
 use std::sync::Arc;
 
@@ -16,18 +15,18 @@ use crate::model::{IntegrationId, TenantId};
 use crate::store::schema::devices;
 use crate::store::{Store, StoreError};
 
-/// The facts, in the order in which the devices were asked for.
+/// The facts, in the order of the queried devices.
 #[derive(Debug)]
 pub struct TrustFacts {
-    /// The tenant's integrations, or the one that was asked for: none where there is no such one.
+    /// The tenant's integrations, or the queried one; empty if it does not exist.
     pub orgs: Vec<Arc<OrgFacts>>,
-    /// One for each device that was asked for; none at all where there are several integrations.
+    /// One for each queried device; empty if there are several integrations.
     pub devices: Vec<Facts>,
-    /// When they were read, by the clock that dates them.
+    /// When the facts were read, by the store's clock.
     pub now: DateTime<Utc>,
 }
 
-/// The call of `facts_many`. Of a type of its own, so that Diesel keeps it prepared.
+/// The call of the SQL function `facts_many`. A separate type, so that Diesel caches the prepared statement.
 #[derive(Debug, QueryId)]
 struct FactsMany {
     tenant: String,
@@ -60,7 +59,7 @@ impl Query for FactsMany {
 
 impl RunQueryDsl<PgConnection> for FactsMany {}
 
-/// What is the same for all devices: the row 0.
+/// Row 0: the facts that are the same for all devices.
 #[derive(Deserialize)]
 struct ContextRow {
     integrations: Vec<OrgFacts>,
@@ -76,7 +75,7 @@ struct DeviceRow {
 }
 
 impl Store {
-    /// What is known of each of `asked`, in one round trip.
+    /// Returns the facts about each of `asked`, in one round trip.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
@@ -95,15 +94,15 @@ impl Store {
                     integration: integration.map(|id| id.0),
                     serial_numbers: asked
                         .iter()
-                        .map(|one| one.serial_number.as_ref().map(ToString::to_string))
+                        .map(|device| device.serial_number.as_ref().map(ToString::to_string))
                         .collect(),
                     udids: asked
                         .iter()
-                        .map(|one| one.udid.as_ref().map(ToString::to_string))
+                        .map(|device| device.udid.as_ref().map(ToString::to_string))
                         .collect(),
                     okta_device_ids: asked
                         .iter()
-                        .map(|one| one.okta_device_id.as_ref().map(ToString::to_string))
+                        .map(|device| device.okta_device_id.as_ref().map(ToString::to_string))
                         .collect(),
                 };
                 let rows: Vec<(i32, String)> = query.load(connection)?;
@@ -117,7 +116,7 @@ impl Store {
         Ok(facts)
     }
 
-    /// Serial numbers of the inventory in their order, without deleted devices.
+    /// Lists the serial numbers of the inventory in order, without deleted devices.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -153,15 +152,15 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
     if orgs.len() > 1 {
         return Ok(TrustFacts { orgs, devices: Vec::new(), now: context.now });
     }
-    let of = |one: &AskedDevice| Facts {
-        asked: one.clone(),
+    let empty = |device: &AskedDevice| Facts {
+        asked: device.clone(),
         org: orgs.first().cloned(),
         ..Facts::default()
     };
-    let mut devices: Vec<Facts> = asked.iter().map(of).collect();
+    let mut devices: Vec<Facts> = asked.iter().map(empty).collect();
     for (ordinal, text) in rows {
-        let place = usize::try_from(*ordinal).ok().and_then(|ordinal| ordinal.checked_sub(1));
-        let Some(facts) = place.and_then(|place| devices.get_mut(place)) else { continue };
+        let index = usize::try_from(*ordinal).ok().and_then(|ordinal| ordinal.checked_sub(1));
+        let Some(facts) = index.and_then(|index| devices.get_mut(index)) else { continue };
         let row: DeviceRow = serde_json::from_str(text).map_err(corrupt)?;
         facts.device = row.device;
         facts.several_devices = row.several_devices;

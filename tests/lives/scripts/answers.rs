@@ -13,7 +13,7 @@ async fn life_27_asked_by_a_record_that_was_made_a_minute_ago() {
     let question = asked(None, None, Some(&new));
     let (mut facts, _) = life.answers(question.clone(), Reason::OktaRecordNotSeen).await;
     assert!(facts.needs_asked_record());
-    facts.asked_record_is_gone = true;
+    facts.asked_record_not_found = true;
     let verdict = decide(&facts, &policy(), life.world.now);
     assert_eq!(verdict.reasons[0], Reason::ConflictingIdentity);
     life.replica.read_live(&mut life.world, MAC).await;

@@ -195,5 +195,5 @@ impl Life {
 
 /// Who is named as a user that decides.
 pub fn deciding_users(facts: &Facts) -> Vec<String> {
-    facts.deciding_users(&facts.weigh()).map(|user| user.login.clone()).collect()
+    facts.deciding_users(&facts.assess_records()).map(|user| user.login.clone()).collect()
 }

@@ -1,4 +1,4 @@
-//! The groups of a report, and the identifiers, into the record.
+//! Merges the groups and identifiers of a report into the record.
 
 use std::cmp::Ordering;
 
@@ -11,32 +11,32 @@ use crate::model::devices::records::{
 };
 use crate::model::devices::reports::{Certificate, GroupResult, IdentifierTaken, ReportResults};
 
-/// Which other living device has an identifier, by its kind (`udid`, `okta_device_id`) and value.
-pub type HolderOf<'a> = dyn Fn(&'static str, &str) -> Option<SerialNumber> + 'a;
+/// Finds the living device that has an identifier, by its kind (`udid`, `okta_device_id`) and value.
+pub type FindHolder<'a> = dyn Fn(&'static str, &str) -> Option<SerialNumber> + 'a;
 
 impl DeviceRecord {
     pub(super) fn apply_identity(
         &mut self,
         report: &ReceivedReport,
-        holder_of: &HolderOf<'_>,
+        find_holder: &FindHolder<'_>,
         results: &mut ReportResults,
     ) {
         let (at, living) = (report.reported.at, self.is_living());
         let other = |kind, value: &str| {
-            holder_of(kind, value).filter(|holder| living && *holder != report.serial_number)
+            find_holder(kind, value).filter(|holder| living && *holder != report.serial_number)
         };
         if let Some(value) = report.udid.clone() {
             let holder = value.as_ref().and_then(|udid| other("udid", udid.as_str()));
             let result = merge_unique(&mut self.udid, Reported { at, value }, holder.is_some());
-            note_identity(results, "udid", result, holder);
+            record_identity_result(results, "udid", result, holder);
         }
         if let Some(value) = report.okta_device_id.clone() {
             let holder = value.as_ref().and_then(|id| other("okta_device_id", id.as_str()));
             let new = Reported { at, value };
             let result = merge_unique(&mut self.okta_device_id, new, holder.is_some());
-            note_identity(results, "okta_device_id", result, holder);
+            record_identity_result(results, "okta_device_id", result, holder);
         }
-        // A device that comes back may find that another one has its identifiers now.
+        // Another device may have got its identifiers while the device was deleted.
         if let Some(known) = &mut self.udid {
             known.value.take_if(|udid| other("udid", udid.as_str()).is_some());
         }
@@ -49,22 +49,22 @@ impl DeviceRecord {
         let (platform, at) = (report.platform, report.reported.at);
         if let Some(value) = report.okta_verify.clone() {
             let at = value.as_ref().map_or(at, |verify| verify.reported_at);
-            self.lives.note_platform(platform, at);
+            self.history.record_platform(platform, at);
             results.okta_verify = Some(merge(&mut self.okta_verify, Reported { at, value }));
         }
         if let Some(value) = report.check_in.clone() {
             let at = value.as_ref().map_or(at, |check_in| check_in.reported_at);
-            self.lives.note_platform(platform, at);
+            self.history.record_platform(platform, at);
             results.check_in = Some(merge(&mut self.check_in, Reported { at, value }));
         }
         if let Some(lost) = report.lost_mode {
             let stamp = lost.stamp.unwrap_or(report.reported);
-            self.lives.note_platform(platform, stamp.at);
+            self.history.record_platform(platform, stamp.at);
             results.lost_mode = Some(self.apply_lost_mode(lost, stamp));
         }
         for (id, value) in &report.deliveries {
             let at = value.as_ref().map_or(at, |delivery| delivery.reported_at);
-            self.lives.note_platform(platform, at);
+            self.history.record_platform(platform, at);
             let mut slot = self.deliveries.remove(id);
             let result = merge(&mut slot, Reported { at, value: value.clone() });
             results.deliveries.insert(*id, result);
@@ -72,7 +72,7 @@ impl DeviceRecord {
         }
         for (id, value) in &report.certificates {
             let at = value.as_ref().map_or(at, |certificate| certificate.reported_at);
-            self.lives.note_platform(platform, at);
+            self.history.record_platform(platform, at);
             let certificates = self.certificates.entry(*id).or_default();
             let result = match value {
                 Some(new) => certificates.add(new),
@@ -88,10 +88,10 @@ impl DeviceRecord {
             if is_on { stamp } else { first_received(&mut self.lost_mode_off_ahead, stamp) };
         let mut new = LostModeState { enabled: lost.enabled, stamp };
         let order = self.lost_mode.map_or(Ordering::Greater, |known| {
-            let stands = |stands| if stands { Ordering::Greater } else { Ordering::Less };
+            let order = |replaces| if replaces { Ordering::Greater } else { Ordering::Less };
             match (is_on, known.enabled == Some(true)) {
-                (false, true) => stands(new.stamp.is_later_by_both(known.stamp)),
-                (true, false) => stands(!known.stamp.is_later_by_both(new.stamp)),
+                (false, true) => order(new.stamp.is_later_by_both(known.stamp)),
+                (true, false) => order(!known.stamp.is_later_by_both(new.stamp)),
                 _ => (new.stamp.at, new.enabled).cmp(&(known.stamp.at, known.enabled)),
             }
         });
@@ -106,7 +106,7 @@ impl DeviceRecord {
     }
 }
 
-fn note_identity(
+fn record_identity_result(
     results: &mut ReportResults,
     identifier: &'static str,
     result: GroupResult,
@@ -123,7 +123,7 @@ impl Certificates {
         if self.cleared_at.is_some_and(|cleared| new.reported_at <= cleared) {
             return GroupResult::IgnoredStale;
         }
-        let rank = |of: &Certificate| (of.reported_at, of.not_before, of.not_after);
+        let rank = |c: &Certificate| (c.reported_at, c.not_before, c.not_after);
         let known = self.known.get(&new.serial_number);
         let order = known.map_or(Ordering::Greater, |known| rank(new).cmp(&rank(known)));
         if order != Ordering::Greater {
@@ -132,30 +132,30 @@ impl Certificates {
         self.known.insert(new.serial_number.clone(), new.clone());
         if self.known.len() > MAX_CERTIFICATES {
             let oldest = self.known.values().min_by(|a, b| validity(a).cmp(&validity(b)));
-            let oldest = oldest.map(|held| held.serial_number.clone()).unwrap_or_default();
+            let oldest = oldest.map(|known| known.serial_number.clone()).unwrap_or_default();
             self.known.remove(&oldest);
         }
-        let kept = self.known.contains_key(&new.serial_number);
-        if kept { GroupResult::Applied } else { GroupResult::IgnoredStale }
+        let is_stored = self.known.contains_key(&new.serial_number);
+        if is_stored { GroupResult::Applied } else { GroupResult::IgnoredStale }
     }
 
     fn clear(&mut self, at: DateTime<Utc>) -> GroupResult {
         let order = self.cleared_at.map_or(Ordering::Greater, |cleared| at.cmp(&cleared));
         if order == Ordering::Greater {
             self.cleared_at = Some(at);
-            self.known.retain(|_, held| held.reported_at > at);
+            self.known.retain(|_, known| known.reported_at > at);
         }
         result_of(order)
     }
 }
 
-/// Puts the newer of the two into `slot`.
+/// Stores the newer of the two values in `slot`.
 fn merge<T: Ord>(slot: &mut Option<Reported<T>>, new: Reported<T>) -> GroupResult {
     merge_unique(slot, new, false)
 }
 
-/// Puts the newer of the two into `slot`, unless another device has the new value. At the same time a
-/// cleared value wins, then the greater one: any rule will do that does not ask which came first.
+/// Stores the newer of the two values in `slot`, unless another device has the new one. At the same time a
+/// cleared value wins, then the greater one, so that the order of arrival does not matter.
 fn merge_unique<T: Ord>(
     slot: &mut Option<Reported<T>>,
     new: Reported<T>,

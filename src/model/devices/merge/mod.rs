@@ -1,5 +1,5 @@
-//! Merges reports into what is known of a device. The newest of each group stands, so that any order of
-//! the same reports ends in the same record. Pure: no clock and no I/O.
+//! Merges reports into the record of a device. The newest value of each group wins, so that any order of
+//! the same reports gives the same record. Pure functions: no clock and no I/O.
 
 mod enrollment;
 mod groups;
@@ -10,30 +10,29 @@ use crate::model::devices::receipt::{ReceivedReport, Stamp};
 use crate::model::devices::records::DeviceRecord;
 use crate::model::devices::reports::{Enrollment, GroupResult, ReportRefusal, ReportResults};
 
-pub use groups::HolderOf;
+pub use groups::FindHolder;
 
-/// What became of a deletion.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeletionResult {
-    /// The device is gone.
+    /// The device is deleted.
     Deleted,
-    /// The device was enrolled again since. It stays, and what was reported for it before the deletion
-    /// no longer counts.
+    /// The device was enrolled again since. It stays, and data reported before the deletion no longer counts.
     Applied,
-    /// The device was enrolled again since, and nothing changes.
+    /// The device was enrolled again since, and nothing changed.
     IgnoredStale,
 }
 
 impl DeviceRecord {
-    /// Merges a report. An identifier that another living device has is refused; the other groups are
-    /// merged all the same. After an error the record must be discarded.
+    /// Merges a report. An identifier that another living device has is rejected; the other groups are
+    /// merged nevertheless. After an error the record must be discarded.
     ///
     /// # Errors
     /// [`ReportRefusal::EnrollmentNeeded`], [`ReportRefusal::PlatformMismatch`].
     pub fn apply(
         &mut self,
         report: &ReceivedReport,
-        holder_of: &HolderOf<'_>,
+        find_holder: &FindHolder<'_>,
     ) -> Result<ReportResults, ReportRefusal> {
         if let (Some(known), true, None) = (self.platform, self.is_living(), &report.enrollment)
             && known != report.platform
@@ -47,14 +46,14 @@ impl DeviceRecord {
         if !self.is_living() && self.needs_enrollment(report) {
             return Err(ReportRefusal::EnrollmentNeeded);
         }
-        self.apply_identity(report, holder_of, &mut results);
+        self.apply_identity(report, find_holder, &mut results);
         self.apply_groups(report, &mut results);
         self.mark_stale(report, &mut results);
         Ok(results)
     }
 
-    /// Deletes the device, unless it was enrolled after `deleted`. By default the deletion is newer than
-    /// everything that is known.
+    /// Deletes the device, unless it was enrolled after `deleted`. Without `deleted`, the deletion is newer
+    /// than all reports.
     pub fn delete(&mut self, deleted: Option<Stamp>, now: DateTime<Utc>) -> DeletionResult {
         let newest = || self.reported_at().map_or(now, |newest| newest.max(now));
         let deleted = deleted.unwrap_or_else(|| Stamp::exact(newest()));
@@ -66,7 +65,7 @@ impl DeviceRecord {
             self.enrollment = None;
         }
         let left_at = self.left_at();
-        self.lives.enter_deletion(deleted.at);
+        self.history.record_deletion(deleted.at);
         if !self.is_living() {
             DeletionResult::Deleted
         } else if self.left_at() > left_at {
@@ -76,8 +75,8 @@ impl DeviceRecord {
         }
     }
 
-    /// Whether the report has something newer than the deletion, but no enrolment. What it says of an
-    /// earlier life is stored without one.
+    /// Returns whether the report lacks an enrolment and has data newer than the deletion. Older data is
+    /// stored without an enrolment.
     fn needs_enrollment(&self, report: &ReceivedReport) -> bool {
         let Some(deleted) = self.deleted else { return true };
         if report.enrollment.as_ref().is_some_and(Enrollment::is_ended) {
@@ -87,11 +86,12 @@ impl DeviceRecord {
         report.group_times().any(newer)
     }
 
-    /// What was stored but belongs to an earlier enrolment is answered as stale.
+    /// Sets the result of groups that were stored but belong to an earlier enrolment period to stale.
     fn mark_stale(&self, report: &ReceivedReport, results: &mut ReportResults) {
         let deleted_at = self.deleted.map(|deleted| deleted.at);
         let counts = |at: DateTime<Utc>| {
-            self.lives.counts(at) && (self.is_living() || deleted_at.is_none_or(|gone| at > gone))
+            self.history.is_current(at)
+                && (self.is_living() || deleted_at.is_none_or(|gone| at > gone))
         };
         let mark = |result: &mut GroupResult, at: Option<DateTime<Utc>>| {
             if *result == GroupResult::Applied && at.is_some_and(|at| !counts(at)) {
@@ -100,9 +100,9 @@ impl DeviceRecord {
         };
         let at = report.reported.at;
         if let Some(result) = &mut results.identity {
-            // A UDID is the hardware's: it outlives an enrolment.
-            let of_period = report.okta_device_id.is_some() && report.udid.is_none();
-            mark(result, (of_period || !self.is_living()).then_some(at));
+            // A UDID identifies the hardware, so it does not depend on the enrolment period.
+            let is_period_bound = report.okta_device_id.is_some() && report.udid.is_none();
+            mark(result, (is_period_bound || !self.is_living()).then_some(at));
         }
         if let Some(result) = &mut results.okta_verify {
             let verify = report.okta_verify.as_ref().and_then(Option::as_ref);

@@ -1,9 +1,9 @@
-//! How old the facts are, when they decide nothing, and until when an answer may be kept.
+//! Tests of the age of facts, when they are too old to decide, and how long a verdict may be cached.
 
 use super::*;
 
 #[test]
-fn facts_are_as_old_as_the_sweep_or_as_the_row_that_was_read_later() {
+fn observed_at_is_the_sweep_or_a_later_read_of_the_row() {
     let mut facts = trusted();
     let verdict = decide(&facts, &policy(), now());
     assert_eq!(verdict.observed_at, Some(minutes_ago(5)));
@@ -22,7 +22,7 @@ fn facts_are_as_old_as_the_sweep_or_as_the_row_that_was_read_later() {
 }
 
 #[test]
-fn the_oldest_record_of_the_device_decides_how_old_the_facts_are() {
+fn observed_at_is_that_of_the_devices_oldest_record() {
     let mut facts = trusted();
     let mut second = older_record("guo0");
     second.follows_sweeps = false;
@@ -34,7 +34,7 @@ fn the_oldest_record_of_the_device_decides_how_old_the_facts_are() {
 }
 
 #[test]
-fn users_that_lists_do_not_show_are_as_old_as_their_last_read() {
+fn users_missing_from_lists_are_as_old_as_their_last_read() {
     let mut facts = trusted();
     first(&mut facts).users_observed_at = Some(minutes_ago(120));
     let verdict = decide(&facts, &policy(), now());
@@ -45,7 +45,7 @@ fn users_that_lists_do_not_show_are_as_old_as_their_last_read() {
 }
 
 #[test]
-fn facts_from_the_future_are_no_fresher_than_now() {
+fn facts_from_the_future_are_not_fresher_than_now() {
     let mut facts = trusted();
     org(&mut facts, |org| org.swept_at = Some(now() + TimeDelta::hours(9)));
     let verdict = decide(&facts, &policy(), now());
@@ -54,7 +54,7 @@ fn facts_from_the_future_are_no_fresher_than_now() {
 }
 
 #[test]
-fn facts_grow_stale_and_then_decide_nothing_but_are_told() {
+fn old_facts_are_stale_then_unknown_with_the_last_known_verdict() {
     let facts = trusted();
     let seen = minutes_ago(5);
     let at = |age: TimeDelta, policy: &Policy| decide(&facts, policy, seen + age);
@@ -66,18 +66,18 @@ fn facts_grow_stale_and_then_decide_nothing_but_are_told() {
     assert_eq!(unknown.reasons[0], Reason::OktaUnreachable);
     let last = LastKnown { trust: Trust::Trusted, observed_at: seen };
     assert_eq!((unknown.last_known, unknown.fresh_until), (Some(last), None));
-    // A caller lowers the bound and never raises it.
+    // `max_age` lowers the limit and never raises it.
     for (max_age, trust) in [(4, Trust::Unknown), (5, Trust::Trusted)] {
         let asked = Policy { max_age: Some(TimeDelta::minutes(max_age)), ..policy() };
         let verdict = decide(&facts, &asked, now());
         assert_eq!((verdict.trust, verdict.stale), (trust, false));
     }
-    let patient = Policy { max_age: Some(TimeDelta::days(9)), ..policy() };
-    assert_eq!(at(TimeDelta::hours(25), &patient).trust, Trust::Unknown);
+    let long_max_age = Policy { max_age: Some(TimeDelta::days(9)), ..policy() };
+    assert_eq!(at(TimeDelta::hours(25), &long_max_age).trust, Trust::Unknown);
 }
 
 #[test]
-fn a_spent_budget_is_told_from_an_okta_that_is_away() {
+fn exhausted_budget_differs_from_okta_unreachable() {
     let mut facts = trusted();
     facts.budget_exhausted = true;
     expect(&facts, Reason::ManagedAndActive);
@@ -86,7 +86,7 @@ fn a_spent_budget_is_told_from_an_okta_that_is_away() {
 }
 
 #[test]
-fn the_last_known_verdict_is_that_of_when_the_facts_were_seen() {
+fn last_known_verdict_is_as_of_observed_at() {
     let mut facts = trusted();
     // The certificate expired after the facts were seen.
     device(&mut facts).certificate.as_mut().unwrap().not_after = minutes_ago(3);
@@ -97,7 +97,7 @@ fn the_last_known_verdict_is_that_of_when_the_facts_were_seen() {
 }
 
 #[test]
-fn an_answer_may_be_kept_until_anything_in_it_can_change() {
+fn fresh_until_is_the_earliest_time_at_which_anything_can_change() {
     let until = |facts: &Facts, policy: &Policy| {
         decide(facts, policy, now()).fresh_until.map(|at| (at - now()).num_seconds())
     };
@@ -111,8 +111,8 @@ fn an_answer_may_be_kept_until_anything_in_it_can_change() {
         facts
     };
     assert_eq!(until(&with_end(TimeDelta::seconds(30)), &policy()), Some(30));
-    let before_the_note = TimeDelta::days(30) + TimeDelta::seconds(40);
-    assert_eq!(until(&with_end(before_the_note), &policy()), Some(40));
+    let before_note = TimeDelta::days(30) + TimeDelta::seconds(40);
+    assert_eq!(until(&with_end(before_note), &policy()), Some(40));
     let mut seen = trusted();
     let last_seen_at = days_ago(30) + TimeDelta::seconds(50);
     device(&mut seen).check_in = Some(Reported { value: last_seen_at, at: days_ago(1) });
@@ -120,7 +120,7 @@ fn an_answer_may_be_kept_until_anything_in_it_can_change() {
     let within =
         Policy { last_seen_within: Some(TimeDelta::days(30) - TimeDelta::seconds(5)), ..policy() };
     assert_eq!(until(&seen, &within), Some(45));
-    // Stale facts: until they decide nothing.
+    // Stale facts: until they are too old to decide.
     let mut stale = trusted();
     org(&mut stale, |org| org.swept_at = Some(minutes_ago(60)));
     first(&mut stale).observed_at = minutes_ago(60);
@@ -128,7 +128,7 @@ fn an_answer_may_be_kept_until_anything_in_it_can_change() {
 }
 
 #[test]
-fn what_the_mdm_decides_does_not_wait_for_okta() {
+fn verdicts_of_the_mdm_do_not_wait_for_okta() {
     let mut facts = trusted();
     assert!(!facts.is_decided_without_okta(&policy(), now()));
     device(&mut facts).enrollment = Some(EnrollmentState::Wiped);
@@ -136,9 +136,9 @@ fn what_the_mdm_decides_does_not_wait_for_okta() {
     assert!(!facts.needs_asked_record());
     facts.asked = asked_by_id("guo9");
     assert!(facts.needs_asked_record());
-    facts.asked_record_is_gone = true;
+    facts.asked_record_not_found = true;
     assert!(!facts.needs_asked_record());
     facts.asked = asked_by_id("guo1");
-    facts.asked_record_is_gone = false;
+    facts.asked_record_not_found = false;
     assert!(!facts.needs_asked_record());
 }

@@ -1,4 +1,4 @@
-//! The table of cases. The fixtures are one trusted Mac and small changes to it.
+//! Tests of the verdict. The fixture is a trusted Mac; each test changes it.
 
 mod freshness;
 mod notes;
@@ -74,7 +74,7 @@ fn managed(id: &str) -> OktaDeviceUser {
     user(id, Some("MANAGED"))
 }
 
-/// A record of the Mac: created 9 days ago, managed, seen 5 minutes ago by a sweep.
+/// Returns a record of the Mac: created 9 days ago, managed, seen 5 minutes ago by a sweep.
 fn record(id: &str) -> OktaRecord {
     OktaRecord {
         okta_device_id: okta_id(id),
@@ -101,7 +101,7 @@ fn record(id: &str) -> OktaRecord {
     }
 }
 
-/// A record from before that of [`trusted`], with a user of then.
+/// Returns a record older than that of [`trusted`], with a user who was added back then.
 fn older_record(id: &str) -> OktaRecord {
     let users = vec![OktaDeviceUser { created: Some(days_ago(20)), ..managed("ada") }];
     OktaRecord { created_at: days_ago(20), users_added_at: Some(days_ago(20)), users, ..record(id) }
@@ -115,7 +115,7 @@ fn asked_by_id(id: &str) -> AskedDevice {
     AskedDevice { okta_device_id: Some(okta_id(id)), ..AskedDevice::default() }
 }
 
-/// A Mac that is trusted: enrolled 10 days ago, for the first time.
+/// Returns a trusted Mac, first enrolled 10 days ago.
 fn trusted() -> Facts {
     Facts {
         asked: asked_by_serial(),
@@ -157,7 +157,7 @@ fn trusted() -> Facts {
     }
 }
 
-/// The trusted Mac as an iPhone.
+/// Returns the trusted Mac as an iPhone.
 fn trusted_iphone() -> Facts {
     let mut facts = trusted();
     device(&mut facts).platform = Some(Platform::Ios);
@@ -166,7 +166,7 @@ fn trusted_iphone() -> Facts {
     facts
 }
 
-/// The Mac was wiped 2 days ago, and enrolled and configured again 10 minutes later.
+/// Wipes the device 2 days ago; it was enrolled and configured again 10 minutes later.
 fn wipe(facts: &mut Facts) {
     let device = device(facts);
     device.left_at = Some(days_ago(2));
@@ -176,7 +176,7 @@ fn wipe(facts: &mut Facts) {
     device.certificate = None;
 }
 
-/// A sign-in at that time, seen a minute later, after which the users were read.
+/// Uses the record at `at`. The use was seen a minute later, and the users were read after that.
 fn use_record(record: &mut OktaRecord, at: DateTime<Utc>) {
     record.last_updated_at = at;
     record.used_at = Some(at);
@@ -210,15 +210,15 @@ fn notes_of(facts: &Facts) -> Vec<Reason> {
 }
 
 #[test]
-fn every_reason_has_a_remediation_of_its_own() {
+fn every_reason_has_its_own_remediation() {
     let mut ids = std::collections::BTreeSet::new();
     for reason in Reason::ALL.iter().copied() {
         let remediation = reason.remediation();
         assert_eq!(remediation.text_id, format!("trust_status.{}", reason.as_str()));
         assert!(remediation.text.len() > 15 && remediation.text.ends_with('.'), "{reason:?}");
         assert!(ids.insert(remediation.text_id));
-        let word = serde_json::to_value(reason).unwrap();
-        assert_eq!(word, reason.as_str());
+        let name = serde_json::to_value(reason).unwrap();
+        assert_eq!(name, reason.as_str());
         assert_eq!(Reason::parse(reason.as_str()), Some(reason));
     }
 }
@@ -239,7 +239,7 @@ fn every_verdict_has_one_name() {
 }
 
 #[test]
-fn the_serial_number_is_the_mdms_or_else_the_asked_one() {
+fn serial_number_is_the_inventorys_or_else_the_queried_one() {
     let mut facts = trusted();
     facts.asked.serial_number = Some(serial(OTHER_SERIAL));
     assert_eq!(facts.serial_number(), Some(&serial(SERIAL)));

@@ -1,9 +1,9 @@
-//! Notes decide nothing, each has its condition, and they come in a fixed order.
+//! Tests of the notes: the condition of each, and their order.
 
 use super::*;
 
 #[test]
-fn notes_decide_nothing_and_come_in_order() {
+fn notes_do_not_decide_and_have_a_fixed_order() {
     let mut facts = trusted();
     device(&mut facts).certificate.as_mut().unwrap().not_after = now() + TimeDelta::days(30);
     device(&mut facts).check_in = Some(Reported { value: days_ago(31), at: days_ago(1) });
@@ -28,7 +28,7 @@ fn notes_decide_nothing_and_come_in_order() {
 }
 
 #[test]
-fn a_certificate_is_expiring_within_30_days_and_not_once_it_expired() {
+fn certificate_expiring_is_noted_in_the_last_30_days_only() {
     let in_30 = TimeDelta::days(30);
     for (left, noted) in [
         (in_30, true),
@@ -46,7 +46,7 @@ fn a_certificate_is_expiring_within_30_days_and_not_once_it_expired() {
 }
 
 #[test]
-fn a_certificate_is_missing_only_from_a_mac_that_has_its_configuration() {
+fn certificate_missing_is_noted_only_for_configured_macs() {
     let mut facts = trusted();
     device(&mut facts).certificate = None;
     assert_eq!(notes_of(&facts), [Reason::CertificateMissing]);
@@ -56,7 +56,7 @@ fn a_certificate_is_missing_only_from_a_mac_that_has_its_configuration() {
 }
 
 #[test]
-fn users_are_mixed_if_one_is_managed_and_another_is_known_not_to_be() {
+fn mixed_users_require_a_managed_and_a_known_unmanaged_user() {
     for (statuses, mixed) in [
         (vec![Some("MANAGED"), Some("NOT_MANAGED")], true),
         (vec![Some("MANAGED"), Some("SOMETHING_NEW")], true),
@@ -68,7 +68,7 @@ fn users_are_mixed_if_one_is_managed_and_another_is_known_not_to_be() {
         first(&mut facts).users = statuses.iter().map(|status| user("u", *status)).collect();
         assert_eq!(notes_of(&facts).contains(&Reason::MixedUserProfiles), mixed, "{statuses:?}");
     }
-    // A user who does not count is no user of the mixture.
+    // Users who do not count are ignored.
     let mut facts = trusted();
     let left = OktaDeviceUser {
         status: Some("DEPROVISIONED".to_owned()),
@@ -79,7 +79,7 @@ fn users_are_mixed_if_one_is_managed_and_another_is_known_not_to_be() {
 }
 
 #[test]
-fn gone_records_are_neither_duplicates_nor_foreign() {
+fn deleted_records_are_neither_duplicate_nor_foreign() {
     let mut facts = trusted();
     let gone = OktaRecord { not_found_at: Some(now()), ..older_record("guo0") };
     facts.records.push(gone);
@@ -91,7 +91,7 @@ fn gone_records_are_neither_duplicates_nor_foreign() {
 }
 
 #[test]
-fn a_device_that_has_not_checked_in_for_30_days_is_noted() {
+fn device_without_check_in_for_30_days_is_noted() {
     let mut facts = trusted();
     device(&mut facts).check_in = Some(Reported { value: days_ago(30), at: days_ago(1) });
     assert!(notes_of(&facts).is_empty());
@@ -99,5 +99,5 @@ fn a_device_that_has_not_checked_in_for_30_days_is_noted() {
     device(&mut facts).check_in = Some(Reported { value: late, at: days_ago(1) });
     assert_eq!(notes_of(&facts), [Reason::NotSeenLately]);
     device(&mut facts).left_at = Some(days_ago(1));
-    assert!(!notes_of(&facts).contains(&Reason::NotSeenLately), "of the enrolment before");
+    assert!(!notes_of(&facts).contains(&Reason::NotSeenLately), "check-in of an earlier enrolment");
 }

@@ -1,4 +1,4 @@
-//! What holds for any facts whatever.
+//! Properties that hold for arbitrary facts.
 
 use proptest::prelude::*;
 
@@ -161,9 +161,9 @@ proptest! {
 
     #[test]
     fn older_facts_never_give_a_better_verdict(
-        facts in any_facts(), policy in any_policy(), one in any_time(), other in any_time(),
+        facts in any_facts(), policy in any_policy(), first in any_time(), second in any_time(),
     ) {
-        let (earlier, later) = (one.min(other), one.max(other));
+        let (earlier, later) = (first.min(second), first.max(second));
         let before = decide(&facts, &policy, earlier);
         let after = decide(&facts, &policy, later);
         prop_assert!(rank(after.trust) <= rank(before.trust), "{before:?} then {after:?}");
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn a_later_leaving_never_gives_trust(
+    fn a_later_departure_never_grants_trust(
         facts in any_facts(), policy in any_policy(), at in any_time(), left in any_time(),
     ) {
         let mut later = facts.clone();

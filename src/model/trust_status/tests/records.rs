@@ -1,4 +1,4 @@
-//! Which records are the device's, and which of them count.
+//! Tests of which records belong to the device, and which of them count.
 
 use super::*;
 use RecordStanding::{
@@ -6,19 +6,19 @@ use RecordStanding::{
 };
 
 fn standing(facts: &Facts, id: &str) -> RecordStanding {
-    let weighed = facts.weigh();
-    weighed.iter().find(|weighed| weighed.record.okta_device_id == okta_id(id)).unwrap().standing
+    let assessed = facts.assess_records();
+    assessed.iter().find(|assessed| assessed.record.okta_device_id == okta_id(id)).unwrap().standing
 }
 
-/// The users that count, by their ids.
+/// Returns the IDs of the users that count.
 fn counting(facts: &Facts, id: &str) -> Vec<String> {
-    let weighed = facts.weigh();
-    let record = weighed.iter().find(|weighed| weighed.record.okta_device_id == okta_id(id));
+    let assessed = facts.assess_records();
+    let record = assessed.iter().find(|assessed| assessed.record.okta_device_id == okta_id(id));
     record.unwrap().counting_users().map(|user| user.id.clone()).collect()
 }
 
 #[test]
-fn a_record_is_matched_by_udid_or_where_one_is_missing_by_serial_number() {
+fn records_match_by_udid_or_without_one_by_serial_number() {
     for (of_device, of_record, serial_number, expected) in [
         (Some(UDID), Some(UDID), Some(SERIAL), Counts),
         (Some(UDID), Some(UDID), None, Counts),
@@ -28,7 +28,7 @@ fn a_record_is_matched_by_udid_or_where_one_is_missing_by_serial_number() {
         (None, None, None, AnotherDevice),
         (Some(UDID), Some(OTHER_UDID), Some(SERIAL), AnotherDevice),
         (Some(UDID), Some(UDID), Some(OTHER_SERIAL), AnotherDevice),
-        // Every Mac tells Okta its UDID.
+        // Okta Verify reads the UDID on every Mac.
         (Some(UDID), None, Some(SERIAL), AnotherDevice),
     ] {
         let mut facts = trusted();
@@ -41,7 +41,7 @@ fn a_record_is_matched_by_udid_or_where_one_is_missing_by_serial_number() {
 }
 
 #[test]
-fn an_iphones_record_without_udid_is_matched_by_serial_number() {
+fn iphone_record_without_udid_matches_by_serial_number() {
     let mut facts = trusted_iphone();
     first(&mut facts).udid = None;
     assert_eq!(standing(&facts, "guo1"), Counts);
@@ -50,7 +50,7 @@ fn an_iphones_record_without_udid_is_matched_by_serial_number() {
 }
 
 #[test]
-fn an_okta_id_that_the_mdm_reported_in_this_period_matches() {
+fn okta_id_reported_in_the_current_period_matches() {
     let mut facts = trusted_iphone();
     first(&mut facts).udid = None;
     first(&mut facts).serial_number = None;
@@ -59,14 +59,14 @@ fn an_okta_id_that_the_mdm_reported_in_this_period_matches() {
     assert_eq!(standing(&facts, "guo1"), Counts);
     device(&mut facts).left_at = Some(days_ago(1));
     assert_eq!(standing(&facts, "guo1"), AnotherDevice);
-    // It may not contradict what is known.
+    // Not if other identifiers contradict it.
     device(&mut facts).left_at = None;
     first(&mut facts).udid = Some(udid(OTHER_UDID));
     assert_eq!(standing(&facts, "guo1"), AnotherDevice);
 }
 
 #[test]
-fn a_record_of_another_platform_or_that_names_another_device_is_not_the_devices() {
+fn record_of_another_platform_or_device_does_not_belong() {
     for platform in ["WINDOWS", "ANDROID", "IOS", ""] {
         let mut facts = trusted();
         first(&mut facts).platform = platform.to_owned();
@@ -79,7 +79,7 @@ fn a_record_of_another_platform_or_that_names_another_device_is_not_the_devices(
 }
 
 #[test]
-fn gone_disputed_and_pre_registered_records_are_no_devices() {
+fn deleted_disputed_and_pre_registered_records_belong_to_no_device() {
     let mut facts = trusted();
     first(&mut facts).disputed = true;
     assert_eq!(standing(&facts, "guo1"), Disputed);
@@ -93,15 +93,15 @@ fn gone_disputed_and_pre_registered_records_are_no_devices() {
 }
 
 #[test]
-fn without_a_device_the_asked_identifiers_stand_for_one() {
+fn without_a_device_the_queried_identifiers_take_its_place() {
     let mut facts = trusted();
     facts.device = None;
     assert_eq!(standing(&facts, "guo1"), Counts);
     facts.asked.serial_number = Some(serial(OTHER_SERIAL));
     assert_eq!(standing(&facts, "guo1"), AnotherDevice);
     facts.asked.udid = Some(udid(UDID));
-    assert_eq!(standing(&facts, "guo1"), AnotherDevice, "its serial number is another");
-    // Asked by its id alone, the device is that of the record, with its other records.
+    assert_eq!(standing(&facts, "guo1"), AnotherDevice, "other serial number");
+    // Queried by ID only, the record's identifiers match the device's other records, too.
     facts.asked = asked_by_id("guo1");
     facts.records.push(OktaRecord { created_at: days_ago(3), ..record("guo2") });
     assert_eq!(standing(&facts, "guo1"), Superseded);
@@ -111,7 +111,7 @@ fn without_a_device_the_asked_identifiers_stand_for_one() {
 }
 
 #[test]
-fn a_record_counts_by_what_happened_since_the_present_life_began() {
+fn record_counts_by_evidence_since_the_present_life_began() {
     let began = days_ago(2) + TimeDelta::minutes(10);
     let just_before = began - TimeDelta::seconds(1);
     let mut facts = trusted();
@@ -139,7 +139,7 @@ fn a_record_counts_by_what_happened_since_the_present_life_began() {
 }
 
 #[test]
-fn the_present_life_begins_with_the_latest_of_three_times() {
+fn present_life_begins_at_the_latest_of_three_times() {
     let at = |minutes: i64| Some(days_ago(2) + TimeDelta::minutes(minutes));
     for (left, enrolled, enrolled_at, expected) in [
         (None, None, None, None),
@@ -160,7 +160,7 @@ fn the_present_life_begins_with_the_latest_of_three_times() {
 }
 
 #[test]
-fn a_changed_identity_begins_a_life_of_the_record() {
+fn changed_identity_requires_later_evidence() {
     let mut facts = trusted();
     first(&mut facts).identity_changed_at = Some(days_ago(1));
     assert_eq!(standing(&facts, "guo1"), NotUsedSinceEnrolment);
@@ -169,7 +169,7 @@ fn a_changed_identity_begins_a_life_of_the_record() {
 }
 
 #[test]
-fn a_newer_record_supersedes_also_when_it_is_gone() {
+fn newer_record_supersedes_even_after_it_is_deleted() {
     let mut facts = trusted();
     facts.records.push(OktaRecord { created_at: days_ago(3), ..record("guo2") });
     assert_eq!(standing(&facts, "guo1"), Superseded);
@@ -177,11 +177,11 @@ fn a_newer_record_supersedes_also_when_it_is_gone() {
     assert_eq!(standing(&facts, "guo1"), Superseded);
     use_record(first(&mut facts), days_ago(2));
     assert_eq!(standing(&facts, "guo1"), Counts);
-    // Neither of two of the same moment.
+    // Two records created at the same time do not supersede each other.
     let mut facts = trusted();
     facts.records.push(record("guo2"));
     assert_eq!((standing(&facts, "guo1"), standing(&facts, "guo2")), (Counts, Counts));
-    // A record that is not the device's supersedes nothing, nor one that nobody registered.
+    // Records of other devices and pre-registered ones supersede nothing.
     facts.records[1].created_at = days_ago(3);
     facts.records[1].names_another = true;
     assert_eq!(standing(&facts, "guo1"), Counts);
@@ -192,7 +192,7 @@ fn a_newer_record_supersedes_also_when_it_is_gone() {
 }
 
 #[test]
-fn an_earlier_user_counts_only_if_nobody_else_can_have_used_the_record() {
+fn earlier_user_counts_only_if_no_other_user_can_have_used_the_record() {
     let mut facts = trusted();
     wipe(&mut facts);
     assert_eq!(counting(&facts, "guo1"), Vec::<String>::new());
@@ -224,7 +224,7 @@ fn an_earlier_user_counts_only_if_nobody_else_can_have_used_the_record() {
 type Change = fn(&mut OktaRecord);
 
 #[test]
-fn a_user_added_since_counts_and_the_earlier_one_does_not() {
+fn user_added_in_the_present_life_counts_and_an_earlier_one_does_not() {
     let mut facts = trusted();
     wipe(&mut facts);
     let bob = OktaDeviceUser { created: Some(days_ago(1)), ..managed("bob") };
@@ -234,13 +234,13 @@ fn a_user_added_since_counts_and_the_earlier_one_does_not() {
     assert_eq!(counting(&facts, "guo1"), ["bob"]);
     let all_users = Policy { all_users: true, ..policy() };
     assert_eq!(reason_of(&facts, &all_users), Reason::ManagedAndActive);
-    // When Bob is removed, Ada is not back.
+    // Removing Bob does not make Ada count again.
     first(&mut facts).users.pop();
     assert_ne!(reason_of(&facts, &policy()), Reason::ManagedAndActive);
 }
 
 #[test]
-fn a_user_who_left_the_org_counts_as_none() {
+fn deprovisioned_and_suspended_users_do_not_count() {
     for status in ["DEPROVISIONED", "SUSPENDED"] {
         let mut facts = trusted();
         first(&mut facts).users[0].status = Some(status.to_owned());
@@ -254,7 +254,7 @@ fn a_user_who_left_the_org_counts_as_none() {
 }
 
 #[test]
-fn texts_that_are_no_identifier_are_none() {
+fn invalid_identifiers_are_absent() {
     let mut value = serde_json::json!({
         "okta_device_id": "guo1", "platform": "IOS", "status": "ACTIVE", "serial_number": "$SERIALNUMBER",
         "udid": "{{UDID}}", "display_name": null, "created_at": now(), "last_updated_at": now(),

@@ -1,10 +1,10 @@
-//! Each rule by itself, and of two rules that hold the earlier one.
+//! Tests of each rule, and of the order of the rules.
 
 use super::*;
 
 type Change = fn(&mut Facts);
 
-/// Each makes its rule hold, in the order in which the rules decide. The facts are those of a Mac.
+/// Changes to the trusted Mac that each make one rule apply, in the order of the rules.
 const RULES: [(Reason, Change); 14] = [
     (Reason::ConflictingIdentity, |facts| facts.several_devices = true),
     (Reason::MdmUnenrolled, |facts| device(facts).enrollment = Some(EnrollmentState::Wiped)),
@@ -22,7 +22,7 @@ const RULES: [(Reason, Change); 14] = [
         facts.asked = AskedDevice { okta_device_id: Some(okta_id("guo0")), ..asked_by_serial() };
         facts.records.insert(0, older_record("guo0"));
     }),
-    // No record is the device's.
+    // No record belongs to the device.
     (Reason::NotRegisteredInOkta, |facts| {
         facts.records.iter_mut().for_each(|record| record.names_another = true);
     }),
@@ -44,34 +44,34 @@ const RULES: [(Reason, Change); 14] = [
     (Reason::MdmSilent, |facts| device(facts).first_reported_at = days_ago(400)),
 ];
 
-/// With the limit that the last rule needs.
+/// Returns a policy with the limit that the last rule needs.
 fn strict() -> Policy {
     Policy { last_seen_within: Some(TimeDelta::days(100)), ..policy() }
 }
 
-/// Pairs of which only one can hold.
+/// Returns whether the changes of two rules overwrite each other.
 fn exclude_each_other(earlier: Reason, later: Reason) -> bool {
     matches!(
         (earlier, later),
-        // Known to be left, or not known.
+        // Both set the enrollment state.
         (Reason::MdmUnenrolled, Reason::NotKnownToMdm)
-            // Users who are cleared are known again.
+            // No users are known users.
             | (Reason::ManagementStatusUnknown, Reason::AwaitingFastpassSignIn)
-            // A foreign record that was asked for is a conflict of rule 8.
+            // A queried record of another device is a conflict by rule 8.
             | (Reason::OktaRecordSuperseded, Reason::NotRegisteredInOkta)
     )
 }
 
 #[test]
-fn each_rule_decides_and_of_any_two_the_earlier_one() {
+fn the_earlier_of_two_rules_decides() {
     assert_eq!(reason_of(&trusted(), &strict()), Reason::ManagedAndActive);
-    for (place, (reason, change)) in RULES.iter().enumerate() {
+    for (index, (reason, change)) in RULES.iter().enumerate() {
         let mut facts = trusted();
         change(&mut facts);
         let verdict = decide(&facts, &strict(), now());
         assert_eq!(verdict.reasons[0], *reason);
         assert_eq!(Some(verdict.trust), reason.trust());
-        for (later, also) in &RULES[place + 1..] {
+        for (later, also) in &RULES[index + 1..] {
             if exclude_each_other(*reason, *later) {
                 continue;
             }
@@ -84,7 +84,7 @@ fn each_rule_decides_and_of_any_two_the_earlier_one() {
 }
 
 #[test]
-fn rule_1_asked_identifiers_must_be_the_devices() {
+fn rule_1_queried_identifiers_must_be_the_devices() {
     let mut facts = trusted();
     facts.asked.udid = Some(udid(OTHER_UDID));
     expect(&facts, Reason::ConflictingIdentity);
@@ -92,20 +92,20 @@ fn rule_1_asked_identifiers_must_be_the_devices() {
     expect(&facts, Reason::ManagedAndActive);
     facts.asked.serial_number = Some(serial(OTHER_SERIAL));
     expect(&facts, Reason::ConflictingIdentity);
-    // The MDM reported no UDID: that of a record of the device will do, and no other.
+    // If the MDM reported no UDID, that of a record of the device is accepted.
     let mut facts = trusted();
     device(&mut facts).udid = None;
     facts.asked.udid = Some(udid(UDID));
     expect(&facts, Reason::ManagedAndActive);
     facts.asked.udid = Some(udid(OTHER_UDID));
     expect(&facts, Reason::ConflictingIdentity);
-    // Without a mirror nothing is known of the records.
+    // Without a mirror the records are unknown.
     org(&mut facts, |org| org.swept_at = None);
     expect(&facts, Reason::NeverConnected);
 }
 
 #[test]
-fn rule_2_holds_also_where_the_inventory_is_not_required() {
+fn rule_2_applies_even_if_the_inventory_is_not_required() {
     for state in [EnrollmentState::Unenrolled, EnrollmentState::Wiped] {
         let mut facts = trusted();
         device(&mut facts).enrollment = Some(state);
@@ -118,14 +118,14 @@ fn rule_2_holds_also_where_the_inventory_is_not_required() {
 }
 
 #[test]
-fn rule_3_waits_for_the_record_of_an_okta_id_alone() {
+fn rule_3_waits_for_the_record_in_a_query_by_okta_id_only() {
     let mut facts = trusted();
     facts.device = None;
     facts.asked = asked_by_id("guo1");
     expect(&facts, Reason::NotKnownToMdm);
     facts.records.clear();
     expect(&facts, Reason::OktaRecordNotSeen);
-    facts.asked_record_is_gone = true;
+    facts.asked_record_not_found = true;
     expect(&facts, Reason::ConflictingIdentity);
     facts.asked.serial_number = Some(serial(SERIAL));
     expect(&facts, Reason::NotKnownToMdm);
@@ -143,7 +143,7 @@ fn rule_4_ends_with_lost_mode_and_with_a_wipe() {
 }
 
 #[test]
-fn rule_5_comes_after_what_the_mdm_decides() {
+fn rule_5_never_connected() {
     for connect in
         [|org: &mut OrgFacts| org.connected = false, |org: &mut OrgFacts| org.swept_at = None]
     {
@@ -157,7 +157,7 @@ fn rule_5_comes_after_what_the_mdm_decides() {
 }
 
 #[test]
-fn rule_6_needs_a_platform_that_is_known() {
+fn rule_6_requires_a_known_device() {
     let mut facts = trusted();
     facts.device = None;
     first(&mut facts).platform = "WINDOWS".to_owned();
@@ -167,7 +167,7 @@ fn rule_6_needs_a_platform_that_is_known() {
 }
 
 #[test]
-fn rule_8_an_okta_id_must_be_that_of_a_counting_record() {
+fn rule_8_queried_okta_id_must_be_that_of_a_counting_record() {
     let mut facts = trusted();
     facts.asked = asked_by_id("guo1");
     expect(&facts, Reason::ManagedAndActive);
@@ -179,7 +179,7 @@ fn rule_8_an_okta_id_must_be_that_of_a_counting_record() {
     expect(&facts, Reason::OktaRecordSuperseded);
     facts.asked = AskedDevice { okta_device_id: Some(okta_id("guo9")), ..asked_by_serial() };
     expect(&facts, Reason::OktaRecordNotSeen);
-    facts.asked_record_is_gone = true;
+    facts.asked_record_not_found = true;
     expect(&facts, Reason::ConflictingIdentity);
 }
 
@@ -193,10 +193,10 @@ fn rule_8_two_iphone_records_in_use_are_two_phones() {
     expect(&facts, Reason::ConflictingIdentity);
     let several = Policy { ios_single_install: false, ..policy() };
     assert_eq!(reason_of(&facts, &several), Reason::ManagedAndActive);
-    // The second is not managed: one phone with two registrations.
+    // If the second is not managed, it is one phone with two registrations.
     facts.records[1].users = vec![user("bob", Some("NOT_MANAGED"))];
     expect(&facts, Reason::ManagedAndActive);
-    // A Mac may have a record for each of its users.
+    // A Mac may have one record per user.
     facts.records[1].users = vec![managed("bob")];
     facts.records.iter_mut().for_each(|record| record.platform = "MACOS".to_owned());
     device(&mut facts).platform = Some(Platform::Macos);
@@ -204,7 +204,7 @@ fn rule_8_two_iphone_records_in_use_are_two_phones() {
 }
 
 #[test]
-fn rule_9_without_a_record_the_delivery_decides() {
+fn rule_9_delivery_decides_without_a_record() {
     let mut facts = trusted();
     facts.records.clear();
     expect(&facts, Reason::NotRegisteredInOkta);
@@ -216,7 +216,7 @@ fn rule_9_without_a_record_the_delivery_decides() {
 }
 
 #[test]
-fn rule_9_an_iphone_with_an_old_rendering_may_be_an_unnamed_record() {
+fn rule_9_iphone_with_an_old_configuration_may_have_an_unmatched_record() {
     let mut facts = trusted_iphone();
     facts.records.clear();
     org(&mut facts, |org| org.unmatched_ios = true);
@@ -234,7 +234,7 @@ fn rule_9_an_iphone_with_an_old_rendering_may_be_an_unnamed_record() {
 }
 
 #[test]
-fn rule_10_any_status_of_the_only_record_but_active_is_not_trusted() {
+fn rule_10_inactive_record_is_untrusted() {
     for (status, reason) in [
         ("SUSPENDED", Reason::OktaDeviceSuspended),
         ("DEACTIVATED", Reason::OktaDeviceDeactivated),
@@ -249,21 +249,21 @@ fn rule_10_any_status_of_the_only_record_but_active_is_not_trusted() {
 }
 
 #[test]
-fn rule_10_one_suspended_record_is_enough_and_one_active_record_too() {
+fn rule_10_a_suspended_record_decides_before_an_active_one() {
     let mut facts = trusted();
     let mut newer = OktaRecord { created_at: days_ago(3), ..record("guo2") };
     newer.status = "DEACTIVATED".to_owned();
     facts.records.push(newer);
     use_record(first(&mut facts), days_ago(1));
     expect(&facts, Reason::ManagedAndActive);
-    // By the id of the one that is not active, its status decides.
+    // In a query by ID, the status of that record decides.
     facts.asked = asked_by_id("guo2");
     expect(&facts, Reason::OktaDeviceDeactivated);
     facts.asked = asked_by_id("guo1");
     expect(&facts, Reason::ManagedAndActive);
     facts.records[1].status = "SUSPENDED".to_owned();
     expect(&facts, Reason::OktaDeviceSuspended);
-    // The record that was active does not count any more: that of the newest decides.
+    // If the active record does not count, the status of the newest record decides.
     let mut facts = trusted();
     facts.records.push(OktaRecord {
         status: "DEACTIVATED".to_owned(),
@@ -274,7 +274,7 @@ fn rule_10_one_suspended_record_is_enough_and_one_active_record_too() {
 }
 
 #[test]
-fn rule_11_a_sign_in_after_the_end_shows_a_newer_certificate() {
+fn rule_11_a_use_after_the_expiry_proves_a_newer_certificate() {
     let mut facts = trusted();
     device(&mut facts).certificate.as_mut().unwrap().not_after = days_ago(1);
     expect(&facts, Reason::CertificateExpired);
@@ -286,7 +286,7 @@ fn rule_11_a_sign_in_after_the_end_shows_a_newer_certificate() {
     expect(&facts, Reason::ManagedAndActive);
     first(&mut facts).users[0].management_status = Some("NOT_MANAGED".to_owned());
     expect(&facts, Reason::CertificateExpired);
-    // An iPhone has none.
+    // iPhones have no certificate.
     let mut facts = trusted_iphone();
     device(&mut facts).certificate = trusted().device.unwrap().certificate;
     device(&mut facts).certificate.as_mut().unwrap().not_after = days_ago(1);
@@ -294,16 +294,16 @@ fn rule_11_a_sign_in_after_the_end_shows_a_newer_certificate() {
 }
 
 #[test]
-fn rule_12_the_policy_is_met_by_any_user_or_by_all_and_never_by_none() {
-    let (yes, no, untold) = (Some("MANAGED"), Some("NOT_MANAGED"), None);
+fn rule_12_policies_any_user_and_all_users() {
+    let (yes, no, unset) = (Some("MANAGED"), Some("NOT_MANAGED"), None);
     for (users, any, all) in [
         (vec![yes], Reason::ManagedAndActive, Reason::ManagedAndActive),
         (vec![yes, yes], Reason::ManagedAndActive, Reason::ManagedAndActive),
         (vec![yes, no], Reason::ManagedAndActive, Reason::AwaitingFastpassSignIn),
         (vec![no], Reason::AwaitingFastpassSignIn, Reason::AwaitingFastpassSignIn),
         (vec![], Reason::AwaitingFastpassSignIn, Reason::AwaitingFastpassSignIn),
-        (vec![yes, untold], Reason::ManagedAndActive, Reason::ManagementStatusUnknown),
-        (vec![no, untold], Reason::ManagementStatusUnknown, Reason::ManagementStatusUnknown),
+        (vec![yes, unset], Reason::ManagedAndActive, Reason::ManagementStatusUnknown),
+        (vec![no, unset], Reason::ManagementStatusUnknown, Reason::ManagementStatusUnknown),
         (vec![Some("managed")], Reason::AwaitingFastpassSignIn, Reason::AwaitingFastpassSignIn),
     ] {
         let mut facts = trusted();
@@ -320,7 +320,7 @@ fn rule_12_the_policy_is_met_by_any_user_or_by_all_and_never_by_none() {
 }
 
 #[test]
-fn rule_12_a_cut_list_of_users_is_not_known() {
+fn rule_12_truncated_list_of_users_is_unknown() {
     let all_users = Policy { all_users: true, ..policy() };
     let mut facts = trusted();
     first(&mut facts).users_known = false;
@@ -329,13 +329,13 @@ fn rule_12_a_cut_list_of_users_is_not_known() {
 }
 
 #[test]
-fn rule_12_all_users_are_those_of_every_counting_active_record() {
+fn rule_12_all_users_covers_every_counting_active_record() {
     let all_users = Policy { all_users: true, ..policy() };
     let mut facts = trusted();
     let mut second = OktaRecord { created_at: days_ago(3), ..record("guo2") };
     second.users = vec![user("bob", Some("NOT_MANAGED"))];
     facts.records.push(second);
-    // The older record does not count, and the newer is not managed.
+    // The older record does not count, and the newer one is not managed.
     expect(&facts, Reason::AwaitingFastpassSignIn);
     use_record(first(&mut facts), days_ago(1));
     expect(&facts, Reason::ManagedAndActive);
@@ -347,7 +347,7 @@ fn rule_12_all_users_are_those_of_every_counting_active_record() {
 }
 
 #[test]
-fn rule_13_the_mdm_must_have_seen_the_device() {
+fn rule_13_mdm_must_have_seen_the_device_recently() {
     let silent = Policy { last_seen_within: Some(TimeDelta::days(3)), ..policy() };
     let mut facts = trusted();
     assert_eq!(reason_of(&facts, &silent), Reason::MdmSilent, "first reported 10 days ago");
@@ -360,7 +360,7 @@ fn rule_13_the_mdm_must_have_seen_the_device() {
     device(&mut facts).last_enrolled_at = Some(days_ago(3));
     use_record(first(&mut facts), days_ago(1));
     assert_eq!(reason_of(&facts, &silent), Reason::ManagedAndActive);
-    // A device that the MDM does not know was never seen by it.
+    // The MDM has never seen a device that is not in the inventory.
     facts.device = None;
     let silent = Policy { require_inventory: false, ..silent };
     assert_eq!(reason_of(&facts, &silent), Reason::MdmSilent);
@@ -368,7 +368,7 @@ fn rule_13_the_mdm_must_have_seen_the_device() {
 }
 
 #[test]
-fn rule_12_a_user_without_a_time_of_adding_may_have_been_added_since() {
+fn rule_12_user_with_unknown_created_may_have_been_added_since() {
     let all_users = Policy { all_users: true, ..policy() };
     let mut facts = trusted();
     wipe(&mut facts);
@@ -383,7 +383,7 @@ fn rule_12_a_user_without_a_time_of_adding_may_have_been_added_since() {
 }
 
 #[test]
-fn rule_6_asked_by_an_okta_id_alone_the_platform_is_that_of_its_record() {
+fn rule_6_query_by_okta_id_only_uses_the_records_platform() {
     let mut facts = trusted();
     facts.device = None;
     facts.asked = asked_by_id("guo1");

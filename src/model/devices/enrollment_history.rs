@@ -1,6 +1,6 @@
-//! When a device left this MDM, and when it came back. A device leaves by `wiped`, `unenrolled`, a
-//! deletion or a change of platform; what was reported for it before no longer counts. A leave counts
-//! whenever its report arrives: `left_at` never goes back.
+//! When a device left this MDM and when it was enrolled again. A device leaves by `wiped`, `unenrolled`, a
+//! deletion or a change of platform; what was reported for it before that no longer counts. A departure
+//! counts however late its report arrives: `left_at` never decreases.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +10,36 @@ use crate::model::Platform;
 use crate::model::devices::receipt::Stamp;
 use crate::model::devices::reports::{Enrollment, EnrollmentState};
 
-/// The clocks of Okta and the MDM may differ by this much.
+/// The maximum expected difference between Okta's clock and the MDM's.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
-/// Reports of `enrolled` whose times are kept for each device. A leave that is reported later than this
-/// many of them is taken to be followed by the oldest that is left: later than in truth, never earlier.
+/// How many times of `enrolled` reports are stored for each device. If more of them follow a departure
+/// before it is reported, the oldest stored one counts as the next enrolment. That is later than the true
+/// one, never earlier.
 pub const MAX_ENROLLED_TIMES: usize = 10;
 
-/// The leaves and enrolments of a device, as far as later reports depend on them.
+/// The departures and enrolments of a device that later reports depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lives {
-    /// The latest of all leaving times ever reported.
+pub struct EnrollmentHistory {
+    /// The latest departure ever reported.
     pub left_at: Option<DateTime<Utc>>,
     /// `reported_at` of the first `enrolled` after `left_at`.
     pub enrolled_since: Option<DateTime<Utc>>,
     /// The latest `enrolled_at` ever reported.
     pub last_enrolled_at: Option<DateTime<Utc>>,
-    /// `reported_at` of the newest reports of `enrolled`; true where it said `continues`.
+    /// `reported_at` of the newest `enrolled` reports; the value is their `continues`.
     pub enrolled: BTreeMap<DateTime<Utc>, bool>,
-    /// The newest report of the device as a Mac, and as an iPhone or iPad.
+    /// When the device was last reported as a Mac, and as an iPhone or iPad.
     pub macos_reported_at: Option<DateTime<Utc>>,
     pub ios_reported_at: Option<DateTime<Utc>>,
 }
 
-impl Lives {
-    /// Whether something of that time belongs to the present enrolment period.
-    pub fn counts(&self, at: DateTime<Utc>) -> bool {
+impl EnrollmentHistory {
+    /// Returns whether the time is in the current enrolment period.
+    pub fn is_current(&self, at: DateTime<Utc>) -> bool {
         self.left_at.is_none_or(|left| at > left)
     }
 
-    /// The beginning of the device's present life. `None`: it never left, and no `enrolled_at` was
+    /// Returns when the device's present life began; `None` if it never left and no `enrolled_at` was
     /// reported.
     pub fn present_since(&self) -> Option<DateTime<Utc>> {
         let after_leaving = self.left_at.map(|left| left + CLOCK_MARGIN);
@@ -46,26 +47,26 @@ impl Lives {
     }
 
     /// Records that the device left at `at`.
-    pub(super) fn leave(&mut self, at: DateTime<Utc>) {
+    pub(super) fn record_departure(&mut self, at: DateTime<Utc>) {
         self.left_at = self.left_at.max(Some(at));
         let after = |since: &DateTime<Utc>| *since > at;
         self.enrolled_since =
             self.enrolled_since.filter(after).or_else(|| self.first_enrolled_since_left());
     }
 
-    /// Records a report of `enrolled`, which ends the life before `deleted_at` if the device was deleted.
-    pub(super) fn enroll(
+    /// Records an `enrolled` report. If the device was deleted at `deleted_at`, that may become a departure.
+    pub(super) fn record_enrolled(
         &mut self,
         at: DateTime<Utc>,
         continues: bool,
         deleted_at: Option<DateTime<Utc>>,
     ) {
-        // Of two with the same time, the one that says less counts.
+        // Of two reports with the same time, the one without `continues` wins.
         let slot = self.enrolled.entry(at).or_insert(continues);
         *slot &= continues;
         self.prune(deleted_at);
         if let Some(deleted_at) = deleted_at {
-            self.enter_deletion(deleted_at);
+            self.record_deletion(deleted_at);
         }
         if self.left_at.is_some() {
             let first = self.first_enrolled_since_left();
@@ -76,28 +77,28 @@ impl Lives {
         }
     }
 
-    /// Counts a deletion as a leave, once the device was enrolled after it and not said to continue.
-    pub(super) fn enter_deletion(&mut self, deleted_at: DateTime<Utc>) {
+    /// Counts a deletion as a departure once an `enrolled` without `continues` follows it.
+    pub(super) fn record_deletion(&mut self, deleted_at: DateTime<Utc>) {
         let next = self.enrolled.iter().find(|(at, _)| **at > deleted_at);
         if next.is_some_and(|(_, continues)| !continues) {
-            self.leave(deleted_at);
+            self.record_departure(deleted_at);
         }
     }
 
-    /// Records that the device was reported with this platform. The device cannot be both: with a report
-    /// of each, it left when it was last reported with the platform that was reported first.
-    pub(super) fn note_platform(&mut self, platform: Platform, at: DateTime<Utc>) {
+    /// Records that the device was reported with this platform. If both platforms were reported, the device
+    /// left when the earlier of the two was last reported.
+    pub(super) fn record_platform(&mut self, platform: Platform, at: DateTime<Utc>) {
         let newest = match platform {
             Platform::Macos => &mut self.macos_reported_at,
             Platform::Ios => &mut self.ios_reported_at,
         };
         *newest = (*newest).max(Some(at));
         if let Some((macos, ios)) = self.macos_reported_at.zip(self.ios_reported_at) {
-            self.leave(macos.min(ios));
+            self.record_departure(macos.min(ios));
         }
     }
 
-    /// Keeps the newest times, and the one that decides whether the deletion counts as a leave.
+    /// Keeps the newest times, and the one that decides whether the deletion is a departure.
     fn prune(&mut self, deleted_at: Option<DateTime<Utc>>) {
         let decides =
             deleted_at.and_then(|deleted| self.enrolled.keys().find(|at| **at > deleted).copied());
@@ -114,12 +115,12 @@ impl Lives {
 }
 
 impl Enrollment {
-    /// Whether it says that the device left.
+    /// Returns whether it reports that the device left.
     pub fn is_ended(&self) -> bool {
         self.state != EnrollmentState::Enrolled
     }
 
-    /// When the device left, by this report.
+    /// Returns when the device left according to this report.
     pub fn left_at(&self) -> Option<DateTime<Utc>> {
         self.ended_at.or_else(|| self.is_ended().then_some(self.reported_at))
     }
@@ -128,9 +129,9 @@ impl Enrollment {
         Stamp { at: self.reported_at, sent_at: self.sent_at.unwrap_or(self.reported_at) }
     }
 
-    /// The same, reported at `stamp`; what it says of later times counts as of then.
+    /// Returns the same enrolment as reported at `stamp`. Its later times are reduced to that.
     #[must_use]
-    pub fn reported(self, stamp: Stamp) -> Self {
+    pub fn with_stamp(self, stamp: Stamp) -> Self {
         Self {
             enrolled_at: self.enrolled_at.map(|at| at.min(stamp.at)),
             ended_at: self.ended_at.map(|at| at.min(stamp.at)),
@@ -140,7 +141,7 @@ impl Enrollment {
         }
     }
 
-    /// Whether this `enrolled` stands over that end of an enrolment.
+    /// Returns whether this `enrolled` replaces `ended`, which reports that an enrolment ended.
     pub(super) fn outranks(&self, ended: &Self) -> bool {
         let (own, other) = (self.stamp(), ended.stamp());
         let began_after =
