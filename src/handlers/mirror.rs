@@ -95,16 +95,17 @@ pub struct OktaDeviceResponse {
 
 impl From<MirrorRow> for OktaDeviceResponse {
     fn from(row: MirrorRow) -> Self {
+        let device = row.device;
         Self {
-            okta_device_id: row.okta_device_id,
-            platform: row.platform,
-            status: row.status,
-            serial_number: row.serial_number,
-            udid: row.udid,
-            display_name: row.display_name,
-            created_at: row.created_at,
-            last_updated_at: row.last_updated_at,
-            users: row.users,
+            okta_device_id: device.id,
+            platform: device.platform,
+            status: device.status,
+            serial_number: device.serial_number,
+            udid: device.udid,
+            display_name: device.display_name,
+            created_at: device.created,
+            last_updated_at: device.last_updated,
+            users: device.users.unwrap_or_default(),
             observed_at: row.observed_at,
             matched_serial_number: row.matched_serial_number,
         }

@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::model::{IntegrationId, TenantId};
+
 /// The random ID in a hook's URL. Rotating the secret does not change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HookId(pub Uuid);
@@ -14,10 +16,8 @@ impl HookId {
         Self(Uuid::new_v4())
     }
 
-    /// Parses an ID. An invalid one becomes the nil ID, which no hook has, so that the lookup takes the
-    /// same steps as for an unknown hook.
-    pub fn parse(text: &str) -> Self {
-        Self(text.parse().unwrap_or(Uuid::nil()))
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
     }
 }
 
@@ -25,6 +25,13 @@ impl std::fmt::Display for HookId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The owner of a hook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HookOwner {
+    pub tenant: TenantId,
+    pub integration: IntegrationId,
 }
 
 /// The Okta event types that the admin subscribes the hook to. The service ignores all others.

@@ -42,19 +42,22 @@ impl JobKind {
 
 /// A claimed job. The worker holds it until the lease expires and another worker claims it.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct Job<I = IntegrationId> {
     pub tenant: TenantId,
-    /// Nil for [`JobKind::Housekeeping`].
-    pub integration: IntegrationId,
+    pub integration: I,
     pub kind: JobKind,
     pub lease: Uuid,
     /// Consecutive failures before this attempt.
     pub attempts: i32,
 }
 
-impl Job {
-    /// The integration, unless the job is the whole tenant's.
-    pub fn integration_id(&self) -> Option<IntegrationId> {
-        (!self.integration.0.is_nil()).then_some(self.integration)
+/// A claimed job of an integration, or of the tenant: then without one.
+pub type ClaimedJob = Job<Option<IntegrationId>>;
+
+impl ClaimedJob {
+    /// The job as one of its integration; `None` for a job of the tenant.
+    pub fn of_integration(&self) -> Option<Job> {
+        let Self { tenant, integration, kind, lease, attempts } = self.clone();
+        Some(Job { tenant, integration: integration?, kind, lease, attempts })
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{IntegrationId, Platform};
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d1c_2f0e_8b57_4c6a_9e43_51f7_a20b_d384);
 
 /// Where a profile is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::IntoStaticStr)]
 pub enum PayloadScope {
     /// For the whole device.
     #[default]
@@ -22,10 +22,7 @@ pub enum PayloadScope {
 impl PayloadScope {
     /// Returns Apple's value of `PayloadScope`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "System",
-            Self::User => "User",
-        }
+        self.into()
     }
 }
 
@@ -42,15 +39,21 @@ pub struct Deployment<'a> {
 }
 
 /// All profiles and the payloads in them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum PayloadKind {
     Certificate,
+    #[strum(serialize = "certificate.scep")]
     CertificateScep,
     Settings,
+    #[strum(serialize = "settings.single-sign-on")]
     SettingsSingleSignOn,
+    #[strum(serialize = "settings.okta-verify")]
     SettingsOktaVerify,
+    #[strum(serialize = "settings.okta-verify-extension")]
     SettingsExtension,
     SingleSignOn,
+    #[strum(serialize = "single-sign-on.extension")]
     SingleSignOnExtension,
 }
 
@@ -58,16 +61,7 @@ impl PayloadKind {
     /// Returns the part of the identifier after the platform. A payload has the identifier of its profile
     /// with an additional component, as Apple recommends ("CommonPayloadKeys").
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::CertificateScep => "certificate.scep",
-            Self::Settings => "settings",
-            Self::SettingsSingleSignOn => "settings.single-sign-on",
-            Self::SettingsOktaVerify => "settings.okta-verify",
-            Self::SettingsExtension => "settings.okta-verify-extension",
-            Self::SingleSignOn => "single-sign-on",
-            Self::SingleSignOnExtension => "single-sign-on.extension",
-        }
+        self.into()
     }
 
     fn platform(self) -> Platform {

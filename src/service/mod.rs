@@ -30,7 +30,9 @@ use event_hooks::HookCalls;
 use integrations::Attempts;
 use mirror::LiveReads;
 
-pub use devices::{DeviceQuery, MAX_SERIALS, MOST_REPORTS, ReportFields, SnapshotPage};
+pub use devices::{
+    DeviceDeletion, DeviceQuery, MAX_SERIALS, MOST_REPORTS, ReportFields, SnapshotPage,
+};
 pub use error::{Cause, DeviceError, Error, FieldError, OktaFailure, OktaFailureKind};
 pub use event_hooks::{
     Admitted, DELIVERY_TIMEOUT, EventHookAtAddress, EventHookError, IssuedEventHook,
@@ -41,9 +43,9 @@ pub use integrations::{
 };
 pub use operators::{Census, CensusEntry, Rotated, Rotation};
 pub use platforms::{
-    CATALOGUE, CatalogueField, CataloguePlatform, DeployedProfile, DeploymentBundle,
-    DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge, PlatformFields,
-    PlatformOutcome, Verification, Write,
+    CATALOGUE, CatalogueField, CataloguePlatform, DeletedPlatform, DeployedProfile,
+    DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge,
+    PlatformFields, PlatformOutcome, Verification, Write,
 };
 pub use trust_status::{
     CertificateCounts, IdentifierFields, IntegrationChoice, TrustFilter, TrustQuestion,

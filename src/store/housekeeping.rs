@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text, Timestamptz};
 
-use crate::model::{Job, TenantId};
+use crate::model::{ClaimedJob, TenantId};
 use crate::store::schema::{device_snapshots, devices, events, integrations};
 use crate::store::{Store, StoreError, Tx};
 
@@ -149,7 +149,7 @@ impl Store {
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn delete_expired(
         &self,
-        job: &Job,
+        job: &ClaimedJob,
         lease: Duration,
         what: Expired,
     ) -> Result<DeletedBatch, StoreError> {

@@ -15,7 +15,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as
 use strum::VariantArray;
 use uuid::Uuid;
 
-use crate::model::{IntegrationId, Job, JobKind, TenantId};
+use crate::model::{ClaimedJob, IntegrationId, Job, JobKind, TenantId};
 use crate::store::schema::{jobs, tenants};
 use crate::store::{Store, StoreError, Tx};
 
@@ -93,7 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn claim_job(&self, lease: Duration) -> Result<Option<Job>, StoreError> {
+    pub async fn claim_job(&self, lease: Duration) -> Result<Option<ClaimedJob>, StoreError> {
         self.without_tenant(move |connection, now| {
             let id = Uuid::now_v7();
             let row: Option<JobRow> = diesel::sql_query(CLAIM)
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn end_job(&self, job: &Job, outcome: JobOutcome) -> Result<(), StoreError> {
+    pub async fn end_job(&self, job: &ClaimedJob, outcome: JobOutcome) -> Result<(), StoreError> {
         let lease = job.lease;
         self.in_tenant(&job.tenant, move |tx| {
             diesel::sql_query(FINISH)
@@ -151,29 +151,35 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], what `work` returns, [`StoreError::Unavailable`].
-    pub(in crate::store) async fn in_job<T, F>(
+    pub(in crate::store) async fn in_job<I, T, F>(
         &self,
-        job: &Job,
+        job: &Job<I>,
         lease: Duration,
         work: F,
     ) -> Result<T, StoreError>
     where
+        I: Clone + Send + Sync + 'static,
         T: Send + 'static,
-        F: Fn(&mut Tx<'_>, &Job) -> Result<T, StoreError> + Send + Sync + 'static,
+        F: Fn(&mut Tx<'_>, &Job<I>) -> Result<T, StoreError> + Send + Sync + 'static,
     {
         let claimed = job.clone();
         self.in_tenant(&job.tenant, move |tx| {
-            renew_lease(tx, &claimed, lease)?;
+            renew_lease(tx, claimed.lease, lease)?;
             work(tx, &claimed)
         })
         .await
     }
 }
 
-fn to_job(row: &JobRow, lease: Uuid) -> Result<Job, StoreError> {
+/// The key of a job has no NULL: a job of the tenant has the nil id in place of an integration's.
+fn key_of(id: Option<IntegrationId>) -> Uuid {
+    id.map_or(Uuid::nil(), |id| id.0)
+}
+
+fn to_job(row: &JobRow, lease: Uuid) -> Result<ClaimedJob, StoreError> {
     Ok(Job {
         tenant: TenantId::parse(&row.tenant_id).ok_or(StoreError::Corrupt("jobs.tenant_id"))?,
-        integration: IntegrationId(row.integration_id),
+        integration: Some(row.integration_id).filter(|id| !id.is_nil()).map(IntegrationId),
         kind: row.kind.parse().map_err(|_| StoreError::Corrupt("jobs.kind"))?,
         lease,
         attempts: row.attempts,
@@ -184,10 +190,10 @@ fn to_job(row: &JobRow, lease: Uuid) -> Result<Job, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] if another replica may have claimed the job.
-fn renew_lease(tx: &mut Tx<'_>, job: &Job, lease: Duration) -> Result<(), StoreError> {
+fn renew_lease(tx: &mut Tx<'_>, id: Uuid, lease: Duration) -> Result<(), StoreError> {
     let renewed = diesel::sql_query(RENEW)
         .bind::<Text, _>(tx.tenant.as_str())
-        .bind::<SqlUuid, _>(job.lease)
+        .bind::<SqlUuid, _>(id)
         .bind::<Timestamptz, _>(tx.now)
         .bind::<BigInt, _>(millis(lease))
         .execute(tx.connection)?;
@@ -200,7 +206,7 @@ pub(in crate::store) fn enqueue(
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<(), StoreError> {
-    execute(tx, ENQUEUE, id, kind).map(|_| ())
+    execute(tx, ENQUEUE, Some(id), kind).map(|_| ())
 }
 
 /// Makes an existing job due now. A running one is due again when it ends.
@@ -209,7 +215,7 @@ pub(in crate::store) fn make_due(
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<(), StoreError> {
-    execute(tx, MAKE_DUE, id, kind).map(|_| ())
+    execute(tx, MAKE_DUE, Some(id), kind).map(|_| ())
 }
 
 /// Makes an existing job due now if it is not running, and returns whether it did. No replica can
@@ -219,18 +225,18 @@ pub(in crate::store) fn make_due_if_idle(
     id: IntegrationId,
     kind: JobKind,
 ) -> Result<bool, StoreError> {
-    Ok(execute(tx, MAKE_DUE_IF_IDLE, id, kind)? == 1)
+    Ok(execute(tx, MAKE_DUE_IF_IDLE, Some(id), kind)? == 1)
 }
 
 fn execute(
     tx: &mut Tx<'_>,
     sql: &str,
-    id: IntegrationId,
+    id: Option<IntegrationId>,
     kind: JobKind,
 ) -> Result<usize, StoreError> {
     Ok(diesel::sql_query(sql)
         .bind::<Text, _>(tx.tenant.as_str())
-        .bind::<SqlUuid, _>(id.0)
+        .bind::<SqlUuid, _>(key_of(id))
         .bind::<Text, _>(kind.as_str())
         .bind::<Timestamptz, _>(tx.now)
         .execute(tx.connection)?)
@@ -243,7 +249,7 @@ pub(in crate::store) fn register_tenant(tx: &mut Tx<'_>) -> Result<(), StoreErro
         .on_conflict_do_nothing()
         .execute(tx.connection)?;
     if new == 1 {
-        enqueue(tx, IntegrationId(Uuid::nil()), JobKind::Housekeeping)?;
+        execute(tx, ENQUEUE, None, JobKind::Housekeeping)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use okta_device_trust::crypto::{HookSecretDigest, Keyring};
 use okta_device_trust::model::platforms::{NewPlatform, ScepValues};
 use okta_device_trust::model::{
-    Actor, Engine, EventKind, IntegrationId, JobKind, NewCredentials, NewEvent, Org, Platform,
-    TenantId,
+    Actor, Engine, EventKind, ExpectedVersion, IntegrationId, JobKind, NewCredentials, NewEvent,
+    Org, Platform, TenantId,
 };
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::store::{
@@ -129,7 +129,7 @@ async fn connect(store: &Store, tenant: &TenantId, id: IntegrationId) {
             },
             org_id: ORG_ID.to_owned(),
             findings: Vec::new(),
-            expected_version: None,
+            expected_version: ExpectedVersion::Any,
             event: event(id),
         };
         store.update_platform(tenant, id, change).await.expect("a platform");
@@ -142,7 +142,7 @@ async fn connect(store: &Store, tenant: &TenantId, id: IntegrationId) {
         org_id: ORG_ID.to_owned(),
         engine: Engine::IdentityEngine,
         findings: Vec::new(),
-        expected_version: None,
+        expected_version: ExpectedVersion::Any,
         event: event(id),
     };
     store.update_credentials(tenant, id, change).await.expect("credentials");

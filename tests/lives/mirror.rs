@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use okta_device_trust::crypto::HookSecretDigest;
 use okta_device_trust::model::trust_status::{AskedDevice, Facts};
 use okta_device_trust::model::{
-    DeviceMention, HookId, IntegrationId, Job, JobKind, OktaDevice, ReadPage, TenantId,
+    ClaimedJob, DeviceMention, HookId, IntegrationId, Job, JobKind, OktaDevice, ReadPage, TenantId,
 };
 use okta_device_trust::store::{
     Expired, HookCall, LiveFinding, LiveSearch, Read, Store, SweepStep,
@@ -50,7 +50,7 @@ pub struct Replica {
     pub clock: Arc<Mutex<Time>>,
     pub tenant: TenantId,
     pub integration: IntegrationId,
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<ClaimedJob>,
     pub hook: (HookId, HookSecretDigest),
     /// Up to where changes are read.
     pub read_until: Option<Time>,
@@ -59,8 +59,12 @@ pub struct Replica {
 }
 
 impl Replica {
-    fn job(&self, kind: JobKind) -> &Job {
+    fn claimed(&self, kind: JobKind) -> &ClaimedJob {
         self.jobs.iter().find(|job| job.kind == kind).expect("all jobs are claimed")
+    }
+
+    fn job(&self, kind: JobKind) -> Job {
+        self.claimed(kind).of_integration().expect("a job of the integration")
     }
 
     fn set_clock(&self, now: Time) {
@@ -92,7 +96,7 @@ impl Replica {
     /// A sweep, or the rest of one.
     pub async fn sweep(&mut self, world: &mut World, lie: Lie, lag: TimeDelta) {
         self.set_clock(world.now);
-        let job = self.job(JobKind::Sweep).clone();
+        let job = self.job(JobKind::Sweep);
         let mut at = self.store.begin_sweep(&job, LEASE).await.expect("sweep");
         loop {
             world.pass(TimeDelta::seconds(1));
@@ -140,7 +144,7 @@ impl Replica {
         }
         let latest = changed.iter().map(|device| device.last_updated).max();
         let page = page_of(world, changed, None);
-        let job = self.job(JobKind::Incremental);
+        let job = &self.job(JobKind::Incremental);
         self.store.save_read_page(job, LEASE, page).await.expect("changes");
         self.read_until = self.read_until.max(latest.map(|latest| latest.min(world.now)));
     }
@@ -148,7 +152,7 @@ impl Replica {
     /// Reads devices by id that were asked for, and the users of those that wait.
     pub async fn reread(&self, world: &mut World) {
         self.set_clock(world.now);
-        let job = self.job(JobKind::Rereads);
+        let job = &self.job(JobKind::Rereads);
         let due = self.store.list_due_rereads(job, LEASE, 50).await.expect("rereads");
         for asked in due {
             let id = asked.okta_device_id.clone();
@@ -229,7 +233,7 @@ impl Replica {
 
     pub async fn delete_expired(&self, world: &World) {
         self.set_clock(world.now);
-        let job = self.job(JobKind::Housekeeping);
+        let job = self.claimed(JobKind::Housekeeping);
         for what in Expired::VARIANTS {
             self.store.delete_expired(job, LEASE, *what).await.expect("housekeeping");
         }

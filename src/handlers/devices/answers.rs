@@ -12,7 +12,7 @@ use crate::model::devices::reports::{
     Certificate, CheckIn, Configuration, Delivery, Enrollment, LostMode, OktaVerify,
 };
 use crate::model::{DeviceRecord, IntegrationId, Platform, ReportResults, SerialNumber};
-use crate::service::{Error, ReportOutcome};
+use crate::service::{DeviceDeletion, Error, ReportOutcome};
 
 /// A device, as far as it was reported for its present enrolment.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -167,10 +167,9 @@ impl From<ReportOutcome> for DeviceReportResponse {
     }
 }
 
-impl From<(SerialNumber, DeletionResult, bool)> for DeviceDeletedResponse {
-    fn from(
-        (serial_number, result, stored_as_of_receipt): (SerialNumber, DeletionResult, bool),
-    ) -> Self {
+impl From<DeviceDeletion> for DeviceDeletedResponse {
+    fn from(deletion: DeviceDeletion) -> Self {
+        let DeviceDeletion { serial_number, result, stored_as_of_receipt } = deletion;
         let result = match result {
             DeletionResult::Deleted => DeletionOutcome::Deleted,
             DeletionResult::Applied => DeletionOutcome::Applied,

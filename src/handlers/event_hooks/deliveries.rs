@@ -22,7 +22,8 @@ const DELIVERY_LIMIT: usize = 256 * 1024;
 
 /// Who calls which hook, and with what challenge.
 pub struct Called {
-    hook: HookId,
+    /// `None` for what is not an id of a hook.
+    hook: Option<HookId>,
     /// As Okta sends it, without a scheme. What cannot be a secret of ours is an empty one.
     secret: Option<SecretString>,
     challenge: Option<String>,

@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderName, IF_MATCH};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::handlers::http::problem::Problem;
-use crate::model::Caller;
+use crate::model::{Caller, ExpectedVersion};
 
 /// The caller that the middleware verified.
 pub struct Verified(pub Caller);
@@ -29,7 +29,7 @@ impl FromRequest for Verified {
 }
 
 /// `If-Match`, as the version that the caller has seen. Absent and `*` are met by any version.
-pub struct IfMatch(pub Option<i64>);
+pub struct IfMatch(pub ExpectedVersion);
 
 impl FromRequest for IfMatch {
     type Error = Problem;
@@ -37,17 +37,14 @@ impl FromRequest for IfMatch {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(match single_header(request, &IF_MATCH) {
-            Ok(None | Some("*")) => Ok(Self(None)),
-            Ok(Some(text)) => expected_version(text).map(|version| Self(Some(version))),
+            Ok(None | Some("*")) => Ok(Self(ExpectedVersion::Any)),
+            Ok(Some(text)) => expected_version(text).map(Self),
             Err(problem) => Err(problem),
         })
     }
 }
 
-/// A version that no integration ever has: an ETag that we did not make matches nothing.
-const NO_VERSION: i64 = -1;
-
-fn expected_version(text: &str) -> Result<i64, Problem> {
+fn expected_version(text: &str) -> Result<ExpectedVersion, Problem> {
     let weak = text.strip_prefix("W/");
     let opaque = weak.unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match opaque {
@@ -56,14 +53,15 @@ fn expected_version(text: &str) -> Result<i64, Problem> {
         }
         // A weak tag never matches in If-Match (RFC 9110 §13.1.1).
         Some(opaque) if weak.is_none() => Ok(version_of(opaque)),
-        Some(_) => Ok(NO_VERSION),
+        Some(_) => Ok(ExpectedVersion::Unknown),
         None => Err(Problem::malformed("Send one ETag in If-Match, with its quotes, or *.")),
     }
 }
 
 /// The version in a tag that we made; every other spelling of the number is a tag that we did not.
-fn version_of(opaque: &str) -> i64 {
-    opaque.parse().ok().filter(|version: &i64| version.to_string() == opaque).unwrap_or(NO_VERSION)
+fn version_of(opaque: &str) -> ExpectedVersion {
+    let version = opaque.parse().ok().filter(|version: &i64| version.to_string() == opaque);
+    version.map_or(ExpectedVersion::Unknown, ExpectedVersion::Exactly)
 }
 
 /// `Idempotency-Key`: 1 to 128 visible ASCII characters.

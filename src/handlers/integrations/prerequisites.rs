@@ -11,7 +11,7 @@ use crate::handlers::http::path::{IntegrationPath, PrerequisitePath};
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::responses::AsksOkta;
 use crate::model::integrations::prerequisites::Blocks;
-use crate::model::{Actor, Outcome, PrerequisiteKind};
+use crate::model::{Actor, FindingReason, Outcome, PrerequisiteKind};
 use crate::service::{Prerequisite, Report};
 
 /// The report on an org.
@@ -29,7 +29,7 @@ pub struct PrerequisiteResponse {
     outcome: Outcome,
     /// Why it is not `passed`: a stable word.
     #[schema(required, example = "fastpass_inactive")]
-    reason: Option<String>,
+    reason: Option<&'static str>,
     /// What Okta showed.
     #[schema(value_type = Object, example = json!({ "okta_verify": "ACTIVE", "signed_nonce": "INACTIVE" }))]
     evidence: serde_json::Value,
@@ -86,7 +86,7 @@ impl From<Report> for ReportResponse {
 impl From<Prerequisite> for PrerequisiteResponse {
     fn from(item: Prerequisite) -> Self {
         let remediation = item.remediation.map(|text| {
-            let reason = item.reason.as_deref().unwrap_or("unknown");
+            let reason = item.reason.map_or("unknown", FindingReason::as_str);
             Remediation { text_id: format!("remediation.{}.{reason}", item.kind.as_str()), text }
         });
         let attestation = item.attestation.map(|attestation| AttestationResponse {
@@ -98,7 +98,7 @@ impl From<Prerequisite> for PrerequisiteResponse {
         Self {
             kind: item.kind,
             outcome: item.outcome,
-            reason: item.reason,
+            reason: item.reason.map(FindingReason::as_str),
             evidence: item.evidence,
             checked_at: item.checked_at,
             blocks: item.blocks,

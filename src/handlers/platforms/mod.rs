@@ -70,7 +70,7 @@ pub async fn get_platform(
     id: IntegrationPath,
     platform: PlatformPath,
 ) -> Result<HttpResponse, Problem> {
-    let (record, _) = state.service.get_platform(&caller.0, id.0, platform.0).await?;
+    let record = state.service.get_platform(&caller.0, id.0, platform.0).await?;
     Ok(stored(StatusCode::OK, &record, platform.0))
 }
 
@@ -159,9 +159,8 @@ pub async fn delete_platform(
         .service
         .delete_platform(&caller.0, id.0, platform.0, confirm.0.confirmed(), expected.0)
         .await?;
-    let (record, checklist) = deleted;
-    let answer = PlatformDeletedResponse { deleted: platform.0, checklist };
-    Ok(with_etag(HttpResponse::Ok().json(answer), &record))
+    let answer = PlatformDeletedResponse { deleted: platform.0, checklist: deleted.checklist };
+    Ok(with_etag(HttpResponse::Ok().json(answer), &deleted.record))
 }
 
 /// Try the stored values

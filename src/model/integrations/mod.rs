@@ -2,6 +2,7 @@
 //! configuration and findings each time it is read; see [`derive_status`].
 
 pub mod credentials;
+pub mod finding_reason;
 pub mod notices;
 pub mod okta_domain;
 pub mod prerequisites;
@@ -10,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
+use crate::model::integrations::finding_reason::FindingReason;
 use crate::model::integrations::notices::Notice;
 use crate::model::integrations::prerequisites::{
     Attestation, Blocks, Finding, Outcome, effective_outcome,
@@ -256,7 +258,7 @@ fn known_faults(record: &IntegrationRecord) -> Vec<StatusReason> {
     let scopes = record.finding(PrerequisiteKind::SuperAdminScopes);
     if let Some(finding) = scopes.filter(|finding| finding.outcome == Outcome::Failed) {
         // Every other reason means that Okta rejects the client; the prerequisite report explains it.
-        let scopes = finding.reason.as_deref() == Some("missing_scopes");
+        let scopes = finding.reason == Some(FindingReason::MissingScopes);
         reasons.push(if scopes {
             StatusReason::ScopesMissing
         } else {

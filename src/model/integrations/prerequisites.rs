@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Actor;
+use crate::model::integrations::finding_reason::FindingReason;
 
 /// A prerequisite of the org.
 #[derive(
@@ -104,8 +105,8 @@ impl Outcome {
 pub struct Finding {
     pub kind: PrerequisiteKind,
     pub outcome: Outcome,
-    /// Why it is not `passed`: a stable code, such as `missing_scopes` or `fastpass_inactive`.
-    pub reason: Option<String>,
+    /// Why it is not `passed`; `None` also for a reason that only a later release knows.
+    pub reason: Option<FindingReason>,
     /// What the service read from Okta; never a secret.
     pub evidence: serde_json::Value,
     pub checked_at: DateTime<Utc>,
@@ -117,8 +118,8 @@ impl Finding {
     }
 
     #[must_use]
-    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+    pub fn with_reason(mut self, reason: FindingReason) -> Self {
+        self.reason = Some(reason);
         self
     }
 

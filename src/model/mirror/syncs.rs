@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{OktaDevice, OktaDeviceUser};
+use crate::model::OktaDevice;
 
 /// The state of the org's sweep: `idle` until the next one is due, `queued` when it is due, `running`, or
 /// `waiting` between two pages for the rate limit or for Okta to become available.
@@ -63,18 +63,28 @@ pub struct ReadPage {
     pub limit: Option<u32>,
 }
 
+/// Why a device was asked for by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum RereadReason {
+    /// An accepted sweep did not show it.
+    Missing,
+    /// A list shows it otherwise than a read by id did, or a sweep that was not accepted did not show it.
+    Unconfirmed,
+    /// A call of an event hook named it.
+    Hook,
+}
+
+impl RereadReason {
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// A record of the mirror.
 #[derive(Debug, Clone)]
 pub struct MirrorRow {
-    pub okta_device_id: String,
-    pub platform: String,
-    pub status: String,
-    pub serial_number: Option<String>,
-    pub udid: Option<String>,
-    pub display_name: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub last_updated_at: DateTime<Utc>,
-    pub users: Vec<OktaDeviceUser>,
+    pub device: OktaDevice,
     /// When the oldest part of the record was last seen.
     pub observed_at: DateTime<Utc>,
     /// The device in the inventory that the record belongs to.

@@ -31,6 +31,16 @@ pub struct DeviceQuery {
     pub certificate_expires_before: Option<String>,
 }
 
+/// What became of a deletion.
+#[derive(Debug)]
+pub struct DeviceDeletion {
+    /// In its one spelling.
+    pub serial_number: SerialNumber,
+    pub result: DeletionResult,
+    /// Whether the time was ahead of our clock, so that the time of receipt was stored.
+    pub stored_as_of_receipt: bool,
+}
+
 impl Service {
     /// Merges one report.
     ///
@@ -106,8 +116,7 @@ impl Service {
         })
     }
 
-    /// Deletes a device; its tombstone keeps late reports from bringing it back. Returns the normalized
-    /// serial number, whether the device is gone, and whether the time was ahead of the clock.
+    /// Deletes a device; its tombstone keeps late reports from bringing it back.
     ///
     /// # Errors
     /// `Invalid`.
@@ -116,15 +125,15 @@ impl Service {
         caller: &Caller,
         serial_number: &str,
         reported_at: Option<&str>,
-    ) -> Result<(SerialNumber, DeletionResult, bool), Error> {
+    ) -> Result<DeviceDeletion, Error> {
         self.require(caller, Scope::OdtInventory).await?;
         let serial_number = parse_serial(serial_number)?;
         let mut checking = Checking::new("/query");
         let at = reported_at.and_then(|text| parse_time(&mut checking, "/reported_at", text));
         checking.done(Some(())).map_err(Error::Invalid)?;
-        let (result, was_ahead) =
+        let (result, stored_as_of_receipt) =
             self.store.delete_device(&caller.tenant, serial_number.clone(), at).await?;
-        Ok((serial_number, result, was_ahead))
+        Ok(DeviceDeletion { serial_number, result, stored_as_of_receipt })
     }
 
     /// Living devices; with an integration, the enrolled ones that it is meant for.

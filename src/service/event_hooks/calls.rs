@@ -9,7 +9,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit
 
 use super::error::EventHookError;
 use crate::crypto::HookSecretDigest;
-use crate::model::{HookId, IntegrationId, TenantId};
+use crate::model::{HookId, HookOwner};
 use crate::service::Error;
 
 /// Verifications of one hook answered within [`MINUTE`], by each replica.
@@ -25,7 +25,7 @@ const MAX_BODIES: usize = 64;
 const MAX_SECRET_CHECKS: usize = 2;
 /// How long a call may wait for its turn, and how long its body may take. Okta gives up after 3 s.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// A caller whose secret was right so recently may send the next body at once. The secret is looked
+/// A caller owner secret was right so recently may send the next body at once. The secret is looked
 /// at again when the body is written down, so a caller that was shut out gets no further than this.
 const ADMITTED_FOR: Duration = Duration::from_secs(5);
 const MAX_REMEMBERED: u64 = 10_000;
@@ -38,7 +38,7 @@ pub(in crate::service) struct HookCalls {
     bodies: Arc<Semaphore>,
     pub(super) secret_checks: Semaphore,
     /// Integrations for which a re-read is about to be requested.
-    pending_requests: Mutex<HashSet<(TenantId, IntegrationId)>>,
+    pending_requests: Mutex<HashSet<HookOwner>>,
 }
 
 impl Default for HookCalls {
@@ -92,13 +92,13 @@ impl HookCalls {
     }
 
     /// True for the caller that must request the re-read; it covers the others.
-    pub(super) fn claim_request(&self, whose: &(TenantId, IntegrationId)) -> bool {
-        self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).insert(whose.clone())
+    pub(super) fn claim_request(&self, owner: &HookOwner) -> bool {
+        self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone())
     }
 
     /// Ends a claim: deliveries that are written from now on need a request of their own.
-    pub(super) fn release_request(&self, whose: &(TenantId, IntegrationId)) {
-        self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).remove(whose);
+    pub(super) fn release_request(&self, owner: &HookOwner) {
+        self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }
 }
 

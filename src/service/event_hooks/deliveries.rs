@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::calls::HookCalls;
 use super::error::EventHookError;
 use crate::crypto::HookSecretDigest;
-use crate::model::{HookId, IntegrationId, TenantId};
+use crate::model::{HookId, HookOwner};
 use crate::okta::find_mentions;
 use crate::service::{Error, Service};
 use crate::store::{HookCall, StoreError};
@@ -20,7 +20,7 @@ const LONGEST_CHALLENGE: usize = 256;
 /// Devices of one delivery that are written down: one more than wait before a sweep takes their place.
 const MOST_MENTIONS: usize = 501;
 
-/// A delivery whose secret was right, and whose body may be read now, within `DELIVERY_TIMEOUT`.
+/// A delivery owner secret was right, and owner body may be read now, within `DELIVERY_TIMEOUT`.
 pub struct Admitted {
     call: HookCall,
     /// Held until the delivery is handled: it bounds the memory that deliveries take.
@@ -36,10 +36,11 @@ impl Service {
     /// `ChallengeMalformed` or `TooManyVerifications`.
     pub async fn verify_event_hook(
         &self,
-        hook: HookId,
+        hook: Option<HookId>,
         secret: Option<SecretString>,
         challenge: Option<String>,
     ) -> Result<String, Error> {
+        let hook = hook.ok_or(EventHookError::CallRefused)?;
         let call = HookCall { hook, secret: secret.as_ref().map(HookSecretDigest::new) };
         let permit = HookCalls::wait_for_turn(&self.hook_calls.secret_checks).await?;
         self.store.check_hook_call(call.clone()).await.map_err(refused)?;
@@ -59,9 +60,10 @@ impl Service {
     /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, or `TooManyCalls`.
     pub async fn admit_event_hook(
         &self,
-        hook: HookId,
+        hook: Option<HookId>,
         secret: &SecretString,
     ) -> Result<Admitted, Error> {
+        let hook = hook.ok_or(EventHookError::CallRefused)?;
         let digest = HookSecretDigest::new(secret);
         let call = HookCall { hook, secret: Some(digest.clone()) };
         let admitted = (hook, digest);
@@ -96,26 +98,26 @@ impl Service {
         let nothing_to_read = mentions.is_empty();
         let permit = HookCalls::wait_for_turn(&self.hook_calls.writes).await?;
         let stored = self.store.create_hook_rereads(admitted.call.clone(), mentions).await;
-        let whose = stored.map_err(refused)?;
+        let owner = stored.map_err(refused)?;
         drop(permit);
         if !nothing_to_read {
-            self.request_rereads(whose).await?;
+            self.request_rereads(owner).await?;
         }
         Ok(())
     }
 
     /// Asks for what waits, once for all deliveries that were written before the asking begins. A
     /// task of its own: a caller that hangs up must not leave the others to wait for him.
-    async fn request_rereads(&self, whose: (TenantId, IntegrationId)) -> Result<(), Error> {
-        if !self.hook_calls.claim_request(&whose) {
+    async fn request_rereads(&self, owner: HookOwner) -> Result<(), Error> {
+        if !self.hook_calls.claim_request(&owner) {
             return Ok(());
         }
         let service = self.clone();
         let asking = tokio::spawn(async move {
             let _permit = service.hook_calls.writes.acquire().await;
-            service.hook_calls.release_request(&whose);
-            let (tenant, id) = &whose;
-            let asked = service.store.request_hook_rereads(tenant, *id).await;
+            service.hook_calls.release_request(&owner);
+            let HookOwner { tenant, integration } = &owner;
+            let asked = service.store.request_hook_rereads(tenant, *integration).await;
             service.work.notify_one();
             asked
         });

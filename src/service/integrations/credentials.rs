@@ -10,8 +10,8 @@ use super::findings::{engine_finding, scopes_finding};
 use super::report::{Report, report};
 use crate::crypto::measure_secret;
 use crate::model::{
-    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org,
-    Outcome, PrerequisiteKind, Scope, integrations::Engine,
+    Caller, EventKind, ExpectedVersion, Finding, FindingReason, IntegrationId, IntegrationRecord,
+    NewCredentials, NewEvent, Org, Outcome, PrerequisiteKind, Scope, integrations::Engine,
 };
 use crate::okta::{ClientCredentials, OktaError, ProvedGrant};
 use crate::service::{Error, FieldError, OKTA_PATIENCE, Service, within};
@@ -41,12 +41,12 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
         new: NewCredentials,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
     ) -> Result<Connected, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         refuse_malformed(&new)?;
         let before = self.load(caller, id).await?;
-        if expected_version.is_some_and(|version| version != before.integration.version) {
+        if !expected_version.allows(before.integration.version) {
             // Nothing is asked of Okta for a change that cannot be stored anyway.
             return Err(Error::StaleVersion { current: before.integration.version });
         }
@@ -82,7 +82,7 @@ impl Service {
         &self,
         caller: &Caller,
         id: IntegrationId,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
     ) -> Result<IntegrationRecord, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         if self.load(caller, id).await?.credentials.is_none() {
@@ -109,7 +109,7 @@ impl Service {
         let fastpass = timeout_at(deadline, self.find_fastpass(&host, &org.engine, &grant)).await;
         let fastpass = fastpass.unwrap_or_else(|_| {
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
-            finding.with_reason("okta_unreachable")
+            finding.with_reason(FindingReason::OktaUnreachable)
         });
         let findings = vec![engine_finding(&org), scopes_finding(&grant), fastpass];
         Ok(Proved { engine: org.engine, grant, findings })

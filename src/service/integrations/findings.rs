@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 use serde_json::json;
 
-use crate::model::{Finding, Org, Outcome, PrerequisiteKind, integrations::Engine};
+use crate::model::{Finding, FindingReason, Org, Outcome, PrerequisiteKind, integrations::Engine};
 use crate::okta::{FastPass, OktaError, ProvedGrant, REQUIRED_SCOPES};
 
 /// Identity Engine or not, as the org's well-known document says (facts §4).
@@ -14,8 +14,12 @@ pub(super) fn engine_finding(org: &Org) -> Finding {
     let now = Utc::now();
     let finding = match org.engine {
         Engine::IdentityEngine => Finding::new(kind, Outcome::Passed, now),
-        Engine::Classic => Finding::new(kind, Outcome::Failed, now).with_reason("classic_engine"),
-        Engine::Other => Finding::new(kind, Outcome::Unknown, now).with_reason("pipeline_unknown"),
+        Engine::Classic => {
+            Finding::new(kind, Outcome::Failed, now).with_reason(FindingReason::ClassicEngine)
+        }
+        Engine::Other => {
+            Finding::new(kind, Outcome::Unknown, now).with_reason(FindingReason::PipelineUnknown)
+        }
     };
     finding.with_evidence(
         json!({ "org_id": org.id, "host": org.canonical_host, "engine": org.engine }),
@@ -30,7 +34,7 @@ pub(super) fn scopes_finding(grant: &ProvedGrant) -> Finding {
         Finding::new(kind, Outcome::Passed, Utc::now()).with_evidence(evidence)
     } else {
         Finding::new(kind, Outcome::Failed, Utc::now())
-            .with_reason("missing_scopes")
+            .with_reason(FindingReason::MissingScopes)
             .with_evidence(evidence)
     }
 }
@@ -43,10 +47,10 @@ pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
         _ => BTreeSet::new(),
     };
     let scopes = Finding::new(PrerequisiteKind::SuperAdminScopes, Outcome::Failed, Utc::now())
-        .with_reason(refusal.code())
+        .with_reason(reason_of(refusal))
         .with_evidence(json!({ "missing": missing }));
     let fastpass = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now())
-        .with_reason(refusal.code());
+        .with_reason(reason_of(refusal));
     vec![scopes, fastpass]
 }
 
@@ -65,21 +69,90 @@ pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
                 || seen.okta_verify_fastpass.is_some();
             match (seen.is_on(), is_there) {
                 (true, _) => finding(Outcome::Passed),
-                (false, true) => finding(Outcome::Failed).with_reason("fastpass_inactive"),
-                (false, false) => finding(Outcome::Failed).with_reason("okta_verify_inactive"),
+                (false, true) => {
+                    finding(Outcome::Failed).with_reason(FindingReason::FastpassInactive)
+                }
+                (false, false) => {
+                    finding(Outcome::Failed).with_reason(FindingReason::OktaVerifyInactive)
+                }
             }
             .with_evidence(evidence)
         }
         Err(OktaError::InsufficientScope { scope }) => finding(Outcome::Unknown)
-            .with_reason("missing_scopes")
+            .with_reason(FindingReason::MissingScopes)
             .with_evidence(json!({ "scope": scope })),
-        Err(error) => finding(Outcome::Unknown).with_reason(error.code()),
+        Err(error) => finding(Outcome::Unknown).with_reason(reason_of(&error)),
+    }
+}
+
+/// The reason for each failure of a request to Okta.
+fn reason_of(error: &OktaError) -> FindingReason {
+    match error {
+        OktaError::OrgNotFound { .. } => FindingReason::OrgNotFound,
+        OktaError::Unreachable { .. } | OktaError::TemporarilyUnavailable => {
+            FindingReason::OktaUnreachable
+        }
+        OktaError::RateLimited { .. } => FindingReason::OktaRateLimited,
+        OktaError::InvalidClient { .. } => FindingReason::InvalidClient,
+        OktaError::WrongClientType { .. } => FindingReason::WrongClientType,
+        // However Okta says it, the same is to be done: grant the scopes.
+        OktaError::MissingScopes(_)
+        | OktaError::ConsentRequired
+        | OktaError::InvalidScope
+        | OktaError::InsufficientScope { .. } => FindingReason::MissingScopes,
+        OktaError::DpopRequired => FindingReason::DpopRequired,
+        OktaError::NetworkZoneBlocked => FindingReason::NetworkZoneBlocked,
+        OktaError::FeatureNotEnabled => FindingReason::FeatureNotEnabled,
+        OktaError::AdminRoleMissing => FindingReason::AdminRoleMissing,
+        OktaError::Refused { .. } => FindingReason::OktaRefused,
+        OktaError::TokenExpired
+        | OktaError::NotFound
+        | OktaError::BadAnswer { .. }
+        // Answers of the SCEP addresses, which no prerequisite is read from.
+        | OktaError::ScepCredentialsRefused
+        | OktaError::ScepWrongUrl { .. }
+        | OktaError::ChallengeCacheFull
+        | OktaError::ScepPermissionMissing
+        | OktaError::ScepChallengeMissing { .. }
+        | OktaError::ScepCaUnreadable { .. } => FindingReason::OktaBadAnswer,
     }
 }
 
 /// Whether Okta could not be asked: such a finding says nothing about the org.
 pub(super) fn is_unanswered(finding: &Finding) -> bool {
-    let reason = finding.reason.as_deref();
-    finding.outcome == Outcome::Unknown
-        && matches!(reason, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer"))
+    finding.outcome == Outcome::Unknown && finding.reason.is_some_and(FindingReason::is_no_answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn reasons_are_the_codes_of_the_api() {
+        let refused =
+            OktaError::Refused { status: 400, error_code: "E1".into(), summary: "no".into() };
+        for error in [
+            OktaError::OrgNotFound { host: "acme.okta.com".into() },
+            OktaError::TemporarilyUnavailable,
+            OktaError::RateLimited { retry_after: Duration::ZERO },
+            OktaError::InvalidClient { message: String::new() },
+            OktaError::WrongClientType { message: String::new() },
+            OktaError::MissingScopes(Vec::new()),
+            OktaError::ConsentRequired,
+            OktaError::InvalidScope,
+            OktaError::InsufficientScope { scope: None },
+            OktaError::DpopRequired,
+            OktaError::NetworkZoneBlocked,
+            OktaError::FeatureNotEnabled,
+            OktaError::AdminRoleMissing,
+            OktaError::TokenExpired,
+            OktaError::NotFound,
+            OktaError::BadAnswer { what: "html".into() },
+            refused,
+        ] {
+            assert_eq!(reason_of(&error).as_str(), error.code());
+        }
+    }
 }

@@ -25,8 +25,8 @@ use findings::engine_finding;
 use org::org_of;
 
 use crate::model::{
-    Caller, EventKind, IntegrationId, IntegrationRecord, NewEvent, OktaDomain, Page, PageRequest,
-    Platform, Scope,
+    Caller, EventKind, ExpectedVersion, IntegrationId, IntegrationRecord, NewEvent, OktaDomain,
+    Page, PageRequest, Platform, Scope,
 };
 use crate::service::{Error, FieldError, Service};
 use crate::store::{
@@ -171,13 +171,13 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
         patch: IntegrationPatch,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
     ) -> Result<Created, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         refuse_duplicates(patch.selected_platforms.as_deref().unwrap_or_default())?;
         let before = self.load(caller, id).await?;
         let version = before.integration.version;
-        if expected_version.is_some_and(|expected| expected != version) {
+        if !expected_version.allows(version) {
             // Nothing is asked of Okta for a change that cannot be stored anyway.
             return Err(Error::StaleVersion { current: version });
         }
@@ -214,7 +214,7 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
         confirmed: bool,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
     ) -> Result<Deleted, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let event = NewEvent::by(caller, id, EventKind::IntegrationDeleted);

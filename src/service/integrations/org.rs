@@ -4,7 +4,8 @@ use chrono::Utc;
 
 use super::findings::fastpass_finding;
 use crate::model::{
-    Finding, IntegrationRecord, OktaDomain, Org, Outcome, PrerequisiteKind, integrations::Engine,
+    Finding, FindingReason, IntegrationRecord, OktaDomain, Org, Outcome, PrerequisiteKind,
+    integrations::Engine,
 };
 use crate::okta::{DiscoveredOrg, OrgAddress, ProvedGrant};
 use crate::service::{Error, Service, within};
@@ -62,7 +63,7 @@ impl Service {
         if *engine == Engine::Classic {
             // A Classic org has no FastPass and refuses the question (facts §3): it is not asked.
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
-            return finding.with_reason("classic_engine");
+            return finding.with_reason(FindingReason::ClassicEngine);
         }
         fastpass_finding(self.okta.without_retries().find_fastpass(host, &grant.token).await)
     }

@@ -5,15 +5,15 @@ use serde_json::json;
 use strum::VariantArray;
 
 use crate::model::integrations::prerequisites::Blocks;
-use crate::model::{Attestation, IntegrationRecord, Outcome, PrerequisiteKind};
+use crate::model::{Attestation, FindingReason, IntegrationRecord, Outcome, PrerequisiteKind};
 
 /// One line of the report.
 #[derive(Debug)]
 pub struct Prerequisite {
     pub kind: PrerequisiteKind,
     pub outcome: Outcome,
-    /// Why it is not `passed`, as a stable word.
-    pub reason: Option<String>,
+    /// Why it is not `passed`.
+    pub reason: Option<FindingReason>,
     pub evidence: serde_json::Value,
     pub checked_at: Option<DateTime<Utc>>,
     pub blocks: Blocks,
@@ -42,12 +42,12 @@ fn prerequisite(record: &IntegrationRecord, kind: PrerequisiteKind) -> Prerequis
     let outcome = record.outcome(kind);
     let reason = match outcome {
         Outcome::Failed | Outcome::Unknown => Some(reason_of(record, kind)),
-        _ => finding.and_then(|finding| finding.reason.clone()),
+        _ => finding.and_then(|finding| finding.reason),
     };
     Prerequisite {
         kind,
         outcome,
-        remediation: remediation(kind, outcome, reason.as_deref()),
+        remediation: remediation(kind, outcome, reason),
         reason,
         evidence: finding.map_or_else(|| json!({}), |finding| finding.evidence.clone()),
         checked_at: finding.map(|finding| finding.checked_at),
@@ -56,22 +56,22 @@ fn prerequisite(record: &IntegrationRecord, kind: PrerequisiteKind) -> Prerequis
     }
 }
 
-fn reason_of(record: &IntegrationRecord, kind: PrerequisiteKind) -> String {
-    let found = record.finding(kind).and_then(|finding| finding.reason.clone());
+fn reason_of(record: &IntegrationRecord, kind: PrerequisiteKind) -> FindingReason {
+    let found = record.finding(kind).and_then(|finding| finding.reason);
     let not_seen = match kind {
-        PrerequisiteKind::AdaptiveMfa => "no_api_tells",
-        PrerequisiteKind::OktaVerifyDistribution => "known_to_the_mdm_only",
-        _ if record.credentials.is_none() => "no_credentials",
-        _ => "not_checked",
+        PrerequisiteKind::AdaptiveMfa => FindingReason::NoApiTells,
+        PrerequisiteKind::OktaVerifyDistribution => FindingReason::KnownToTheMdmOnly,
+        _ if record.credentials.is_none() => FindingReason::NoCredentials,
+        _ => FindingReason::NotChecked,
     };
-    found.unwrap_or_else(|| not_seen.to_owned())
+    found.unwrap_or(not_seen)
 }
 
 /// What an admin does about it, in plain words.
 fn remediation(
     kind: PrerequisiteKind,
     outcome: Outcome,
-    reason: Option<&str>,
+    reason: Option<FindingReason>,
 ) -> Option<&'static str> {
     use PrerequisiteKind::{
         AdaptiveMfa, Fastpass, IdentityEngine, OktaVerifyDistribution, SuperAdminScopes,
@@ -80,43 +80,43 @@ fn remediation(
         return None;
     }
     Some(match (kind, reason) {
-        (_, Some("no_credentials")) => {
+        (_, Some(FindingReason::NoCredentials)) => {
             "Enter the client ID and the client secret, and the check runs by itself."
         }
-        (_, Some("okta_unreachable" | "okta_rate_limited" | "okta_bad_answer")) => {
+        (_, Some(reason)) if reason.is_no_answer() => {
             "Okta did not answer when it was asked. Run the check again in a few minutes."
         }
-        (IdentityEngine, Some("classic_engine")) => {
+        (IdentityEngine, Some(FindingReason::ClassicEngine)) => {
             "This org runs on Classic Engine. Ask Okta to upgrade it to Identity Engine: device trust does not exist on Classic."
         }
         (IdentityEngine, _) => {
             "Okta did not say which engine this org runs on. Run the check again, or ask Okta's support."
         }
-        (SuperAdminScopes, Some("invalid_client")) => {
+        (SuperAdminScopes, Some(FindingReason::InvalidClient)) => {
             "Okta no longer accepts the client. In the API service integration generate a new secret and enter it here."
         }
-        (SuperAdminScopes, Some("wrong_client_type")) => {
+        (SuperAdminScopes, Some(FindingReason::WrongClientType)) => {
             "Okta accepts no client secret from this client: it is an app of your own, which signs in with a key. Install the API service integration from Okta's catalogue, or switch these credentials to an own service app."
         }
-        (SuperAdminScopes, Some("network_zone_blocked")) => {
+        (SuperAdminScopes, Some(FindingReason::NetworkZoneBlocked)) => {
             "Okta does not admit requests from this service's address. In Okta under Security > Networks take it out of the blocked zones, or add it to the zones from which the client may be used."
         }
-        (SuperAdminScopes, Some("dpop_required")) => {
+        (SuperAdminScopes, Some(FindingReason::DpopRequired)) => {
             "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta."
         }
         (SuperAdminScopes, _) => {
             "As a super admin, authorize the API service integration in Okta again and grant the scopes that are missing."
         }
-        (Fastpass, Some("missing_scopes")) if outcome == Outcome::Unknown => {
+        (Fastpass, Some(FindingReason::MissingScopes)) if outcome == Outcome::Unknown => {
             "Grant the scope okta.authenticators.read to the API service integration, then run the check again."
         }
-        (Fastpass, Some("classic_engine")) => {
+        (Fastpass, Some(FindingReason::ClassicEngine)) => {
             "Classic Engine has no FastPass: the org has to be upgraded first."
         }
         (Fastpass, _) if outcome == Outcome::Unknown => {
             "Whether FastPass is on could not be seen. Mend what the report says of the scopes, then run the check again."
         }
-        (Fastpass, Some("okta_verify_inactive")) => {
+        (Fastpass, Some(FindingReason::OktaVerifyInactive)) => {
             "In Okta under Security > Authenticators add Okta Verify and switch on \"Okta FastPass (All platforms)\"."
         }
         (Fastpass, _) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strum::VariantArray;
 
-use crate::model::Job;
+use crate::model::ClaimedJob;
 use crate::service::{Error, Service};
 use crate::store::Expired;
 
@@ -19,7 +19,10 @@ impl Service {
     ///
     /// # Errors
     /// `Store`: what was forgotten stays so, and the job is tried again.
-    pub(in crate::service) async fn run_housekeeping(&self, job: &Job) -> Result<Duration, Error> {
+    pub(in crate::service) async fn run_housekeeping(
+        &self,
+        job: &ClaimedJob,
+    ) -> Result<Duration, Error> {
         for &what in Expired::VARIANTS {
             let mut rows = 0;
             loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
-use crate::model::{Job, JobKind};
+use crate::model::{ClaimedJob, JobKind};
 use crate::okta::OktaError;
 use crate::service::{Error, Service};
 use crate::store::JobOutcome;
@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// Does one job, in a task of its own: a panic in one must not end the others.
-    async fn attempt(&self, job: Job) {
+    async fn attempt(&self, job: ClaimedJob) {
         let service = self.clone();
         let at_work = job.clone();
         let done = tokio::spawn(async move { service.perform(&at_work).await }).await;
@@ -78,7 +78,7 @@ impl Service {
                 tracing::error!(
                     job = job.kind.as_str(),
                     tenant_id = %job.tenant,
-                    integration_id = job.integration_id().map(tracing::field::display),
+                    integration_id = job.integration.map(tracing::field::display),
                     error = chain_of(&panic),
                     "a job panicked"
                 );
@@ -89,7 +89,7 @@ impl Service {
             tracing::debug!(
                 job = job.kind.as_str(),
                 tenant_id = %job.tenant,
-                integration_id = job.integration_id().map(tracing::field::display),
+                integration_id = job.integration.map(tracing::field::display),
                 error = chain_of(&error),
                 "releasing a job failed; its lease will expire"
             );
@@ -97,22 +97,22 @@ impl Service {
     }
 
     /// The step of a job that is due; answers in what time the next one is.
-    async fn perform(&self, job: &Job) -> Result<Duration, Error> {
-        match job.kind {
-            JobKind::Sweep => self.run_sweep(job).await,
-            JobKind::Incremental => self.run_incremental(job).await,
-            JobKind::Rereads => self.run_rereads(job).await,
-            JobKind::Recheck => self.run_recheck(job).await,
-            JobKind::Housekeeping => self.run_housekeeping(job).await,
+    async fn perform(&self, claimed: &ClaimedJob) -> Result<Duration, Error> {
+        match (claimed.kind, claimed.of_integration()) {
+            (JobKind::Sweep, Some(job)) => self.run_sweep(&job).await,
+            (JobKind::Incremental, Some(job)) => self.run_incremental(&job).await,
+            (JobKind::Rereads, Some(job)) => self.run_rereads(&job).await,
+            (JobKind::Recheck, Some(job)) => self.run_recheck(&job).await,
+            (JobKind::Housekeeping, _) | (_, None) => self.run_housekeeping(claimed).await,
         }
     }
 }
 
-fn log_failure(job: &Job, error: &Error) {
+fn log_failure(job: &ClaimedJob, error: &Error) {
     tracing::warn!(
         job = job.kind.as_str(),
         tenant_id = %job.tenant,
-        integration_id = job.integration_id().map(tracing::field::display),
+        integration_id = job.integration.map(tracing::field::display),
         attempts = job.attempts + 1,
         error = chain_of(error),
         "a job failed and will be retried"

@@ -84,7 +84,7 @@ impl Service {
         let is_asked =
             facts.asked.okta_device_id.as_ref().map(OktaDeviceId::as_str) == Some(target.as_str());
         let finding = match session.get_device(&target).await {
-            Ok((device, _)) => LiveFinding::Device(Box::new(device)),
+            Ok(device) => LiveFinding::Device(Box::new(device.value)),
             Err(OktaError::NotFound) => LiveFinding::Gone(target),
             Err(error) => return Err(error.into()),
         };

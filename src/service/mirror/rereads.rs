@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::model::{BudgetClaim, Job, OktaDevice, RateBucket, RateShare};
-use crate::okta::OktaError;
+use crate::okta::{Answered, OktaError};
 use crate::service::jobs::time_slice::TimeSlice;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
@@ -113,9 +113,9 @@ impl Service {
     ) -> Result<(), Error> {
         let (lease, id) = (self.sync.lease, asked.okta_device_id.as_str());
         match session.get_device(id).await {
-            Ok((device, limit)) => {
+            Ok(device) => {
                 let org_id = session.org_id().to_owned();
-                let read = Read { value: device, read_at, org_id, limit };
+                let read = Read { value: device.value, read_at, org_id, limit: device.limit };
                 Ok(self.store.save_reread(job, lease, asked, read).await?)
             }
             Err(OktaError::NotFound) => {
@@ -224,17 +224,16 @@ impl Left {
 }
 
 impl Session {
-    /// A device with its users, and what Okta said of the rate of devices.
+    /// A device with its users, as answered by the request for the device.
     pub(in crate::service) async fn get_device(
         &self,
         id: &str,
-    ) -> Result<(OktaDevice, Option<u32>), OktaError> {
+    ) -> Result<Answered<OktaDevice>, OktaError> {
         let org = &self.org;
         self.ask(move |okta, token| async move {
-            let device = okta.get_device(org, &token, id).await?;
-            let users = okta.list_device_users(org, &token, id).await?.value;
-            let limit = device.limit;
-            Ok((OktaDevice { users: Some(users), ..device.value }, limit))
+            let mut device = okta.get_device(org, &token, id).await?;
+            device.value.users = Some(okta.list_device_users(org, &token, id).await?.value);
+            Ok(device)
         })
         .await
     }

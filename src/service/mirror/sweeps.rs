@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{
-    BudgetClaim, Finding, Job, Outcome, PrerequisiteKind, RateBucket, RateShare, ReadPage,
+    BudgetClaim, Finding, FindingReason, Job, Outcome, PrerequisiteKind, RateBucket, RateShare,
+    ReadPage,
 };
 use crate::okta::{Answered, DeviceList, DevicesPage, OktaError};
 use crate::service::mirror::syncs::Session;
@@ -157,7 +158,7 @@ impl Service {
 /// Device integrations cannot be added, and so no user becomes managed, without Adaptive MFA (facts §4).
 fn managed_user_seen(now: DateTime<Utc>) -> Finding {
     Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
-        .with_reason("managed_user_seen")
+        .with_reason(FindingReason::ManagedUserSeen)
         .with_evidence(serde_json::json!({ "managed_user_seen_at": now }))
 }
 

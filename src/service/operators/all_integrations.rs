@@ -2,7 +2,8 @@
 
 use crate::model::integrations::derive_status;
 use crate::model::{IntegrationId, IntegrationRecord, PageRequest, Status, StatusReason, TenantId};
-use crate::store::{Store, StoreError};
+use crate::service::Error;
+use crate::store::Store;
 
 /// Integrations that are read in one transaction.
 const BATCH: i64 = 200;
@@ -30,8 +31,8 @@ impl Census {
     /// Tells `each` of every integration.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn run(&self, mut each: impl FnMut(CensusEntry)) -> Result<(), StoreError> {
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn run(&self, mut each: impl FnMut(CensusEntry)) -> Result<(), Error> {
         for tenant in self.store.list_tenants().await? {
             let mut after = None;
             loop {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{IntegrationId, TenantId};
-use crate::store::{Store, StoreError};
+use crate::service::Error;
+use crate::store::Store;
 
 /// Secrets that are sealed anew in one transaction.
 const BATCH: i64 = 50;
@@ -32,11 +33,8 @@ impl Rotation {
     /// damaged row does not stop all others, and named in the outcome.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn run(
-        &self,
-        mut progress: impl FnMut(&TenantId, usize),
-    ) -> Result<Rotated, StoreError> {
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn run(&self, mut progress: impl FnMut(&TenantId, usize)) -> Result<Rotated, Error> {
         let mut rotated = Rotated::default();
         for tenant in self.store.list_tenants().await? {
             let mut skipped = Vec::new();
@@ -57,17 +55,17 @@ impl Rotation {
     /// How many secrets each key has sealed.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn count_by_key(&self) -> Result<BTreeMap<String, i64>, StoreError> {
-        self.store.count_secrets_by_key().await
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn count_by_key(&self) -> Result<BTreeMap<String, i64>, Error> {
+        Ok(self.store.count_secrets_by_key().await?)
     }
 
     /// Takes the keys off the list that seal nothing any more; those that are left must stay in the
     /// keyring, and a start without one of them is refused.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn release_unused_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.store.release_unused_keys().await
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn release_unused_keys(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store.release_unused_keys().await?)
     }
 }

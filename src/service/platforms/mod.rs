@@ -19,7 +19,9 @@ pub use trial::Verification;
 use self::fields::{Entered, check_fields, merge};
 use self::trial::platform_event;
 use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState};
-use crate::model::{Caller, EventKind, IntegrationId, IntegrationRecord, Platform, Scope};
+use crate::model::{
+    Caller, EventKind, ExpectedVersion, IntegrationId, IntegrationRecord, Platform, Scope,
+};
 use crate::service::integrations::checklist::{self, ChecklistItem};
 use crate::service::{Error, Service};
 use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
@@ -70,11 +72,13 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
         platform: Platform,
-    ) -> Result<(IntegrationRecord, PlatformState), Error> {
+    ) -> Result<IntegrationRecord, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let record = self.load(caller, id).await?;
-        let state = record.platform(platform).cloned().ok_or(Error::PlatformNotFound(platform))?;
-        Ok((record, state))
+        if record.platform(platform).is_none() {
+            return Err(Error::PlatformNotFound(platform));
+        }
+        Ok(record)
     }
 
     /// Creates or replaces a platform; all its fields are needed, secrets too.
@@ -233,8 +237,8 @@ impl Service {
         id: IntegrationId,
         platform: Platform,
         confirmed: bool,
-        expected_version: Option<i64>,
-    ) -> Result<(IntegrationRecord, Vec<ChecklistItem>), Error> {
+        expected_version: ExpectedVersion,
+    ) -> Result<DeletedPlatform, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         self.load(caller, id).await?;
         let event = platform_event(caller, id, EventKind::PlatformDeleted, platform);
@@ -255,8 +259,16 @@ impl Service {
             },
             other => other.into(),
         })?;
-        Ok((record, checklist::of_platform(platform)))
+        Ok(DeletedPlatform { record, checklist: checklist::of_platform(platform) })
     }
+}
+
+/// The integration without the platform that was deleted.
+#[derive(Debug)]
+pub struct DeletedPlatform {
+    pub record: IntegrationRecord,
+    /// What is left to do in Okta.
+    pub checklist: Vec<ChecklistItem>,
 }
 
 /// How a platform is to be written.
@@ -264,11 +276,11 @@ impl Service {
 pub struct Write {
     /// Try only.
     pub dry_run: bool,
-    pub expected_version: Option<i64>,
+    pub expected_version: ExpectedVersion,
 }
 
 impl Write {
     fn is_stale(self, record: &IntegrationRecord) -> bool {
-        self.expected_version.is_some_and(|expected| expected != record.integration.version)
+        !self.expected_version.allows(record.integration.version)
     }
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::fields::{Entered, hosts_of};
 use crate::model::platforms::{CertificateAuthority, PlatformState, ScepValues};
 use crate::model::{
-    Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent, Outcome, Platform,
-    PrerequisiteKind,
+    Caller, EventKind, Finding, FindingReason, IntegrationId, IntegrationRecord, NewEvent, Outcome,
+    Platform, PrerequisiteKind,
 };
 use crate::okta::ScepChallengeSource;
 use crate::service::{Error, Service};
@@ -57,7 +57,7 @@ impl Service {
             not_after: found.not_after,
         };
         let mfa = Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
-            .with_reason("scep_challenge_issued")
+            .with_reason(FindingReason::ScepChallengeIssued)
             .with_evidence(json!({ "scep_challenge_issued_at": now }));
         Ok(TrialResult {
             verification: Verification::Verified,

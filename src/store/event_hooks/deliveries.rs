@@ -13,7 +13,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid}
 use uuid::Uuid;
 
 use crate::crypto::HookSecretDigest;
-use crate::model::{DeviceMention, HookId, IntegrationId, JobKind, TenantId};
+use crate::model::{DeviceMention, HookId, HookOwner, IntegrationId, JobKind, TenantId};
 use crate::store::event_hooks::hook_row;
 use crate::store::mirror::merge::change;
 use crate::store::schema::{event_hooks, hook_routes};
@@ -81,7 +81,7 @@ impl Store {
         &self,
         call: HookCall,
         mentions: Vec<DeviceMention>,
-    ) -> Result<(TenantId, IntegrationId), StoreError> {
+    ) -> Result<HookOwner, StoreError> {
         self.in_hook(call, move |tx, called| {
             if !called.delivery_recorded_recently {
                 record_delivery(tx, called)?;
@@ -90,7 +90,7 @@ impl Store {
                 record_lifecycle_events(tx, called, &mentions)?;
                 insert_rereads(tx, called, &mentions)?;
             }
-            Ok((called.tenant.clone(), called.integration))
+            Ok(HookOwner { tenant: called.tenant.clone(), integration: called.integration })
         })
         .await
     }
@@ -191,10 +191,10 @@ fn authenticate(
     route: Option<&Route>,
 ) -> Result<Option<AuthenticatedHook>, StoreError> {
     use event_hooks as h;
-    let (tenant, integration) =
-        route.map_or(("", Uuid::nil()), |route| (route.tenant.as_str(), route.integration));
+    let tenant = route.map_or("", |route| route.tenant.as_str());
+    let integration = route.map(|route| route.integration);
     let row: Option<SecretRow> = h::table
-        .filter(h::tenant_id.eq(tenant).and(h::integration_id.eq(integration)))
+        .filter(h::tenant_id.eq(tenant).and(h::integration_id.nullable().eq(integration)))
         .filter(h::hook_id.eq(call.hook.0))
         .select((
             h::secret_sha256,
@@ -215,12 +215,12 @@ fn authenticate(
         secret.matches(current.as_deref()) | secret.matches(previous.as_deref())
     });
     let tenant = TenantId::parse(tenant).filter(|_| known && is_correct);
-    Ok(tenant.zip(now).map(|(tenant, now)| AuthenticatedHook {
+    Ok(tenant.zip(route).map(|(tenant, route)| AuthenticatedHook {
         tenant,
-        integration: IntegrationId(integration),
-        now,
+        integration: IntegrationId(route.integration),
+        now: route.now,
         delivery_recorded_recently: delivered_at
-            .is_some_and(|at| now - at < DELIVERY_RECORD_INTERVAL),
+            .is_some_and(|at| route.now - at < DELIVERY_RECORD_INTERVAL),
     }))
 }
 

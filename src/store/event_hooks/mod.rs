@@ -94,11 +94,11 @@ impl Store {
             load_record(tx, id, true)?;
             let created = find(tx, id)?.is_none();
             let version = next_secret_version(tx, id)?;
-            let by = event.actor.sub.as_str();
+            let entered = EnteredSecret { secret: &secret, version, by: &event.actor.sub };
             if created {
-                insert(tx, id, new_id, &secret, (version, by))?;
+                insert(tx, id, new_id, &entered)?;
             } else {
-                rotate(tx, id, &secret, (version, by))?;
+                rotate(tx, id, &entered)?;
             }
             let hook = find(tx, id)?.ok_or(StoreError::NotFound)?;
             let mut event = event.clone();
@@ -141,12 +141,18 @@ pub(super) fn delete_event_hook(tx: &mut Tx<'_>, id: IntegrationId) -> Result<bo
     Ok(diesel::delete(hook_row(tx.tenant, id)).execute(tx.connection)? > 0)
 }
 
+/// A secret with its version, and who asked for it.
+struct EnteredSecret<'a> {
+    secret: &'a HookSecretDigest,
+    version: i64,
+    by: &'a str,
+}
+
 fn insert(
     tx: &mut Tx<'_>,
     id: IntegrationId,
     hook: HookId,
-    secret: &HookSecretDigest,
-    (version, by): (i64, &str),
+    entered: &EnteredSecret<'_>,
 ) -> Result<(), StoreError> {
     use event_hooks as h;
     diesel::insert_into(h::table)
@@ -154,9 +160,9 @@ fn insert(
             h::tenant_id.eq(tx.tenant.as_str()),
             h::integration_id.eq(id.0),
             h::hook_id.eq(hook.0),
-            h::secret_sha256.eq(secret.as_bytes()),
-            h::version.eq(version),
-            h::updated_by.eq(by),
+            h::secret_sha256.eq(entered.secret.as_bytes()),
+            h::version.eq(entered.version),
+            h::updated_by.eq(entered.by),
             (h::created_at.eq(tx.now), h::updated_at.eq(tx.now)),
         ))
         .execute(tx.connection)?;
@@ -173,18 +179,17 @@ fn insert(
 fn rotate(
     tx: &mut Tx<'_>,
     id: IntegrationId,
-    secret: &HookSecretDigest,
-    (version, by): (i64, &str),
+    entered: &EnteredSecret<'_>,
 ) -> Result<(), StoreError> {
     use event_hooks as h;
     diesel::update(hook_row(tx.tenant, id))
         .set((
             h::previous_sha256.eq(h::secret_sha256.nullable()),
             h::previous_valid_until.eq(tx.now + PREVIOUS_VALID_FOR),
-            h::secret_sha256.eq(secret.as_bytes()),
-            h::version.eq(version),
+            h::secret_sha256.eq(entered.secret.as_bytes()),
+            h::version.eq(entered.version),
             h::updated_at.eq(tx.now),
-            h::updated_by.eq(by),
+            h::updated_by.eq(entered.by),
         ))
         .execute(tx.connection)?;
     Ok(())

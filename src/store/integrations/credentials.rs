@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::crypto;
 use crate::model::{
-    Engine, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent, StoredCredentials,
-    TenantId,
+    Engine, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
+    StoredCredentials, TenantId,
 };
 use crate::store::events::insert_event;
 use crate::store::keys::sealing::{lock_key, open_client_secret, seal_client_secret};
@@ -27,7 +27,7 @@ pub struct CredentialsChange {
     pub engine: Engine,
     pub findings: Vec<Finding>,
     /// The version in `If-Match`, if the caller sent it.
-    pub expected_version: Option<i64>,
+    pub expected_version: ExpectedVersion,
     pub event: NewEvent,
 }
 
@@ -102,7 +102,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, expected_version, move |tx, _| {

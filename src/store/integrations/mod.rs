@@ -11,8 +11,8 @@ use uuid::Uuid;
 use self::idempotency::IdempotencyKey;
 use self::prerequisites::delete_all;
 use crate::model::{
-    Actor, Finding, IntegrationId, IntegrationRecord, NewEvent, Org, Page, PageRequest, Platform,
-    TenantId,
+    Actor, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
+    PageRequest, Platform, TenantId,
 };
 use crate::store::event_hooks::delete_event_hook;
 use crate::store::events::insert_event;
@@ -43,7 +43,7 @@ pub struct IntegrationChange {
     pub selected_platforms: Option<Vec<Platform>>,
     pub findings: Vec<Finding>,
     /// The version in `If-Match`, if the caller sent it.
-    pub expected_version: Option<i64>,
+    pub expected_version: ExpectedVersion,
     pub event: NewEvent,
 }
 
@@ -140,7 +140,7 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
         refuse_if_used: bool,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
         self.in_tenant(tenant, move |tx| {

@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 
 use crate::model::{
-    Attestation, Engine, Finding, IntegrationId, IntegrationRecord, NewEvent, TenantId,
+    Attestation, Engine, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewEvent,
+    TenantId,
 };
 use crate::store::events::insert_event;
 use crate::store::record::{Change, update_engine, upsert_findings};
@@ -40,7 +41,7 @@ fn has_new_result(before: &IntegrationRecord, findings: &[Finding]) -> bool {
     findings.iter().any(|new| {
         before
             .finding(new.kind)
-            .is_none_or(|old| (old.outcome, &old.reason) != (new.outcome, &new.reason))
+            .is_none_or(|old| (old.outcome, old.reason) != (new.outcome, new.reason))
     })
 }
 
@@ -56,7 +57,7 @@ impl Store {
         id: IntegrationId,
         checked: CheckResult,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |tx, before| {
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, before| {
             let stored = before.credentials.as_ref().map(|credentials| credentials.version);
             if stored != Some(checked.credentials_version) {
                 return Err(StoreError::ChangedMeanwhile);
@@ -82,7 +83,7 @@ impl Store {
         attestation: Attestation,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |tx, _| {
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, _| {
             upsert_attestation(tx, id, &attestation)?;
             insert_event(tx, &event)?;
             Ok(Change::State)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::model::{IntegrationId, MirrorRow, Page, PageRequest, TenantId};
+use crate::model::{IntegrationId, MirrorRow, OktaDevice, Page, PageRequest, TenantId};
 use crate::store::record::load_record;
 use crate::store::schema::{okta_devices, okta_rereads, okta_sweep_pages, okta_syncs};
 use crate::store::{Store, StoreError, Tx};
@@ -99,24 +99,27 @@ impl Store {
                 .bind::<BigInt, _>(page.limit + 1)
                 .load(tx.connection)?;
             let rows = rows.into_iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
-            Ok(Page::from_rows(rows, page.limit, |row| row.okta_device_id.clone()))
+            Ok(Page::from_rows(rows, page.limit, |row| row.device.id.clone()))
         })
         .await
     }
 }
 
 fn to_row(row: DeviceRow) -> Result<MirrorRow, StoreError> {
+    let users = serde_json::from_value(row.users);
+    let users = users.map_err(|_| StoreError::Corrupt("okta_devices.users"))?;
     Ok(MirrorRow {
-        okta_device_id: row.okta_device_id,
-        platform: row.platform,
-        status: row.status,
-        serial_number: row.serial_number,
-        udid: row.udid,
-        display_name: row.display_name,
-        created_at: row.created_at,
-        last_updated_at: row.last_updated_at,
-        users: serde_json::from_value(row.users)
-            .map_err(|_| StoreError::Corrupt("okta_devices.users"))?,
+        device: OktaDevice {
+            id: row.okta_device_id,
+            platform: row.platform,
+            status: row.status,
+            serial_number: row.serial_number,
+            udid: row.udid,
+            display_name: row.display_name,
+            created: row.created_at,
+            last_updated: row.last_updated_at,
+            users: Some(users),
+        },
         observed_at: row.observed_at,
         matched_serial_number: row.matched_serial_number,
     })

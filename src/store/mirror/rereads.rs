@@ -7,20 +7,34 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::model::{Job, MirrorRecord, OktaDevice, OktaDeviceUser, RateBucket, Source};
+use crate::model::{
+    Job, MirrorRecord, OktaDevice, OktaDeviceUser, RateBucket, RereadReason, Source,
+};
 use crate::store::mirror::merge::{change, lock, merge};
 use crate::store::schema::okta_rereads;
 use crate::store::{Store, StoreError, Tx, mirror::budgets};
 
 /// A requested re-read that is due.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = okta_rereads)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueReread {
     pub okta_device_id: String,
-    /// `missing`: it was not in an accepted sweep. `unconfirmed`: a list contradicts a read by ID, or it was
-    /// not in a sweep that was rejected. `hook`: an event hook named it.
-    pub reason: String,
+    /// `None` for a reason that only a later release knows.
+    pub reason: Option<RereadReason>,
     asked_at: DateTime<Utc>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = okta_rereads)]
+struct DueRow {
+    okta_device_id: String,
+    reason: String,
+    asked_at: DateTime<Utc>,
+}
+
+impl From<DueRow> for DueReread {
+    fn from(DueRow { okta_device_id, reason, asked_at }: DueRow) -> Self {
+        Self { okta_device_id, reason: reason.parse().ok(), asked_at }
+    }
 }
 
 #[derive(QueryableByName)]
@@ -121,11 +135,12 @@ impl Store {
                 .filter(r::tenant_id.eq(tx.tenant.as_str()))
                 .filter(r::integration_id.eq(job.integration.0))
                 .filter(r::due_at.le(tx.now));
-            Ok(due
-                .order((r::reason.ne("hook"), r::due_at, r::okta_device_id))
+            let rows: Vec<DueRow> = due
+                .order((r::reason.ne(RereadReason::Hook.as_str()), r::due_at, r::okta_device_id))
                 .limit(limit)
-                .select(DueReread::as_select())
-                .load(tx.connection)?)
+                .select(DueRow::as_select())
+                .load(tx.connection)?;
+            Ok(rows.into_iter().map(DueReread::from).collect())
         })
         .await
     }
@@ -236,7 +251,8 @@ impl Store {
                     .bind::<Text, _>(&id)
                     .bind::<Timestamptz, _>(at)
             };
-            if let Some(missing) = request.as_ref().filter(|request| request.reason == "missing") {
+            let is_missing = |request: &&DueReread| request.reason == Some(RereadReason::Missing);
+            if let Some(missing) = request.as_ref().filter(is_missing) {
                 let removed = execute(MARK_REMOVED, missing.asked_at);
                 removed.bind::<Timestamptz, _>(read_at).execute(tx.connection)?;
             }

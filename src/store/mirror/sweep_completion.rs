@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::mirror::sweeps::{ShrunkSweep, SweepCounts, SweepVerdict};
-use crate::model::{Job, JobKind};
+use crate::model::{Job, JobKind, RereadReason};
 use crate::store::error::StoreError;
 use crate::store::jobs;
 use crate::store::mirror::merge::change;
@@ -162,14 +162,14 @@ pub(super) fn complete(
     let took = (tx.now - counts.started_at).to_std().unwrap_or_default();
     let (sql, flag) = match counts.verdict() {
         SweepVerdict::Accepted { users_vanished } => {
-            request_rereads(tx, job, sweep_id, "missing")?;
+            request_rereads(tx, job, sweep_id, RereadReason::Missing)?;
             if !users_vanished {
                 clear_users(tx, job, sweep_id)?;
             }
             (ACCEPT, users_vanished)
         }
         SweepVerdict::Shrunk { use_as_baseline } => {
-            request_rereads(tx, job, sweep_id, "unconfirmed")?;
+            request_rereads(tx, job, sweep_id, RereadReason::Unconfirmed)?;
             (REJECT, use_as_baseline)
         }
     };
@@ -202,7 +202,7 @@ fn request_rereads(
     tx: &mut Tx<'_>,
     job: &Job,
     sweep_id: i64,
-    reason: &str,
+    reason: RereadReason,
 ) -> Result<(), StoreError> {
     let now = tx.now;
     let query = |sql: &'static str| {
@@ -212,7 +212,8 @@ fn request_rereads(
             .bind::<BigInt, _>(sweep_id)
     };
     query(DETACH_FROM_SWEEPS).execute(tx.connection)?;
-    let missing = query(REQUEST_MISSING).bind::<Timestamptz, _>(now).bind::<Text, _>(reason);
+    let missing =
+        query(REQUEST_MISSING).bind::<Timestamptz, _>(now).bind::<Text, _>(reason.as_str());
     let missing = missing.execute(tx.connection)?;
     let contradicted = query(REQUEST_CONTRADICTED).bind::<Timestamptz, _>(now);
     if missing + contradicted.execute(tx.connection)? > 0 {

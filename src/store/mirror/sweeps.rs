@@ -9,7 +9,8 @@ use diesel::prelude::*;
 
 use crate::model::mirror::sweeps::SweepVerdict;
 use crate::model::{
-    Finding, IntegrationId, IntegrationRecord, Job, JobKind, RateBucket, ReadPage, Source, TenantId,
+    ExpectedVersion, Finding, IntegrationId, IntegrationRecord, Job, JobKind, RateBucket, ReadPage,
+    Source, TenantId,
 };
 use crate::store::mirror::merge::{Merged, merge};
 use crate::store::mirror::okta_devices::has_managed_user;
@@ -159,7 +160,7 @@ impl Store {
         id: IntegrationId,
         if_managed: Finding,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |tx, before| {
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, before| {
             // Once proved, the finding stays, so the lookup is skipped.
             let known = before.finding(if_managed.kind);
             if known.is_none_or(|known| known.outcome != if_managed.outcome)

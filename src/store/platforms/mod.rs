@@ -10,7 +10,9 @@ use secrecy::SecretString;
 
 use crate::crypto;
 use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState, ScepValues};
-use crate::model::{Finding, IntegrationId, IntegrationRecord, NewEvent, Platform, TenantId};
+use crate::model::{
+    ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewEvent, Platform, TenantId,
+};
 use crate::store::events::insert_event;
 use crate::store::keys::sealing::{lock_key, open_platform_secret, seal_platform_secret};
 use crate::store::platforms::deployments::count_devices;
@@ -29,7 +31,7 @@ pub struct PlatformChange {
     /// The findings of the verification.
     pub findings: Vec<Finding>,
     /// The version in `If-Match`, if the caller sent it.
-    pub expected_version: Option<i64>,
+    pub expected_version: ExpectedVersion,
     pub event: NewEvent,
 }
 
@@ -99,7 +101,7 @@ impl Store {
         id: IntegrationId,
         trial: Trial,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, move |tx, _| {
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, _| {
             let row = platform_row(tx.tenant, id, trial.platform);
             let stored: i64 = row.select(platforms::secret_version).first(tx.connection)?;
             if stored != trial.secret_version {
@@ -140,7 +142,7 @@ impl Store {
         id: IntegrationId,
         platform: Platform,
         refuse_if_used: bool,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
         event: NewEvent,
     ) -> Result<IntegrationRecord, StoreError> {
         self.change(tenant, id, expected_version, move |tx, before| {

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::record::{bump_version, expect_version, integration_row, load_record};
 use crate::model::integrations::derive_status;
 use crate::model::{
-    Actor, EventKind, IntegrationId, IntegrationRecord, NewEvent, Status, StatusReason, TenantId,
+    Actor, EventKind, ExpectedVersion, IntegrationId, IntegrationRecord, NewEvent, Status,
+    StatusReason, TenantId,
 };
 use crate::store::events::insert_event;
 use crate::store::schema::integrations;
@@ -47,7 +48,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        expected_version: Option<i64>,
+        expected_version: ExpectedVersion,
         work: F,
     ) -> Result<IntegrationRecord, StoreError>
     where
@@ -84,7 +85,7 @@ impl Store {
         tenant: &TenantId,
         id: IntegrationId,
     ) -> Result<IntegrationRecord, StoreError> {
-        self.change(tenant, id, None, |_, _| Ok(Change::State)).await
+        self.change(tenant, id, ExpectedVersion::Any, |_, _| Ok(Change::State)).await
     }
 }
 

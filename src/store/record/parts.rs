@@ -6,7 +6,9 @@ use diesel::upsert::excluded;
 use uuid::Uuid;
 
 use crate::model::platforms::{PlatformState, ScepValues};
-use crate::model::{Attestation, CredentialsState, Finding, IntegrationId, Platform, TenantId};
+use crate::model::{
+    Attestation, CredentialsState, Finding, FindingReason, IntegrationId, Platform, TenantId,
+};
 use crate::store::schema::{
     credentials, platforms, prerequisite_attestations, prerequisite_findings,
 };
@@ -122,7 +124,7 @@ pub(in crate::store) fn upsert_findings(
                 f::integration_id.eq(id.0),
                 f::kind.eq(finding.kind.as_str()),
                 f::outcome.eq(finding.outcome.as_str()),
-                f::reason.eq(finding.reason.as_deref()),
+                f::reason.eq(finding.reason.map(FindingReason::as_str)),
                 f::evidence.eq(&finding.evidence),
                 f::checked_at.eq(finding.checked_at),
             ))
@@ -168,7 +170,7 @@ fn to_finding(row: FindingRow) -> Result<Finding, StoreError> {
     Ok(Finding {
         kind: row.kind.parse().map_err(|_| StoreError::Corrupt("findings.kind"))?,
         outcome: row.outcome.parse().map_err(|_| StoreError::Corrupt("findings.outcome"))?,
-        reason: row.reason,
+        reason: row.reason.and_then(|word| word.parse().ok()),
         evidence: row.evidence,
         checked_at: row.checked_at,
     })

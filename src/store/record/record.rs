@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::parts::{load_attestations, load_credentials, load_findings, load_platforms};
 use crate::model::integrations::notices::Notice;
-use crate::model::{Engine, Integration, IntegrationId, IntegrationRecord, Org, TenantId};
+use crate::model::{
+    Engine, ExpectedVersion, Integration, IntegrationId, IntegrationRecord, Org, TenantId,
+};
 use crate::store::schema::{integrations, okta_syncs};
 use crate::store::{StoreError, Tx};
 
@@ -39,13 +41,10 @@ pub(in crate::store) fn integration_row<'a>(tenant: &'a TenantId, id: Integratio
 /// [`StoreError::StaleVersion`] if it is not the stored one.
 pub(in crate::store) fn expect_version(
     record: &IntegrationRecord,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), StoreError> {
     let current = record.integration.version;
-    match expected {
-        Some(version) if version != current => Err(StoreError::StaleVersion { current }),
-        _ => Ok(()),
-    }
+    if expected.allows(current) { Ok(()) } else { Err(StoreError::StaleVersion { current }) }
 }
 
 /// Increments the version of the configuration.
