@@ -47,6 +47,18 @@ pub(in crate::store) struct Tx<'a> {
     pub now: DateTime<Utc>,
 }
 
+impl Tx<'_> {
+    /// Changes two settings of the session until the end of the transaction.
+    pub(in crate::store) fn set_local(
+        &mut self,
+        [(one, value), (other, other_value)]: [(&str, &str); 2],
+    ) -> Result<(), StoreError> {
+        diesel::select((set_config(one, value, true), set_config(other, other_value, true)))
+            .execute(self.connection)?;
+        Ok(())
+    }
+}
+
 /// Sets the tenant and the statement timeout for the transaction and returns the time, in one statement.
 pub(in crate::store) fn begin_in_tenant(
     connection: &mut PgConnection,

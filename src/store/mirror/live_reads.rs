@@ -2,11 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{IntegrationId, OktaDevice, Source, TenantId};
-use crate::store::mirror::merge::merge;
-use crate::store::mirror::rereads::MARK_NOT_FOUND;
+use crate::store::mirror::merge::{mark_not_found, merge};
 use crate::store::record::integration_row;
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError};
@@ -57,12 +55,7 @@ impl Store {
                     merge(tx, id, device, Source::Id, *read_at)?;
                 }
                 LiveFinding::Gone(okta_device_id) => {
-                    diesel::sql_query(MARK_NOT_FOUND)
-                        .bind::<Text, _>(tx.tenant.as_str())
-                        .bind::<SqlUuid, _>(id.0)
-                        .bind::<Text, _>(okta_device_id)
-                        .bind::<Timestamptz, _>(*read_at)
-                        .execute(tx.connection)?;
+                    mark_not_found(tx, id, okta_device_id, *read_at)?;
                 }
             }
             Ok(())

@@ -5,10 +5,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{IntegrationId, MirrorRecord, OktaDevice, Reading, Source};
-use crate::store::error::StoreError;
 use crate::store::mirror::rows;
 use crate::store::schema::okta_syncs;
-use crate::store::transaction::Tx;
+use crate::store::{StoreError, Tx};
 
 /// What a page showed about records that were stored before.
 #[derive(Debug, Default)]
@@ -107,4 +106,26 @@ pub(in crate::store) fn change(
     let changed = changed.filter(|(before, after)| *before != after).map(|(_, after)| after);
     let changed: Vec<MirrorRecord> = changed.collect();
     rows::upsert(tx, id, &changed)
+}
+
+/// Records that a read by id, begun at `read_at`, did not find a device, unless a later one has found it.
+/// The caller has locked the mirror.
+pub(in crate::store) fn mark_not_found(
+    tx: &mut Tx<'_>,
+    id: IntegrationId,
+    okta_device_id: &str,
+    read_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4, \
+                users_observed_at = NULL \
+          WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
+            AND (read_by_id_at IS NULL OR read_by_id_at <= $4)",
+    )
+    .bind::<Text, _>(tx.tenant.as_str())
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Text, _>(okta_device_id)
+    .bind::<Timestamptz, _>(read_at)
+    .execute(tx.connection)?;
+    Ok(())
 }

@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use crate::model::{
     Job, MirrorRecord, OktaDevice, OktaDeviceUser, RateBucket, RereadReason, Source,
 };
-use crate::store::mirror::merge::{change, lock, merge};
+use crate::store::mirror::merge::{change, lock, mark_not_found, merge};
 use crate::store::schema::okta_rereads;
 use crate::store::{Store, StoreError, Tx, mirror::budgets};
 
@@ -98,13 +98,6 @@ const POSTPONE_DEVICE: &str = "\
 const MARK_REMOVED: &str = "\
     UPDATE okta_devices SET removed_at = $5 \
      WHERE removed_at IS NULL AND tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 AND observed_at <= $4";
-
-/// Not if a read by ID that began later has found it.
-pub(in crate::store) const MARK_NOT_FOUND: &str = "\
-    UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4, \
-           users_observed_at = NULL \
-     WHERE tenant_id = $1 AND integration_id = $2 AND okta_device_id = $3 \
-       AND (read_by_id_at IS NULL OR read_by_id_at <= $4)";
 
 /// The result of a read by ID.
 #[derive(Debug, Clone)]
@@ -244,19 +237,17 @@ impl Store {
         let (id, request) = (okta_device_id.to_owned(), request.cloned());
         self.in_job(job, lease, move |tx, job| {
             lock(tx, job.integration)?;
-            let execute = |sql, at| {
-                diesel::sql_query(sql)
-                    .bind::<Text, _>(tx.tenant.as_str().to_owned())
-                    .bind::<SqlUuid, _>(job.integration.0)
-                    .bind::<Text, _>(&id)
-                    .bind::<Timestamptz, _>(at)
-            };
             let is_missing = |request: &&DueReread| request.reason == Some(RereadReason::Missing);
             if let Some(missing) = request.as_ref().filter(is_missing) {
-                let removed = execute(MARK_REMOVED, missing.asked_at);
-                removed.bind::<Timestamptz, _>(read_at).execute(tx.connection)?;
+                diesel::sql_query(MARK_REMOVED)
+                    .bind::<Text, _>(tx.tenant.as_str())
+                    .bind::<SqlUuid, _>(job.integration.0)
+                    .bind::<Text, _>(&id)
+                    .bind::<Timestamptz, _>(missing.asked_at)
+                    .bind::<Timestamptz, _>(read_at)
+                    .execute(tx.connection)?;
             }
-            execute(MARK_NOT_FOUND, read_at).execute(tx.connection)?;
+            mark_not_found(tx, job.integration, &id, read_at)?;
             match &request {
                 Some(request) => delete_handled(tx, job, request),
                 None => Ok(()),

@@ -11,9 +11,8 @@ use serde_json::Value;
 use crate::model::mirror::identity::{IdentityHistory, IdentityPair};
 use crate::model::mirror::uses::{UseBase, Uses};
 use crate::model::{IntegrationId, MirrorRecord};
-use crate::store::error::StoreError;
 use crate::store::schema::okta_devices;
-use crate::store::transaction::Tx;
+use crate::store::{StoreError, Tx};
 
 /// A row without tenant and integration. The field names are the column names.
 #[expect(clippy::struct_excessive_bools, reason = "columns of the table")]

@@ -7,13 +7,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::mirror::sweeps::{ShrunkSweep, SweepCounts, SweepVerdict};
-use crate::model::{Job, JobKind, RereadReason};
-use crate::store::error::StoreError;
-use crate::store::jobs;
+use crate::model::{Job, RereadReason};
 use crate::store::mirror::merge::change;
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
-use crate::store::session::set_config;
-use crate::store::transaction::Tx;
+use crate::store::{StoreError, Tx};
 
 /// Turned off, because these statements cover all devices of the org. Until the tables are analyzed, the
 /// planner underestimates a new integration's rows, and a nested loop would exceed the statement timeout.
@@ -145,6 +142,8 @@ struct CountsRow {
 pub(super) struct EndedSweep {
     pub counts: SweepCounts,
     pub took: Duration,
+    /// Whether devices are to be read by their id now.
+    pub rereads_requested: bool,
 }
 
 /// Ends a sweep whose last page was read. The caller must have locked the mirror.
@@ -153,29 +152,26 @@ pub(super) fn complete(
     job: &Job,
     sweep_id: i64,
 ) -> Result<EndedSweep, StoreError> {
-    diesel::select((
-        set_config(NESTED_LOOPS, "off", true),
-        set_config(COMPILED_PLANS, "off", true),
-    ))
-    .execute(tx.connection)?;
+    tx.set_local([(NESTED_LOOPS, "off"), (COMPILED_PLANS, "off")])?;
     let counts = count(tx, job, sweep_id)?;
     let took = (tx.now - counts.started_at).to_std().unwrap_or_default();
+    let rereads_requested;
     let (sql, flag) = match counts.verdict() {
         SweepVerdict::Accepted { users_vanished } => {
-            request_rereads(tx, job, sweep_id, RereadReason::Missing)?;
+            rereads_requested = request_rereads(tx, job, sweep_id, RereadReason::Missing)?;
             if !users_vanished {
                 clear_users(tx, job, sweep_id)?;
             }
             (ACCEPT, users_vanished)
         }
         SweepVerdict::Shrunk { use_as_baseline } => {
-            request_rereads(tx, job, sweep_id, RereadReason::Unconfirmed)?;
+            rereads_requested = request_rereads(tx, job, sweep_id, RereadReason::Unconfirmed)?;
             (REJECT, use_as_baseline)
         }
     };
     finish(tx, job, sql, counts.shown, flag)?;
     delete_pages(tx, job)?;
-    Ok(EndedSweep { counts, took })
+    Ok(EndedSweep { counts, took, rereads_requested })
 }
 
 fn count(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepCounts, StoreError> {
@@ -198,12 +194,13 @@ fn count(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepCounts, Store
     })
 }
 
+/// Requests re-reads, and returns whether there are any.
 fn request_rereads(
     tx: &mut Tx<'_>,
     job: &Job,
     sweep_id: i64,
     reason: RereadReason,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let now = tx.now;
     let query = |sql: &'static str| {
         diesel::sql_query(sql)
@@ -216,10 +213,7 @@ fn request_rereads(
         query(REQUEST_MISSING).bind::<Timestamptz, _>(now).bind::<Text, _>(reason.as_str());
     let missing = missing.execute(tx.connection)?;
     let contradicted = query(REQUEST_CONTRADICTED).bind::<Timestamptz, _>(now);
-    if missing + contradicted.execute(tx.connection)? > 0 {
-        jobs::enqueue(tx, job.integration, JobKind::Rereads)?;
-    }
-    Ok(())
+    Ok(missing + contradicted.execute(tx.connection)? > 0)
 }
 
 /// Records that a page showed without users, and when its read began.

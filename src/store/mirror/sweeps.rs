@@ -128,7 +128,10 @@ impl Store {
                 let at = SweepCursor { sweep_id, page: number + 1, cursor: page.next.clone() };
                 return Ok(SweepStep::Continue(at));
             }
-            let EndedSweep { counts, took } = complete(tx, job, sweep_id)?;
+            let EndedSweep { counts, took, rereads_requested } = complete(tx, job, sweep_id)?;
+            if rereads_requested {
+                jobs::enqueue(tx, job.integration, JobKind::Rereads)?;
+            }
             Ok(match counts.verdict() {
                 SweepVerdict::Accepted { .. } => SweepStep::Complete { took },
                 SweepVerdict::Shrunk { .. } => SweepStep::Shrunk {
