@@ -9,9 +9,8 @@ use super::graph;
 const FOLDERS: [&[&str]; 4] =
     [&["record"], &["keys", "event_hooks", "mirror", "devices"], &["platforms"], &["integrations"]];
 
-/// What every file of `store` may use; imports of these are not counted. `transaction.rs` has the context
-/// that each query runs in.
-const SHARED: [&str; 4] = ["mod.rs", "error.rs", "schema.rs", "transaction.rs"];
+/// What every file of `store` may use; imports of these are not counted.
+const SHARED: [&str; 3] = ["mod.rs", "error.rs", "schema.rs"];
 
 const MAX_IMPORTS: usize = 65;
 
