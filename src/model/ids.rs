@@ -1,8 +1,22 @@
 //! Identifiers. Generated ones are `UUIDv7`, so that keys are ordered by time. A tenant's ID is the value
 //! of the tenant claim in the caller's token.
 
+use std::sync::Mutex;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::timestamp::context::ContextV7;
+use uuid::{Timestamp, Uuid};
+
+/// Orders the IDs that this replica generates within one millisecond.
+static SEQUENCE: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
+/// Generates the ID of a row that is inserted at `now`. `now` is the time of the transaction, so that rows
+/// of all replicas are ordered by one clock.
+pub fn new_row_id(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(&SEQUENCE, seconds, now.timestamp_subsec_nanos()))
+}
 
 /// An integration: one Okta org, connected for one tenant.
 #[derive(
@@ -22,6 +36,8 @@ use uuid::Uuid;
 pub struct IntegrationId(pub Uuid);
 
 impl IntegrationId {
+    /// Generates an ID. The time in it is that of this replica, because the ID is generated before the
+    /// transaction, so that a retry inserts the same row. It only orders lists.
     #[expect(clippy::new_without_default, reason = "each call returns a different ID")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use crate::model::ids::new_row_id;
 use crate::model::{Event, IntegrationId, NewEvent, Page, PageRequest, TenantId};
 use crate::store::schema::events;
 use crate::store::{Store, StoreError, Tx};
@@ -26,7 +27,7 @@ pub(super) fn insert_event(tx: &mut Tx<'_>, event: &NewEvent) -> Result<(), Stor
     diesel::insert_into(events::table)
         .values((
             events::tenant_id.eq(tx.tenant.as_str()),
-            events::id.eq(Uuid::now_v7()),
+            events::id.eq(new_row_id(tx.now)),
             events::integration_id.eq(event.integration_id.map(|id| id.0)),
             events::kind.eq(event.kind.as_str()),
             events::actor.eq(actor),

@@ -139,7 +139,7 @@ pub struct DeletedBatch {
 
 diesel::define_sql_function! {
     /// Deletes up to [`BATCH_SIZE`] expired audit events. The service's role cannot delete them otherwise.
-    fn delete_old_events(tenant: Text) -> Integer;
+    fn delete_old_events(tenant: Text, now: Timestamptz) -> Integer;
 }
 
 impl Store {
@@ -203,8 +203,8 @@ impl Store {
 
 fn delete_batch(tx: &mut Tx<'_>, what: Expired) -> Result<usize, StoreError> {
     let Some(sql) = what.sql() else {
-        let deleted: i32 =
-            diesel::select(delete_old_events(tx.tenant.as_str())).get_result(tx.connection)?;
+        let delete = delete_old_events(tx.tenant.as_str(), tx.now);
+        let deleted: i32 = diesel::select(delete).get_result(tx.connection)?;
         return Ok(usize::try_from(deleted).unwrap_or_default());
     };
     let statement = diesel::sql_query(sql).bind::<Text, _>(tx.tenant.as_str());

@@ -15,6 +15,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as
 use strum::VariantArray;
 use uuid::Uuid;
 
+use crate::model::ids::new_row_id;
 use crate::model::{ClaimedJob, IntegrationId, Job, JobKind, TenantId};
 use crate::store::schema::{jobs, tenants};
 use crate::store::{Store, StoreError, Tx};
@@ -95,7 +96,7 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn claim_job(&self, lease: Duration) -> Result<Option<ClaimedJob>, StoreError> {
         self.without_tenant(move |connection, now| {
-            let id = Uuid::now_v7();
+            let id = new_row_id(now);
             let row: Option<JobRow> = diesel::sql_query(CLAIM)
                 .bind::<SqlUuid, _>(id)
                 .bind::<BigInt, _>(millis(lease))

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
+use crate::model::ids::new_row_id;
 use crate::model::{IntegrationId, NewEvent, Platform, TenantId};
 use crate::store::events::insert_event;
 use crate::store::schema::{deployments, integrations, scep_challenges};
@@ -180,7 +181,7 @@ fn insert_claim(
     serial_number: &str,
 ) -> Result<Uuid, StoreError> {
     use scep_challenges as c;
-    let claim = Uuid::now_v7();
+    let claim = new_row_id(tx.now);
     diesel::insert_into(c::table)
         .values((
             c::tenant_id.eq(tx.tenant.as_str()),

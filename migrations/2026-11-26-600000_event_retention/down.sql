@@ -1,0 +1,1 @@
+DROP FUNCTION delete_old_events(text, timestamptz);

@@ -1,0 +1,30 @@
+-- The time by which events are old is the transaction's, as of everything else that is deleted. The
+-- service could name any time, so a time ahead of the server's own counts as the server's: events that
+-- are younger than 400 days stay whatever the service says.
+--
+-- The function without a time stays for the release before, until none of its replicas runs any more.
+CREATE FUNCTION delete_old_events(p_tenant text, p_now timestamptz) RETURNS integer
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    set_before text := coalesce(current_setting('odt.tenant', true), '');
+    old_before timestamptz := least(p_now, clock_timestamp()) - interval '400 days';
+    deleted integer;
+BEGIN
+    IF set_before NOT IN ('', p_tenant) THEN
+        RAISE EXCEPTION 'the transaction is not of this tenant' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM set_config('odt.tenant', p_tenant, true);
+    DELETE FROM public.events
+     WHERE tenant_id = p_tenant AND id IN (
+           SELECT id FROM public.events
+            WHERE tenant_id = p_tenant AND at < old_before ORDER BY at LIMIT 1000);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    PERFORM set_config('odt.tenant', set_before, true);
+    RETURN deleted;
+END
+$$;
+REVOKE ALL ON FUNCTION delete_old_events(text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION delete_old_events(text, timestamptz) TO odt_app;
