@@ -106,9 +106,8 @@ async fn every_order_of_the_same_reports_ends_in_the_same_device() {
     assert_eq!(ends[0]["deliveries"], json!({}), "the phone came in between");
     assert_eq!(ends[0]["certificates"][id]["serial_number"], "A2");
     let columns = "platform, enrollment_state, enrollment_reported_at, okta_verify_reported_at, counts_from, reported_at, deleted_at";
-    let states =
-        world.sql(&format!("SELECT count(*) FROM (SELECT DISTINCT {columns} FROM devices) s"));
-    assert_eq!(states, "1", "and the rows are the same as well");
+    let states = world.count(&format!("(SELECT DISTINCT {columns} FROM devices) AS states"));
+    assert_eq!(states, 1, "and the rows are the same as well");
 }
 
 fn permutations(n: usize) -> Vec<Vec<usize>> {

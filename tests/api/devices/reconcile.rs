@@ -116,8 +116,7 @@ async fn more_devices_than_a_batch_become_unenrolled() {
     report_fleet(&world, 2_003).await;
     let body = with(last(&named(0..2)), "confirm", json!(true));
     assert_eq!(send(&world, &body).await.expect(200)["unenrolled"], 2_001);
-    let left = world.sql("SELECT serial_number FROM devices WHERE enrollment_state = 'enrolled'");
-    assert_eq!(left.lines().count(), 2, "{left}");
+    assert_eq!(world.count("devices WHERE enrollment_state = 'enrolled'"), 2);
 }
 
 #[tokio::test]
@@ -153,7 +152,7 @@ async fn a_page_again_changes_nothing_and_a_closed_snapshot_takes_no_other() {
 
     let old = |range| with(last(&named(range)), "snapshot_id", json!("s2"));
     send(&world, &with(old(0..10), "complete", json!(false))).await.expect(200);
-    world.sql("UPDATE device_snapshots SET began_at = began_at - interval '25 hours'");
+    world.age_snapshots("25 hours");
     send(&world, &old(10..19)).await.expect_problem(409, "snapshot_closed");
 }
 

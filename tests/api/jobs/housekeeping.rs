@@ -52,22 +52,18 @@ async fn a_tombstone_stays_while_okta_has_a_record_and_leaves_its_leaving_time()
         world.delete_device(serial, 5).await;
     }
     assert_eq!(
-        world.sql(&format!("SELECT udid FROM devices WHERE serial_number = '{MAC}'")),
-        UDID,
+        world.column(&format!("devices WHERE serial_number = '{MAC}'"), "udid"),
+        [UDID],
         "a tombstone keeps its identifiers"
     );
-    world.sql("UPDATE devices SET updated_at = now() - interval '31 days'");
-    world.sql(&format!(
-        "INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, udid, \
-             created_at, last_updated_at, users, users_known, any_managed, observed_at) \
-         VALUES ('{}', '{id}', 'guo1', 'MACOS', 'ACTIVE', '{UDID}', now(), now(), '[]', true, false, now())",
-        world.tenant
-    ));
+    world.age_devices("31 days");
+    world.insert_okta_device(&id, "guo1", Some("OTHERSERIAL"), &json!([]));
+    world.set_record_udid("OTHERSERIAL", UDID);
     keep_house(&world).await;
-    assert_eq!(world.sql("SELECT serial_number FROM devices"), MAC);
-    world.sql("DELETE FROM okta_devices");
+    assert_eq!(world.device_rows(), [MAC]);
+    world.delete_records();
     keep_house(&world).await;
-    assert_eq!(world.sql("SELECT count(*) FROM devices"), "0");
+    assert_eq!(world.count("devices"), 0);
     // What the device left stays known: it counts when the device comes back.
     let stale = world.report_device(MAC, &report(5)).await.expect(200);
     assert_eq!(stale["results"]["enrollment"], "ignored_stale");
@@ -87,17 +83,11 @@ async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too
 async fn snapshots_lose_their_serial_numbers_after_a_day_and_go_after_thirty() {
     let (world, _) = house().await;
     for (id, age) in [("young", "24 hours"), ("closed", "26 hours"), ("old", "31 days")] {
-        world.sql(&format!(
-            "INSERT INTO device_snapshots (tenant_id, snapshot_id, began_at) \
-             VALUES ('{tenant}', '{id}', now() - interval '{age}'); \
-             INSERT INTO device_snapshot_serials VALUES ('{tenant}', '{id}', '{MAC}')",
-            tenant = world.tenant
-        ));
+        world.insert_snapshot(id, age, MAC);
     }
     keep_house(&world).await;
-    let serials = world.sql("SELECT DISTINCT snapshot_id FROM device_snapshot_serials");
-    let kept = world.sql("SELECT snapshot_id FROM device_snapshots ORDER BY snapshot_id");
-    assert_eq!((serials.as_str(), kept.as_str()), ("young", "closed\nyoung"));
+    assert_eq!(world.column("device_snapshot_serials", "snapshot_id"), ["young"]);
+    assert_eq!(world.column("device_snapshots", "snapshot_id"), ["closed", "young"]);
 }
 
 #[tokio::test]
@@ -141,6 +131,21 @@ async fn the_function_for_old_events_touches_neither_another_tenant_nor_younger_
 }
 
 #[tokio::test]
+async fn events_are_old_by_the_given_time_and_never_by_one_that_is_ahead() {
+    let (world, _) = house().await;
+    world.insert_events(&world.tenant, "399 days", 1);
+    world.insert_events(&world.tenant, "401 days", 1);
+    let delete = |time: &str| {
+        let statement = format!("SELECT delete_old_events('{}', {time})", world.tenant);
+        as_service(&world, Some(&world.tenant), &statement)
+    };
+    assert_eq!(delete("now() - interval '2 days'"), Ok("0".into()));
+    assert_eq!(world.event_ages(&world.tenant), "399 days: 1, 401 days: 1");
+    assert_eq!(delete("now() + interval '1000 years'"), Ok("1".into()));
+    assert_eq!(world.event_ages(&world.tenant), "399 days: 1");
+}
+
+#[tokio::test]
 async fn the_services_role_can_neither_delete_nor_change_events_and_nobody_else_has_the_function() {
     let (world, _) = house().await;
     world.insert_events(&world.tenant, "401 days", 1);
@@ -148,13 +153,10 @@ async fn the_services_role_can_neither_delete_nor_change_events_and_nobody_else_
         let refused = as_service(&world, Some(&world.tenant), sql);
         assert!(refused.is_err_and(|error| error.contains("permission denied")), "{sql}");
     }
-    let may = |role: &str| {
-        world.sql(&format!(
-            "SELECT has_function_privilege('{role}', 'delete_old_events(text)', 'EXECUTE')"
-        ))
-    };
-    assert_eq!(may("odt_service"), "t");
-    assert_eq!(may("pg_monitor"), "f", "a role that is granted nothing");
+    for function in ["delete_old_events(text)", "delete_old_events(text, timestamptz)"] {
+        assert!(world.may_execute("odt_service", function));
+        assert!(!world.may_execute("pg_monitor", function), "a role that is granted nothing");
+    }
 }
 
 #[tokio::test]
@@ -184,17 +186,17 @@ async fn what_expired_is_forgotten_and_what_has_not_stays() {
     assert_eq!(world.column("scep_challenges", "serial_number"), ["young"]);
     assert_eq!(world.column("okta_sweep_pages", "sweep_id"), ["7"]);
     assert_eq!(world.column("okta_budgets", "org_id"), ["00oYOUNG"]);
-    let previous = "SELECT encode(secret_sha256, 'hex'), previous_sha256 IS NULL FROM event_hooks";
-    assert_eq!(world.sql(previous), "01|f", "the secret before is valid for another hour");
+    assert!(world.has_previous_hook_secret(), "the secret before is valid for another hour");
     world.expire_previous_hook_secret();
     keep_house(&world).await;
-    assert_eq!(world.sql(previous), "01|t");
+    assert!(!world.has_previous_hook_secret());
+    assert_eq!(world.column("event_hooks", "encode(secret_sha256, 'hex')"), ["01"]);
 }
 
 #[tokio::test]
 async fn a_tenant_with_nothing_left_is_looked_at_once_a_day() {
     let (world, _) = house().await;
-    world.sql("DELETE FROM integrations; DELETE FROM events");
+    world.forget_integrations_and_events();
     keep_house(&world).await;
     assert!(world.job("housekeeping").seconds_left > 23.0 * 3600.0);
 }

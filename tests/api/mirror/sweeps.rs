@@ -74,7 +74,7 @@ async fn a_second_sweep_an_hour_later_that_shows_the_same_is_accepted() {
     world.acme.change(|knobs| knobs.percent_of_devices_listed = 40);
     sweep(&world, &path, None).await;
     until_notices(&world, &path, &["sweep_shrunk"]).await;
-    world.sql("UPDATE okta_syncs SET shrunk_started_at = shrunk_started_at - interval '1 hour'");
+    world.age_shrunk_sweep("1 hour");
     sweep(&world, &path, None).await;
     until_notices(&world, &path, &[]).await;
     let sync = world.get(&format!("{path}/sync")).await.expect(200);

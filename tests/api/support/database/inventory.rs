@@ -124,6 +124,26 @@ impl World {
         ));
     }
 
+    /// As if all devices had last been written `age` ago.
+    pub fn age_devices(&self, age: &str) {
+        self.sql(&format!("UPDATE devices SET updated_at = now() - interval '{age}'"));
+    }
+
+    /// A snapshot that began `age` ago and has shown one serial number.
+    pub fn insert_snapshot(&self, id: &str, age: &str, serial: &str) {
+        self.sql(&format!(
+            "INSERT INTO device_snapshots (tenant_id, snapshot_id, began_at) \
+             VALUES ('{tenant}', '{id}', now() - interval '{age}'); \
+             INSERT INTO device_snapshot_serials VALUES ('{tenant}', '{id}', '{serial}')",
+            tenant = self.tenant
+        ));
+    }
+
+    /// As if all snapshots had begun `age` earlier.
+    pub fn age_snapshots(&self, age: &str) {
+        self.sql(&format!("UPDATE device_snapshots SET began_at = began_at - interval '{age}'"));
+    }
+
     /// The serial numbers of all rows, tombstones too, in order.
     pub fn device_rows(&self) -> Vec<String> {
         let rows = self.sql("SELECT serial_number FROM devices ORDER BY 1");

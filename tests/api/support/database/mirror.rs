@@ -109,6 +109,32 @@ impl World {
         ));
     }
 
+    /// Deletes all records, as the deletion of their integrations does.
+    pub fn delete_records(&self) {
+        self.sql("DELETE FROM okta_devices");
+    }
+
+    /// As if Okta had last changed all records `age` earlier than it said.
+    pub fn age_record_updates(&self, age: &str) {
+        self.sql(&format!(
+            "UPDATE okta_devices SET last_updated_at = last_updated_at - interval '{age}', \
+                    use_base_updated_at = use_base_updated_at - interval '{age}'"
+        ));
+    }
+
+    /// The names of all fields that are stored of users, in order.
+    pub fn fields_of_stored_users(&self) -> Vec<String> {
+        let users = "okta_devices, jsonb_array_elements(users) u, jsonb_object_keys(u) key";
+        self.column(users, "DISTINCT key")
+    }
+
+    /// As if the sweep that showed too few records had begun `age` earlier.
+    pub fn age_shrunk_sweep(&self, age: &str) {
+        self.sql(&format!(
+            "UPDATE okta_syncs SET shrunk_started_at = shrunk_started_at - interval '{age}'"
+        ));
+    }
+
     /// As if no sweep was ever complete.
     pub fn forget_sweeps(&self) {
         self.sql("UPDATE okta_syncs SET swept_at = NULL");

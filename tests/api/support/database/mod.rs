@@ -78,6 +78,31 @@ impl World {
         self.sql("UPDATE event_hooks SET previous_valid_until = now() - interval '1 second'");
     }
 
+    /// Whether the event hook's secret before the last rotation is stored.
+    pub fn has_previous_hook_secret(&self) -> bool {
+        self.count("event_hooks WHERE previous_sha256 IS NOT NULL") > 0
+    }
+
+    /// Whether a role may execute a function, which is named with the types of its arguments.
+    pub fn may_execute(&self, role: &str, function: &str) -> bool {
+        self.sql(&format!("SELECT has_function_privilege('{role}', '{function}', 'EXECUTE')"))
+            == "t"
+    }
+
+    /// Moves the sealed client secret of another tenant into the row of `tenant`.
+    pub fn copy_client_secret_to(&self, tenant: &str) {
+        self.sql(&format!(
+            "UPDATE credentials SET client_secret = ( \
+                    SELECT client_secret FROM credentials WHERE tenant_id <> '{tenant}') \
+              WHERE tenant_id = '{tenant}'"
+        ));
+    }
+
+    /// Deletes all integrations and the audit, without what such a deletion entails.
+    pub fn forget_integrations_and_events(&self) {
+        self.sql("DELETE FROM integrations; DELETE FROM events");
+    }
+
     /// Deletes credentials without what their deletion entails.
     pub fn forget_credentials(&self) {
         self.sql("DELETE FROM credentials");
