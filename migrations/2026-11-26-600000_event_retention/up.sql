@@ -1,8 +1,8 @@
--- The time by which events are old is the transaction's, as of everything else that is deleted. The
--- service could name any time, so a time ahead of the server's own counts as the server's: events that
--- are younger than 400 days stay whatever the service says.
+-- Deletes events by the transaction's time, like all other expired rows. The service could pass any time,
+-- so a time ahead of the server's clock is replaced by the server's time: the service cannot delete events
+-- that are younger than 400 days.
 --
--- The function without a time stays for the release before, until none of its replicas runs any more.
+-- The function without a time stays until no replica of the previous release runs.
 CREATE FUNCTION delete_old_events(p_tenant text, p_now timestamptz) RETURNS integer
     LANGUAGE plpgsql
     SECURITY DEFINER

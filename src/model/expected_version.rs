@@ -1,18 +1,18 @@
-//! The version of the configuration that a change was made for.
+//! The version of the configuration that a change is based on.
 
-/// The version that a caller has seen, as `If-Match` names it.
+/// The version that the caller sends in `If-Match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExpectedVersion {
-    /// None was named: any version is changed.
+    /// None was sent: the change applies to any version.
     #[default]
     Any,
     Exactly(i64),
-    /// An ETag that this service did not make: it is that of no version.
+    /// An `ETag` that this service did not issue: it matches no version.
     Unknown,
 }
 
 impl ExpectedVersion {
-    /// Whether a configuration at version `current` may be changed.
+    /// Returns whether a configuration at version `current` may be changed.
     pub fn allows(self, current: i64) -> bool {
         match self {
             Self::Any => true,

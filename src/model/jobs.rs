@@ -51,11 +51,11 @@ pub struct Job<I = IntegrationId> {
     pub attempts: i32,
 }
 
-/// A claimed job of an integration, or of the tenant: then without one.
+/// A claimed job of an integration or, without one, of the tenant.
 pub type ClaimedJob = Job<Option<IntegrationId>>;
 
 impl ClaimedJob {
-    /// The job as one of its integration; `None` for a job of the tenant.
+    /// Returns the job with its integration; `None` for a job of the tenant.
     pub fn of_integration(&self) -> Option<Job> {
         let Self { tenant, integration, kind, lease, attempts } = self.clone();
         Some(Job { tenant, integration: integration?, kind, lease, attempts })

@@ -172,7 +172,7 @@ impl Store {
     }
 }
 
-/// The key of a job has no NULL: a job of the tenant has the nil id in place of an integration's.
+/// Returns the value of the key column, which cannot be NULL: a job of the tenant has the nil ID.
 fn key_of(id: Option<IntegrationId>) -> Uuid {
     id.map_or(Uuid::nil(), |id| id.0)
 }

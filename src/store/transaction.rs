@@ -48,7 +48,7 @@ pub(in crate::store) struct Tx<'a> {
 }
 
 impl Tx<'_> {
-    /// Changes two settings of the session until the end of the transaction.
+    /// Sets two settings until the end of the transaction.
     pub(in crate::store) fn set_local(
         &mut self,
         [(one, value), (other, other_value)]: [(&str, &str); 2],

@@ -1,4 +1,4 @@
-//! How `/devices` answers.
+//! The response bodies of `/devices`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the MDM sends to `/devices`.
+//! The request bodies of `/devices`.
 
 use std::collections::BTreeMap;
 

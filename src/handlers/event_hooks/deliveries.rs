@@ -22,7 +22,7 @@ const DELIVERY_LIMIT: usize = 256 * 1024;
 
 /// Who calls which hook, and with what challenge.
 pub struct Called {
-    /// `None` for what is not an id of a hook.
+    /// `None` if the path has no valid ID.
     hook: Option<HookId>,
     /// As Okta sends it, without a scheme. What cannot be a secret of ours is an empty one.
     secret: Option<SecretString>,

@@ -1,4 +1,4 @@
-//! What is sent about integrations, and how they are answered.
+//! The request and response bodies of integrations.
 
 #[expect(unused_imports, reason = "named in the schema: a list without repetition")]
 use std::collections::BTreeSet;

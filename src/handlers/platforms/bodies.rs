@@ -1,4 +1,4 @@
-//! What is sent about platforms, and how they are answered.
+//! The request and response bodies of platforms.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;

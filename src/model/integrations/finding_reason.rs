@@ -1,12 +1,12 @@
 //! Why a prerequisite is not `passed`.
 
-/// Why a prerequisite stands as it does: the stable word that API answers and the store carry.
+/// The reason for the outcome of a prerequisite: a stable code in the API and in the database.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum FindingReason {
-    // The org, as its well-known document shows it.
+    // From the well-known document of the org.
     ClassicEngine,
     PipelineUnknown,
     // The client and its scopes.
@@ -21,15 +21,15 @@ pub enum FindingReason {
     // `FastPass`.
     FastpassInactive,
     OktaVerifyInactive,
-    // What Adaptive MFA is inferred from.
+    // Adaptive MFA is inferred from these.
     ScepChallengeIssued,
     ManagedUserSeen,
-    // Okta could not be asked.
+    // Okta did not answer.
     OrgNotFound,
     OktaUnreachable,
     OktaRateLimited,
     OktaBadAnswer,
-    // Nothing was found yet.
+    // Nothing is known yet.
     NoApiTells,
     KnownToTheMdmOnly,
     NoCredentials,
@@ -41,7 +41,7 @@ impl FindingReason {
         self.into()
     }
 
-    /// True when Okta could not be asked: the check is to be repeated.
+    /// Returns whether Okta did not answer, so that the check should be repeated.
     pub fn is_no_answer(self) -> bool {
         matches!(self, Self::OktaUnreachable | Self::OktaRateLimited | Self::OktaBadAnswer)
     }

@@ -63,15 +63,15 @@ pub struct ReadPage {
     pub limit: Option<u32>,
 }
 
-/// Why a device was asked for by id.
+/// Why a re-read was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum RereadReason {
-    /// An accepted sweep did not show it.
+    /// The device was not in an accepted sweep.
     Missing,
-    /// A list shows it otherwise than a read by id did, or a sweep that was not accepted did not show it.
+    /// A list contradicts a read by ID, or the device was not in a sweep that was rejected.
     Unconfirmed,
-    /// A call of an event hook named it.
+    /// An event hook named the device.
     Hook,
 }
 

@@ -31,13 +31,13 @@ pub struct DeviceQuery {
     pub certificate_expires_before: Option<String>,
 }
 
-/// What became of a deletion.
+/// The result of a deletion.
 #[derive(Debug)]
 pub struct DeviceDeletion {
-    /// In its one spelling.
+    /// Normalized.
     pub serial_number: SerialNumber,
     pub result: DeletionResult,
-    /// Whether the time was ahead of our clock, so that the time of receipt was stored.
+    /// Whether the reported time was in the future, so that the time of receipt was stored.
     pub stored_as_of_receipt: bool,
 }
 

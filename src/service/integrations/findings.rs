@@ -85,7 +85,7 @@ pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
     }
 }
 
-/// The reason for each failure of a request to Okta.
+/// Returns the reason for a failed request to Okta.
 fn reason_of(error: &OktaError) -> FindingReason {
     match error {
         OktaError::OrgNotFound { .. } => FindingReason::OrgNotFound,
@@ -95,7 +95,7 @@ fn reason_of(error: &OktaError) -> FindingReason {
         OktaError::RateLimited { .. } => FindingReason::OktaRateLimited,
         OktaError::InvalidClient { .. } => FindingReason::InvalidClient,
         OktaError::WrongClientType { .. } => FindingReason::WrongClientType,
-        // However Okta says it, the same is to be done: grant the scopes.
+        // All of these have the same remedy: grant the scopes.
         OktaError::MissingScopes(_)
         | OktaError::ConsentRequired
         | OktaError::InvalidScope
@@ -108,7 +108,7 @@ fn reason_of(error: &OktaError) -> FindingReason {
         OktaError::TokenExpired
         | OktaError::NotFound
         | OktaError::BadAnswer { .. }
-        // Answers of the SCEP addresses, which no prerequisite is read from.
+        // Errors of the SCEP endpoints, which no prerequisite is checked with.
         | OktaError::ScepCredentialsRefused
         | OktaError::ScepWrongUrl { .. }
         | OktaError::ChallengeCacheFull

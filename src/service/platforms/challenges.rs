@@ -1,5 +1,4 @@
-//! SCEP challenges: fetched when they are delivered, one per device, and never answered without a row in
-//! the audit.
+//! SCEP challenges: fetched on delivery, one per device, and never returned without an audit event.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;

@@ -1,4 +1,4 @@
-//! A configured platform and its secret, for a device that may be given them.
+//! A configured platform with its secret, and the check of the device that it is rendered for.
 
 use secrecy::SecretString;
 

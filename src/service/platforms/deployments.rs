@@ -1,4 +1,4 @@
-//! What the MDM installs on one device, rendered from what is configured.
+//! Renders what the MDM installs on one device.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;

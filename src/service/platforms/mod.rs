@@ -263,11 +263,11 @@ impl Service {
     }
 }
 
-/// The integration without the platform that was deleted.
+/// The result of deleting a platform.
 #[derive(Debug)]
 pub struct DeletedPlatform {
     pub record: IntegrationRecord,
-    /// What is left to do in Okta.
+    /// The steps that are left to do in Okta.
     pub checklist: Vec<ChecklistItem>,
 }
 

@@ -141,7 +141,7 @@ pub(super) fn delete_event_hook(tx: &mut Tx<'_>, id: IntegrationId) -> Result<bo
     Ok(diesel::delete(hook_row(tx.tenant, id)).execute(tx.connection)? > 0)
 }
 
-/// A secret with its version, and who asked for it.
+/// A new secret with its version and the actor that created it.
 struct EnteredSecret<'a> {
     secret: &'a HookSecretDigest,
     version: i64,

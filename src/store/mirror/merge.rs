@@ -108,8 +108,8 @@ pub(in crate::store) fn change(
     rows::upsert(tx, id, &changed)
 }
 
-/// Records that a read by id, begun at `read_at`, did not find a device, unless a later one has found it.
-/// The caller has locked the mirror.
+/// Records that a read by ID, which began at `read_at`, did not find a device, unless a later read by ID
+/// found it. The caller must have locked the mirror.
 pub(in crate::store) fn mark_not_found(
     tx: &mut Tx<'_>,
     id: IntegrationId,

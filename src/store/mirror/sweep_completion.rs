@@ -142,7 +142,7 @@ struct CountsRow {
 pub(super) struct EndedSweep {
     pub counts: SweepCounts,
     pub took: Duration,
-    /// Whether devices are to be read by their id now.
+    /// Whether re-reads were requested.
     pub rereads_requested: bool,
 }
 
@@ -194,7 +194,7 @@ fn count(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepCounts, Store
     })
 }
 
-/// Requests re-reads, and returns whether there are any.
+/// Requests re-reads and returns whether it requested any.
 fn request_rereads(
     tx: &mut Tx<'_>,
     job: &Job,
