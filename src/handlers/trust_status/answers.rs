@@ -47,7 +47,7 @@ pub struct TrustStatusResponse {
     /// What the facts said when they were observed, where they are now too old to decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_known: Option<LastKnown>,
-    /// What to do, one for each reason.
+    /// What to do: one entry for each reason that requires action.
     pub remediation: Vec<ReasonRemediation>,
 }
 
@@ -150,13 +150,13 @@ pub struct ReasonCount {
     pub devices: u64,
 }
 
-/// Certificates of managed Macs; one that ends in 7 days is counted in 30 and 90 too.
+/// Certificates of managed Macs. One that expires within 7 days is also counted in 30 and 90 days.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CertificateCountsResponse {
-    pub ended: u64,
-    pub ending_in_7_days: u64,
-    pub ending_in_30_days: u64,
-    pub ending_in_90_days: u64,
+    pub expired: u64,
+    pub expiring_in_7_days: u64,
+    pub expiring_in_30_days: u64,
+    pub expiring_in_90_days: u64,
 }
 
 impl From<AskedDeviceFields> for IdentifierFields {
@@ -187,7 +187,7 @@ impl From<TrustStatus> for TrustStatusResponse {
         let record = |assessed: &AssessedRecord<'_>| OktaRecordResponse::of(assessed, swept_at);
         Self {
             trust: verdict.trust,
-            remediation: verdict.reasons.iter().map(|reason| reason.remediation()).collect(),
+            remediation: verdict.reasons.iter().filter_map(|reason| reason.remediation()).collect(),
             reasons: verdict.reasons,
             integration_id: org.map(|org| org.id),
             okta_devices: assessed.iter().map(record).collect(),
@@ -258,10 +258,10 @@ impl From<TrustSummary> for TrustSummaryResponse {
 impl From<CertificateCounts> for CertificateCountsResponse {
     fn from(counts: CertificateCounts) -> Self {
         Self {
-            ended: counts.ended,
-            ending_in_7_days: counts.in_7_days,
-            ending_in_30_days: counts.in_30_days,
-            ending_in_90_days: counts.in_90_days,
+            expired: counts.expired,
+            expiring_in_7_days: counts.expiring_in_7_days,
+            expiring_in_30_days: counts.expiring_in_30_days,
+            expiring_in_90_days: counts.expiring_in_90_days,
         }
     }
 }

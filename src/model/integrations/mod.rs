@@ -184,7 +184,7 @@ pub enum StatusReason {
     /// Okta rejected the SCEP username and password when a challenge was requested.
     ScepCredentialsRefused,
     /// The certificate of the CA behind the SCEP URL expires within 30 days.
-    CaNearItsEnd,
+    CaExpiring,
     /// No sweep of the org's devices was accepted in the last 24 hours.
     SyncOverdue,
 }
@@ -245,7 +245,7 @@ fn platform_faults(record: &IntegrationRecord, now: DateTime<Utc>) -> Vec<Status
     }
     let mut authorities = record.platforms.iter().filter_map(|state| state.ca.as_ref());
     if authorities.any(|ca| ca.is_expiring(now)) {
-        reasons.push(StatusReason::CaNearItsEnd);
+        reasons.push(StatusReason::CaExpiring);
     }
     reasons
 }

@@ -101,5 +101,5 @@ pub use facts::{
 pub use policy::Policy;
 pub use reasons::{Reason, Trust};
 pub use records::{AssessedRecord, AssessedUser, RecordStanding};
-pub use remediation::{ActsOn, ReasonRemediation};
+pub use remediation::{ReasonRemediation, RemediationActor};
 pub use verdict::{LastKnown, Verdict, decide};

@@ -27,10 +27,10 @@ pub struct TrustSummary {
 /// Certificates of managed Macs by how soon they end; one that ends in 7 days is in 30 and 90 too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CertificateCounts {
-    pub ended: u64,
-    pub in_7_days: u64,
-    pub in_30_days: u64,
-    pub in_90_days: u64,
+    pub expired: u64,
+    pub expiring_in_7_days: u64,
+    pub expiring_in_30_days: u64,
+    pub expiring_in_90_days: u64,
 }
 
 impl TrustSummary {
@@ -76,12 +76,14 @@ impl TrustSummary {
 impl CertificateCounts {
     fn count(&mut self, left: TimeDelta) {
         if left <= TimeDelta::zero() {
-            self.ended += 1;
+            self.expired += 1;
             return;
         }
-        for (days, counter) in
-            [(7, &mut self.in_7_days), (30, &mut self.in_30_days), (90, &mut self.in_90_days)]
-        {
+        for (days, counter) in [
+            (7, &mut self.expiring_in_7_days),
+            (30, &mut self.expiring_in_30_days),
+            (90, &mut self.expiring_in_90_days),
+        ] {
             *counter += u64::from(left <= TimeDelta::days(days));
         }
     }

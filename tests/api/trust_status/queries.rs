@@ -166,7 +166,9 @@ async fn the_summary_counts_verdicts_reasons_notes_and_ending_certificates() {
     assert_eq!(count("notes", "certificate_missing"), 1);
     assert_eq!(
         summary["certificates"],
-        json!({ "ended": 1, "ending_in_7_days": 1, "ending_in_30_days": 2, "ending_in_90_days": 3 })
+        json!({
+            "expired": 1, "expiring_in_7_days": 1, "expiring_in_30_days": 2, "expiring_in_90_days": 3
+        })
     );
     assert_eq!(summary["stale"], false);
     world.set_swept("20 minutes");

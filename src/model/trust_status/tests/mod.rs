@@ -210,17 +210,31 @@ fn notes_of(facts: &Facts) -> Vec<Reason> {
 }
 
 #[test]
-fn every_reason_has_its_own_remediation() {
+fn every_remediation_has_its_own_text() {
     let mut ids = std::collections::BTreeSet::new();
     for reason in Reason::ALL.iter().copied() {
-        let remediation = reason.remediation();
-        assert_eq!(remediation.text_id, format!("trust_status.{}", reason.as_str()));
-        assert!(remediation.text.len() > 15 && remediation.text.ends_with('.'), "{reason:?}");
-        assert!(ids.insert(remediation.text_id));
+        if let Some(remediation) = reason.remediation() {
+            assert_eq!(remediation.text_id, format!("trust_status.{}", reason.as_str()));
+            assert!(remediation.text.len() > 15 && remediation.text.ends_with('.'), "{reason:?}");
+            assert!(ids.insert(remediation.text_id));
+        }
         let name = serde_json::to_value(reason).unwrap();
         assert_eq!(name, reason.as_str());
         assert_eq!(Reason::parse(reason.as_str()), Some(reason));
     }
+}
+
+#[test]
+fn reasons_without_an_action_have_no_remediation() {
+    let none: Vec<Reason> =
+        Reason::ALL.iter().copied().filter(|reason| reason.remediation().is_none()).collect();
+    let expected = [
+        Reason::OktaBudgetExhausted,
+        Reason::OktaRecordNotSeen,
+        Reason::ManagementStatusUnknown,
+        Reason::ManagedAndActive,
+    ];
+    assert_eq!(none, expected);
 }
 
 #[test]
