@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use okta_device_trust::config::{Config, Environment, SETTINGS};
-use okta_device_trust::service::{Census, Rotation};
+use okta_device_trust::service::{AllIntegrations, KeyRotation};
 use okta_device_trust::startup::{Application, load_config, open_store};
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::{routes, telemetry};
@@ -137,7 +137,7 @@ fn list_settings() -> ExitCode {
 }
 
 async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
-    let rotation = Rotation::new(open_store(config)?);
+    let rotation = KeyRotation::new(open_store(config)?);
     let before = rotation.count_by_key().await?;
     let by_key = before.iter().map(|(key, secrets)| format!("{key}: {secrets}"));
     println!("secrets by key before: {}", by_key.collect::<Vec<_>>().join(", "));
@@ -160,10 +160,10 @@ async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
 }
 
 async fn list_integrations(config: &Config, status: Option<&str>) -> Result<ExitCode, Failure> {
-    let census = Census::new(open_store(config)?);
+    let integrations = AllIntegrations::new(open_store(config)?);
     println!("{:<36}  {:<8}  {:<32}  {:<24}  reasons", "id", "status", "okta_domain", "tenant");
-    census
-        .run(|entry| {
+    integrations
+        .for_each(|entry| {
             if status.is_none_or(|wanted| wanted == entry.status.as_str()) {
                 println!(
                     "{:<36}  {:<8}  {:<32}  {:<24}  {}",

@@ -179,7 +179,7 @@ impl Application {
             tokio::spawn(metrics::run_upkeep())
         });
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        let work = tokio::spawn(async move { self.service.work(stopped).await });
+        let work = tokio::spawn(async move { self.service.run_worker(stopped).await });
         let ended = self.server.await;
         // Running jobs are released, so that other replicas need not wait for their leases to expire.
         let _ = stop.send(true);

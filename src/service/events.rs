@@ -1,14 +1,14 @@
-//! The audit, as it is read.
+//! Reads the audit log.
 
 use crate::model::{Caller, Event, IntegrationId, Page, PageRequest, Scope};
 use crate::service::{Error, Service};
 
 impl Service {
-    /// The events of an integration and of the tenant as a whole, oldest first. Those of a deleted
-    /// integration can still be read.
+    /// Lists the audit events of an integration and of the tenant as a whole, oldest first. Includes
+    /// deleted integrations.
     ///
     /// # Errors
-    /// `IntegrationNotFound`, also for another tenant's.
+    /// `IntegrationNotFound`, also for another tenant's integration.
     pub async fn list_events(
         &self,
         caller: &Caller,
@@ -16,6 +16,6 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Event>, Error> {
         self.require(caller, Scope::OdtRead).await?;
-        self.store.list_events(&caller.tenant, id, page).await.map_err(Error::of_integration(id))
+        self.store.list_events(&caller.tenant, id, page).await.map_err(Error::for_integration(id))
     }
 }

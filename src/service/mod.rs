@@ -1,5 +1,5 @@
-//! The decisions. Each method first asks whether the caller may, then does one thing; none knows an
-//! HTTP status or a line of SQL.
+//! The decisions of the product. Each public method first checks the caller's scope, then does one
+//! thing. Nothing here knows an HTTP status or a line of SQL.
 
 mod devices;
 mod error;
@@ -28,20 +28,20 @@ use crate::telemetry::chain_of;
 
 use event_hooks::HookCalls;
 use integrations::Attempts;
-use mirror::LiveReads;
+use mirror::LiveReadCache;
 
 pub use devices::{
-    DeviceDeletion, DeviceQuery, MAX_SERIALS, MOST_REPORTS, ReportFields, SnapshotPage,
+    DeviceDeletion, DeviceQuery, MAX_REPORTS, MAX_SERIALS, ReportFields, SnapshotPage,
 };
 pub use error::{Cause, DeviceError, Error, FieldError, OktaFailure, OktaFailureKind};
 pub use event_hooks::{
-    Admitted, DELIVERY_TIMEOUT, EventHookAtAddress, EventHookError, IssuedEventHook,
+    AdmittedDelivery, DELIVERY_TIMEOUT, EventHookAddress, EventHookError, IssuedEventHook,
 };
 pub use integrations::{
     ChecklistItem, Connected, CopyValue, Created, Deleted, Form, FormField, IntegrationPatch, Link,
     NewIntegrationRequest, Prerequisite, Report, Setup, Step, StepName, StepState,
 };
-pub use operators::{Census, CensusEntry, Rotated, Rotation};
+pub use operators::{AllIntegrations, IntegrationSummary, KeyRotation, KeyRotationOutcome};
 pub use platforms::{
     CATALOGUE, CatalogueField, CataloguePlatform, DeletedPlatform, DeployedProfile,
     DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge,
@@ -52,14 +52,14 @@ pub use trust_status::{
     TrustStatus, TrustSummary,
 };
 
-// Value types of lower layers that requests and answers of the service are made of.
+// Value types of lower layers that appear in the service's requests and results.
 pub use crate::payload::{
     APP_DOMAIN, EXTENSION_DATA, EXTENSION_DOMAIN, ManagedAppConfiguration, PROFILE_CONTENT_TYPE,
     PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 pub use crate::store::{ReportOutcome, Snapshot};
 
-/// The product's decisions over Okta and the store. Cheap to clone.
+/// The product's operations, on top of the Okta client and the store. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
     store: Store,
@@ -67,23 +67,23 @@ pub struct Service {
     wizard: WizardConfig,
     sync: SyncConfig,
     trust: TrustConfig,
-    /// Where callers, and Okta, reach the service.
+    /// The public address of the service, which Okta calls for event hooks.
     public_url: Option<Url>,
     hook_calls: Arc<HookCalls>,
-    live_reads: LiveReads,
-    /// Told when there may be work, so that this replica need not wait until it looks again.
-    work: Arc<Notify>,
-    /// The service stops: jobs give back what they are at.
+    live_reads: LiveReadCache,
+    /// Notified when a job may be due, so that this replica does not wait for its next poll.
+    job_enqueued: Arc<Notify>,
+    /// True while the service shuts down: running jobs are released after their current step.
     stopping: Arc<AtomicBool>,
-    /// Who was denied what lately: a caller that keeps trying must not fill the audit.
+    /// Recently denied scopes, so that a caller in a loop does not fill the audit.
     denials: Cache<(TenantId, Actor, Scope), ()>,
-    /// Connects and checks of late, so that nobody spends an org's rate with them.
+    /// Recent connects and checks: limits how much of an org's rate they spend.
     attempts: Attempts,
 }
 
-/// A denied scope is audited once in this time for each caller.
-const DENIAL_ONCE_IN: Duration = Duration::from_secs(60);
-const DENIALS_REMEMBERED: u64 = 10_000;
+/// A denied scope is audited at most once in this time per caller.
+const DENIAL_AUDIT_INTERVAL: Duration = Duration::from_secs(60);
+const MAX_REMEMBERED_DENIALS: u64 = 10_000;
 
 impl Service {
     pub fn new(
@@ -94,8 +94,10 @@ impl Service {
         trust: TrustConfig,
         public_url: Option<Url>,
     ) -> Self {
-        let denials =
-            Cache::builder().max_capacity(DENIALS_REMEMBERED).time_to_live(DENIAL_ONCE_IN).build();
+        let denials = Cache::builder()
+            .max_capacity(MAX_REMEMBERED_DENIALS)
+            .time_to_live(DENIAL_AUDIT_INTERVAL)
+            .build();
         let attempts = Attempts::new(sync.attempts_per_minute);
         Self {
             store,
@@ -105,19 +107,19 @@ impl Service {
             trust,
             public_url,
             hook_calls: Arc::default(),
-            live_reads: LiveReads::default(),
-            work: Arc::default(),
+            live_reads: LiveReadCache::default(),
+            job_enqueued: Arc::default(),
             stopping: Arc::default(),
             denials,
             attempts,
         }
     }
 
-    /// Refuses a caller without `scope`, and leaves a word of it in the audit.
+    /// Refuses a caller without `scope` and audits the denial.
     async fn require(&self, caller: &Caller, scope: Scope) -> Result<(), Error> {
         let Err(missing) = caller.require(scope) else { return Ok(()) };
-        let who = (caller.tenant.clone(), caller.actor.clone(), scope);
-        if self.denials.entry(who).or_insert(()).is_fresh() {
+        let denial = (caller.tenant.clone(), caller.actor.clone(), scope);
+        if self.denials.entry(denial).or_insert(()).is_fresh() {
             let event = NewEvent::by(caller, None, EventKind::ScopeDenied)
                 .with(serde_json::json!({ "scope": scope.as_str() }));
             if let Err(error) = self.store.create_event(&caller.tenant, event).await {
@@ -131,7 +133,7 @@ impl Service {
         Err(missing.into())
     }
 
-    /// Whether the database answers, for readiness.
+    /// Checks that the database answers, for the readiness probe.
     ///
     /// # Errors
     /// `DatabaseUnavailable`.
@@ -140,11 +142,11 @@ impl Service {
     }
 }
 
-/// All that one request of ours may ask of Okta, together (contract §2).
-const OKTA_PATIENCE: Duration = Duration::from_secs(15);
+/// The time limit for all calls to Okta that one API request makes.
+const OKTA_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Ends a conversation with Okta that takes too long for the one who waits for it.
-async fn within<T>(conversation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let too_late = OktaError::Unreachable { reason: UnreachableReason::TimedOut, source: None };
-    tokio::time::timeout(OKTA_PATIENCE, conversation).await.unwrap_or(Err(too_late.into()))
+/// Runs calls to Okta with the limit [`OKTA_TIMEOUT`]; past it Okta counts as unreachable.
+async fn with_okta_timeout<T>(calls: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let timed_out = OktaError::Unreachable { reason: UnreachableReason::TimedOut, source: None };
+    tokio::time::timeout(OKTA_TIMEOUT, calls).await.unwrap_or(Err(timed_out.into()))
 }

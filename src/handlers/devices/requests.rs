@@ -15,7 +15,7 @@ use crate::model::devices::reports::{
     Certificate, CheckIn, Delivery, Enrollment, LostMode, OktaVerify,
 };
 use crate::model::{IntegrationId, OktaDeviceId, Platform, SerialNumber, Udid};
-use crate::service::{FieldError, MOST_REPORTS, ReportFields};
+use crate::service::{FieldError, MAX_REPORTS, ReportFields};
 
 /// For fields where `null` says something else than a field that is not there.
 ///
@@ -130,7 +130,7 @@ fn reports<'de, D: serde::Deserializer<'de>>(
             mut items: A,
         ) -> Result<Self::Value, A::Error> {
             let mut reports = Vec::new();
-            while reports.len() <= MOST_REPORTS {
+            while reports.len() <= MAX_REPORTS {
                 match items.next_element()? {
                     Some(report) => reports.push(report),
                     None => return Ok(reports),

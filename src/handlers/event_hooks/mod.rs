@@ -15,7 +15,7 @@ use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::integrations::SecretState;
 use crate::model::event_hooks::EVENT_TYPES;
-use crate::service::{EventHookAtAddress, FieldError, IssuedEventHook};
+use crate::service::{EventHookAddress, FieldError, IssuedEventHook};
 
 /// Nothing is chosen by the caller: the secret is made here.
 #[derive(utoipa::ToSchema)]
@@ -57,9 +57,9 @@ pub struct EventHookResponse {
     events: [&'static str; EVENT_TYPES.len()],
 }
 
-impl From<EventHookAtAddress> for EventHookResponse {
-    fn from(at: EventHookAtAddress) -> Self {
-        let EventHookAtAddress { hook, path, url } = at;
+impl From<EventHookAddress> for EventHookResponse {
+    fn from(address: EventHookAddress) -> Self {
+        let EventHookAddress { hook, path, url } = address;
         Self {
             url,
             hook_path: path,
@@ -82,7 +82,7 @@ impl From<EventHookAtAddress> for EventHookResponse {
 impl From<&IssuedEventHook> for EventHookResponse {
     fn from(issued: &IssuedEventHook) -> Self {
         let secret = Some(reveal(&issued.secret).to_owned());
-        Self { secret, ..Self::from(issued.at.clone()) }
+        Self { secret, ..Self::from(issued.address.clone()) }
     }
 }
 

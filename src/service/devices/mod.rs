@@ -1,5 +1,5 @@
-//! The inventory: the MDM says which devices it has, what they were given and what they hold. Every
-//! report may come late, twice or out of order; what was true last stands.
+//! The device inventory: the MDM reports its devices, what was delivered to them, and what it observed
+//! on them. Reports may arrive late, twice and out of order; the newest observation wins.
 
 mod reconcile;
 mod report_fields;
@@ -9,7 +9,7 @@ pub use report_fields::ReportFields;
 
 use chrono::{DateTime, Utc};
 
-use self::report_fields::Checking;
+use self::report_fields::FieldCheck;
 use crate::model::devices::merge::DeletionResult;
 use crate::model::devices::records::ListedDevice;
 use crate::model::devices::reports::Configuration;
@@ -20,10 +20,10 @@ use crate::model::{
 use crate::service::{DeviceError, Error, FieldError, Service};
 use crate::store::{DeviceFilter, ReportOutcome, StoreError};
 
-/// Reports in one batch.
-pub const MOST_REPORTS: usize = 1_000;
+/// The most reports in one batch.
+pub const MAX_REPORTS: usize = 1_000;
 
-/// What is asked of the list of devices, as it was sent.
+/// The filter of a device list, as the caller sent it.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceQuery {
     pub integration_id: Option<IntegrationId>,
@@ -37,7 +37,7 @@ pub struct DeviceDeletion {
     /// Normalized.
     pub serial_number: SerialNumber,
     pub result: DeletionResult,
-    /// Whether the reported time was in the future, so that the time of receipt was stored.
+    /// True if the time was ahead of this service's clock, and the time of receipt was stored.
     pub stored_as_of_receipt: bool,
 }
 
@@ -56,13 +56,13 @@ impl Service {
         let serial_number = parse_serial(serial_number)?;
         let report = fields.check(Some(&serial_number), "").map_err(Error::Invalid)?;
         let outcomes = self.store.update_devices(&caller.tenant, vec![report]).await?;
-        // One report has one outcome.
+        // The store returns one outcome per report.
         let outcome = outcomes.into_iter().next().ok_or(DeviceError::NotFound(serial_number))?;
-        outcome.map_err(|refusal| of_refusal(refusal, ""))
+        outcome.map_err(|refusal| refusal_error(refusal, ""))
     }
 
-    /// Merges up to 1,000 reports, in their order; each is taken or refused by itself. A report that
-    /// could not even be read comes as what is wrong with it.
+    /// Merges up to 1,000 reports, in their order. Each is accepted or refused on its own. `sent` holds
+    /// an error for a report that could not be parsed.
     ///
     /// # Errors
     /// `Invalid` for no reports or too many, `ChangedMeanwhile`.
@@ -73,35 +73,35 @@ impl Service {
     ) -> Result<Vec<Result<ReportOutcome, Error>>, Error> {
         self.require(caller, Scope::OdtInventory).await?;
         let refusal = match sent.len() {
-            0 => Some(("empty", "Send one report at least.")),
-            1..=MOST_REPORTS => None,
-            _ => Some(("too_many", "1,000 reports at most. Send the rest in further batches.")),
+            0 => Some(("empty", "Send at least one report.")),
+            1..=MAX_REPORTS => None,
+            _ => Some(("too_many", "Send at most 1,000 reports; send the rest in another batch.")),
         };
         if let Some((code, detail)) = refusal {
             return Err(Error::Invalid(vec![FieldError::new("/devices", code, detail)]));
         }
-        let checked = sent.into_iter().enumerate().map(|(place, fields)| {
+        let checked = sent.into_iter().enumerate().map(|(index, fields)| {
             let fields = fields.map_err(|error| vec![error])?;
-            fields.check(None, &root_of(place))
+            fields.check(None, &report_pointer(index))
         });
         let checked: Vec<Result<DeviceReport, Vec<FieldError>>> = checked.collect();
         let reports: Vec<DeviceReport> =
             checked.iter().filter_map(|checked| checked.as_ref().ok().cloned()).collect();
         let mut merged = self.store.update_devices(&caller.tenant, reports).await?.into_iter();
-        let answers = checked.into_iter().enumerate().map(|(place, checked)| {
+        let results = checked.into_iter().enumerate().map(|(index, checked)| {
             if let Err(errors) = checked {
                 return Some(Err(Error::Invalid(errors)));
             }
-            let refused = |refusal| of_refusal(refusal, &root_of(place));
+            let refused = |refusal| refusal_error(refusal, &report_pointer(index));
             merged.next().map(|outcome| outcome.map_err(refused))
         });
-        Ok(answers.flatten().collect())
+        Ok(results.flatten().collect())
     }
 
-    /// Reads a device.
+    /// Returns a device.
     ///
     /// # Errors
-    /// `Invalid` for what is no serial number, `Device`.
+    /// `Invalid` for a malformed serial number, `Device`.
     pub async fn get_device(
         &self,
         caller: &Caller,
@@ -116,7 +116,7 @@ impl Service {
         })
     }
 
-    /// Deletes a device; its tombstone keeps late reports from bringing it back.
+    /// Deletes a device. Its tombstone keeps late reports from bringing it back.
     ///
     /// # Errors
     /// `Invalid`.
@@ -128,15 +128,15 @@ impl Service {
     ) -> Result<DeviceDeletion, Error> {
         self.require(caller, Scope::OdtInventory).await?;
         let serial_number = parse_serial(serial_number)?;
-        let mut checking = Checking::new("/query");
-        let at = reported_at.and_then(|text| parse_time(&mut checking, "/reported_at", text));
-        checking.done(Some(())).map_err(Error::Invalid)?;
+        let mut check = FieldCheck::new("/query");
+        let at = reported_at.and_then(|text| parse_time(&mut check, "/reported_at", text));
+        check.finish(Some(())).map_err(Error::Invalid)?;
         let (result, stored_as_of_receipt) =
             self.store.delete_device(&caller.tenant, serial_number.clone(), at).await?;
         Ok(DeviceDeletion { serial_number, result, stored_as_of_receipt })
     }
 
-    /// Living devices; with an integration, the enrolled ones that it is meant for.
+    /// Lists the devices that are not deleted. With an integration: the enrolled devices of its platforms.
     ///
     /// # Errors
     /// `Invalid`, `IntegrationNotFound`.
@@ -151,55 +151,56 @@ impl Service {
         let filter = check_query(&query).map_err(Error::Invalid)?;
         let listed = self.store.list_devices(&caller.tenant, filter, page).await;
         listed.map_err(|error| match id {
-            Some(id) => Error::of_integration(id)(error),
+            Some(id) => Error::for_integration(id)(error),
             None => error.into(),
         })
     }
 }
 
-fn root_of(place: usize) -> String {
-    format!("/devices/{place}")
+/// The JSON pointer of a report in the body of a batch.
+fn report_pointer(index: usize) -> String {
+    format!("/devices/{index}")
 }
 
 fn parse_serial(text: &str) -> Result<SerialNumber, Error> {
-    let mut checking = Checking::new("/path");
+    let mut check = FieldCheck::new("/path");
     let parsed =
-        checking.identifier("/serial_number", SerialNumber::parse(text), SerialNumber::FORMAT);
-    checking.done(parsed).map_err(Error::Invalid)
+        check.check_identifier("/serial_number", SerialNumber::parse(text), SerialNumber::FORMAT);
+    check.finish(parsed).map_err(Error::Invalid)
 }
 
-fn parse_time(checking: &mut Checking, pointer: &str, text: &str) -> Option<DateTime<Utc>> {
-    // A plus sign that was not percent-encoded arrives as a blank.
+fn parse_time(check: &mut FieldCheck, pointer: &str, text: &str) -> Option<DateTime<Utc>> {
+    // In a query string, an unencoded plus sign arrives as a space.
     let parsed = text.replace(' ', "+").parse::<DateTime<Utc>>();
     if parsed.is_err() {
-        checking.refuse(pointer, "invalid", "Send a time such as 2026-01-31T12:00:00Z.");
+        check.refuse(pointer, "invalid", "Send a time such as 2026-01-31T12:00:00Z.");
     }
-    parsed.ok().map(|at| checking.time(pointer, at))
+    parsed.ok().map(|at| check.check_time(pointer, at))
 }
 
 fn check_query(query: &DeviceQuery) -> Result<DeviceFilter, Vec<FieldError>> {
-    let mut checking = Checking::new("/query");
-    let (configuration, ends) = (&query.configuration, &query.certificate_expires_before);
-    if query.integration_id.is_none() && (configuration.is_some() || ends.is_some()) {
-        let detail = "Name the integration that configuration and certificate_expires_before are asked about.";
-        checking.refuse("/integration_id", "missing", detail);
+    let mut check = FieldCheck::new("/query");
+    let (configuration, expires) = (&query.configuration, &query.certificate_expires_before);
+    if query.integration_id.is_none() && (configuration.is_some() || expires.is_some()) {
+        let detail = "Send integration_id: configuration and certificate_expires_before filter by one integration.";
+        check.refuse("/integration_id", "missing", detail);
     }
-    let parsed = configuration.as_deref().map(|word| word.parse::<Configuration>().ok());
+    let parsed = configuration.as_deref().map(|text| text.parse::<Configuration>().ok());
     if parsed == Some(None) {
-        checking.refuse("/configuration", "invalid", "Send outdated, current or none.");
+        check.refuse("/configuration", "invalid", "Send outdated, current or none.");
     }
-    let certificate_expires_before = ends
+    let certificate_expires_before = expires
         .as_deref()
-        .and_then(|text| parse_time(&mut checking, "/certificate_expires_before", text));
-    checking.done(Some(DeviceFilter {
+        .and_then(|text| parse_time(&mut check, "/certificate_expires_before", text));
+    check.finish(Some(DeviceFilter {
         integration: query.integration_id,
         configuration: parsed.flatten(),
         certificate_expires_before,
     }))
 }
 
-/// `root` is the place of the report in the body.
-fn of_refusal(refusal: ReportRefusal, root: &str) -> Error {
+/// Returns the error for a refused report. `root` is the JSON pointer of the report in the body.
+fn refusal_error(refusal: ReportRefusal, root: &str) -> Error {
     let invalid = |pointer: String, code: &str, detail: &str| {
         Error::Invalid(vec![FieldError::new(&format!("{root}{pointer}"), code, detail)])
     };
@@ -207,16 +208,16 @@ fn of_refusal(refusal: ReportRefusal, root: &str) -> Error {
         ReportRefusal::EnrollmentNeeded => invalid(
             "/enrollment".to_owned(),
             "missing",
-            "The device is not known, or was deleted: say with enrollment that it is enrolled, and when.",
+            "The device is unknown or deleted. Send enrollment with its state and time.",
         ),
         ReportRefusal::UnknownIntegration { group, id } => invalid(
             format!("/{group}/{id}"),
             "unknown_integration",
-            "No such integration in this tenant. List them with GET /integrations/okta-device-trust.",
+            "There is no such integration in this tenant. List the integrations with GET /integrations/okta-device-trust.",
         ),
         ReportRefusal::PlatformMismatch { known } => DeviceError::PlatformMismatch { known }.into(),
         ReportRefusal::Ahead(pointers) => {
-            let detail = "This is more than 5 minutes ahead of our clock. Set the clock of the sender right.";
+            let detail = "This time is more than 5 minutes ahead of this service's clock. Correct the clock of the sender.";
             let error = |pointer: &String| {
                 FieldError::new(&format!("{root}{pointer}"), "reported_in_the_future", detail)
             };

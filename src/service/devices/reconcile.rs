@@ -1,22 +1,22 @@
-//! Comparing the inventory with a snapshot of the whole fleet, which the MDM sends in pages.
+//! Reconciles the inventory with a snapshot of the whole fleet, which the MDM sends in pages.
 
 use std::collections::BTreeSet;
 
 use crate::model::{Caller, EventKind, NewEvent, Scope, SerialNumber};
-use crate::service::devices::report_fields::Checking;
+use crate::service::devices::report_fields::FieldCheck;
 use crate::service::{DeviceError, Error, FieldError, Service};
 use crate::store::Snapshot;
 
-/// Serial numbers in one page.
+/// The most serial numbers in one page.
 pub const MAX_SERIALS: usize = 1_000;
 
-/// The longest id of a snapshot, in characters.
+/// The longest snapshot id, in characters.
 const MAX_ID_LEN: usize = 128;
 
-/// The share of the enrolled devices, as a divisor, that may be missing without a confirmation.
+/// More than one enrolled device in this many may only become unenrolled with a confirmation (10 %).
 const UNCONFIRMED_SHARE: i64 = 10;
 
-/// A page of a snapshot, as it was sent.
+/// A page of a snapshot, as the MDM sent it.
 #[derive(Debug, Clone)]
 pub struct SnapshotPage {
     pub snapshot_id: String,
@@ -28,13 +28,13 @@ pub struct SnapshotPage {
 }
 
 impl Service {
-    /// Stores a page of a snapshot. After the last one, the devices that the snapshot does not name and
-    /// that were not reported since it began become unenrolled, as of its beginning.
+    /// Stores a page of a snapshot. After the last page, devices that the snapshot does not name and that
+    /// were not reported since its first page become unenrolled, as of the time of the first page.
     ///
-    /// A request that is interrupted has unenrolled some of them; repeating the last page continues.
+    /// An interrupted request may have unenrolled some of them; repeating the last page continues.
     ///
     /// # Errors
-    /// `Invalid`, and `Device` for a closed snapshot and for one that needs a confirmation.
+    /// `Invalid`; `Device` for a closed snapshot, and for one that needs a confirmation.
     pub async fn reconcile_devices(
         &self,
         caller: &Caller,
@@ -65,25 +65,22 @@ impl Service {
 }
 
 fn check_page(page: &SnapshotPage) -> Result<BTreeSet<SerialNumber>, Vec<FieldError>> {
-    let mut checking = Checking::new("");
+    let mut check = FieldCheck::new("");
     let id = &page.snapshot_id;
     if id.is_empty() || id.len() > MAX_ID_LEN || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        let detail = "Send 1 to 128 visible ASCII characters without blanks, such as a UUID.";
-        checking.refuse("/snapshot_id", "invalid", detail);
+        let detail = "Send 1 to 128 visible ASCII characters without spaces, such as a UUID.";
+        check.refuse("/snapshot_id", "invalid", detail);
     }
     if page.serial_numbers.len() > MAX_SERIALS {
-        let detail = "1,000 serial numbers at most. Send the rest in further pages.";
-        checking.refuse("/serial_numbers", "too_many", detail);
-        return checking.done(None);
+        let detail = "Send at most 1,000 serial numbers; send the rest in further pages.";
+        check.refuse("/serial_numbers", "too_many", detail);
+        return check.finish(None);
     }
     let mut serials = BTreeSet::new();
-    for (place, text) in page.serial_numbers.iter().enumerate() {
-        let pointer = format!("/serial_numbers/{place}");
-        serials.extend(checking.identifier(
-            &pointer,
-            SerialNumber::parse(text),
-            SerialNumber::FORMAT,
-        ));
+    for (index, text) in page.serial_numbers.iter().enumerate() {
+        let pointer = format!("/serial_numbers/{index}");
+        let parsed = SerialNumber::parse(text);
+        serials.extend(check.check_identifier(&pointer, parsed, SerialNumber::FORMAT));
     }
-    checking.done(Some(serials))
+    check.finish(Some(serials))
 }

@@ -1,4 +1,4 @@
-//! A report as it was sent, checked whole: every field that cannot be accepted is named at once.
+//! Validates a device report. All invalid fields are reported at once.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::model::{
 };
 use crate::service::FieldError;
 
-/// Integrations that one report may name in each of its groups.
-const MOST_INTEGRATIONS: usize = 20;
-/// Hexadecimal digits of a certificate's serial number: RFC 5280 allows 20 bytes, some have more.
-const LONGEST_CERTIFICATE_SERIAL: usize = 64;
+/// The most integrations that each group of a report can name.
+const MAX_INTEGRATIONS: usize = 20;
+/// The longest certificate serial number, in hexadecimal digits. RFC 5280 allows 20 bytes; some
+/// certificate authorities issue longer ones.
+const MAX_CERTIFICATE_SERIAL_LEN: usize = 64;
 
-/// A report as the MDM sends it. In each group the outer `None` is an absent field, the inner one
-/// `null`.
+/// A report as the MDM sends it. Outer `None`: the field is absent. Inner `None`: it is `null`.
 #[derive(Debug, Clone)]
 pub struct ReportFields {
-    /// Needed in a batch; elsewhere it may repeat the path.
+    /// Required in a batch; otherwise it may repeat the serial number of the path.
     pub serial_number: Option<String>,
     pub platform: Platform,
     pub udid: Option<Option<String>>,
@@ -35,22 +35,23 @@ pub struct ReportFields {
     pub certificates: BTreeMap<IntegrationId, Option<Certificate>>,
 }
 
-/// The first and the last time that can be stored, in seconds: the years 1970 to 9999. PostgreSQL and
-/// the JSON of other systems read no others.
-const TIMES: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
+/// The times that can be stored, in Unix seconds: the years 1970 to 9999. PostgreSQL and the JSON
+/// parsers of other systems do not agree on times outside of them.
+const VALID_TIMES: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
 
-/// Collects what is wrong, each with its place below `root`.
-pub(in crate::service) struct Checking {
+/// Collects the errors of a request's fields.
+pub(in crate::service) struct FieldCheck {
     root: String,
     errors: Vec<FieldError>,
 }
 
-impl Checking {
-    /// `root` is the JSON pointer of the report in the body.
+impl FieldCheck {
+    /// `root` is the JSON pointer that precedes the pointers of all errors.
     pub(in crate::service) fn new(root: &str) -> Self {
         Self { root: root.to_owned(), errors: Vec::new() }
     }
 
+    /// Records an error.
     pub(in crate::service) fn refuse(
         &mut self,
         pointer: &str,
@@ -60,7 +61,8 @@ impl Checking {
         self.errors.push(FieldError::new(&format!("{}{pointer}", self.root), code, detail));
     }
 
-    pub(in crate::service) fn identifier<T>(
+    /// Returns a parsed identifier; records an error for a malformed one.
+    pub(in crate::service) fn check_identifier<T>(
         &mut self,
         pointer: &str,
         parsed: Result<T, DeviceIdentifierError>,
@@ -69,83 +71,89 @@ impl Checking {
         parsed.map_err(|error| self.refuse(pointer, error.code(), form)).ok()
     }
 
-    /// The time as PostgreSQL stores it, to the microsecond, so that equal times stay equal. A leap second
-    /// is the first second of the next minute.
-    pub(in crate::service) fn time(&mut self, pointer: &str, time: DateTime<Utc>) -> DateTime<Utc> {
+    /// Returns the time in PostgreSQL's precision of a microsecond, so that equal times stay equal. A leap
+    /// second becomes the first second of the next minute.
+    pub(in crate::service) fn check_time(
+        &mut self,
+        pointer: &str,
+        time: DateTime<Utc>,
+    ) -> DateTime<Utc> {
         let stored = DateTime::from_timestamp_micros(time.timestamp_micros()).unwrap_or_default();
-        if !TIMES.contains(&time.timestamp()) || !TIMES.contains(&stored.timestamp()) {
+        if !VALID_TIMES.contains(&time.timestamp()) || !VALID_TIMES.contains(&stored.timestamp()) {
             let detail = "Send a time between 1970-01-01T00:00:00Z and 9999-12-31T23:59:59Z.";
             self.refuse(pointer, "out_of_range", detail);
         }
         stored
     }
 
+    /// Returns `value` if no error was recorded.
+    ///
     /// # Errors
-    /// What was refused so far.
-    pub(in crate::service) fn done<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+    /// The recorded errors.
+    pub(in crate::service) fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
             _ => Err(self.errors),
         }
     }
 
-    fn enrollment(&mut self, sent: &Enrollment) -> Enrollment {
+    fn check_enrollment(&mut self, sent: &Enrollment) -> Enrollment {
         if sent.continues && sent.state != EnrollmentState::Enrolled {
             let detail =
-                "Only an enrolled device can continue its enrolment. Leave this field out.";
+                "Only an enrolled device can continue its enrollment. Leave this field out.";
             self.refuse("/enrollment/continues", "invalid", detail);
         }
         Enrollment {
             state: sent.state,
-            enrolled_at: sent.enrolled_at.map(|at| self.time("/enrollment/enrolled_at", at)),
-            ended_at: sent.ended_at.map(|at| self.time("/enrollment/ended_at", at)),
+            enrolled_at: sent.enrolled_at.map(|at| self.check_time("/enrollment/enrolled_at", at)),
+            ended_at: sent.ended_at.map(|at| self.check_time("/enrollment/ended_at", at)),
             continues: sent.continues,
-            reported_at: self.time("/enrollment/reported_at", sent.reported_at),
+            reported_at: self.check_time("/enrollment/reported_at", sent.reported_at),
             sent_at: None,
         }
     }
 
-    fn okta_verify(&mut self, sent: &OktaVerify) -> OktaVerify {
+    fn check_okta_verify(&mut self, sent: &OktaVerify) -> OktaVerify {
         OktaVerify {
-            installed_at: self.time("/okta_verify/installed_at", sent.installed_at),
-            reported_at: self.time("/okta_verify/reported_at", sent.reported_at),
+            installed_at: self.check_time("/okta_verify/installed_at", sent.installed_at),
+            reported_at: self.check_time("/okta_verify/reported_at", sent.reported_at),
         }
     }
 
-    fn check_in(&mut self, sent: &CheckIn) -> CheckIn {
+    fn check_last_check_in(&mut self, sent: &CheckIn) -> CheckIn {
         CheckIn {
-            last_seen_at: self.time("/check_in/last_seen_at", sent.last_seen_at),
-            reported_at: self.time("/check_in/reported_at", sent.reported_at),
+            last_seen_at: self.check_time("/check_in/last_seen_at", sent.last_seen_at),
+            reported_at: self.check_time("/check_in/reported_at", sent.reported_at),
         }
     }
 
-    fn lost_mode(&mut self, sent: &LostMode) -> LostMode {
+    fn check_lost_mode(&mut self, sent: &LostMode) -> LostMode {
         LostMode {
             enabled: sent.enabled,
-            reported_at: self.time("/lost_mode/reported_at", sent.reported_at),
+            reported_at: self.check_time("/lost_mode/reported_at", sent.reported_at),
         }
     }
 
-    fn delivery(&mut self, id: IntegrationId, sent: &Delivery) -> Delivery {
-        let place = format!("/deliveries/{id}");
+    fn check_delivery(&mut self, id: IntegrationId, sent: &Delivery) -> Delivery {
+        let pointer = format!("/deliveries/{id}");
         if sent.config_version < 1 {
-            let detail = "Versions begin at 1: send config_version of the deployment.";
-            self.refuse(&format!("{place}/config_version"), "out_of_range", detail);
+            let detail = "Versions start at 1: send the config_version of the deployment.";
+            self.refuse(&format!("{pointer}/config_version"), "out_of_range", detail);
         }
         Delivery {
             config_version: sent.config_version,
-            delivered_at: self.time(&format!("{place}/delivered_at"), sent.delivered_at),
-            reported_at: self.time(&format!("{place}/reported_at"), sent.reported_at),
+            delivered_at: self.check_time(&format!("{pointer}/delivered_at"), sent.delivered_at),
+            reported_at: self.check_time(&format!("{pointer}/reported_at"), sent.reported_at),
         }
     }
 
-    fn certificate(&mut self, id: IntegrationId, sent: &Certificate) -> Certificate {
-        let place = format!("/certificates/{id}");
+    fn check_certificate(&mut self, id: IntegrationId, sent: &Certificate) -> Certificate {
+        let pointer = format!("/certificates/{id}");
         let serial_number = sent.serial_number.replace(':', "").to_ascii_uppercase();
         let length = serial_number.len();
         let code = match length {
             0 => Some("empty"),
-            _ if length > LONGEST_CERTIFICATE_SERIAL => Some("too_long"),
+            _ if length > MAX_CERTIFICATE_SERIAL_LEN => Some("too_long"),
             _ if !serial_number.bytes().all(|b| b.is_ascii_hexdigit()) => {
                 Some("invalid_characters")
             }
@@ -153,70 +161,76 @@ impl Checking {
         };
         if let Some(code) = code {
             let detail = "Send the serial number of the certificate as 1 to 64 hexadecimal digits.";
-            self.refuse(&format!("{place}/serial_number"), code, detail);
+            self.refuse(&format!("{pointer}/serial_number"), code, detail);
         }
-        let not_before = self.time(&format!("{place}/not_before"), sent.not_before);
-        let not_after = self.time(&format!("{place}/not_after"), sent.not_after);
+        let not_before = self.check_time(&format!("{pointer}/not_before"), sent.not_before);
+        let not_after = self.check_time(&format!("{pointer}/not_after"), sent.not_after);
         if not_after <= not_before {
-            let detail = "A certificate ends after it begins.";
-            self.refuse(&format!("{place}/not_after"), "out_of_range", detail);
+            let detail = "Send a not_after that is later than not_before.";
+            self.refuse(&format!("{pointer}/not_after"), "out_of_range", detail);
         }
-        let reported_at = self.time(&format!("{place}/reported_at"), sent.reported_at);
+        let reported_at = self.check_time(&format!("{pointer}/reported_at"), sent.reported_at);
         Certificate { serial_number, not_before, not_after, reported_at }
     }
 }
 
 impl ReportFields {
-    /// The report, when all of it can be accepted; `serial_number` is that of the path.
+    /// Returns the report if all fields are valid. `serial_number` is that of the path, if any.
     ///
     /// # Errors
-    /// Each field that cannot, with its place below `root`.
+    /// Every invalid field, with its JSON pointer below `root`.
     pub(in crate::service) fn check(
         self,
         serial_number: Option<&SerialNumber>,
         root: &str,
     ) -> Result<DeviceReport, Vec<FieldError>> {
-        let mut checking = Checking::new(root);
-        let serial_number = checking_serial(&mut checking, serial_number, self.serial_number);
+        let mut check = FieldCheck::new(root);
+        let serial_number = check_serial_number(&mut check, serial_number, self.serial_number);
         for (group, named) in
             [("/deliveries", self.deliveries.len()), ("/certificates", self.certificates.len())]
         {
-            if named > MOST_INTEGRATIONS {
-                let detail = format!("{MOST_INTEGRATIONS} integrations at most in one report.");
-                checking.refuse(group, "too_many", detail);
+            if named > MAX_INTEGRATIONS {
+                let detail = format!("Name at most {MAX_INTEGRATIONS} integrations in one report.");
+                check.refuse(group, "too_many", detail);
             }
         }
-        let mut parse_udid =
-            |text: &String| checking.identifier("/udid", Udid::parse(text), Udid::FORMAT).map(Some);
+        let mut parse_udid = |text: &String| {
+            check.check_identifier("/udid", Udid::parse(text), Udid::FORMAT).map(Some)
+        };
         let udid = self.udid.map(|text| text.as_ref().map_or(Some(None), &mut parse_udid));
         let mut parse_id = |text: &String| {
-            checking
-                .identifier("/okta_device_id", OktaDeviceId::parse(text), OktaDeviceId::FORMAT)
+            check
+                .check_identifier(
+                    "/okta_device_id",
+                    OktaDeviceId::parse(text),
+                    OktaDeviceId::FORMAT,
+                )
                 .map(Some)
         };
         let okta = self.okta_device_id.map(|text| text.as_ref().map_or(Some(None), &mut parse_id));
-        let enrollment = self.enrollment.as_ref().map(|sent| checking.enrollment(sent));
+        let enrollment = self.enrollment.as_ref().map(|sent| check.check_enrollment(sent));
         let okta_verify =
-            self.okta_verify.map(|sent| sent.as_ref().map(|sent| checking.okta_verify(sent)));
-        let check_in = self.check_in.map(|sent| sent.as_ref().map(|sent| checking.check_in(sent)));
+            self.okta_verify.map(|sent| sent.as_ref().map(|sent| check.check_okta_verify(sent)));
+        let check_in =
+            self.check_in.map(|sent| sent.as_ref().map(|sent| check.check_last_check_in(sent)));
         let lost_mode =
-            self.lost_mode.map(|sent| sent.as_ref().map(|sent| checking.lost_mode(sent)));
+            self.lost_mode.map(|sent| sent.as_ref().map(|sent| check.check_lost_mode(sent)));
         let deliveries: BTreeMap<_, _> = self
             .deliveries
             .iter()
-            .map(|(id, sent)| (*id, sent.as_ref().map(|sent| checking.delivery(*id, sent))))
+            .map(|(id, sent)| (*id, sent.as_ref().map(|sent| check.check_delivery(*id, sent))))
             .collect();
         let certificates: BTreeMap<_, _> = self
             .certificates
             .iter()
-            .map(|(id, sent)| (*id, sent.as_ref().map(|sent| checking.certificate(*id, sent))))
+            .map(|(id, sent)| (*id, sent.as_ref().map(|sent| check.check_certificate(*id, sent))))
             .collect();
-        let reported_at = self.reported_at.map(|at| checking.time("/reported_at", at));
+        let reported_at = self.reported_at.map(|at| check.check_time("/reported_at", at));
         let report = serial_number.map(|serial_number| DeviceReport {
             serial_number,
             platform: self.platform,
             reported_at,
-            // What could not be read is in the errors, so that this is never used with a gap.
+            // An identifier that could not be parsed is an error, so the report is not returned without it.
             udid: udid.flatten(),
             okta_device_id: okta.flatten(),
             enrollment,
@@ -226,29 +240,29 @@ impl ReportFields {
             deliveries,
             certificates,
         });
-        checking.done(report)
+        check.finish(report)
     }
 }
 
-/// The serial number of the path, which the body may repeat, or that of the body.
-fn checking_serial(
-    checking: &mut Checking,
+/// Returns the serial number of the path, which the body may repeat, or that of the body.
+fn check_serial_number(
+    check: &mut FieldCheck,
     path: Option<&SerialNumber>,
     body: Option<String>,
 ) -> Option<SerialNumber> {
     let sent = body.map(|text| {
-        checking.identifier("/serial_number", SerialNumber::parse(&text), SerialNumber::FORMAT)
+        check.check_identifier("/serial_number", SerialNumber::parse(&text), SerialNumber::FORMAT)
     });
     match (path, sent) {
         (Some(path), None) => Some(path.clone()),
         (Some(path), Some(Some(sent))) if sent != *path => {
-            let detail = "This is another serial number than that of the path. Leave it out.";
-            checking.refuse("/serial_number", "mismatch", detail);
+            let detail = "This serial number differs from the one in the path. Leave it out.";
+            check.refuse("/serial_number", "mismatch", detail);
             None
         }
         (_, Some(sent)) => sent,
         (None, None) => {
-            checking.refuse("/serial_number", "missing", "This field is needed.");
+            check.refuse("/serial_number", "missing", "This field is required.");
             None
         }
     }

@@ -1,6 +1,5 @@
-//! The errors of service methods. They know no HTTP status: `handlers::http` has the one table that
-//! gives each of them one. Errors of lower layers are visible as a kind only; what lies behind it is
-//! private and meant for the log.
+//! The errors of service methods. Their HTTP status is assigned in `handlers::http`. The error of a
+//! lower layer is private: callers see its kind only, and the log gets the chain of causes.
 
 mod okta_failure;
 
@@ -19,10 +18,10 @@ use crate::service::integrations::checklist::ChecklistItem;
 use crate::service::trust_status::IntegrationChoice;
 use crate::store::StoreError;
 
-/// A field of the request that cannot be accepted.
+/// An invalid field of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// JSON pointer (RFC 6901) into the body.
+    /// JSON pointer (RFC 6901) into the body; `/query/<name>` for a query parameter.
     pub pointer: String,
     pub code: String,
     pub detail: String,
@@ -34,35 +33,36 @@ impl FieldError {
     }
 }
 
-/// What is wrong between a request and what the inventory knows.
+/// A conflict between a request and the device inventory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     #[error("no device {0} in this tenant")]
     NotFound(SerialNumber),
-    /// A report for another platform than the known one, which does not say that it is enrolled anew.
-    #[error("the device is known as one of {}", .known.as_str())]
+    /// A report for another platform than the enrolled one, without a new enrollment.
+    #[error("the device is enrolled as {}", .known.as_str())]
     PlatformMismatch { known: Platform },
-    /// What a device is to be given is asked for with another identity than the MDM reported.
+    /// A deployment was requested with an identifier other than the reported one.
     #[error("the {field} is not that of device {serial_number}")]
     Mismatch { serial_number: SerialNumber, field: &'static str },
-    /// A snapshot that was completed with other pages, or began too long ago.
-    #[error("the snapshot takes no more pages")]
+    /// The snapshot was completed with other pages, or started more than a day ago.
+    #[error("the snapshot accepts no more pages")]
     SnapshotClosed,
-    /// A snapshot would unenroll more devices than it may without a confirmation.
+    /// The snapshot would unenroll more devices than is allowed without a confirmation.
     #[error("{missing} of {fleet} enrolled devices are missing in the snapshot")]
     ManyMissing { missing: i64, fleet: i64 },
 }
 
+/// The error of a service method.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     ScopeMissing(#[from] ScopeMissing),
-    #[error("the request has {} field(s) that cannot be accepted", .0.len())]
+    #[error("the request has {} invalid field(s)", .0.len())]
     Invalid(Vec<FieldError>),
     #[error("no integration {0} in this tenant")]
     IntegrationNotFound(IntegrationId),
-    /// The tenant has several, and none was named.
-    #[error("{} integrations and none named", .0.len())]
+    /// The tenant has several integrations and the request names none.
+    #[error("the request must name one of {} integrations", .0.len())]
     IntegrationAmbiguous(Vec<IntegrationChoice>),
     #[error("integration {0} has no credentials")]
     CredentialsNotFound(IntegrationId),
@@ -70,53 +70,53 @@ pub enum Error {
     PlatformNotFound(Platform),
     #[error(transparent)]
     EventHook(#[from] EventHookError),
-    /// Something depends on what is to be deleted.
+    /// Devices or platforms depend on what the request deletes.
     #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
     ConfirmationRequired { devices: i64, platforms: Vec<Platform>, checklist: Vec<ChecklistItem> },
-    #[error("the certificate authority behind the SCEP URL ended at {not_after}")]
+    #[error("the certificate authority behind the SCEP URL expired at {not_after}")]
     CertificateAuthorityExpired { not_after: DateTime<Utc> },
-    /// The device has had its share of challenges (contract §4).
+    /// More than five challenges for the device in ten minutes.
     #[error("too many challenges for this device")]
     DeviceChallengeLimit { retry_after: Duration },
-    /// Too many challenges are being asked for at this moment (contract §4).
+    /// Eight challenges of the platform are being requested already.
     #[error("too many challenges in flight")]
     ChallengesInFlight,
-    /// The integration has had its share of connects and checks.
+    /// More connects and checks of the integration in a minute than configured.
     #[error("too many connects and checks of this integration")]
     TooManyAttempts { retry_after: Duration },
     #[error(transparent)]
     Device(#[from] DeviceError),
-    #[error("no prerequisite {0:?}")]
+    #[error("unknown prerequisite {0:?}")]
     PrerequisiteNotFound(String),
     #[error("the org is already connected as integration {0}")]
     OrgAlreadyConnected(IntegrationId),
-    /// The domain, or the host behind it, is that of another org than the connected one.
+    /// The domain, or the host behind it, belongs to another org than the connected one.
     #[error("the domain belongs to another org")]
     OtherOrg,
     #[error("the integration is at version {current}")]
     StaleVersion { current: i64 },
-    #[error("somebody else changed it in between")]
+    #[error("another request changed it concurrently")]
     ChangedMeanwhile,
-    #[error("credentials are needed first")]
+    #[error("integration {0} has no credentials yet")]
     CredentialsNeeded(IntegrationId),
-    #[error("{} is proved by Okta and cannot be attested", .0.as_str())]
+    #[error("{} is checked against Okta and cannot be attested", .0.as_str())]
     CannotBeAttested(PrerequisiteKind),
     #[error("a request with this Idempotency-Key is still in flight")]
     IdempotencyInFlight,
     #[error("this Idempotency-Key was used with another body")]
     IdempotencyKeyReused,
-    #[error("what this Idempotency-Key created is gone")]
+    #[error("the integration created with this Idempotency-Key was deleted")]
     IdempotentResultGone(IntegrationId),
     #[error("the request to Okta failed")]
     Okta(#[source] OktaFailure),
     #[error("the database is not available")]
     DatabaseUnavailable(#[source] Cause),
-    /// A fault of this service: callers learn nothing of it.
+    /// A fault of this service; its cause is logged and not shown to callers.
     #[error("internal error")]
     Internal(#[source] Cause),
 }
 
-/// The error of a lower layer, to be logged with its own causes.
+/// The error of a lower layer, for the log.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Cause(LowerLayerError);
@@ -130,49 +130,54 @@ enum LowerLayerError {
 }
 
 impl Error {
-    /// A profile that could not be written although its values passed every check.
-    pub(super) fn of_payload(error: PayloadError) -> Self {
+    /// The error for a profile that could not be generated although its values are valid.
+    pub(super) fn from_payload_error(error: PayloadError) -> Self {
         Self::Internal(Cause(LowerLayerError::Payload(error)))
     }
 
-    /// True when another worker holds the job by now.
+    /// Returns true if another worker holds the job now.
     pub(super) fn is_lost_lease(&self) -> bool {
         matches!(self, Self::Internal(Cause(LowerLayerError::Store(StoreError::LeaseLost))))
     }
 
-    /// True when Okta refused the user name and password of a challenge URL.
+    /// Returns true if Okta refused the username and password of a challenge URL.
     pub(super) fn is_scep_refusal(&self) -> bool {
         let Self::Okta(failure) = self else { return false };
         matches!(failure.cause(), OktaError::ScepCredentialsRefused)
     }
 
-    /// The store's answer about integration `id`.
-    pub(super) fn of_integration(id: IntegrationId) -> impl Fn(StoreError) -> Self {
+    /// Maps store errors of queries about integration `id`.
+    pub(super) fn for_integration(id: IntegrationId) -> impl Fn(StoreError) -> Self {
         move |error| match error {
             StoreError::NotFound => Self::IntegrationNotFound(id),
             other => Self::from(other),
         }
     }
 
-    pub(super) fn of_domain(error: OktaDomainError) -> Self {
+    /// The error for a domain that cannot be an Okta org's.
+    pub(super) fn from_domain_error(error: OktaDomainError) -> Self {
         let detail = match error {
-            OktaDomainError::Empty => "Enter the domain of the Okta org, such as acme.okta.com.",
+            OktaDomainError::Empty => "Enter your Okta domain, such as acme.okta.com.",
             OktaDomainError::TooLong => {
-                "This is too long for a domain. Enter it alone, such as acme.okta.com."
+                "This is too long for a domain. Enter only your Okta domain, such as acme.okta.com."
             }
             OktaDomainError::IpAddress => {
-                "An Okta org has a name, not an IP address. Enter it, such as acme.okta.com."
+                "This is an IP address. Enter your Okta domain, such as acme.okta.com."
             }
-            OktaDomainError::HasPort => "Leave the port out: Okta answers at https on port 443.",
-            OktaDomainError::HasUserinfo => "Leave the user name and password out of the address.",
+            OktaDomainError::HasPort => {
+                "Remove the port. Enter only your Okta domain, such as acme.okta.com."
+            }
+            OktaDomainError::HasUserinfo => {
+                "Remove the username and password. Enter only your Okta domain, such as acme.okta.com."
+            }
             OktaDomainError::NotHttps => {
-                "Enter an https address or the domain alone, such as acme.okta.com."
+                "Enter only your Okta domain, such as acme.okta.com, or its https address."
             }
             OktaDomainError::InvalidHost => {
-                "This is not a domain that an Okta org can have. Enter one such as acme.okta.com."
+                "This is not a valid Okta domain. Enter one such as acme.okta.com."
             }
             OktaDomainError::OktaApex => {
-                "This is Okta's own domain. Enter your org's, such as acme.okta.com."
+                "This domain belongs to Okta itself. Enter the domain of your org, such as acme.okta.com."
             }
         };
         Self::Invalid(vec![FieldError::new("/okta_domain", error.code(), detail)])

@@ -1,15 +1,15 @@
-//! Why a request to Okta failed, as callers of the service see it.
+//! Failed requests to Okta, as callers of the service see them.
 
 use std::time::Duration;
 
 use crate::okta::{OktaError, REQUIRED_SCOPES};
 
-/// A failed request to Okta. Displays as the client's own description, which never holds a secret.
+/// A failed request to Okta. It displays as the Okta client's description, which never holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct OktaFailure(OktaError);
 
-/// What kind of failure it was, with the data that an answer needs.
+/// The kind of a failed request to Okta, with the data for the problem document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OktaFailureKind {
     OrgNotFound {
@@ -20,11 +20,11 @@ pub enum OktaFailureKind {
         retry_after: Duration,
     },
     InvalidClient,
-    /// The client has to sign in with a key, so no secret of it is accepted.
+    /// The client authenticates with a private key, so Okta accepts no secret for it.
     WrongClientType,
     /// Okta issued a token without these scopes.
     MissingScopes(Vec<String>),
-    /// Okta refused for lack of scopes. The scopes to grant; empty where Okta did not name any.
+    /// Okta refused the call for missing scopes: the scopes to grant, empty if Okta named none.
     ScopesRefused(Vec<String>),
     DpopRequired,
     NetworkZoneBlocked,
@@ -75,17 +75,17 @@ impl OktaFailure {
         }
     }
 
-    /// Okta's own words, sanitised.
+    /// Returns Okta's own error message, sanitized.
     pub fn message(&self) -> Option<&str> {
         self.0.message()
     }
 
-    /// True when the same request may succeed later without anybody changing anything.
+    /// Returns true if the same request may succeed later without any change.
     pub fn is_transient(&self) -> bool {
         self.0.is_transient()
     }
 
-    /// The client's error, for decisions inside the service.
+    /// Returns the Okta client's error, for decisions inside the service.
     pub(in crate::service) fn cause(&self) -> &OktaError {
         &self.0
     }

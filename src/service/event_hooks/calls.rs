@@ -1,4 +1,5 @@
-//! What this replica remembers of calls of event hooks, and how many it handles at once.
+//! Limits for calls of event hooks: what this replica caches about them, and how many it handles at
+//! once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,39 +13,39 @@ use crate::crypto::HookSecretDigest;
 use crate::model::{HookId, HookOwner};
 use crate::service::Error;
 
-/// Verifications of one hook answered within [`MINUTE`], by each replica.
+/// The most verifications of one hook within [`VERIFICATION_WINDOW`], per replica.
 const MAX_VERIFICATIONS: usize = 10;
-const MINUTE: Duration = Duration::from_secs(60);
-/// Deliveries of this replica that are written at the same time. Few, so that a flood of them leaves
-/// connections of the pool to everybody else; the others wait, and cost no more than their body.
+const VERIFICATION_WINDOW: Duration = Duration::from_secs(60);
+/// Concurrent writes of deliveries. Few, so that a flood of deliveries leaves pool connections to
+/// other requests; a waiting delivery costs only the memory of its body.
 const MAX_WRITES: usize = 2;
-/// Bodies of this replica that are read at the same time, and so the most memory that deliveries take:
-/// 64 of 256 KiB.
+/// Bodies in memory at the same time. With 256 KiB per body, deliveries use at most 16 MiB.
 const MAX_BODIES: usize = 64;
-/// Secrets that are looked up at the same time: anybody can make us do that.
+/// Concurrent look-ups of secrets, which any unauthenticated caller can cause.
 const MAX_SECRET_CHECKS: usize = 2;
-/// How long a call may wait for its turn, and how long its body may take. Okta gives up after 3 s.
+/// The longest wait of a call for a permit, and for its body. Okta times out after 3 s.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// A caller owner secret was right so recently may send the next body at once. The secret is looked
-/// at again when the body is written down, so a caller that was shut out gets no further than this.
-const ADMITTED_FOR: Duration = Duration::from_secs(5);
-const MAX_REMEMBERED: u64 = 10_000;
+/// How long a correct secret is cached. It is checked again when the delivery is written, so a caller
+/// with a revoked secret cannot cause a write.
+const ADMISSION_TTL: Duration = Duration::from_secs(5);
+const MAX_ENTRIES: u64 = 10_000;
 
-/// What this replica remembers of calls, all of it bounded and none of it needed.
+/// The caches and semaphores for calls of this replica. The caches are bounded and may be lost.
 pub(in crate::service) struct HookCalls {
     pub(super) admitted: Cache<(HookId, HookSecretDigest), ()>,
     verifications: Cache<HookId, Arc<Mutex<VecDeque<Instant>>>>,
     pub(super) writes: Semaphore,
     bodies: Arc<Semaphore>,
     pub(super) secret_checks: Semaphore,
-    /// Integrations for which a re-read is about to be requested.
+    /// Integrations for which a re-read request is in progress.
     pending_requests: Mutex<HashSet<HookOwner>>,
 }
 
 impl Default for HookCalls {
     fn default() -> Self {
-        let admitted = Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(ADMITTED_FOR);
-        let verifications = Cache::builder().max_capacity(MAX_REMEMBERED).time_to_idle(MINUTE);
+        let admitted = Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(ADMISSION_TTL);
+        let verifications =
+            Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(VERIFICATION_WINDOW);
         Self {
             admitted: admitted.build(),
             verifications: verifications.build(),
@@ -57,16 +58,19 @@ impl Default for HookCalls {
 }
 
 impl HookCalls {
-    /// Counts a verification, unless there were too many: then how long to wait.
+    /// Counts a verification.
+    ///
+    /// # Errors
+    /// The time to wait, if there were too many.
     pub(super) fn count_verification(&self, hook: HookId, now: Instant) -> Result<(), Duration> {
         let times = self.verifications.get_with(hook, Arc::default);
         let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
-        while times.front().is_some_and(|first| now.duration_since(*first) >= MINUTE) {
+        while times.front().is_some_and(|first| now.duration_since(*first) >= VERIFICATION_WINDOW) {
             times.pop_front();
         }
         match times.front() {
             Some(first) if times.len() >= MAX_VERIFICATIONS => {
-                Err(MINUTE.saturating_sub(now.duration_since(*first)))
+                Err(VERIFICATION_WINDOW.saturating_sub(now.duration_since(*first)))
             }
             _ => {
                 times.push_back(now);
@@ -75,20 +79,22 @@ impl HookCalls {
         }
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit of a semaphore.
     ///
     /// # Errors
-    /// `TooManyCalls` when that takes too long: a flood of calls must not take the database from others.
-    pub(super) async fn wait_for_turn(of: &Semaphore) -> Result<SemaphorePermit<'_>, Error> {
-        in_time(of.acquire()).await
+    /// `TooManyCalls` on a timeout, so that a flood of calls does not take the database from others.
+    pub(super) async fn wait_for_permit(
+        semaphore: &Semaphore,
+    ) -> Result<SemaphorePermit<'_>, Error> {
+        with_call_timeout(semaphore.acquire()).await
     }
 
-    /// Waits for a place among the bodies that are read; the place is free again when it is dropped.
+    /// Waits for a permit to hold a body in memory, until the permit is dropped.
     ///
     /// # Errors
-    /// `TooManyCalls` when that takes too long.
-    pub(super) async fn wait_for_body(&self) -> Result<OwnedSemaphorePermit, Error> {
-        in_time(Arc::clone(&self.bodies).acquire_owned()).await
+    /// `TooManyCalls` on a timeout.
+    pub(super) async fn wait_for_body_permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        with_call_timeout(Arc::clone(&self.bodies).acquire_owned()).await
     }
 
     /// True for the caller that must request the re-read; it covers the others.
@@ -96,14 +102,16 @@ impl HookCalls {
         self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone())
     }
 
-    /// Ends a claim: deliveries that are written from now on need a request of their own.
+    /// Releases the claim: deliveries written from now on need a new request.
     pub(super) fn release_request(&self, owner: &HookOwner) {
         self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }
 }
 
-async fn in_time<P>(acquired: impl Future<Output = Result<P, AcquireError>>) -> Result<P, Error> {
-    match tokio::time::timeout(CALL_TIMEOUT, acquired).await {
+async fn with_call_timeout<P>(
+    acquire: impl Future<Output = Result<P, AcquireError>>,
+) -> Result<P, Error> {
+    match tokio::time::timeout(CALL_TIMEOUT, acquire).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => {
             Err(EventHookError::TooManyCalls { retry_after: CALL_TIMEOUT }.into())
@@ -116,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_ten_verifications_a_minute_for_each_hook() {
+    fn each_hook_may_be_verified_ten_times_a_minute() {
         let calls = HookCalls::default();
         let (hook, start) = (HookId::random(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -125,7 +133,7 @@ mod tests {
         }
         assert_eq!(calls.count_verification(hook, at(20)), Err(Duration::from_secs(40)));
         assert_eq!(calls.count_verification(HookId::random(), at(20)), Ok(()));
-        // The first has had its minute, the second not.
+        // The first verification has left the window, the second has not.
         assert_eq!(calls.count_verification(hook, at(60)), Ok(()));
         assert_eq!(calls.count_verification(hook, at(60)), Err(Duration::from_secs(1)));
     }

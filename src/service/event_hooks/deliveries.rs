@@ -1,6 +1,6 @@
-//! What Okta tells through an event hook: that an address is ours, and which devices to read again.
-//! Okta waits three seconds for the answer, so nothing is asked of it here; and whoever calls has no
-//! token, so nothing that he sends is read before his secret was found right.
+//! Calls from Okta to an event hook: the verification of its URL, and deliveries of events, which name
+//! devices to re-read. Okta waits three seconds for the answer, so Okta is not called here. The caller
+//! has no token, so its body is read only after its secret was verified.
 
 use std::time::Instant;
 
@@ -16,20 +16,20 @@ use crate::service::{Error, Service};
 use crate::store::{HookCall, StoreError};
 
 /// The longest challenge that is echoed, in bytes.
-const LONGEST_CHALLENGE: usize = 256;
-/// Devices of one delivery that are written down: one more than wait before a sweep takes their place.
-const MOST_MENTIONS: usize = 501;
+const MAX_CHALLENGE_LEN: usize = 256;
+/// Devices of one delivery that are stored: one more than may be pending before a sweep is due instead.
+const MAX_MENTIONS: usize = 501;
 
-/// A delivery owner secret was right, and owner body may be read now, within `DELIVERY_TIMEOUT`.
-pub struct Admitted {
+/// A delivery with a verified secret. Its body must be read within `DELIVERY_TIMEOUT`.
+pub struct AdmittedDelivery {
     call: HookCall,
-    /// Held until the delivery is handled: it bounds the memory that deliveries take.
+    /// Held until the delivery is handled, to bound the memory of bodies.
     _body_permit: OwnedSemaphorePermit,
 }
 
 impl Service {
-    /// Answers Okta's verification of a hook's address: the challenge is to be echoed. Okta sends the
-    /// secret along; it need not, but a wrong one is refused here and not only when events come.
+    /// Handles Okta's verification of a hook's URL and returns the challenge to echo. The secret is
+    /// optional here; a wrong one is refused, so that the admin notices before events are lost.
     ///
     /// # Errors
     /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `TooManyCalls`,
@@ -42,7 +42,7 @@ impl Service {
     ) -> Result<String, Error> {
         let hook = hook.ok_or(EventHookError::CallRefused)?;
         let call = HookCall { hook, secret: secret.as_ref().map(HookSecretDigest::new) };
-        let permit = HookCalls::wait_for_turn(&self.hook_calls.secret_checks).await?;
+        let permit = HookCalls::wait_for_permit(&self.hook_calls.secret_checks).await?;
         self.store.check_hook_call(call.clone()).await.map_err(refused)?;
         drop(permit);
         let challenge = challenge.filter(|text| may_be_echoed(text));
@@ -54,7 +54,7 @@ impl Service {
         Ok(challenge)
     }
 
-    /// Checks the secret of a delivery before its body is read, and reserves the memory for the body.
+    /// Verifies the secret of a delivery before its body is read, and reserves memory for the body.
     ///
     /// # Errors
     /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, or `TooManyCalls`.
@@ -62,41 +62,40 @@ impl Service {
         &self,
         hook: Option<HookId>,
         secret: &SecretString,
-    ) -> Result<Admitted, Error> {
+    ) -> Result<AdmittedDelivery, Error> {
         let hook = hook.ok_or(EventHookError::CallRefused)?;
         let digest = HookSecretDigest::new(secret);
         let call = HookCall { hook, secret: Some(digest.clone()) };
         let admitted = (hook, digest);
         if !self.hook_calls.admitted.contains_key(&admitted) {
-            let _permit = HookCalls::wait_for_turn(&self.hook_calls.secret_checks).await?;
+            let _permit = HookCalls::wait_for_permit(&self.hook_calls.secret_checks).await?;
             self.store.check_hook_call(call.clone()).await.map_err(refused)?;
             self.hook_calls.admitted.insert(admitted, ());
         }
-        let body_permit = self.hook_calls.wait_for_body().await?;
-        Ok(Admitted { call, _body_permit: body_permit })
+        let body_permit = self.hook_calls.wait_for_body_permit().await?;
+        Ok(AdmittedDelivery { call, _body_permit: body_permit })
     }
 
-    /// Handles a delivery: the devices that it names are read again soon.
+    /// Handles a delivery: schedules re-reads of the devices that its events name.
     ///
-    /// A delivery that comes twice, or late, asks for the same devices once more, and that is all it
-    /// can do. A body that cannot be read is an error although Okta will send it again once: its
-    /// System Log then shows the admin that something does not fit, where a silent success would not.
+    /// A repeated or late delivery only causes another re-read. A malformed body is an error, although
+    /// Okta retries it once: the failure then shows in Okta's System Log, where the admin can see it.
     ///
     /// # Errors
-    /// `EventHook`, as `DeliveryMalformed`, `TooManyCalls`, or `CallRefused` when the secret was
-    /// replaced since the call was admitted.
+    /// `EventHook`, as `DeliveryMalformed`, `TooManyCalls`, or `CallRefused` if the secret was replaced
+    /// since the call was admitted.
     pub async fn receive_event_hook(
         &self,
-        admitted: Admitted,
+        admitted: AdmittedDelivery,
         body: impl AsRef<[u8]>,
     ) -> Result<(), Error> {
         let mentions = find_mentions(body.as_ref());
-        // Not kept in memory while this waits for its turn to write.
+        // Freed before the wait for a write permit.
         drop(body);
         let mut mentions = mentions.map_err(|_| EventHookError::DeliveryMalformed)?;
-        mentions.truncate(MOST_MENTIONS);
+        mentions.truncate(MAX_MENTIONS);
         let nothing_to_read = mentions.is_empty();
-        let permit = HookCalls::wait_for_turn(&self.hook_calls.writes).await?;
+        let permit = HookCalls::wait_for_permit(&self.hook_calls.writes).await?;
         let stored = self.store.create_hook_rereads(admitted.call.clone(), mentions).await;
         let owner = stored.map_err(refused)?;
         drop(permit);
@@ -106,22 +105,23 @@ impl Service {
         Ok(())
     }
 
-    /// Asks for what waits, once for all deliveries that were written before the asking begins. A
-    /// task of its own: a caller that hangs up must not leave the others to wait for him.
+    /// Requests the pending re-reads of an integration, once for all deliveries written before the
+    /// request starts. It runs in its own task: if this caller disconnects, the deliveries of others that
+    /// rely on the request must not be lost.
     async fn request_rereads(&self, owner: HookOwner) -> Result<(), Error> {
         if !self.hook_calls.claim_request(&owner) {
             return Ok(());
         }
         let service = self.clone();
-        let asking = tokio::spawn(async move {
+        let request = tokio::spawn(async move {
             let _permit = service.hook_calls.writes.acquire().await;
             service.hook_calls.release_request(&owner);
             let HookOwner { tenant, integration } = &owner;
-            let asked = service.store.request_hook_rereads(tenant, *integration).await;
-            service.work.notify_one();
-            asked
+            let requested = service.store.request_hook_rereads(tenant, *integration).await;
+            service.job_enqueued.notify_one();
+            requested
         });
-        Ok(asking.await.unwrap_or(Err(StoreError::Panicked))?)
+        Ok(request.await.unwrap_or(Err(StoreError::Panicked))?)
     }
 }
 
@@ -133,7 +133,7 @@ fn refused(error: StoreError) -> Error {
 }
 
 fn may_be_echoed(challenge: &str) -> bool {
-    (1..=LONGEST_CHALLENGE).contains(&challenge.len())
+    (1..=MAX_CHALLENGE_LEN).contains(&challenge.len())
         && challenge.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenge_is_visible_ascii_and_not_too_long() {
+    fn a_challenge_is_up_to_256_visible_ascii_characters() {
         for good in ["x", "Me_rShK8JHsTnbyYrWXCEoMGbM_zsZ6k0hLPZ_Pg", &"~".repeat(256)] {
             assert!(may_be_echoed(good), "{good}");
         }

@@ -1,24 +1,24 @@
-//! What can go wrong with an event hook or with a call of it.
+//! Errors of event hooks and of calls to them.
 
 use std::time::Duration;
 
 use crate::model::IntegrationId;
 
-/// Why nothing came of a request about a hook, or of a call of one.
+/// Why a request about an event hook, or a call to it, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventHookError {
     #[error("integration {0} has no event hook")]
     NotFound(IntegrationId),
-    /// No such hook, or not with this secret: nobody outside is told which.
-    #[error("the call of an event hook is refused")]
+    /// Unknown hook or wrong secret; the caller does not learn which.
+    #[error("the call to the event hook is refused")]
     CallRefused,
-    #[error("the challenge of a verification cannot be echoed")]
+    #[error("the verification challenge is malformed")]
     ChallengeMalformed,
-    #[error("the body is no delivery of events")]
+    #[error("the body is not an event delivery")]
     DeliveryMalformed,
-    #[error("too many calls of event hooks wait already")]
+    #[error("too many calls to event hooks are waiting")]
     TooManyCalls { retry_after: Duration },
-    /// The hook was verified too often (contract §7).
+    /// More than 10 verifications of the hook in a minute.
     #[error("too many verifications of this event hook")]
     TooManyVerifications { retry_after: Duration },
 }

@@ -1,5 +1,5 @@
-//! The event hook of an integration, as its tenant manages it: an address and a secret that the
-//! admin enters in Okta. The secret is shown once, when it is made.
+//! The event hook of an integration: a URL and a secret that the admin enters in Okta. The secret is
+//! shown once, when it is generated.
 
 mod calls;
 mod deliveries;
@@ -7,7 +7,7 @@ mod error;
 
 pub use calls::CALL_TIMEOUT as DELIVERY_TIMEOUT;
 pub(in crate::service) use calls::HookCalls;
-pub use deliveries::Admitted;
+pub use deliveries::AdmittedDelivery;
 pub use error::EventHookError;
 
 use secrecy::SecretString;
@@ -18,30 +18,30 @@ use crate::model::{Caller, EventHook, EventKind, HookId, IntegrationId, NewEvent
 use crate::service::{Error, Service};
 use crate::store::StoreError;
 
-/// Where Okta reaches hooks, below the public address of the service.
-const HOOKS: &str = "/hooks/okta";
+/// The path of all hooks, below the public address of the service.
+const HOOKS_PATH: &str = "/hooks/okta";
 
-/// A hook with its address.
+/// An event hook with its URL.
 #[derive(Debug, Clone)]
-pub struct EventHookAtAddress {
+pub struct EventHookAddress {
     pub hook: EventHook,
-    /// Below the address that Okta reaches the service at.
+    /// Below the public address of the service.
     pub path: String,
-    /// The whole address, where the operator has said what it begins with.
+    /// The full URL; `None` if the operator has not configured the public address.
     pub url: Option<String>,
 }
 
-/// A hook with the secret that was made for it, which nobody gets to see again.
+/// An event hook with its new secret, which is not shown again.
 #[derive(Debug, Clone)]
 pub struct IssuedEventHook {
-    pub at: EventHookAtAddress,
+    pub address: EventHookAddress,
     pub secret: SecretString,
-    /// False when the secret replaced another one.
+    /// False if the secret replaced an earlier one.
     pub created: bool,
 }
 
 impl Service {
-    /// The hook of an integration.
+    /// Returns the event hook of an integration.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `EventHook`.
@@ -49,14 +49,14 @@ impl Service {
         &self,
         caller: &Caller,
         id: IntegrationId,
-    ) -> Result<EventHookAtAddress, Error> {
+    ) -> Result<EventHookAddress, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let hook = self.store.find_event_hook(&caller.tenant, id).await;
-        let hook = hook.map_err(Error::of_integration(id))?.ok_or(EventHookError::NotFound(id))?;
-        Ok(self.at_address(hook))
+        let hook = hook.map_err(Error::for_integration(id))?.ok_or(EventHookError::NotFound(id))?;
+        Ok(self.with_address(hook))
     }
 
-    /// Sets up the hook, or gives it a new secret; the one before is valid for 24 hours more.
+    /// Creates the event hook, or rotates its secret. The previous secret stays valid for 24 hours.
     ///
     /// # Errors
     /// `IntegrationNotFound`.
@@ -70,11 +70,12 @@ impl Service {
         let event = NewEvent::by(caller, id, EventKind::EventHookStored);
         let digest = HookSecretDigest::new(&secret);
         let stored = self.store.update_event_hook(&caller.tenant, id, digest, event).await;
-        let stored = stored.map_err(Error::of_integration(id))?;
-        Ok(IssuedEventHook { at: self.at_address(stored.hook), secret, created: stored.created })
+        let stored = stored.map_err(Error::for_integration(id))?;
+        let address = self.with_address(stored.hook);
+        Ok(IssuedEventHook { address, secret, created: stored.created })
     }
 
-    /// Deletes the hook; its address is nobody's from now on.
+    /// Deletes the event hook. Calls to its URL are 404 from now on.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `EventHook`.
@@ -89,34 +90,33 @@ impl Service {
         })
     }
 
-    fn at_address(&self, hook: EventHook) -> EventHookAtAddress {
-        let path = path_of(hook.id);
-        let url = self.public_url.as_ref().map(|base| below(base, &path));
-        EventHookAtAddress { hook, path, url }
+    fn with_address(&self, hook: EventHook) -> EventHookAddress {
+        let path = hook_path(hook.id);
+        let url = self.public_url.as_ref().map(|base| append_path(base, &path));
+        EventHookAddress { hook, path, url }
     }
 }
 
-fn path_of(hook: HookId) -> String {
-    format!("{HOOKS}/{hook}")
+fn hook_path(hook: HookId) -> String {
+    format!("{HOOKS_PATH}/{hook}")
 }
 
-fn below(base: &Url, path: &str) -> String {
+fn append_path(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
-/// The store fills in which hook and which version it was.
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_below_the_public_one_with_and_without_a_path() {
-        for (base, whole) in [
+    fn the_url_of_a_hook_extends_the_public_address() {
+        for (base, url) in [
             ("https://trust.example.com", "https://trust.example.com/hooks/okta/x"),
             ("https://trust.example.com/", "https://trust.example.com/hooks/okta/x"),
             ("https://example.com/trust/", "https://example.com/trust/hooks/okta/x"),
         ] {
-            assert_eq!(below(&base.parse().unwrap(), "/hooks/okta/x"), whole);
+            assert_eq!(append_path(&base.parse().unwrap(), "/hooks/okta/x"), url);
         }
     }
 }

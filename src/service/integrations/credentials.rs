@@ -14,7 +14,7 @@ use crate::model::{
     NewCredentials, NewEvent, Org, Outcome, PrerequisiteKind, Scope, integrations::Engine,
 };
 use crate::okta::{ClientCredentials, OktaError, ProvedGrant};
-use crate::service::{Error, FieldError, OKTA_PATIENCE, Service, within};
+use crate::service::{Error, FieldError, OKTA_TIMEOUT, Service, with_okta_timeout};
 use crate::store::CredentialsChange;
 use crate::telemetry::chain_of;
 
@@ -70,7 +70,7 @@ impl Service {
             event,
         };
         let stored = self.store.update_credentials(&caller.tenant, id, change).await;
-        let record = stored.map_err(Error::of_integration(id))?;
+        let record = stored.map_err(Error::for_integration(id))?;
         Ok(Connected { report: report(&record), record, replaced })
     }
 
@@ -91,7 +91,7 @@ impl Service {
         let event = NewEvent::by(caller, id, EventKind::CredentialsDeleted);
         let deleted =
             self.store.delete_credentials(&caller.tenant, id, expected_version, event).await;
-        let record = deleted.map_err(Error::of_integration(id))?;
+        let record = deleted.map_err(Error::for_integration(id))?;
         self.okta.forget_tokens(&caller.tenant, id);
         Ok(record)
     }
@@ -103,8 +103,8 @@ impl Service {
         before: &IntegrationRecord,
         new: &NewCredentials,
     ) -> Result<Proved, Error> {
-        let deadline = Instant::now() + OKTA_PATIENCE;
-        let (org, grant) = within(self.prove_grant(before, new)).await?;
+        let deadline = Instant::now() + OKTA_TIMEOUT;
+        let (org, grant) = with_okta_timeout(self.prove_grant(before, new)).await?;
         let host = self.address_of(before)?;
         let fastpass = timeout_at(deadline, self.find_fastpass(&host, &org.engine, &grant)).await;
         let fastpass = fastpass.unwrap_or_else(|_| {

@@ -81,7 +81,7 @@ impl Service {
         self.require(caller, Scope::OdtWrite).await?;
         refuse_duplicates(&request.selected_platforms)?;
         let domain = OktaDomain::parse(&request.okta_domain, self.okta.suffixes())
-            .map_err(Error::of_domain)?;
+            .map_err(Error::from_domain_error)?;
         let Some(key) = idempotency_key else {
             return self.create_claimed(caller, &domain, request, None).await;
         };
@@ -199,7 +199,7 @@ impl Service {
             event,
         };
         let changed = self.store.update_integration(&caller.tenant, id, change).await;
-        let record = changed.map_err(Error::of_integration(id))?;
+        let record = changed.map_err(Error::for_integration(id))?;
         let dropped_custom_host = discovered.and_then(|org| org.dropped_custom_host);
         Ok(Created { record, dropped_custom_host, replayed: false })
     }
@@ -229,7 +229,7 @@ impl Service {
                 platforms,
                 checklist: checklist::of_integration(&before),
             },
-            other => Error::of_integration(id)(other),
+            other => Error::for_integration(id)(other),
         })?;
         self.okta.forget_tokens(&caller.tenant, id);
         Ok(Deleted { id, checklist: checklist::of_integration(&record) })
@@ -240,7 +240,7 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
     ) -> Result<IntegrationRecord, Error> {
-        self.store.get_integration(&caller.tenant, id).await.map_err(Error::of_integration(id))
+        self.store.get_integration(&caller.tenant, id).await.map_err(Error::for_integration(id))
     }
 }
 

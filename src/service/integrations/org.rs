@@ -8,12 +8,12 @@ use crate::model::{
     integrations::Engine,
 };
 use crate::okta::{DiscoveredOrg, OrgAddress, ProvedGrant};
-use crate::service::{Error, Service, within};
+use crate::service::{Error, Service, with_okta_timeout};
 
 impl Service {
     /// Finds the org behind a domain.
     pub(super) async fn discover_org(&self, domain: &OktaDomain) -> Result<DiscoveredOrg, Error> {
-        within(async { Ok(self.okta.discover(domain).await?) }).await
+        with_okta_timeout(async { Ok(self.okta.discover(domain).await?) }).await
     }
 
     /// The org behind a domain that replaces the one before; after connecting, the same org only.
@@ -22,7 +22,8 @@ impl Service {
         before: &IntegrationRecord,
         pasted: &str,
     ) -> Result<DiscoveredOrg, Error> {
-        let domain = OktaDomain::parse(pasted, self.okta.suffixes()).map_err(Error::of_domain)?;
+        let domain =
+            OktaDomain::parse(pasted, self.okta.suffixes()).map_err(Error::from_domain_error)?;
         let discovered = self.discover_org(&domain).await?;
         let is_bound = before.credentials.is_some() || !before.platforms.is_empty();
         if is_bound && discovered.org_id != before.integration.org.id {
@@ -50,7 +51,7 @@ impl Service {
         record: &IntegrationRecord,
     ) -> Result<OrgAddress, Error> {
         let host = &record.integration.org.canonical_host;
-        OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::of_domain)
+        OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::from_domain_error)
     }
 
     /// Asks Okta whether `FastPass` is on. A failure is a finding, too.

@@ -10,12 +10,12 @@ use crate::model::{
     Org, PrerequisiteKind, Scope, TenantId,
 };
 use crate::okta::{ClientCredentials, TokenKey};
-use crate::service::{Error, FieldError, Service, within};
+use crate::service::{Error, FieldError, Service, with_okta_timeout};
 use crate::store::CheckResult;
 
 /// Who wants a check.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::service) enum By<'a> {
+pub(in crate::service) enum Trigger<'a> {
     /// Somebody who asked for it, and it is audited.
     Caller(&'a Actor),
     /// Nobody; it is audited when it finds something new.
@@ -57,7 +57,7 @@ impl Service {
             return Err(Error::CredentialsNeeded(id));
         }
         self.attempts.claim(&caller.tenant, id)?;
-        let record = self.check_stored(&caller.tenant, id, By::Caller(&caller.actor)).await?;
+        let record = self.check_stored(&caller.tenant, id, Trigger::Caller(&caller.actor)).await?;
         Ok(report(&record))
     }
 
@@ -70,10 +70,10 @@ impl Service {
         &self,
         tenant: &TenantId,
         id: IntegrationId,
-        by: By<'_>,
+        trigger: Trigger<'_>,
     ) -> Result<IntegrationRecord, Error> {
         let opened = self.store.open_credentials(tenant, id).await;
-        let (record, credentials) = opened.map_err(Error::of_integration(id))?;
+        let (record, credentials) = opened.map_err(Error::for_integration(id))?;
         let Some(credentials) = credentials else { return Err(Error::CredentialsNeeded(id)) };
         let credentials_version = credentials.version;
         let key = TokenKey { tenant: tenant.clone(), integration: id, credentials_version };
@@ -81,10 +81,10 @@ impl Service {
             client_id: credentials.client_id,
             client_secret: credentials.client_secret,
         };
-        let (org, findings) = within(self.examine(&record, &key, &credentials)).await?;
-        let (actor, always_audit) = match by {
-            By::Caller(actor) => (actor.clone(), true),
-            By::Schedule => (Actor::service(), false),
+        let (org, findings) = with_okta_timeout(self.examine(&record, &key, &credentials)).await?;
+        let (actor, always_audit) = match trigger {
+            Trigger::Caller(actor) => (actor.clone(), true),
+            Trigger::Schedule => (Actor::service(), false),
         };
         let event = NewEvent::by_actor(actor, id, EventKind::PrerequisitesChecked).with(
             findings.iter().map(|f| (f.kind.as_str().to_owned(), json!(f.outcome))).collect(),
@@ -92,7 +92,7 @@ impl Service {
         let engine = org.engine;
         let checked = CheckResult { credentials_version, engine, findings, event, always_audit };
         let updated = self.store.update_findings(tenant, id, checked).await;
-        updated.map_err(Error::of_integration(id))
+        updated.map_err(Error::for_integration(id))
     }
 
     /// Keeps "we confirm it", or takes it back.
@@ -126,7 +126,7 @@ impl Service {
         let attestation =
             Attestation { kind, attested, note, actor: caller.actor.clone(), at: Utc::now() };
         let updated = self.store.update_attestation(&caller.tenant, id, attestation, event).await;
-        Ok(report(&updated.map_err(Error::of_integration(id))?))
+        Ok(report(&updated.map_err(Error::for_integration(id))?))
     }
 
     async fn examine(

@@ -1,4 +1,4 @@
-//! Forgets what has had its time: tombstones, old events, what expired.
+//! Deletes expired rows of a tenant: tombstones, old audit events, used idempotency keys and others.
 
 use std::time::Duration;
 
@@ -8,17 +8,18 @@ use crate::model::ClaimedJob;
 use crate::service::{Error, Service};
 use crate::store::Expired;
 
-/// Between two rounds of a tenant that has something.
-const EVERY: Duration = Duration::from_hours(1);
-/// Of one that has nothing left. Its job is never taken away: devices may be reported at any time,
-/// and whoever stores them need not know that there is such a job.
-const EVERY_WHEN_EMPTY: Duration = Duration::from_hours(24);
+/// The pause between two runs for a tenant that has data.
+const INTERVAL: Duration = Duration::from_hours(1);
+/// The same for a tenant without data. Its job stays, so that code that stores devices need not
+/// schedule one.
+const INTERVAL_WHEN_EMPTY: Duration = Duration::from_hours(24);
 
 impl Service {
-    /// One round for the tenant of `job`, batch by batch until nothing is left over.
+    /// Deletes the expired rows of the job's tenant in batches, until none is left. Returns the time
+    /// until the next run.
     ///
     /// # Errors
-    /// `Store`: what was forgotten stays so, and the job is tried again.
+    /// `DatabaseUnavailable`, `Internal`. Batches that are committed stay deleted; the job is retried.
     pub(in crate::service) async fn run_housekeeping(
         &self,
         job: &ClaimedJob,
@@ -26,9 +27,9 @@ impl Service {
         for &what in Expired::VARIANTS {
             let mut rows = 0;
             loop {
-                let forgotten = self.store.delete_expired(job, self.sync.lease, what).await?;
-                rows += forgotten.rows;
-                if !forgotten.more {
+                let deleted = self.store.delete_expired(job, self.sync.lease, what).await?;
+                rows += deleted.rows;
+                if !deleted.more {
                     break;
                 }
             }
@@ -39,6 +40,6 @@ impl Service {
         }
         self.store.delete_idle_budgets().await?;
         let is_empty = self.store.is_tenant_empty(&job.tenant).await?;
-        Ok(if is_empty { EVERY_WHEN_EMPTY } else { EVERY })
+        Ok(if is_empty { INTERVAL_WHEN_EMPTY } else { INTERVAL })
     }
 }

@@ -1,4 +1,4 @@
-//! Work in the background: the worker and the jobs that belong to no other domain.
+//! Background work: the worker, and the jobs that belong to no other domain.
 
 mod housekeeping;
 mod recheck;

@@ -1,4 +1,4 @@
-//! How long a worker stays with one job before it gives the job back.
+//! How long a worker runs one job before it releases it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::service::Service;
 
-/// The longest time that a worker stays with one job, so that a slow org does not delay the others.
+/// The longest run of one job, so that a slow org does not delay the others.
 const MAX_TIME_SLICE: Duration = Duration::from_secs(15);
 
 /// The time that a worker has for one claimed job.
@@ -16,7 +16,7 @@ pub(in crate::service) struct TimeSlice {
 }
 
 impl TimeSlice {
-    /// True when the job is to be released as it is and continued later.
+    /// Returns true when the job must be released and continued later.
     pub fn is_over(&self) -> bool {
         self.stopping.load(Ordering::Relaxed) || Instant::now() >= self.ends
     }

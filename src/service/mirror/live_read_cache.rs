@@ -1,4 +1,4 @@
-//! Live reads of the last half minute, shared by all who ask for the same device.
+//! A cache of the live reads of the last 30 seconds, shared by all requests for the same device.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use tokio::sync::OnceCell;
 use crate::model::trust_status::AskedDevice;
 use crate::model::{IntegrationId, TenantId};
 
-/// A device is read once in this time, by each replica.
-const ONCE_IN: Duration = Duration::from_secs(30);
-const MAX_REMEMBERED: u64 = 10_000;
+/// Each replica reads a device at most once in this time.
+const CACHE_TTL: Duration = Duration::from_secs(30);
+const MAX_ENTRIES: u64 = 10_000;
 
-/// How a live read ended.
+/// The result of a live read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::service) enum LiveRead {
-    /// What Okta showed is stored. It was also asked for records that the mirror does not have, at this
-    /// time, and answered 404 for the asked Okta id or not.
+    /// Okta answered, and the records are stored. `searched_at` is when Okta was also searched for
+    /// records that the mirror lacks; `asked_is_gone` is true if the requested Okta id was 404.
     Done { searched_at: DateTime<Utc>, asked_is_gone: bool },
-    /// The share of the org's rate is spent.
+    /// The rate budget for live reads is spent.
     Exhausted,
-    /// Okta could not be asked, or there is nothing to ask it by.
+    /// Okta did not answer, or the integration has no credentials.
     Failed,
 }
 
@@ -34,21 +34,22 @@ impl LiveRead {
         }
     }
 
-    /// Whether Okta answered 404 for the asked Okta id.
+    /// Returns true if Okta answered 404 for the requested Okta id.
     pub fn asked_is_gone(self) -> bool {
         matches!(self, Self::Done { asked_is_gone: true, .. })
     }
 }
 
-pub(super) type Flight = Arc<OnceCell<LiveRead>>;
+/// A live read that concurrent requests for the same device wait for.
+pub(super) type SharedRead = Arc<OnceCell<LiveRead>>;
 type Key = (TenantId, IntegrationId, AskedDevice);
 
-/// The reads of the last half minute, and those that are under way.
+/// The reads of the last 30 seconds, and those in progress.
 #[derive(Clone)]
-pub(in crate::service) struct LiveReads(pub(super) Cache<Key, Flight>);
+pub(in crate::service) struct LiveReadCache(pub(super) Cache<Key, SharedRead>);
 
-impl Default for LiveReads {
+impl Default for LiveReadCache {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(ONCE_IN).build())
+        Self(Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(CACHE_TTL).build())
     }
 }

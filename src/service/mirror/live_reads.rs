@@ -1,12 +1,12 @@
-//! Live reads: one device is read from Okta because its caller needs it newer than the mirror has it.
-//! Whoever asks at the same time shares the read, and within half a minute there is no other
-//! (contract §7).
+//! Live reads: one device is read from Okta because the caller needs it fresher than the mirror is.
+//! Concurrent requests for a device share one read, and each replica reads a device at most once in
+//! 30 seconds.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::live_read_cache::{Flight, LiveRead};
+use super::live_read_cache::{LiveRead, SharedRead};
 use crate::model::trust_status::Facts;
 use crate::model::{
     BudgetClaim, IntegrationId, OktaDevice, OktaDeviceId, RateBucket, RateShare, SerialNumber,
@@ -18,35 +18,36 @@ use crate::service::{Error, Service};
 use crate::store::{LiveFinding, LiveSearch};
 use crate::telemetry::{chain_of, metrics};
 
-/// A caller who asks for trust waits for no longer than this.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time that a trust query waits for Okta.
+const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Service {
-    /// Reads the device that `facts` are about, unless that was done a moment ago.
+    /// Reads the device of `facts` from Okta, or returns the cached result of the last 30 seconds.
     pub(in crate::service) async fn read_live(&self, tenant: &TenantId, facts: &Facts) -> LiveRead {
         let Some(org) = &facts.org else { return LiveRead::Failed };
         let key = (tenant.clone(), org.id, facts.asked.clone());
-        let flight = self.live_reads.0.get_with_by_ref(&key, Flight::default);
-        let read = *flight.get_or_init(|| self.read_patiently(tenant, org.id, facts)).await;
+        let shared = self.live_reads.0.get_with_by_ref(&key, SharedRead::default);
+        let read = *shared.get_or_init(|| self.read_with_timeout(tenant, org.id, facts)).await;
         metrics::record_live_read(match read {
             LiveRead::Done { .. } => "done",
             LiveRead::Exhausted => "exhausted",
             LiveRead::Failed => "failed",
         });
         if read == LiveRead::Exhausted {
-            // Nothing was asked: the next caller may find that the budget has grown again.
+            // Okta was not called: by the next request the budget may have refilled.
             self.live_reads.0.invalidate(&key);
         }
         read
     }
 
-    async fn read_patiently(
+    async fn read_with_timeout(
         &self,
         tenant: &TenantId,
         id: IntegrationId,
         facts: &Facts,
     ) -> LiveRead {
-        let read = tokio::time::timeout(PATIENCE, self.read_device(tenant, id, facts)).await;
+        let read = tokio::time::timeout(LIVE_READ_TIMEOUT, self.read_device(tenant, id, facts));
+        let read = read.await;
         match read {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => {
@@ -60,18 +61,18 @@ impl Service {
         }
     }
 
-    /// Searches for records of the serial number, then reads one by its id: a search alone lags behind.
-    /// That is the asked record, or else the newest that is then known.
+    /// Searches Okta for records with the serial number, then reads one record by its id, because a
+    /// search alone lags behind. That record is the requested one, or else the newest known.
     async fn read_device(
         &self,
         tenant: &TenantId,
         id: IntegrationId,
         facts: &Facts,
     ) -> Result<LiveRead, Error> {
-        let Some(session) = self.open_session_of(tenant, id).await? else {
+        let Some(session) = self.open_integration_session(tenant, id).await? else {
             return Ok(LiveRead::Failed);
         };
-        let Some(read_at) = self.may_read(&session).await? else {
+        let Some(read_at) = self.take_live_read_budget(&session).await? else {
             return Ok(LiveRead::Exhausted);
         };
         let found = match facts.serial_number() {
@@ -95,11 +96,14 @@ impl Service {
         Ok(LiveRead::Done { searched_at: read_at, asked_is_gone })
     }
 
-    /// All that a read takes, before any of it: half a read is of no use to anybody. `None` when that
-    /// is too much; else when it was taken.
-    async fn may_read(&self, session: &Session) -> Result<Option<DateTime<Utc>>, Error> {
+    /// Takes the budget of the whole read up front, since half a read is useless. Returns when it was
+    /// taken, or `None` if the budget does not allow it.
+    async fn take_live_read_budget(
+        &self,
+        session: &Session,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
         let (org, share) = (session.org_id(), RateShare::Live);
-        // The search, and the device by its id.
+        // Two requests: the search, and the device by its id.
         let devices = self.store.claim_budget(org, RateBucket::Devices, share, 2).await?;
         let BudgetClaim::Granted(at) = devices else { return Ok(None) };
         let users = self.store.claim_budget(org, RateBucket::DeviceUsers, share, 1).await?;
@@ -107,7 +111,7 @@ impl Service {
     }
 }
 
-/// The id of the record that is read by its id.
+/// Returns the id of the record to read by its id.
 fn record_to_read(facts: &Facts, found: &[OktaDevice]) -> Option<String> {
     if let Some(asked) = &facts.asked.okta_device_id {
         return Some(asked.to_string());
@@ -119,10 +123,10 @@ fn record_to_read(facts: &Facts, found: &[OktaDevice]) -> Option<String> {
 }
 
 impl Session {
-    /// The records that carry the serial number.
+    /// Returns Okta's records with the serial number.
     async fn find_devices(&self, serial: &SerialNumber) -> Result<Vec<OktaDevice>, OktaError> {
         let org = &self.org;
-        let found = self.ask(move |okta, token| async move {
+        let found = self.call_okta(move |okta, token| async move {
             okta.find_devices_by_serial(org, &token, serial.as_str()).await
         });
         Ok(found.await?.value)

@@ -1,5 +1,6 @@
-//! Reads all devices of an org, page by page, and in between those that changed. Every page is kept
-//! before the next is asked for; nothing is removed because a page failed.
+//! Sweeps: all devices of an org are read page by page, and in between those that changed
+//! (incremental reads). Each page is stored before the next is requested. A failed page removes
+//! nothing from the mirror.
 
 use std::time::Duration;
 
@@ -15,19 +16,19 @@ use crate::service::{Error, Service};
 use crate::store::{SweepCursor, SweepStep, SyncFailure};
 use crate::telemetry::metrics;
 
-/// Pages of one claim: then somebody else may have a turn.
-const MOST_PAGES: usize = 20;
+/// Pages of one claim; then other jobs may run.
+const MAX_PAGES: usize = 20;
 /// The shortest pause between two sweeps.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// A page that was not understood so often in a row is not going to be: the sweep begins anew.
-const MOST_BAD_ANSWERS: i32 = 3;
-/// Where no device ever changed yet, all changes are asked for.
-const EVER: DateTime<Utc> = DateTime::UNIX_EPOCH;
-/// How far incremental reads overlap: searches lag behind (contract §7).
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+/// The sweep restarts when one page could not be parsed this often in a row.
+const MAX_BAD_ANSWERS: i32 = 3;
+/// Where an incremental read starts when no change has been read yet.
+const ALL_CHANGES: DateTime<Utc> = DateTime::UNIX_EPOCH;
+/// How far incremental reads overlap, because Okta's search lags behind.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 
 impl Service {
-    /// Goes on with the sweep of an org, or begins one.
+    /// Continues the sweep of an org, or starts one. Returns the time until the next step.
     pub(in crate::service) async fn run_sweep(&self, job: &Job) -> Result<Duration, Error> {
         let Some(session) = self.open_session(job).await? else { return Ok(self.sync.sweep_every) };
         let done = self.sweep(job, &session).await;
@@ -38,15 +39,16 @@ impl Service {
         let lease = self.sync.lease;
         let mut at = self.store.begin_sweep(job, lease).await?;
         let slice = self.begin_time_slice();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             if slice.is_over() {
                 break;
             }
-            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
+            let budget = self.take_request(session, RateBucket::Devices, RateShare::Sweep).await?;
+            let read_at = match budget {
                 BudgetClaim::Granted(at) => at,
                 BudgetClaim::Exhausted(wait) => {
-                    let trouble = SyncFailure { error: None, waiting: Some(wait) };
-                    self.store.record_sync_error(job, lease, trouble, None).await?;
+                    let failure = SyncFailure { error: None, waiting: Some(wait) };
+                    self.store.record_sync_error(job, lease, failure, None).await?;
                     return Ok(wait);
                 }
             };
@@ -56,7 +58,7 @@ impl Service {
             };
             let read = match session.read(&page).await {
                 Ok(read) => read,
-                Err(error) => return self.give_up_sweep(job, &at, error).await,
+                Err(error) => return self.handle_failed_page(job, &at, error).await,
             };
             match self.store.save_sweep_page(job, lease, &at, session.page(read, read_at)).await? {
                 SweepStep::Continue(next) => at = next,
@@ -70,24 +72,25 @@ impl Service {
                         tenant_id = %job.tenant, integration_id = %job.integration, shown, expected,
                         "a sweep returned too few records and was not accepted"
                     );
-                    self.work.notify_one();
-                    return Ok(self.sync.sweep_every.saturating_sub(took).max(SHORTEST_PAUSE));
+                    self.job_enqueued.notify_one();
+                    return Ok(self.sync.sweep_every.saturating_sub(took).max(MIN_PAUSE));
                 }
                 SweepStep::Complete { took } => {
                     metrics::record_sweep("completed", took);
                     let seen = managed_user_seen(Utc::now());
                     self.store.record_sweep_completion(&job.tenant, job.integration, seen).await?;
-                    // What was missing is asked for by id, perhaps by this very replica.
-                    self.work.notify_one();
-                    return Ok(self.sync.sweep_every.saturating_sub(took).max(SHORTEST_PAUSE));
+                    // Records that the sweep missed are re-read by id; this replica may start at once.
+                    self.job_enqueued.notify_one();
+                    return Ok(self.sync.sweep_every.saturating_sub(took).max(MIN_PAUSE));
                 }
             }
         }
         Ok(Duration::ZERO)
     }
 
-    /// A page that failed is asked for again; where that cannot help, the sweep begins anew.
-    async fn give_up_sweep(
+    /// Restarts the sweep when a retry of the failed page cannot succeed: its cursor expired, or the page
+    /// could not be parsed several times. Otherwise returns the error, and the page is retried.
+    async fn handle_failed_page(
         &self,
         job: &Job,
         at: &SweepCursor,
@@ -96,22 +99,23 @@ impl Service {
         let lease = self.sync.lease;
         if at.cursor.is_some() && error.is_dead_cursor() {
             self.store.restart_sweep(job, lease).await?;
-            let detail = "Okta no longer knew the page at which the sweep was to go on.".to_owned();
-            let trouble = SyncFailure { error: Some(("cursor_expired", detail)), waiting: None };
-            self.store.record_sync_error(job, lease, trouble, None).await?;
+            let detail =
+                "Okta no longer accepted the cursor of the sweep. The sweep restarts.".to_owned();
+            let failure = SyncFailure { error: Some(("cursor_expired", detail)), waiting: None };
+            self.store.record_sync_error(job, lease, failure, None).await?;
             metrics::record_sweep("restarted", Duration::ZERO);
             tracing::warn!(tenant_id = %job.tenant, integration_id = %job.integration, "a sweep restarts: its cursor expired");
-            return Ok(SHORTEST_PAUSE);
+            return Ok(MIN_PAUSE);
         }
-        let not_understood = matches!(error, OktaError::BadAnswer { .. });
-        if not_understood && job.attempts + 1 >= MOST_BAD_ANSWERS {
+        let is_unreadable = matches!(error, OktaError::BadAnswer { .. });
+        if is_unreadable && job.attempts + 1 >= MAX_BAD_ANSWERS {
             self.store.restart_sweep(job, lease).await?;
             metrics::record_sweep("restarted", Duration::ZERO);
         }
         Err(error.into())
     }
 
-    /// Reads what has changed since the last time.
+    /// Reads the devices that changed since the last incremental read. Returns the time until the next.
     pub(in crate::service) async fn run_incremental(&self, job: &Job) -> Result<Duration, Error> {
         let Some(session) = self.open_session(job).await? else { return Ok(self.sync.read_every) };
         let done = self.read_changes(job, &session).await;
@@ -121,27 +125,28 @@ impl Service {
     async fn read_changes(&self, job: &Job, session: &Session) -> Result<Duration, Error> {
         let lease = self.sync.lease;
         let slice = self.begin_time_slice();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             if slice.is_over() {
                 break;
             }
             let Some(at) = self.store.find_read(job, lease).await? else {
                 return Ok(self.sync.read_every);
             };
-            let read_at = match self.spend(session, RateBucket::Devices, RateShare::Sweep).await? {
+            let budget = self.take_request(session, RateBucket::Devices, RateShare::Sweep).await?;
+            let read_at = match budget {
                 BudgetClaim::Granted(at) => at,
                 BudgetClaim::Exhausted(wait) => return Ok(wait),
             };
             let since = at.until.and_then(|until| until.checked_sub_signed(OVERLAP));
             let page = match at.cursor.clone() {
-                None => DevicesPage::ChangedSince(since.unwrap_or(EVER)),
+                None => DevicesPage::ChangedSince(since.unwrap_or(ALL_CHANGES)),
                 Some(cursor) => DevicesPage::At(cursor),
             };
             let page = match session.read(&page).await {
                 Ok(read) => session.page(read, read_at),
                 Err(error) if at.cursor.is_some() && error.is_dead_cursor() => {
                     self.store.restart_read(job, lease).await?;
-                    return Ok(SHORTEST_PAUSE);
+                    return Ok(MIN_PAUSE);
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -155,7 +160,8 @@ impl Service {
     }
 }
 
-/// Device integrations cannot be added, and so no user becomes managed, without Adaptive MFA (facts §4).
+/// A managed user implies Adaptive MFA: without it Okta offers no device integrations, so no user can
+/// become managed.
 fn managed_user_seen(now: DateTime<Utc>) -> Finding {
     Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
         .with_reason(FindingReason::ManagedUserSeen)
@@ -165,7 +171,8 @@ fn managed_user_seen(now: DateTime<Utc>) -> Finding {
 impl Session {
     async fn read(&self, page: &DevicesPage) -> Result<Answered<DeviceList>, OktaError> {
         let (org, page) = (&self.org, page);
-        self.ask(move |okta, token| async move { okta.list_devices(org, &token, page).await }).await
+        self.call_okta(move |okta, token| async move { okta.list_devices(org, &token, page).await })
+            .await
     }
 
     fn page(&self, read: Answered<DeviceList>, read_at: DateTime<Utc>) -> ReadPage {

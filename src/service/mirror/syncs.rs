@@ -1,5 +1,5 @@
-//! The mirror as callers ask for it, and what all of its jobs share: the credentials, the budget, and
-//! what is told when Okta does not answer (contract §7).
+//! The state of the mirror for callers, and what its jobs share: the session with Okta, the rate
+//! budget, and how a failure is recorded.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::okta::{AccessToken, ClientCredentials, OktaClient, OktaError, OrgAddr
 use crate::service::{Error, Service};
 use crate::store::{StoreError, SyncFailure};
 
-/// What a job needs to ask an org. The credentials are those of the moment at which it was opened.
+/// What a job needs to call an org: its address and the credentials at the time of opening.
 pub(in crate::service) struct Session {
     record: IntegrationRecord,
     credentials: ClientCredentials,
@@ -20,24 +20,24 @@ pub(in crate::service) struct Session {
     okta: OktaClient,
 }
 
-/// A wait that is shorter than this is slept through; for a longer one the worker is given back.
-const SHORT_WAIT: Duration = Duration::from_millis(400);
-/// Okta's own wish to wait is worth a word to people when it was expressed so often in a row.
-const RATE_LIMITED_FOR_LONG: i32 = 3;
+/// The longest time that a worker waits for budget; for a longer wait it releases the job.
+const MAX_WAIT: Duration = Duration::from_millis(400);
+/// Okta's rate limit is recorded as a sync error after this many attempts in a row.
+const RATE_LIMIT_ERROR_ATTEMPTS: i32 = 3;
 
 impl Service {
-    /// How the mirror of an org stands.
+    /// Returns the state of an integration's mirror.
     ///
     /// # Errors
     /// `IntegrationNotFound`.
     pub async fn get_sync(&self, caller: &Caller, id: IntegrationId) -> Result<Sync, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let found = self.store.get_sync(&caller.tenant, id).await;
-        Ok(found.map_err(Error::of_integration(id))?.1)
+        Ok(found.map_err(Error::for_integration(id))?.1)
     }
 
-    /// Asks for a sweep now. One that goes on is not begun anew. With `accept_shrunk` the next sweep to end
-    /// is accepted however few records it shows.
+    /// Requests a sweep. A sweep in progress continues. With `accept_shrunk` the next sweep to complete is
+    /// accepted however few records it shows.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `CredentialsNeeded`.
@@ -50,16 +50,16 @@ impl Service {
         self.require(caller, Scope::OdtWrite).await?;
         let event = NewEvent::by(caller, id, EventKind::SyncRequested);
         let requested = self.store.request_sync(&caller.tenant, id, accept_shrunk, event).await;
-        let (record, sync) = requested.map_err(Error::of_integration(id))?;
+        let (record, sync) = requested.map_err(Error::for_integration(id))?;
         if record.credentials.is_none() {
             return Err(Error::CredentialsNeeded(id));
         }
-        self.work.notify_one();
+        self.job_enqueued.notify_one();
         Ok(sync)
     }
 
-    /// The records of the mirror; `matched` keeps those that match a device of the inventory, or those
-    /// that match none.
+    /// Lists the records of the mirror. `matched` selects those that match a device of the inventory
+    /// (`true`) or none (`false`).
     ///
     /// # Errors
     /// `IntegrationNotFound`.
@@ -72,23 +72,23 @@ impl Service {
     ) -> Result<Page<MirrorRow, String>, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let listed = self.store.list_okta_devices(&caller.tenant, id, matched, page).await;
-        listed.map_err(Error::of_integration(id))
+        listed.map_err(Error::for_integration(id))
     }
 
-    /// Opens the integration's credentials for a job; `None`, and the job is gone, when there are none.
+    /// Opens a session for a job. Without stored credentials it deletes the job and returns `None`.
     pub(in crate::service) async fn open_session(
         &self,
         job: &Job,
     ) -> Result<Option<Session>, Error> {
-        let session = self.open_session_of(&job.tenant, job.integration).await?;
+        let session = self.open_integration_session(&job.tenant, job.integration).await?;
         if session.is_none() {
             self.store.delete_job(job).await?;
         }
         Ok(session)
     }
 
-    /// Opens the integration's credentials for calls to Okta; `None` when there are none.
-    pub(in crate::service) async fn open_session_of(
+    /// Opens a session with the integration's credentials. Returns `None` if none are stored.
+    pub(in crate::service) async fn open_integration_session(
         &self,
         tenant: &TenantId,
         integration: IntegrationId,
@@ -103,13 +103,13 @@ impl Service {
             TokenKey { tenant: tenant.clone(), integration, credentials_version: stored.version };
         let credentials =
             ClientCredentials { client_id: stored.client_id, client_secret: stored.client_secret };
-        // The budget counts requests, and what fails is tried again by the job: no retries beneath it.
+        // The budget counts requests, and the job itself is retried: the client must not retry as well.
         let okta = self.okta.without_retries();
         Ok(Some(Session { record, credentials, key, org, okta }))
     }
 
-    /// Takes a request out of the budget, as soon as that is no great while.
-    pub(in crate::service) async fn spend(
+    /// Takes one request from the budget; waits up to 400 ms for it.
+    pub(in crate::service) async fn take_request(
         &self,
         session: &Session,
         bucket: RateBucket,
@@ -117,28 +117,28 @@ impl Service {
     ) -> Result<BudgetClaim, Error> {
         let org_id = session.org_id();
         match self.store.claim_budget(org_id, bucket, share, 1).await? {
-            BudgetClaim::Exhausted(wait) if wait <= SHORT_WAIT => tokio::time::sleep(wait).await,
+            BudgetClaim::Exhausted(wait) if wait <= MAX_WAIT => tokio::time::sleep(wait).await,
             other => return Ok(other),
         }
         Ok(self.store.claim_budget(org_id, bucket, share, 1).await?)
     }
 
-    /// Ends a step of a job: says what is in its way, and lets somebody else's work be.
+    /// Ends a step of a job: records a failure of Okta as the sync error, and ignores a lost lease.
     pub(in crate::service) async fn end_step(
         &self,
         job: &Job,
         done: Result<Duration, Error>,
     ) -> Result<Duration, Error> {
         match done {
-            // Somebody else goes on with it; what this says of the time is not heard any more.
+            // Another worker holds the job now; the time returned here has no effect.
             Err(error) if error.is_lost_lease() => Ok(self.sync.read_every),
             Err(Error::Okta(failure)) => {
                 let error = failure.cause();
-                let ask_for = error.is_refusal().then_some(JobKind::Recheck);
-                let trouble = trouble_of(error, job.attempts);
-                let noted =
-                    self.store.record_sync_error(job, self.sync.lease, trouble, ask_for).await;
-                if let Err(StoreError::LeaseLost) = noted {
+                let enqueue = error.is_refusal().then_some(JobKind::Recheck);
+                let failed = sync_failure(error, job.attempts);
+                let recorded =
+                    self.store.record_sync_error(job, self.sync.lease, failed, enqueue).await;
+                if let Err(StoreError::LeaseLost) = recorded {
                     return Ok(self.sync.read_every);
                 }
                 Err(Error::Okta(failure))
@@ -153,8 +153,8 @@ impl Session {
         &self.record.integration.org.id
     }
 
-    /// Asks Okta with a token of the read scopes; a token that died is replaced once.
-    pub(in crate::service) async fn ask<T, F>(
+    /// Calls Okta with an access token of the read scopes. An expired token is replaced once.
+    pub(in crate::service) async fn call_okta<T, F>(
         &self,
         call: impl Fn(OktaClient, AccessToken) -> F,
     ) -> Result<T, OktaError>
@@ -166,14 +166,14 @@ impl Session {
     }
 }
 
-fn trouble_of(error: &OktaError, attempts: i32) -> SyncFailure {
-    let told = || Some((error.code(), error.to_string()));
+fn sync_failure(error: &OktaError, attempts: i32) -> SyncFailure {
+    let described = || Some((error.code(), error.to_string()));
     match error {
         OktaError::RateLimited { retry_after } => SyncFailure {
-            error: if attempts + 1 >= RATE_LIMITED_FOR_LONG { told() } else { None },
+            error: if attempts + 1 >= RATE_LIMIT_ERROR_ATTEMPTS { described() } else { None },
             waiting: Some(*retry_after),
         },
-        _ => SyncFailure { error: told(), waiting: None },
+        _ => SyncFailure { error: described(), waiting: None },
     }
 }
 
@@ -182,12 +182,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_limit_is_told_of_only_when_it_lasts_and_an_outage_at_once() {
+    fn a_rate_limit_is_an_error_after_three_attempts_and_an_outage_at_once() {
         let limited = OktaError::RateLimited { retry_after: Duration::from_secs(41) };
-        let codes = [0, 1, 2, 9].map(|attempts| trouble_of(&limited, attempts).error);
-        assert_eq!(codes.map(|error| error.is_some()), [false, false, true, true]);
-        assert_eq!(trouble_of(&limited, 0).waiting, Some(Duration::from_secs(41)));
-        let away = OktaError::TemporarilyUnavailable;
-        assert_eq!(trouble_of(&away, 0).error.map(|(code, _)| code), Some("okta_unreachable"));
+        let errors = [0, 1, 2, 9].map(|attempts| sync_failure(&limited, attempts).error);
+        assert_eq!(errors.map(|error| error.is_some()), [false, false, true, true]);
+        assert_eq!(sync_failure(&limited, 0).waiting, Some(Duration::from_secs(41)));
+        let outage = OktaError::TemporarilyUnavailable;
+        assert_eq!(sync_failure(&outage, 0).error.map(|(code, _)| code), Some("okta_unreachable"));
     }
 }

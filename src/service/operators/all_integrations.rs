@@ -1,16 +1,16 @@
-//! What operators ask about all tenants at once: which integrations there are, and how they stand.
+//! Lists the integrations of all tenants with their status, for the operator's command line.
 
 use crate::model::integrations::derive_status;
 use crate::model::{IntegrationId, IntegrationRecord, PageRequest, Status, StatusReason, TenantId};
 use crate::service::Error;
 use crate::store::Store;
 
-/// Integrations that are read in one transaction.
-const BATCH: i64 = 200;
+/// Integrations read in one transaction.
+const BATCH_SIZE: i64 = 200;
 
-/// One integration, as an operator sees it.
+/// An integration, as an operator sees it.
 #[derive(Debug)]
-pub struct CensusEntry {
+pub struct IntegrationSummary {
     pub tenant: TenantId,
     pub id: IntegrationId,
     pub okta_domain: String,
@@ -18,27 +18,27 @@ pub struct CensusEntry {
     pub reasons: Vec<&'static str>,
 }
 
-/// Goes round the tenants, as each of them in turn.
-pub struct Census {
+/// The integrations of all tenants, read tenant by tenant: the database shows each query one tenant only.
+pub struct AllIntegrations {
     store: Store,
 }
 
-impl Census {
+impl AllIntegrations {
     pub fn new(store: Store) -> Self {
         Self { store }
     }
 
-    /// Tells `each` of every integration.
+    /// Calls `visit` for every integration.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
-    pub async fn run(&self, mut each: impl FnMut(CensusEntry)) -> Result<(), Error> {
+    pub async fn for_each(&self, mut visit: impl FnMut(IntegrationSummary)) -> Result<(), Error> {
         for tenant in self.store.list_tenants().await? {
             let mut after = None;
             loop {
-                let page = PageRequest { after, limit: BATCH };
+                let page = PageRequest { after, limit: BATCH_SIZE };
                 let found = self.store.list_integrations(&tenant, page).await?;
-                found.items.iter().for_each(|record| each(entry_of(record)));
+                found.items.iter().for_each(|record| visit(summarize(record)));
                 after = found.next;
                 if after.is_none() {
                     break;
@@ -49,9 +49,9 @@ impl Census {
     }
 }
 
-fn entry_of(record: &IntegrationRecord) -> CensusEntry {
+fn summarize(record: &IntegrationRecord) -> IntegrationSummary {
     let (status, reasons) = derive_status(record, chrono::Utc::now());
-    CensusEntry {
+    IntegrationSummary {
         tenant: record.integration.tenant.clone(),
         id: record.integration.id,
         okta_domain: record.integration.org.canonical_host.clone(),

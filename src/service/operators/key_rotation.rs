@@ -1,5 +1,6 @@
-//! Key rotation: every secret sealed anew under the active key, tenant by tenant, while the service
-//! runs. A run that is killed goes on where it stopped, because what is left is told by the rows.
+//! Key rotation: re-encrypts every stored secret with the active key, tenant by tenant, while the
+//! service runs. It can be interrupted: each row names its key, so the next run continues with the
+//! rest.
 
 use std::collections::BTreeMap;
 
@@ -7,52 +8,55 @@ use crate::model::{IntegrationId, TenantId};
 use crate::service::Error;
 use crate::store::Store;
 
-/// Secrets that are sealed anew in one transaction.
-const BATCH: i64 = 50;
+/// Secrets re-encrypted in one transaction.
+const BATCH_SIZE: i64 = 50;
 
-/// How a rotation ended.
+/// The result of a key rotation.
 #[derive(Debug, Default)]
-pub struct Rotated {
+pub struct KeyRotationOutcome {
     pub resealed: usize,
-    /// Integrations with a secret that does not open with the keys of the keyring.
+    /// Integrations with a secret that no key of the keyring decrypts.
     pub undecryptable: Vec<IntegrationId>,
 }
 
-/// Goes round the tenants.
-pub struct Rotation {
+/// Re-encrypts the secrets of all tenants.
+pub struct KeyRotation {
     store: Store,
 }
 
-impl Rotation {
+impl KeyRotation {
     pub fn new(store: Store) -> Self {
         Self { store }
     }
 
-    /// Seals anew what another key than the active one has sealed. `progress` is told the tenant and
-    /// the count so far after each batch. A secret that does not open is passed over, so that one
-    /// damaged row does not stop all others, and named in the outcome.
+    /// Re-encrypts all secrets that are sealed with a key other than the active one. Calls `progress`
+    /// with the tenant and the count so far after each batch. A secret that cannot be decrypted is
+    /// skipped, so that one damaged row does not stop the others, and named in the outcome.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
-    pub async fn run(&self, mut progress: impl FnMut(&TenantId, usize)) -> Result<Rotated, Error> {
-        let mut rotated = Rotated::default();
+    pub async fn run(
+        &self,
+        mut progress: impl FnMut(&TenantId, usize),
+    ) -> Result<KeyRotationOutcome, Error> {
+        let mut outcome = KeyRotationOutcome::default();
         for tenant in self.store.list_tenants().await? {
             let mut skipped = Vec::new();
             loop {
-                let batch = self.store.reseal_secrets(&tenant, BATCH, skipped.clone()).await?;
+                let batch = self.store.reseal_secrets(&tenant, BATCH_SIZE, skipped.clone()).await?;
                 if batch.done == 0 && batch.undecryptable.is_empty() {
                     break;
                 }
-                rotated.resealed += batch.done;
+                outcome.resealed += batch.done;
                 skipped.extend(batch.undecryptable);
-                progress(&tenant, rotated.resealed);
+                progress(&tenant, outcome.resealed);
             }
-            rotated.undecryptable.extend(skipped);
+            outcome.undecryptable.extend(skipped);
         }
-        Ok(rotated)
+        Ok(outcome)
     }
 
-    /// How many secrets each key has sealed.
+    /// Counts the stored secrets by the id of their key.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
@@ -60,8 +64,8 @@ impl Rotation {
         Ok(self.store.count_secrets_by_key().await?)
     }
 
-    /// Takes the keys off the list that seal nothing any more; those that are left must stay in the
-    /// keyring, and a start without one of them is refused.
+    /// Removes keys that no secret is sealed with from the list of required keys. Returns the remaining
+    /// ones, which must stay in the keyring: the service does not start without them.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].

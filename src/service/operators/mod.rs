@@ -1,7 +1,7 @@
-//! What operators do on the command line, over all tenants.
+//! Operations of the operator's command line, across all tenants.
 
 mod all_integrations;
 mod key_rotation;
 
-pub use all_integrations::{Census, CensusEntry};
-pub use key_rotation::{Rotated, Rotation};
+pub use all_integrations::{AllIntegrations, IntegrationSummary};
+pub use key_rotation::{KeyRotation, KeyRotationOutcome};

@@ -14,7 +14,7 @@ use crate::service::platforms::configured::Configured;
 use crate::service::platforms::deployment_plan::{DeviceFields, parse_device};
 use crate::service::platforms::fields::hosts_of;
 use crate::service::platforms::trial::source_of;
-use crate::service::{Error, Service, within};
+use crate::service::{Error, Service, with_okta_timeout};
 use crate::store::ChallengeClaim;
 use crate::telemetry::chain_of;
 
@@ -68,7 +68,8 @@ impl Service {
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let source = source_of(scep, &configured.secret);
         let fetched =
-            within(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) }).await;
+            with_okta_timeout(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) })
+                .await;
         let challenge = match fetched {
             Ok(challenge) => challenge,
             Err(error) => {
@@ -100,7 +101,7 @@ impl Service {
     ) -> Result<Uuid, Error> {
         let serial_number = device.serial_number.to_string();
         let claim = self.store.claim_challenge(&caller.tenant, id, serial_number).await;
-        match claim.map_err(Error::of_integration(id))? {
+        match claim.map_err(Error::for_integration(id))? {
             ChallengeClaim::Claimed(claim) => Ok(claim),
             ChallengeClaim::DeviceLimit { retry_after } => {
                 Err(Error::DeviceChallengeLimit { retry_after })

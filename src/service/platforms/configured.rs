@@ -28,7 +28,7 @@ impl Service {
         platform: Platform,
     ) -> Result<Configured, Error> {
         let opened = self.store.open_platform(&caller.tenant, id, platform).await;
-        let (record, secret) = opened.map_err(Error::of_integration(id))?;
+        let (record, secret) = opened.map_err(Error::for_integration(id))?;
         match (record.platform(platform).cloned(), secret) {
             (Some(state), Some(secret)) => Ok(Configured { record, state, secret }),
             _ => Err(Error::PlatformNotFound(platform)),

@@ -199,7 +199,7 @@ impl From<PayloadError> for Error {
                 invalid("/device/user_principal_name", error.code(), format!("{error}."))
             }
             Some(field) => invalid(&format!("/options/{field}"), error.code(), format!("{error}.")),
-            None => Self::of_payload(error),
+            None => Self::from_payload_error(error),
         }
     }
 }

@@ -135,7 +135,7 @@ impl Service {
         self.store
             .create_deployment(&caller.tenant, id, new, event)
             .await
-            .map_err(Error::of_integration(id))
+            .map_err(Error::for_integration(id))
     }
 }
 

@@ -115,7 +115,7 @@ impl Service {
     ) -> Result<PlatformOutcome, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let opened = self.store.open_platform(&caller.tenant, id, platform).await;
-        let (before, secret) = opened.map_err(Error::of_integration(id))?;
+        let (before, secret) = opened.map_err(Error::for_integration(id))?;
         let (Some(state), Some(secret)) = (before.platform(platform), secret) else {
             return Err(Error::PlatformNotFound(platform));
         };
@@ -170,7 +170,7 @@ impl Service {
             event,
         };
         let stored = self.store.update_platform(&caller.tenant, id, change).await;
-        let record = stored.map_err(Error::of_integration(id))?;
+        let record = stored.map_err(Error::for_integration(id))?;
         Ok(PlatformOutcome {
             record,
             platform,
@@ -192,7 +192,7 @@ impl Service {
     ) -> Result<PlatformOutcome, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let opened = self.store.open_platform(&caller.tenant, id, platform).await;
-        let (before, secret) = opened.map_err(Error::of_integration(id))?;
+        let (before, secret) = opened.map_err(Error::for_integration(id))?;
         let (Some(state), Some(secret)) = (before.platform(platform).cloned(), secret) else {
             return Err(Error::PlatformNotFound(platform));
         };
@@ -222,7 +222,7 @@ impl Service {
             event: platform_event(caller, id, EventKind::PlatformVerified, platform),
         };
         let noted = self.store.update_verification(&caller.tenant, id, trial).await;
-        let record = noted.map_err(Error::of_integration(id))?;
+        let record = noted.map_err(Error::for_integration(id))?;
         Ok(PlatformOutcome { record, platform, verification, ca, replaced: true })
     }
 

@@ -1,8 +1,8 @@
-//! The integrations to choose from when a request has to name one.
+//! The integrations that a request can name when the tenant has several.
 
 use crate::model::IntegrationId;
 
-/// An integration that may be named where there are several.
+/// An integration that the caller can name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntegrationChoice {
     pub id: IntegrationId,

@@ -1,5 +1,4 @@
-//! The facts that verdicts depend on, about the one org that is meant, and by which policy they are
-//! decided.
+//! Loads the facts for a verdict, for exactly one org, and builds the policy from the configuration.
 
 use std::time::Duration;
 
@@ -13,17 +12,20 @@ use crate::service::trust_status::questions::TrustQuestion;
 use crate::service::{Error, Service};
 use crate::store::TrustFacts;
 
-/// The verdict on one device, and what it rests on.
+/// The verdict on one device, with the facts it was derived from.
 #[derive(Debug)]
 pub struct TrustStatus {
     pub facts: Facts,
     pub verdict: Verdict,
-    /// The time of the verdict, by PostgreSQL's clock.
+    /// When the verdict was derived, by PostgreSQL's clock.
     pub decided_at: DateTime<Utc>,
 }
 
 impl Service {
-    /// The facts about the one org that is meant.
+    /// Returns the facts about the requested devices in one org.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`; `IntegrationAmbiguous` when the tenant has several and none is named.
     pub(super) async fn find_facts(
         &self,
         tenant: &TenantId,
@@ -32,7 +34,7 @@ impl Service {
     ) -> Result<TrustFacts, Error> {
         let known = self.store.get_trust_facts(tenant, question.integration, asked).await;
         let known = match question.integration {
-            Some(id) => known.map_err(Error::of_integration(id))?,
+            Some(id) => known.map_err(Error::for_integration(id))?,
             None => known?,
         };
         if known.orgs.len() > 1 {
@@ -64,7 +66,7 @@ fn delta(duration: Duration) -> TimeDelta {
 }
 
 impl TrustStatus {
-    /// How long a cache may keep the answer.
+    /// Returns how long a client may cache the answer.
     pub fn fresh_for(&self) -> Duration {
         let until = self.verdict.fresh_until.filter(|_| !self.verdict.stale);
         until.and_then(|until| (until - self.decided_at).to_std().ok()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The tenant's summary: counted from the same verdicts that single devices are given.
+//! The trust summary of a tenant, counted from the same verdicts that single devices get.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::model::IntegrationId;
 use crate::model::trust_status::{DeviceFacts, Facts, OrgFacts, Policy, Reason, Trust, Verdict};
 
-/// How many devices of the inventory are trusted, and why the others are not.
+/// Devices of the inventory, counted by trust and by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustSummary {
     pub integration: Option<IntegrationId>,
-    /// Devices of the inventory, unenrolled ones included, deleted ones not.
+    /// All devices of the inventory, including unenrolled ones and excluding deleted ones.
     pub total: u64,
     pub trust: BTreeMap<Trust, u64>,
-    /// By the reason that decided.
+    /// By the deciding reason.
     pub reasons: BTreeMap<Reason, u64>,
-    /// By the notes, of which a device may have several.
+    /// By note; a device may have several.
     pub notes: BTreeMap<Reason, u64>,
     pub certificates: CertificateCounts,
-    /// The oldest fact of Okta's that was used.
+    /// When the oldest fact from Okta was observed that a verdict used.
     pub observed_at: Option<DateTime<Utc>>,
     pub stale: bool,
 }
 
-/// Certificates of managed Macs by how soon they end; one that ends in 7 days is in 30 and 90 too.
+/// Certificates of managed Macs by time to expiry. The counts are cumulative: a certificate that
+/// expires in 7 days is also in the counts for 30 and 90.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CertificateCounts {
     pub expired: u64,
@@ -34,12 +35,13 @@ pub struct CertificateCounts {
 }
 
 impl TrustSummary {
-    /// Of no device yet.
+    /// Returns an empty summary.
     pub(in crate::service) fn new(org: Option<&OrgFacts>) -> Self {
         let swept_at = org.filter(|org| org.connected).and_then(|org| org.swept_at);
         Self { integration: org.map(|org| org.id), observed_at: swept_at, ..Self::default() }
     }
 
+    /// Counts one device.
     pub(in crate::service) fn count(
         &mut self,
         facts: &Facts,
@@ -56,8 +58,8 @@ impl TrustSummary {
             *self.notes.entry(note).or_default() += 1;
         }
         self.observed_at = match (self.observed_at, verdict.observed_at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
+            (Some(oldest), Some(observed)) => Some(oldest.min(observed)),
+            (oldest, observed) => oldest.or(observed),
         };
         let device = facts.device.as_ref().filter(|device| device.is_managed());
         let certificate = device.and_then(|device: &DeviceFacts| device.certificate.as_ref());
@@ -66,7 +68,8 @@ impl TrustSummary {
         }
     }
 
-    pub(in crate::service) fn ended(mut self, policy: &Policy, now: DateTime<Utc>) -> Self {
+    /// Completes the summary after the last device.
+    pub(in crate::service) fn finish(mut self, policy: &Policy, now: DateTime<Utc>) -> Self {
         self.observed_at = self.observed_at.map(|at| at.min(now));
         self.stale = self.observed_at.is_some_and(|at| now - at > policy.fresh_for);
         self

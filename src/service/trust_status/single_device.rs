@@ -1,5 +1,5 @@
-//! The verdict on one device. Okta is read for it where the mirror is older than the caller accepts, or
-//! does not have the asked record.
+//! The verdict on a single device. The device is read from Okta if the mirror is older than the caller
+//! accepts, or lacks the requested record.
 
 use chrono::{DateTime, Utc};
 
@@ -12,14 +12,14 @@ use crate::service::{Error, Service};
 use crate::store::StoreError;
 
 impl Service {
-    pub(super) async fn answer_one(
+    pub(super) async fn decide_single_device(
         &self,
         tenant: &TenantId,
         question: TrustQuestion,
         asked: AskedDevice,
     ) -> Result<TrustStatus, Error> {
-        let (found, asked_at) = self.find_one(tenant, question, asked.clone()).await?;
-        let status = self.decide_one(found, question, asked_at);
+        let (facts, asked_at) = self.find_device_facts(tenant, question, asked.clone()).await?;
+        let status = self.decide_as_of(facts, question, asked_at);
         if !needs_okta(&status, question) {
             return Ok(status);
         }
@@ -30,17 +30,17 @@ impl Service {
             self.read_live(tenant, &status.facts).await
         };
         let mut facts = match read {
-            LiveRead::Done { .. } => self.find_one(tenant, question, asked).await?.0,
+            LiveRead::Done { .. } => self.find_device_facts(tenant, question, asked).await?.0,
             LiveRead::Exhausted | LiveRead::Failed => status.facts,
         };
         facts.searched_at = read.searched_at();
         facts.asked_record_not_found = read.asked_is_gone() && facts.asked_record().is_none();
-        // Read a moment ago for another caller, and still too old for this one.
+        // Also after a read: a shared read of the last 30 seconds may still be too old for this caller.
         facts.budget_exhausted = !matches!(read, LiveRead::Failed);
-        Ok(self.decide_one(facts, question, asked_at))
+        Ok(self.decide_as_of(facts, question, asked_at))
     }
 
-    async fn find_one(
+    async fn find_device_facts(
         &self,
         tenant: &TenantId,
         question: TrustQuestion,
@@ -51,10 +51,10 @@ impl Service {
         Ok((known.devices.pop().ok_or(missing)?, known.now))
     }
 
-    /// What was read for this caller is as new as can be, however long the reading took: so the time is
-    /// that of the question. It is PostgreSQL's, which dates the facts: a clock of this machine that runs
-    /// behind would call old facts fresh.
-    fn decide_one(
+    /// Decides as of the time of the query, so that facts read for this caller count as fresh however
+    /// long the read took. `asked_at` is PostgreSQL's time, as in the facts: with a slow clock of this
+    /// machine old facts would count as fresh.
+    fn decide_as_of(
         &self,
         facts: Facts,
         question: TrustQuestion,
@@ -65,10 +65,10 @@ impl Service {
     }
 }
 
-/// Whether a read of Okta could change the verdict for this caller.
+/// Returns true if a read from Okta could change the verdict for this caller.
 fn needs_okta(status: &TrustStatus, question: TrustQuestion) -> bool {
     let is_too_old = question.max_age.is_some() && status.verdict.last_known.is_some();
-    let decided_by = status.verdict.reasons.first();
-    let is_not_seen = decided_by == Some(&Reason::OktaRecordNotSeen);
+    let deciding_reason = status.verdict.reasons.first();
+    let is_not_seen = deciding_reason == Some(&Reason::OktaRecordNotSeen);
     is_too_old || (is_not_seen && status.facts.needs_asked_record())
 }
