@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::client::url_of;
+use super::client::https_url;
 use super::error::clean_name;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress};
 
@@ -138,7 +138,7 @@ impl OktaClient {
         org: &OrgAddress,
         token: &AccessToken,
     ) -> Result<OktaVerify, OktaError> {
-        let mut next = Some(url_of(org.host(), PATH)?);
+        let mut next = Some(https_url(org.host(), PATH)?);
         let mut found = OktaVerify::default();
         // A connect makes at most four requests to Okta, and this is the third.
         let max_pages = if self.retries { MAX_PAGES } else { 1 };
@@ -170,7 +170,7 @@ impl OktaClient {
         if !is_okta_id(authenticator_id) {
             return Err(OktaError::NotFound);
         }
-        let url = url_of(org.host(), &format!("{PATH}/{authenticator_id}/methods"))?;
+        let url = https_url(org.host(), &format!("{PATH}/{authenticator_id}/methods"))?;
         let mut methods: Vec<AuthenticatorMethod> = self.get_page(org, token, url).await?.items;
         for method in &mut methods {
             method.status = clean_name(&method.status);

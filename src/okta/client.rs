@@ -27,8 +27,8 @@ pub struct OktaSettings {
     pub early_refresh: Duration,
     /// Maximum number of cached tokens. Default 10,000.
     pub cached_tokens: u64,
-    /// How old a token has to be to be replaced because it lacks a scope. Default 30 seconds.
-    pub poor_token_age: Duration,
+    /// Minimum age of a token that is replaced because it lacks a scope. Default 30 seconds.
+    pub min_token_age_for_new_scopes: Duration,
 }
 
 impl Default for OktaSettings {
@@ -39,7 +39,7 @@ impl Default for OktaSettings {
             read_scopes: READ_SCOPES.map(str::to_owned).to_vec(),
             early_refresh: Duration::from_mins(5),
             cached_tokens: 10_000,
-            poor_token_age: Duration::from_secs(30),
+            min_token_age_for_new_scopes: Duration::from_secs(30),
         }
     }
 }
@@ -86,7 +86,7 @@ impl OktaClient {
 }
 
 /// Builds an https URL.
-pub(super) fn url_of(host: &str, path: &str) -> Result<url::Url, OktaError> {
+pub(super) fn https_url(host: &str, path: &str) -> Result<url::Url, OktaError> {
     url::Url::parse(&format!("https://{host}{path}"))
         .map_err(|_| OktaError::OrgNotFound { host: host.to_owned() })
 }

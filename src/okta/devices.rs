@@ -6,7 +6,7 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
 use serde_json::Value;
 use url::Url;
 
-use super::client::url_of;
+use super::client::https_url;
 use super::device_rows::{read_device, read_users};
 use super::transport::Retry;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress, answer, paging, rate_limit};
@@ -50,7 +50,7 @@ pub struct DeviceList {
 
 /// A value from Okta with data of the response headers.
 #[derive(Debug, Clone)]
-pub struct Answered<T> {
+pub struct OktaResponse<T> {
     pub value: T,
     /// The org's rate limit for this endpoint in requests per minute.
     pub limit: Option<u32>,
@@ -58,7 +58,7 @@ pub struct Answered<T> {
     pub at: Option<DateTime<Utc>>,
 }
 
-impl<T> Answered<T> {
+impl<T> OktaResponse<T> {
     fn new(value: T, headers: &HeaderMap) -> Self {
         let date = headers.get(DATE).and_then(|value| value.to_str().ok());
         let at = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
@@ -77,7 +77,7 @@ impl OktaClient {
         org: &OrgAddress,
         token: &AccessToken,
         page: &DevicesPage,
-    ) -> Result<Answered<DeviceList>, OktaError> {
+    ) -> Result<OktaResponse<DeviceList>, OktaError> {
         let url = page_url(org, page)?;
         let answered = self.get_listed(org, token, url.clone()).await?;
         let mut list = read_list(rows(&answered, &url)?);
@@ -90,7 +90,7 @@ impl OktaClient {
                 "skipped unreadable rows in a list of devices"
             );
         }
-        Ok(Answered::new(list, &answered.headers))
+        Ok(OktaResponse::new(list, &answered.headers))
     }
 
     /// Reads one device without its users.
@@ -102,14 +102,14 @@ impl OktaClient {
         org: &OrgAddress,
         token: &AccessToken,
         id: &str,
-    ) -> Result<Answered<OktaDevice>, OktaError> {
+    ) -> Result<OktaResponse<OktaDevice>, OktaError> {
         let url = device_url(org, id, "")?;
         let answered = self.get_listed(org, token, url).await?;
         let unreadable = || OktaError::bad_answer("the device has no id or no times");
         let row: Value =
             serde_json::from_slice(answer::api(&answered)?).map_err(|_| unreadable())?;
         let device = read_device(&row).filter(|device| device.id == id).ok_or_else(unreadable)?;
-        Ok(Answered::new(device, &answered.headers))
+        Ok(OktaResponse::new(device, &answered.headers))
     }
 
     /// Lists the users of a device, sorted by id.
@@ -121,7 +121,7 @@ impl OktaClient {
         org: &OrgAddress,
         token: &AccessToken,
         id: &str,
-    ) -> Result<Answered<Vec<OktaDeviceUser>>, OktaError> {
+    ) -> Result<OktaResponse<Vec<OktaDeviceUser>>, OktaError> {
         let mut url = device_url(org, id, "/users")?;
         let mut found = Vec::new();
         for _ in 0..MAX_USER_PAGES {
@@ -129,7 +129,7 @@ impl OktaClient {
             found.extend(rows(&answered, &url)?);
             match paging::next_page(&answered.headers, &url)? {
                 Some(next) => url = next,
-                None => return Ok(Answered::new(read_users(&found), &answered.headers)),
+                None => return Ok(OktaResponse::new(read_users(&found), &answered.headers)),
             }
         }
         Err(OktaError::bad_answer("the list of the device's users has too many pages"))
@@ -145,11 +145,11 @@ impl OktaClient {
         org: &OrgAddress,
         token: &AccessToken,
         serial_number: &str,
-    ) -> Result<Answered<Vec<OktaDevice>>, OktaError> {
+    ) -> Result<OktaResponse<Vec<OktaDevice>>, OktaError> {
         let search = format!("profile.serialNumber eq {}", quoted(serial_number));
         let url = list_url(org, Some(&search))?;
         let answered = self.get_listed(org, token, url.clone()).await?;
-        Ok(Answered::new(read_list(rows(&answered, &url)?).devices, &answered.headers))
+        Ok(OktaResponse::new(read_list(rows(&answered, &url)?).devices, &answered.headers))
     }
 
     async fn get_listed(
@@ -188,7 +188,7 @@ fn page_url(org: &OrgAddress, page: &DevicesPage) -> Result<Url, OktaError> {
             list_url(org, Some(&format!("lastUpdated gt {}", quoted(&since))))
         }
         DevicesPage::At(cursor) => {
-            let url = url_of(org.host(), cursor)?;
+            let url = https_url(org.host(), cursor)?;
             let is_ours =
                 cursor.starts_with('/') && url.host_str() == Some(org.host()) && url.path() == PATH;
             is_ours
@@ -199,7 +199,7 @@ fn page_url(org: &OrgAddress, page: &DevicesPage) -> Result<Url, OktaError> {
 }
 
 fn list_url(org: &OrgAddress, search: Option<&str>) -> Result<Url, OktaError> {
-    let mut url = url_of(org.host(), PATH)?;
+    let mut url = https_url(org.host(), PATH)?;
     url.query_pairs_mut().append_pair("limit", PAGE_SIZE).append_pair(EXPAND.0, EXPAND.1);
     if let Some(search) = search {
         url.query_pairs_mut().append_pair("search", search);
@@ -213,7 +213,7 @@ fn device_url(org: &OrgAddress, id: &str, below: &str) -> Result<Url, OktaError>
     if !plain {
         return Err(OktaError::NotFound);
     }
-    url_of(org.host(), &format!("{PATH}/{id}{below}"))
+    https_url(org.host(), &format!("{PATH}/{id}{below}"))
 }
 
 /// Quotes a text for a filter expression, which uses JSON strings (RFC 7644 §3.4.2.2).

@@ -19,16 +19,17 @@ const DEVICE_ID: &str = "guo";
 /// The body is not an event hook delivery. Contains nothing of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body has no list data.events")]
-pub struct NotADelivery;
+pub struct InvalidDelivery;
 
 /// Returns the ids in events about devices, sorted and without duplicates. Other events, unknown fields
 /// and values of unexpected types are ignored, because Okta adds new ones.
 ///
 /// # Errors
-/// [`NotADelivery`] if the body is not JSON or has no list of events.
-pub fn find_mentions(body: &[u8]) -> Result<Vec<DeviceMention>, NotADelivery> {
-    let delivery: Value = serde_json::from_slice(body).map_err(|_| NotADelivery)?;
-    let events = delivery.pointer("/data/events").and_then(Value::as_array).ok_or(NotADelivery)?;
+/// [`InvalidDelivery`] if the body is not JSON or has no list of events.
+pub fn find_mentions(body: &[u8]) -> Result<Vec<DeviceMention>, InvalidDelivery> {
+    let delivery: Value = serde_json::from_slice(body).map_err(|_| InvalidDelivery)?;
+    let events =
+        delivery.pointer("/data/events").and_then(Value::as_array).ok_or(InvalidDelivery)?;
     let mut found: BTreeMap<&str, (bool, Option<DateTime<Utc>>)> = BTreeMap::new();
     for event in events.iter().filter(|event| concerns_device(event)) {
         let lifecycle_at = lifecycle_at(event);
@@ -149,9 +150,9 @@ mod tests {
     #[test]
     fn a_body_without_events_is_not_a_delivery() {
         for body in ["", "{", "[]", "{}", "7", r#"{"data":[]}"#, r#"{"data":{"events":{}}}"#] {
-            assert_eq!(find_mentions(body.as_bytes()), Err(NotADelivery), "{body}");
+            assert_eq!(find_mentions(body.as_bytes()), Err(InvalidDelivery), "{body}");
         }
-        assert_eq!(find_mentions(&b"[".repeat(100_000)), Err(NotADelivery));
+        assert_eq!(find_mentions(&b"[".repeat(100_000)), Err(InvalidDelivery));
     }
 
     proptest! {

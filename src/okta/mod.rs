@@ -34,8 +34,8 @@ pub use authenticators::{
 };
 pub use client::{OktaClient, OktaSettings, READ_SCOPES, REQUIRED_SCOPES};
 pub use credentials::{AccessToken, ClientCredentials, OrgAddress, ProvedGrant, TokenKey};
-pub use devices::{Answered, DeviceList, DevicesPage};
+pub use devices::{DeviceList, DevicesPage, OktaResponse};
 pub use error::{OktaError, ScepEndpoint, UnreachableReason};
-pub use event_hook::{NotADelivery, find_mentions};
+pub use event_hook::{InvalidDelivery, find_mentions};
 pub use org::{DiscoveredOrg, OrgMetadata};
 pub use scep::{CaCertificate, ScepChallenge, ScepChallengeSource};

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::client::url_of;
+use super::client::https_url;
 use super::transport::Retry;
 use super::{OktaClient, OktaError, OrgAddress, answer};
 use crate::egress::{EgressError, EgressRequest, EgressResponse};
@@ -58,7 +58,7 @@ impl OktaOrganization {
             Value::Array(links) => links.as_slice(),
             link => std::slice::from_ref(link),
         };
-        let hosts = links.iter().filter_map(|link| link.get("href")?.as_str()).map(host_of);
+        let hosts = links.iter().filter_map(|link| link.get("href")?.as_str()).map(https_host);
         Some(hosts.into_iter().find(|host| !host.is_empty()).unwrap_or_default())
     }
 }
@@ -71,7 +71,7 @@ impl OktaClient {
     /// `Unreachable` and `RateLimited` only from hosts under Okta's suffixes: all failures of other hosts
     /// are `OrgNotFound`.
     pub async fn find_org(&self, host: &str) -> Result<OrgMetadata, OktaError> {
-        let request = EgressRequest::get(url_of(host, WELL_KNOWN)?).body_limit(WELL_KNOWN_LIMIT);
+        let request = EgressRequest::get(https_url(host, WELL_KNOWN)?).body_limit(WELL_KNOWN_LIMIT);
         match self.send(host, request, Retry::Read).await {
             Ok(answered) => read_metadata(host, &answered),
             Err(error) => Err(error),
@@ -184,7 +184,7 @@ fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, O
         organization.filter(|found| answered.status.as_u16() == 200 && is_org(found));
     let Some(organization) = organization else { return Err(not_found(host)) };
     Ok(OrgMetadata {
-        engine: engine_of(organization.pipeline.as_deref()),
+        engine: parse_engine(organization.pipeline.as_deref()),
         organization_host: organization.linked_host("organization"),
         alternate_host: organization.linked_host("alternate"),
         id: organization.id,
@@ -199,7 +199,7 @@ fn is_org(found: &OktaOrganization) -> bool {
         && (found.pipeline.is_some() || found.linked_host("organization").is_some())
 }
 
-fn engine_of(pipeline: Option<&str>) -> Engine {
+fn parse_engine(pipeline: Option<&str>) -> Engine {
     match pipeline {
         Some("idx") => Engine::IdentityEngine,
         Some("v1") => Engine::Classic,
@@ -209,7 +209,7 @@ fn engine_of(pipeline: Option<&str>) -> Engine {
 
 /// Returns the host of an https link on the standard port. Other links give an empty host, which is never
 /// one of Okta's.
-fn host_of(href: &str) -> String {
+fn https_host(href: &str) -> String {
     let url = Url::parse(href).ok().filter(|url| {
         url.scheme() == "https"
             && url.port().is_none()
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn only_plain_https_links_are_usable() {
-        assert_eq!(host_of("https://ACME.okta.com:443/"), "acme.okta.com");
+        assert_eq!(https_host("https://ACME.okta.com:443/"), "acme.okta.com");
         for href in [
             "http://acme.okta.com",
             "https://acme.okta.com:8443",
@@ -327,7 +327,7 @@ mod tests {
             "",
             "ftp://x",
         ] {
-            assert_eq!(host_of(href), "", "{href}");
+            assert_eq!(https_host(href), "", "{href}");
         }
     }
 

@@ -286,8 +286,8 @@ async fn the_methods_of_okta_verify_are_asked_for_only_where_they_decide() {
     assert_eq!(server.requests().len(), 4);
 }
 
-/// A token without any scope, a list that needs one, and the refusal for its lack.
-fn poor_token() -> [String; 3] {
+/// Returns a token response with fewer scopes, a list that needs the missing one, and the 403 without it.
+fn token_with_fewer_scopes() -> [String; 3] {
     let challenge = "www-authenticate: Bearer error=\"insufficient_scope\"\r\n";
     [
         ok(&TOKEN.replace("okta.authenticators.read", "")),
@@ -297,13 +297,13 @@ fn poor_token() -> [String; 3] {
 }
 
 #[tokio::test]
-async fn a_cached_token_that_lacks_a_scope_is_replaced_once_it_is_not_brand_new() {
-    let [poor, list, refused] = poor_token();
+async fn a_cached_token_that_lacks_a_scope_is_replaced_unless_it_is_new() {
+    let [fewer, list, refused] = token_with_fewer_scopes();
     for (age, requests) in [(0, 4), (3600, 2)] {
-        let says = [poor.clone(), refused.clone(), ok(TOKEN), list.clone()];
+        let says = [fewer.clone(), refused.clone(), ok(TOKEN), list.clone()];
         let server = Server::tls_sequence(&["acme.okta.com"], says);
-        let poor_token_age = std::time::Duration::from_secs(age);
-        let settings = OktaSettings { poor_token_age, ..OktaSettings::default() };
+        let min_token_age_for_new_scopes = std::time::Duration::from_secs(age);
+        let settings = OktaSettings { min_token_age_for_new_scopes, ..OktaSettings::default() };
         let client = client_with(&[("acme.okta.com", &server)], settings);
         let find = |token: AccessToken| {
             let (client, org) = (client.clone(), acme());
@@ -316,16 +316,16 @@ async fn a_cached_token_that_lacks_a_scope_is_replaced_once_it_is_not_brand_new(
 }
 
 #[tokio::test]
-async fn a_check_that_shows_more_scopes_drops_the_token_that_lacks_them() {
-    let [poor, ..] = poor_token();
+async fn a_check_with_more_scopes_evicts_the_cached_token() {
+    let [fewer, ..] = token_with_fewer_scopes();
     let server =
-        Server::tls_sequence(&["acme.okta.com"], [poor.clone(), poor, ok(TOKEN), ok(TOKEN)]);
+        Server::tls_sequence(&["acme.okta.com"], [fewer.clone(), fewer, ok(TOKEN), ok(TOKEN)]);
     let (client, key) = (client(&[("acme.okta.com", &server)]), key());
     let cached = async || client.access_token(&key, &acme(), &credentials()).await.unwrap();
     assert_eq!(cached().await.granted().len(), 1);
     for (requests, scopes) in [(2, 1), (4, 2)] {
         let grant = client.prove_credentials(&acme(), &credentials()).await.unwrap();
-        client.drop_poor_token(&key, &grant).await;
+        client.evict_token_with_fewer_scopes(&key, &grant).await;
         assert_eq!(cached().await.granted().len(), scopes);
         assert_eq!(server.requests().len(), requests);
     }

@@ -8,7 +8,7 @@ use reqwest::header::AUTHORIZATION;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::client::url_of;
+use super::client::https_url;
 use super::error::clean_name;
 use super::transport::Retry;
 use super::{
@@ -72,16 +72,16 @@ impl OktaClient {
 
     /// Removes all tokens of an integration from the cache, after its credentials or the integration were
     /// deleted.
-    pub fn forget_tokens(&self, tenant: &TenantId, integration: IntegrationId) {
-        self.shared.tokens.forget(tenant, integration);
+    pub fn evict_tokens(&self, tenant: &TenantId, integration: IntegrationId) {
+        self.shared.tokens.evict(tenant, integration);
     }
 
     /// Removes the cached token if `grant` shows that a new one would have more scopes.
-    pub async fn drop_poor_token(&self, key: &TokenKey, grant: &ProvedGrant) {
+    pub async fn evict_token_with_fewer_scopes(&self, key: &TokenKey, grant: &ProvedGrant) {
         let read = &self.shared.settings.read_scopes;
         let granted: Vec<&String> =
             read.iter().filter(|scope| grant.granted.contains(*scope)).collect();
-        self.shared.tokens.drop_poor(key, &granted).await;
+        self.shared.tokens.evict_with_fewer_scopes(key, &granted).await;
     }
 
     /// Runs `call` with a token. If Okta rejects the token or it lacks a scope, runs it once more with a
@@ -102,7 +102,7 @@ impl OktaClient {
     {
         let token = self.access_token(key, org, credentials).await?;
         match call(token.clone()).await {
-            Err(error) if self.is_stale(&token, &error) => {
+            Err(error) if self.is_worth_replacing(&token, &error) => {
                 self.shared.tokens.remove_rejected(key, &token).await;
                 call(self.access_token(key, org, credentials).await?).await
             }
@@ -110,12 +110,12 @@ impl OktaClient {
         }
     }
 
-    /// Whether a new token may do better than this one, which Okta refused with `error`.
-    fn is_stale(&self, token: &AccessToken, error: &OktaError) -> bool {
+    /// Returns whether a new token may succeed after Okta refused this one with `error`.
+    fn is_worth_replacing(&self, token: &AccessToken, error: &OktaError) -> bool {
         match error {
             OktaError::TokenExpired => true,
             OktaError::InsufficientScope { .. } => {
-                token.age(Instant::now()) >= self.shared.settings.poor_token_age
+                token.age(Instant::now()) >= self.shared.settings.min_token_age_for_new_scopes
             }
             _ => false,
         }
@@ -129,7 +129,7 @@ impl OktaClient {
     ) -> Result<AccessToken, OktaError> {
         let scope = scopes.join(" ");
         let form = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-        let request = EgressRequest::post_form(url_of(org.host(), TOKEN_PATH)?, &form)
+        let request = EgressRequest::post_form(https_url(org.host(), TOKEN_PATH)?, &form)
             .header(AUTHORIZATION, credentials.basic()?);
         // The lifetime is counted from before the request, so that it is never overestimated.
         let issued_at = Instant::now();

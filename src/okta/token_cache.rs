@@ -80,8 +80,8 @@ impl TokenCache {
         }
     }
 
-    /// Drops the key's token if it lacks one of `scopes`.
-    pub(super) async fn drop_poor(&self, key: &TokenKey, scopes: &[&String]) {
+    /// Removes the token of `key` if it lacks one of `scopes`.
+    pub(super) async fn evict_with_fewer_scopes(&self, key: &TokenKey, scopes: &[&String]) {
         let Some(slot) = self.slots.get(key) else { return };
         let mut slot = slot.lock().await;
         let lacks =
@@ -91,7 +91,8 @@ impl TokenCache {
         }
     }
 
-    pub(super) fn forget(&self, tenant: &TenantId, integration: IntegrationId) {
+    /// Removes all tokens of an integration.
+    pub(super) fn evict(&self, tenant: &TenantId, integration: IntegrationId) {
         let belongs = |key: &TokenKey| key.tenant == *tenant && key.integration == integration;
         let keys: Vec<_> =
             self.slots.iter().map(|(key, _)| key).filter(|key| belongs(key)).collect();
@@ -195,13 +196,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn forget_removes_all_versions_of_one_integration() {
+    async fn evict_removes_all_versions_of_one_integration() {
         let cache = cache();
         for key in [key("a", 1), key("a", 2), key("b", 1)] {
             cache.insert(&key, token(3600));
         }
         let a = key("a", 1);
-        cache.forget(&a.tenant, a.integration);
+        cache.evict(&a.tenant, a.integration);
         assert!(cache.get_or_request(&a, refused).await.is_err());
         assert!(cache.get_or_request(&key("a", 2), refused).await.is_err());
         assert!(cache.get_or_request(&key("b", 1), refused).await.is_ok());

@@ -129,8 +129,8 @@ fn question_of(
 /// Whether a device is trusted
 ///
 /// Always 200, also for a device that nobody knows. With `max_age`, a device of which older facts are
-/// known is read from Okta: once in 30 seconds, and as far as the org's rate goes (at Okta's default some
-/// four a minute); otherwise the answer is `unknown` with `last_known`. 0 is met only by a read that began
+/// known is read from Okta: once in 30 seconds, and as far as the org's rate goes (at Okta's default about
+/// one a minute); otherwise the answer is `unknown` with `last_known`. 0 is met only by a read that began
 /// after the question. May be kept until `fresh_until`: see `Cache-Control`. The `ETag` changes with what the answer says, not when the same is merely seen again.
 #[utoipa::path(
     operation_id = "get_trust_status", tag = "Trust status",

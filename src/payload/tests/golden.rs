@@ -81,7 +81,7 @@ const PREFERENCES: Keys = &[("PayloadContent", Type::Dictionary, true)];
 const DOMAIN: Keys = &[("Forced", Array, true), ("Set-Once", Array, false)];
 const FORCED: Keys = &[("mcx_preference_settings", Type::Dictionary, true)];
 
-fn type_of(value: &Value) -> Option<Type> {
+fn value_type(value: &Value) -> Option<Type> {
     Some(match value {
         Value::String(_) => Type::Text,
         Value::Integer(_) => Type::Integer,
@@ -100,7 +100,7 @@ fn conforms(dictionary: &Dictionary, tables: &[Keys]) {
         let (_, expected, _) = known()
             .find(|(name, ..)| name == key)
             .unwrap_or_else(|| panic!("{key} is not documented"));
-        assert_eq!(type_of(value), Some(*expected), "{key}");
+        assert_eq!(value_type(value), Some(*expected), "{key}");
     }
     for (key, _, required) in known() {
         assert!(!required || dictionary.contains_key(key), "{key} is missing");

@@ -92,7 +92,7 @@ impl Service {
         let deleted =
             self.store.delete_credentials(&caller.tenant, id, expected_version, event).await;
         let record = deleted.map_err(Error::for_integration(id))?;
-        self.okta.forget_tokens(&caller.tenant, id);
+        self.okta.evict_tokens(&caller.tenant, id);
         Ok(record)
     }
 

@@ -231,7 +231,7 @@ impl Service {
             },
             other => Error::for_integration(id)(other),
         })?;
-        self.okta.forget_tokens(&caller.tenant, id);
+        self.okta.evict_tokens(&caller.tenant, id);
         Ok(Deleted { id, checklist: checklist::of_integration(&record) })
     }
 

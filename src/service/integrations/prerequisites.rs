@@ -141,7 +141,7 @@ impl Service {
         match self.okta.without_retries().prove_credentials(&host, credentials).await {
             Ok(grant) => {
                 // Scopes that were granted again count for the next sweep, not in an hour.
-                self.okta.drop_poor_token(key, &grant).await;
+                self.okta.evict_token_with_fewer_scopes(key, &grant).await;
                 findings.push(scopes_finding(&grant));
                 findings.push(self.find_fastpass(&host, &org.engine, &grant).await);
             }

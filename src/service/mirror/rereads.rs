@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::model::{BudgetClaim, Job, OktaDevice, RateBucket, RateShare};
-use crate::okta::{Answered, OktaError};
+use crate::okta::{OktaError, OktaResponse};
 use crate::service::jobs::time_slice::TimeSlice;
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
@@ -236,7 +236,7 @@ impl Session {
     pub(in crate::service) async fn get_device(
         &self,
         id: &str,
-    ) -> Result<Answered<OktaDevice>, OktaError> {
+    ) -> Result<OktaResponse<OktaDevice>, OktaError> {
         let org = &self.org;
         self.call_okta(move |okta, token| async move {
             let mut device = okta.get_device(org, &token, id).await?;

@@ -10,7 +10,7 @@ use crate::model::{
     BudgetClaim, Finding, FindingReason, Job, Outcome, PrerequisiteKind, RateBucket, RateShare,
     ReadPage,
 };
-use crate::okta::{Answered, DeviceList, DevicesPage, OktaError};
+use crate::okta::{DeviceList, DevicesPage, OktaError, OktaResponse};
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
 use crate::store::{SweepCursor, SweepStep, SyncFailure};
@@ -169,14 +169,14 @@ fn managed_user_seen(now: DateTime<Utc>) -> Finding {
 }
 
 impl Session {
-    async fn read(&self, page: &DevicesPage) -> Result<Answered<DeviceList>, OktaError> {
+    async fn read(&self, page: &DevicesPage) -> Result<OktaResponse<DeviceList>, OktaError> {
         let (org, page) = (&self.org, page);
         self.call_okta(move |okta, token| async move { okta.list_devices(org, &token, page).await })
             .await
     }
 
-    fn page(&self, read: Answered<DeviceList>, read_at: DateTime<Utc>) -> ReadPage {
-        let Answered { value, limit, at } = read;
+    fn page(&self, read: OktaResponse<DeviceList>, read_at: DateTime<Utc>) -> ReadPage {
+        let OktaResponse { value, limit, at } = read;
         ReadPage {
             org_id: self.org_id().to_owned(),
             devices: value.devices,
