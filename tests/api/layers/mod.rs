@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod code;
+mod documents;
 mod import_graph;
 mod store;
 
