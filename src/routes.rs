@@ -28,6 +28,7 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .wrap(security_headers())
             .service(deliveries::verify_event_hook)
             .service(deliveries::receive_event_hook)
+            .map(|scope| scope.service(deliveries::with_trailing_slash()))
             .default_service(web::to(unmatched)),
     );
     // The token is verified before the body is read. Responses must not be cached.
@@ -74,6 +75,7 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(devices::delete_device)
             .service(event_hooks::get_event_hook)
             .service(event_hooks::update_event_hook)
+            .service(event_hooks::revoke_previous_hook_secrets)
             .service(event_hooks::delete_event_hook)
             .service(events::list_events)
             .default_service(web::to(unmatched)),

@@ -41,6 +41,7 @@ pub enum EventKind {
     StatusChanged,
     SyncRequested,
     EventHookStored,
+    EventHookSecretRevoked,
     EventHookDeleted,
     /// The inventory was compared with a snapshot of the whole fleet.
     DevicesReconciled,

@@ -35,7 +35,7 @@ pub use devices::{
 };
 pub use error::{Cause, DeviceError, Error, FieldError, OktaFailure, OktaFailureKind};
 pub use event_hooks::{
-    AdmittedDelivery, DELIVERY_TIMEOUT, EventHookAddress, EventHookError, IssuedEventHook,
+    AdmittedDelivery, EventHookAddress, EventHookError, IssuedEventHook, within_hook_deadline,
 };
 pub use integrations::{
     ChecklistItem, Connected, CopyValue, Created, Deleted, Form, FormField, IntegrationPatch, Link,
@@ -99,6 +99,7 @@ impl Service {
             .time_to_live(DENIAL_AUDIT_INTERVAL)
             .build();
         let attempts = Attempts::new(sync.attempts_per_minute);
+        let hook_calls = Arc::new(HookCalls::new(store.max_connections()));
         Self {
             store,
             okta,
@@ -106,7 +107,7 @@ impl Service {
             sync,
             trust,
             public_url,
-            hook_calls: Arc::default(),
+            hook_calls,
             live_reads: LiveReadCache::default(),
             job_enqueued: Arc::default(),
             stopping: Arc::default(),

@@ -104,7 +104,8 @@ impl Expired {
                   LIMIT $2 FOR UPDATE OF o SKIP LOCKED)"
             }
             Self::HookSecrets => {
-                "UPDATE event_hooks SET previous_sha256 = NULL, previous_valid_until = NULL \
+                "UPDATE event_hooks SET previous_sha256 = NULL, previous_valid_until = NULL, \
+                        older_secrets = '[]' \
                   WHERE tenant_id = $1 AND integration_id IN ( \
                  SELECT integration_id FROM event_hooks WHERE tenant_id = $1 \
                     AND previous_valid_until < $3 LIMIT $2 FOR UPDATE SKIP LOCKED)"

@@ -77,6 +77,12 @@ impl Store {
         Self { clock, ..self }
     }
 
+    /// Returns the size of the pool, for callers that bound how much of it they use.
+    #[must_use]
+    pub fn max_connections(&self) -> usize {
+        self.pool.max_connections()
+    }
+
     /// Runs `work` in a transaction that sees only the rows of `tenant`.
     ///
     /// The tenant is set for this transaction only, so that it cannot leak through a pooled connection or

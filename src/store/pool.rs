@@ -88,6 +88,10 @@ impl Pool {
         }
     }
 
+    pub(super) fn max_connections(&self) -> usize {
+        self.connections.max_size() as usize
+    }
+
     /// Runs `work` in a transaction on a blocking thread. If the connection was dead before the commit, it is
     /// replaced and `work` runs again. A commit is never repeated.
     pub(super) async fn transaction<T, F>(&self, work: F) -> Result<T, StoreError>

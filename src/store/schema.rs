@@ -124,6 +124,7 @@ diesel::table! {
         updated_by -> Text,
         verified_at -> Nullable<Timestamptz>,
         last_delivery_at -> Nullable<Timestamptz>,
+        older_secrets -> Jsonb,
     }
 }
 

@@ -5,16 +5,15 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderName};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, get, post, web};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::handlers::State;
 use crate::handlers::http::problem::Problem;
 use crate::model::HookId;
-use crate::service::{DELIVERY_TIMEOUT, Error, EventHookError};
+use crate::service::within_hook_deadline;
 use crate::telemetry::metrics;
 
 /// The largest delivery, in bytes.
@@ -24,8 +23,8 @@ const DELIVERY_LIMIT: usize = 256 * 1024;
 pub struct Called {
     /// `None` if the path has no valid ID.
     hook: Option<HookId>,
-    /// As Okta sends it, without a scheme. What cannot be a secret of ours is an empty one.
-    secret: Option<SecretString>,
+    /// As Okta sends it, without a scheme. Empty if it is missing or cannot be a secret of ours.
+    secret: SecretString,
     challenge: Option<String>,
 }
 
@@ -35,8 +34,7 @@ impl FromRequest for Called {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let hook = HookId::parse(request.match_info().get("hook_id").unwrap_or_default());
-        let is_there = request.headers().contains_key(AUTHORIZATION);
-        let secret = is_there.then(|| only(request, &AUTHORIZATION).unwrap_or_default().into());
+        let secret = only(request, &AUTHORIZATION).unwrap_or_default().into();
         let challenge = HeaderName::from_static("x-okta-verification-challenge");
         ready(Ok(Self { hook, secret, challenge: only(request, &challenge) }))
     }
@@ -58,17 +56,19 @@ pub struct HookVerifiedResponse {
 
 /// Verify the address of an event hook
 ///
-/// Okta asks this once, when the hook is entered. Ten times in a minute at most.
+/// Okta asks this once, when the hook is entered, with the secret. Ten times in a minute at most.
 #[utoipa::path(
     operation_id = "verify_event_hook", tag = "Event hook",
     params(
         ("hook_id" = Uuid, Path, description = "As in `hook_path`"),
+        ("Authorization" = String, Header, description = "The hook's secret, without a scheme"),
         ("x-okta-verification-challenge" = String, Header, min_length = 1, max_length = 256, pattern = "^[!-~]+$", description = "To be given back"),
     ),
     responses(
         (status = 200, description = "The challenge", body = HookVerifiedResponse),
         (status = 404, description = "not_found: also for a wrong secret"),
-        (status = 429, description = "too_many_verifications, too_many_deliveries"),
+        (status = 429, description = "too_many_verifications"),
+        (status = 503, description = "overloaded, database_unavailable"),
     ),
     security(()),
 )]
@@ -77,9 +77,13 @@ pub async fn verify_event_hook(
     state: web::Data<State>,
     called: Called,
 ) -> Result<HttpResponse, Problem> {
+    verify(state, called).await
+}
+
+async fn verify(state: web::Data<State>, called: Called) -> Result<HttpResponse, Problem> {
     let Called { hook, secret, challenge } = called;
-    let verification = state.service.verify_event_hook(hook, secret, challenge).await?;
-    Ok(HttpResponse::Ok().json(HookVerifiedResponse { verification }))
+    let verified = within_hook_deadline(state.service.verify_event_hook(hook, &secret, challenge));
+    Ok(HttpResponse::Ok().json(HookVerifiedResponse { verification: verified.await? }))
 }
 
 /// Events of Okta's, as its event hooks deliver them.
@@ -119,8 +123,7 @@ pub struct EventHookDelivery {
     responses(
         (status = 204, description = "Noted"),
         (status = 404, description = "not_found: also for a wrong secret"),
-        (status = 429, description = "too_many_deliveries: deliver again"),
-        (status = 503, description = "database_unavailable: deliver again"),
+        (status = 503, description = "overloaded, database_unavailable: deliver again"),
     ),
     security(()),
 )]
@@ -130,23 +133,35 @@ pub async fn receive_event_hook(
     called: Called,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let received = receive(&state, called, payload).await;
+    deliver(state, called, payload).await
+}
+
+async fn deliver(
+    state: web::Data<State>,
+    called: Called,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let received = within_hook_deadline(receive(&state, called, payload)).await;
     metrics::record_hook_delivery(outcome_of(&received));
     received.map(|()| HttpResponse::NoContent().finish())
 }
 
+/// Returns the same operations with a slash at the end of the address, as some enter it. Okta follows no
+/// redirect.
+pub fn with_trailing_slash() -> Resource {
+    web::resource("/okta/{hook_id}/").route(web::get().to(verify)).route(web::post().to(deliver))
+}
+
 /// The body is polled only after the secret was found right.
 async fn receive(state: &State, called: Called, payload: web::Payload) -> Result<(), Problem> {
-    let secret = called.secret.unwrap_or_default();
-    let admitted = state.service.admit_event_hook(called.hook, &secret).await?;
+    let admitted = state.service.admit_event_hook(called.hook, &called.secret).await?;
     let body = read(payload).await?;
     Ok(state.service.receive_event_hook(admitted, body).await?)
 }
 
 async fn read(payload: web::Payload) -> Result<web::Bytes, Problem> {
-    let read = timeout(DELIVERY_TIMEOUT, payload.to_bytes_limited(DELIVERY_LIMIT)).await;
-    let read = read.map_err(|_| Error::from(EventHookError::DeliveryMalformed))?;
-    let bytes = read.map_err(|_| Problem::body_too_large(DELIVERY_LIMIT))?;
+    let bytes = payload.to_bytes_limited(DELIVERY_LIMIT).await;
+    let bytes = bytes.map_err(|_| Problem::body_too_large(DELIVERY_LIMIT))?;
     bytes.map_err(|_| Problem::malformed("The body broke off."))
 }
 

@@ -43,7 +43,7 @@ pub struct EventHookResponse {
     #[schema(nullable = false)]
     secret: Option<String>,
     secret_state: SecretState,
-    /// Until when the secret before this one is accepted as well.
+    /// Until when the secret before this one is accepted as well; absent where none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     previous_valid_until: Option<DateTime<Utc>>,
@@ -105,7 +105,8 @@ pub async fn get_event_hook(
 /// Set up the event hook, or rotate its secret
 ///
 /// The answer shows the secret, and no later one does. After a rotation the address stays, and the
-/// secret before is accepted for 24 hours more. Send no body, or `{}`.
+/// secrets before are accepted for 24 hours after each was replaced, unless they are revoked. Send no
+/// body, or `{}`.
 #[utoipa::path(
     operation_id = "update_event_hook", tag = "Event hook", params(IntegrationPath),
     request_body = Option<UpdateEventHookRequest>,
@@ -142,6 +143,25 @@ fn refuse_choices(body: &[u8]) -> Result<(), Problem> {
         }
         Err(_) => Err(Problem::malformed("The body is not JSON. Send none, or {}.")),
     }
+}
+
+/// Revoke the previous secrets of the event hook
+///
+/// After a rotation the secrets before are accepted for 24 hours more. This ends that at once: do it when
+/// Okta has the present secret, or when one before it has leaked.
+#[utoipa::path(
+    operation_id = "revoke_previous_hook_secrets", tag = "Event hook", params(IntegrationPath),
+    responses((status = 204, description = "Only the present secret is accepted")),
+    security(("bearer" = ["odt:write"])),
+)]
+#[delete("/integrations/okta-device-trust/{integration_id}/event-hook/previous-secrets")]
+pub async fn revoke_previous_hook_secrets(
+    state: web::Data<State>,
+    caller: Verified,
+    id: IntegrationPath,
+) -> Result<HttpResponse, Problem> {
+    state.service.revoke_previous_hook_secrets(&caller.0, id.0).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Delete the event hook

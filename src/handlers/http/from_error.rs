@@ -123,13 +123,13 @@ fn of_event_hook(error: &EventHookError) -> Problem {
             "Send the header x-okta-verification-challenge once, with 1 to 256 visible ASCII characters.",
         ),
         E::DeliveryMalformed => Problem::malformed(
-            "The body has to be what Okta delivers, within 3 seconds: JSON with a list data.events.",
+            "The body has to be what Okta delivers: JSON with a list data.events.",
         ),
-        E::TooManyCalls { retry_after } => Problem::new(
-            kinds::TOO_MANY_DELIVERIES,
-            "Too many calls of event hooks are waiting at the moment. Call again in a few seconds.",
+        E::Overloaded => Problem::new(
+            kinds::OVERLOADED,
+            "This call of an event hook could not be handled in time. Call again in a few seconds.",
         )
-        .retry_after(retry_after.as_secs().max(1)),
+        .retry_after(1),
         E::TooManyVerifications { retry_after } => Problem::new(
             kinds::TOO_MANY_VERIFICATIONS,
             "This event hook was verified ten times in a minute. Wait, then verify it again.",

@@ -77,13 +77,13 @@ kinds! {
     OKTA_REFUSED 422 Okta "okta_refused" "Okta refused" "Another refusal by Okta, in its own words.";
     TOO_MANY_CHALLENGES 429 All "too_many_challenges" "Too many challenges" "Five challenges of a device in ten minutes, or eight at once, are the most. Try again after `Retry-After` seconds.";
     TOO_MANY_ATTEMPTS 429 All "too_many_attempts" "Too many attempts" "The integration was connected or checked too often in the last minute: ten times are the most. Try again after `Retry-After` seconds.";
-    TOO_MANY_DELIVERIES 429 All "too_many_deliveries" "Too many deliveries" "Too many calls of event hooks are waiting. Okta delivers again by itself.";
     TOO_MANY_VERIFICATIONS 429 All "too_many_verifications" "Too many verifications" "An event hook is verified ten times in a minute at most. Try again after `Retry-After` seconds.";
     INTERNAL 500 All "internal" "Internal error" "A fault of this service; `request_id` finds it in the log.";
     OKTA_BAD_ANSWER 502 Okta "okta_bad_answer" "Okta's answer was not understood" "Okta answered with something else than its API describes.";
     CHALLENGE_CACHE_FULL 503 Okta "challenge_cache_full" "Okta has no room for challenges" "Too many challenges of the org are unused. Try again after `Retry-After` seconds.";
     OKTA_RATE_LIMITED 503 Okta "okta_rate_limited" "Okta's rate limit is used up" "Try again after `Retry-After` seconds.";
     DATABASE_UNAVAILABLE 503 All "database_unavailable" "Database unavailable" "PostgreSQL does not answer. Try again after `Retry-After` seconds.";
+    OVERLOADED 503 All "overloaded" "Overloaded" "The request could not be handled in time. Try again after `Retry-After` seconds; Okta delivers an event once more by itself.";
     SIGNING_KEYS_UNAVAILABLE 503 Token "signing_keys_unavailable" "Token keys unavailable" "The token issuer's keys cannot be read, so no token can be checked.";
     OKTA_UNREACHABLE 504 Okta "okta_unreachable" "Okta cannot be reached" "No answer from Okta in time.";
 }

@@ -6,25 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::EventHookError;
 use crate::crypto::HookSecretDigest;
 use crate::model::{HookId, HookOwner};
-use crate::service::Error;
 
 /// The most verifications of one hook within [`VERIFICATION_WINDOW`], per replica.
 const MAX_VERIFICATIONS: usize = 10;
 const VERIFICATION_WINDOW: Duration = Duration::from_secs(60);
-/// Concurrent writes of deliveries. Few, so that a flood of deliveries leaves pool connections to
-/// other requests; a waiting delivery costs only the memory of its body.
-const MAX_WRITES: usize = 2;
 /// Bodies in memory at the same time. With 256 KiB per body, deliveries use at most 16 MiB.
 const MAX_BODIES: usize = 64;
-/// Concurrent look-ups of secrets, which any unauthenticated caller can cause.
-const MAX_SECRET_CHECKS: usize = 2;
-/// The longest wait of a call for a permit, and for its body. Okta times out after 3 s.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// The timeout of a whole call. Okta times out after 3 s, and must get the 503 before.
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// How long a correct secret is cached. It is checked again when the delivery is written, so a caller
 /// with a revoked secret cannot cause a write.
 const ADMISSION_TTL: Duration = Duration::from_secs(5);
@@ -34,30 +27,32 @@ const MAX_ENTRIES: u64 = 10_000;
 pub(in crate::service) struct HookCalls {
     pub(super) admitted: Cache<(HookId, HookSecretDigest), ()>,
     verifications: Cache<HookId, Arc<Mutex<VecDeque<Instant>>>>,
+    /// Deliveries that are written at the same time; the others wait, and cost no more than their body.
     pub(super) writes: Semaphore,
     bodies: Arc<Semaphore>,
+    /// Secrets that are looked up at the same time.
     pub(super) secret_checks: Semaphore,
     /// Integrations for which a re-read request is in progress.
     pending_requests: Mutex<HashSet<HookOwner>>,
 }
 
-impl Default for HookCalls {
-    fn default() -> Self {
+impl HookCalls {
+    /// Bounds the calls by the `connections` of the database pool. At most half of them write deliveries,
+    /// and a quarter look up secrets, which any unauthenticated caller can cause.
+    pub(in crate::service) fn new(connections: usize) -> Self {
         let admitted = Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(ADMISSION_TTL);
         let verifications =
             Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(VERIFICATION_WINDOW);
         Self {
             admitted: admitted.build(),
             verifications: verifications.build(),
-            writes: Semaphore::new(MAX_WRITES),
+            writes: Semaphore::new((connections / 2).max(1)),
             bodies: Arc::new(Semaphore::new(MAX_BODIES)),
-            secret_checks: Semaphore::new(MAX_SECRET_CHECKS),
+            secret_checks: Semaphore::new((connections / 4).max(1)),
             pending_requests: Mutex::default(),
         }
     }
-}
 
-impl HookCalls {
     /// Counts a verification.
     ///
     /// # Errors
@@ -79,22 +74,9 @@ impl HookCalls {
         }
     }
 
-    /// Waits for a permit of a semaphore.
-    ///
-    /// # Errors
-    /// `TooManyCalls` on a timeout, so that a flood of calls does not take the database from others.
-    pub(super) async fn wait_for_permit(
-        semaphore: &Semaphore,
-    ) -> Result<SemaphorePermit<'_>, Error> {
-        with_call_timeout(semaphore.acquire()).await
-    }
-
     /// Waits for a permit to hold a body in memory, until the permit is dropped.
-    ///
-    /// # Errors
-    /// `TooManyCalls` on a timeout.
-    pub(super) async fn wait_for_body_permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        with_call_timeout(Arc::clone(&self.bodies).acquire_owned()).await
+    pub(super) async fn wait_for_body_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bodies).acquire_owned().await.ok()
     }
 
     /// True for the caller that must request the re-read; it covers the others.
@@ -108,24 +90,23 @@ impl HookCalls {
     }
 }
 
-async fn with_call_timeout<P>(
-    acquire: impl Future<Output = Result<P, AcquireError>>,
-) -> Result<P, Error> {
-    match tokio::time::timeout(CALL_TIMEOUT, acquire).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => {
-            Err(EventHookError::TooManyCalls { retry_after: CALL_TIMEOUT }.into())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn hook_calls_use_a_part_of_the_pool() {
+        for (connections, writes, checks) in [(1, 1, 1), (2, 1, 1), (4, 2, 1), (16, 8, 4)] {
+            let calls = HookCalls::new(connections);
+            let bounds =
+                (calls.writes.available_permits(), calls.secret_checks.available_permits());
+            assert_eq!(bounds, (writes, checks), "{connections}");
+        }
+    }
+
+    #[test]
     fn each_hook_may_be_verified_ten_times_a_minute() {
-        let calls = HookCalls::default();
+        let calls = HookCalls::new(4);
         let (hook, start) = (HookId::random(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         for n in 0..10 {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use secrecy::SecretString;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::calls::HookCalls;
+use super::calls::CALL_TIMEOUT;
 use super::error::EventHookError;
 use crate::crypto::HookSecretDigest;
 use crate::model::{HookId, HookOwner};
@@ -20,29 +20,41 @@ const MAX_CHALLENGE_LEN: usize = 256;
 /// Devices of one delivery that are stored: one more than may be pending before a sweep is due instead.
 const MAX_MENTIONS: usize = 501;
 
-/// A delivery with a verified secret. Its body must be read within `DELIVERY_TIMEOUT`.
+/// A delivery with a verified secret, whose body may be read now.
 pub struct AdmittedDelivery {
     call: HookCall,
     /// Held until the delivery is handled, to bound the memory of bodies.
     _body_permit: OwnedSemaphorePermit,
 }
 
+/// Ends a call of an event hook before Okta gives it up, whatever it waits for: a turn, its body or the
+/// database. Okta sends a delivery again after a 503, and never after a 4xx.
+///
+/// # Errors
+/// `EventHook`, as `Overloaded`, or those of the call.
+pub async fn within_hook_deadline<T, E: From<Error>>(
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let call = tokio::time::timeout(CALL_TIMEOUT, call).await;
+    call.unwrap_or_else(|_| Err(Error::from(EventHookError::Overloaded).into()))
+}
+
 impl Service {
-    /// Handles Okta's verification of a hook's URL and returns the challenge to echo. The secret is
-    /// optional here; a wrong one is refused, so that the admin notices before events are lost.
+    /// Handles Okta's verification of a hook's URL and returns the challenge to echo. Okta sends the secret
+    /// with it. Without it, anyone who knows the URL could use up the verifications.
     ///
     /// # Errors
-    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, `TooManyCalls`,
+    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike,
     /// `ChallengeMalformed` or `TooManyVerifications`.
     pub async fn verify_event_hook(
         &self,
         hook: Option<HookId>,
-        secret: Option<SecretString>,
+        secret: &SecretString,
         challenge: Option<String>,
     ) -> Result<String, Error> {
         let hook = hook.ok_or(EventHookError::CallRefused)?;
-        let call = HookCall { hook, secret: secret.as_ref().map(HookSecretDigest::new) };
-        let permit = HookCalls::wait_for_permit(&self.hook_calls.secret_checks).await?;
+        let call = HookCall { hook, secret: HookSecretDigest::new(secret) };
+        let permit = self.hook_calls.secret_checks.acquire().await;
         self.store.check_hook_call(call.clone()).await.map_err(refused)?;
         drop(permit);
         let challenge = challenge.filter(|text| may_be_echoed(text));
@@ -57,7 +69,7 @@ impl Service {
     /// Verifies the secret of a delivery before its body is read, and reserves memory for the body.
     ///
     /// # Errors
-    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike, or `TooManyCalls`.
+    /// `EventHook`, as `CallRefused` for an unknown hook and for a wrong secret alike.
     pub async fn admit_event_hook(
         &self,
         hook: Option<HookId>,
@@ -65,14 +77,15 @@ impl Service {
     ) -> Result<AdmittedDelivery, Error> {
         let hook = hook.ok_or(EventHookError::CallRefused)?;
         let digest = HookSecretDigest::new(secret);
-        let call = HookCall { hook, secret: Some(digest.clone()) };
+        let call = HookCall { hook, secret: digest.clone() };
         let admitted = (hook, digest);
         if !self.hook_calls.admitted.contains_key(&admitted) {
-            let _permit = HookCalls::wait_for_permit(&self.hook_calls.secret_checks).await?;
+            let _permit = self.hook_calls.secret_checks.acquire().await;
             self.store.check_hook_call(call.clone()).await.map_err(refused)?;
             self.hook_calls.admitted.insert(admitted, ());
         }
-        let body_permit = self.hook_calls.wait_for_body_permit().await?;
+        let body_permit = self.hook_calls.wait_for_body_permit().await;
+        let body_permit = body_permit.ok_or(EventHookError::Overloaded)?;
         Ok(AdmittedDelivery { call, _body_permit: body_permit })
     }
 
@@ -82,8 +95,8 @@ impl Service {
     /// Okta retries it once: the failure then shows in Okta's System Log, where the admin can see it.
     ///
     /// # Errors
-    /// `EventHook`, as `DeliveryMalformed`, `TooManyCalls`, or `CallRefused` if the secret was replaced
-    /// since the call was admitted.
+    /// `EventHook`, as `DeliveryMalformed`, or as `CallRefused` if the secret was replaced since the call was
+    /// admitted.
     pub async fn receive_event_hook(
         &self,
         admitted: AdmittedDelivery,
@@ -95,7 +108,7 @@ impl Service {
         let mut mentions = mentions.map_err(|_| EventHookError::DeliveryMalformed)?;
         mentions.truncate(MAX_MENTIONS);
         let nothing_to_read = mentions.is_empty();
-        let permit = HookCalls::wait_for_permit(&self.hook_calls.writes).await?;
+        let permit = self.hook_calls.writes.acquire().await;
         let stored = self.store.create_hook_rereads(admitted.call.clone(), mentions).await;
         let owner = stored.map_err(refused)?;
         drop(permit);

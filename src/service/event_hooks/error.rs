@@ -16,8 +16,9 @@ pub enum EventHookError {
     ChallengeMalformed,
     #[error("the body is not an event delivery")]
     DeliveryMalformed,
-    #[error("too many calls to event hooks are waiting")]
-    TooManyCalls { retry_after: Duration },
+    /// Too many calls were waiting, the body came too slowly, or the database hangs.
+    #[error("the call to an event hook timed out")]
+    Overloaded,
     /// More than 10 verifications of the hook in a minute.
     #[error("too many verifications of this event hook")]
     TooManyVerifications { retry_after: Duration },

@@ -5,9 +5,8 @@ mod calls;
 mod deliveries;
 mod error;
 
-pub use calls::CALL_TIMEOUT as DELIVERY_TIMEOUT;
 pub(in crate::service) use calls::HookCalls;
-pub use deliveries::AdmittedDelivery;
+pub use deliveries::{AdmittedDelivery, within_hook_deadline};
 pub use error::EventHookError;
 
 use secrecy::SecretString;
@@ -75,6 +74,22 @@ impl Service {
         Ok(IssuedEventHook { address, secret, created: stored.created })
     }
 
+    /// Revokes the previous secrets, which are still accepted after a rotation.
+    ///
+    /// # Errors
+    /// `IntegrationNotFound`, `EventHook`.
+    pub async fn revoke_previous_hook_secrets(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+    ) -> Result<(), Error> {
+        self.require(caller, Scope::OdtWrite).await?;
+        self.load(caller, id).await?;
+        let event = NewEvent::by(caller, id, EventKind::EventHookSecretRevoked);
+        let revoked = self.store.revoke_previous_hook_secrets(&caller.tenant, id, event).await;
+        revoked.map_err(hook_not_found(id))
+    }
+
     /// Deletes the event hook. Calls to its URL are 404 from now on.
     ///
     /// # Errors
@@ -84,16 +99,20 @@ impl Service {
         self.load(caller, id).await?;
         let event = NewEvent::by(caller, id, EventKind::EventHookDeleted);
         let deleted = self.store.delete_event_hook(&caller.tenant, id, event).await;
-        deleted.map_err(|error| match error {
-            StoreError::NotFound => EventHookError::NotFound(id).into(),
-            other => Error::from(other),
-        })
+        deleted.map_err(hook_not_found(id))
     }
 
     fn with_address(&self, hook: EventHook) -> EventHookAddress {
         let path = hook_path(hook.id);
         let url = self.public_url.as_ref().map(|base| append_path(base, &path));
         EventHookAddress { hook, path, url }
+    }
+}
+
+fn hook_not_found(id: IntegrationId) -> impl Fn(StoreError) -> Error {
+    move |error| match error {
+        StoreError::NotFound => EventHookError::NotFound(id).into(),
+        other => Error::from(other),
     }
 }
 

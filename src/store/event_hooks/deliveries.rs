@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::crypto::HookSecretDigest;
 use crate::model::{DeviceMention, HookId, HookOwner, IntegrationId, JobKind, TenantId};
 use crate::store::event_hooks::hook_row;
+use crate::store::event_hooks::older_secrets::OlderSecrets;
 use crate::store::mirror::merge::change;
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::session::{STATEMENT_TIMEOUT, set_config};
@@ -35,8 +36,7 @@ const BATCH_SIZE: i64 = 20_000;
 #[derive(Debug, Clone)]
 pub struct HookCall {
     pub hook: HookId,
-    /// `None` if no secret was sent.
-    pub secret: Option<HookSecretDigest>,
+    pub secret: HookSecretDigest,
 }
 
 #[derive(QueryableByName)]
@@ -49,7 +49,7 @@ struct Counted {
 
 /// Operations of hook calls. The hook's ID determines the tenant.
 impl Store {
-    /// Checks that the hook exists and that the secret, if one was sent, is correct.
+    /// Checks that the hook exists and that the secret is correct.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] both for an unknown hook and for a wrong secret,
@@ -158,7 +158,27 @@ struct AuthenticatedHook {
 }
 
 type RouteRow = (String, Uuid, String, String, DateTime<Utc>);
-type SecretRow = (Vec<u8>, Option<Vec<u8>>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+/// The secrets of a hook that are accepted, and when it was called last.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = event_hooks)]
+struct SecretRow {
+    secret_sha256: Vec<u8>,
+    previous_sha256: Option<Vec<u8>>,
+    previous_valid_until: Option<DateTime<Utc>>,
+    older_secrets: serde_json::Value,
+    last_delivery_at: Option<DateTime<Utc>>,
+}
+
+impl SecretRow {
+    /// Compares with each secret that is accepted at `now`, in the same time whichever it is.
+    fn accepts(&self, secret: &HookSecretDigest, now: DateTime<Utc>) -> bool {
+        let previous = self.previous_sha256.as_deref();
+        let previous = previous.filter(|_| self.previous_valid_until.is_some_and(|at| at > now));
+        let older = OlderSecrets::from_json(&self.older_secrets);
+        secret.matches(Some(&self.secret_sha256)) | secret.matches(previous) | older.accept(secret, now)
+    }
+}
 
 /// Finds the hook's tenant and sets it for the rest of the transaction. Spans tenants.
 fn find_route(
@@ -196,25 +216,16 @@ fn authenticate(
     let row: Option<SecretRow> = h::table
         .filter(h::tenant_id.eq(tenant).and(h::integration_id.nullable().eq(integration)))
         .filter(h::hook_id.eq(call.hook.0))
-        .select((
-            h::secret_sha256,
-            h::previous_sha256,
-            h::previous_valid_until,
-            h::last_delivery_at,
-        ))
+        .select(SecretRow::as_select())
         .first(connection)
         .optional()?;
-    let known = row.is_some();
-    let (current, previous, valid_until, delivered_at) = row
-        .map_or((None, None, None, None), |(current, previous, until, delivered_at)| {
-            (Some(current), previous, until, delivered_at)
-        });
-    let now = route.map(|route| route.now);
-    let previous = previous.filter(|_| valid_until > now);
-    let is_correct = call.secret.as_ref().is_none_or(|secret| {
-        secret.matches(current.as_deref()) | secret.matches(previous.as_deref())
-    });
-    let tenant = TenantId::parse(tenant).filter(|_| known && is_correct);
+    let accepted = match (&row, route) {
+        (Some(row), Some(route)) => row.accepts(&call.secret, route.now),
+        // As many steps as for a known hook.
+        _ => call.secret.matches(None),
+    };
+    let delivered_at = row.and_then(|row| row.last_delivery_at);
+    let tenant = TenantId::parse(tenant).filter(|_| accepted);
     Ok(tenant.zip(route).map(|(tenant, route)| AuthenticatedHook {
         tenant,
         integration: IntegrationId(route.integration),

@@ -2,6 +2,7 @@
 //! `deliveries` handles the calls.
 
 pub(in crate::store) mod deliveries;
+mod older_secrets;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -13,6 +14,8 @@ use crate::store::events::insert_event;
 use crate::store::record::{load_record, next_secret_version};
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::{Store, StoreError, Tx};
+
+use older_secrets::OlderSecrets;
 
 /// How long a secret is accepted after it was replaced.
 const PREVIOUS_VALID_FOR: TimeDelta = TimeDelta::hours(24);
@@ -111,6 +114,33 @@ impl Store {
         .await
     }
 
+    /// Ends the time in which secrets before the present one are accepted.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also when no hook is set up, [`StoreError::Unavailable`].
+    pub async fn revoke_previous_hook_secrets(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        event: NewEvent,
+    ) -> Result<(), StoreError> {
+        use event_hooks as h;
+        self.in_tenant(tenant, move |tx| {
+            load_record(tx, id, true)?;
+            let hook = find(tx, id)?.ok_or(StoreError::NotFound)?;
+            diesel::update(hook_row(tx.tenant, id))
+                .set((
+                    h::previous_sha256.eq(None::<Vec<u8>>),
+                    h::previous_valid_until.eq(None::<DateTime<Utc>>),
+                    h::older_secrets.eq(OlderSecrets::default().to_json()),
+                ))
+                .execute(tx.connection)?;
+            let detail = serde_json::json!({ "hook_id": hook.id.0, "version": hook.version });
+            insert_event(tx, &event.clone().with(detail))
+        })
+        .await
+    }
+
     /// Deletes the hook and its route.
     ///
     /// # Errors
@@ -182,8 +212,17 @@ fn rotate(
     entered: &EnteredSecret<'_>,
 ) -> Result<(), StoreError> {
     use event_hooks as h;
+    let (previous, valid_until, older): (Option<Vec<u8>>, Option<DateTime<Utc>>, _) =
+        hook_row(tx.tenant, id)
+            .select((h::previous_sha256, h::previous_valid_until, h::older_secrets))
+            .first(tx.connection)?;
+    let mut older = OlderSecrets::from_json(&older);
+    if let (Some(previous), Some(valid_until)) = (previous, valid_until) {
+        older.push(&previous, valid_until, tx.now);
+    }
     diesel::update(hook_row(tx.tenant, id))
         .set((
+            h::older_secrets.eq(older.to_json()),
             h::previous_sha256.eq(h::secret_sha256.nullable()),
             h::previous_valid_until.eq(tx.now + PREVIOUS_VALID_FOR),
             h::secret_sha256.eq(entered.secret.as_bytes()),

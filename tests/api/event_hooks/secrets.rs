@@ -98,7 +98,7 @@ async fn a_deleted_hook_is_nobodys_address_and_the_next_one_is_another() {
     let hook = format!("{path}/event-hook");
     assert_eq!(world.delete(&hook).await.status, 204);
     world.post_hook(&hook_path, Some(&secret), NOTHING).await.expect_problem(404, "not_found");
-    world.verify_hook(&hook_path, "x").await.expect_problem(404, "not_found");
+    world.verify_hook(&hook_path, &secret, "x").await.expect_problem(404, "not_found");
     world.delete(&hook).await.expect_problem(404, "not_found");
     assert_eq!(world.count("hook_routes"), 0);
     let again = Hooked::of(&world, path.clone()).await;
@@ -150,7 +150,7 @@ async fn an_unknown_hook_a_malformed_id_and_a_wrong_secret_cannot_be_told_apart(
     assert_eq!(seen.len(), 1, "{seen:#?}");
     let wrong = world.ask(Method::GET, &hook_path).header("authorization", "wrong");
     let wrong = wrong.header("x-okta-verification-challenge", "x").send().await;
-    let there = world.verify_hook(&unknown, "x").await;
+    let there = world.verify_hook(&unknown, &secret, "x").await;
     let without_id = |answer: &Answer| answer.text.replace(answer.header("x-request-id"), "");
     assert_eq!(without_id(&wrong), without_id(&there));
     wrong.expect_problem(404, "not_found");
@@ -161,12 +161,12 @@ async fn an_unknown_hook_a_malformed_id_and_a_wrong_secret_cannot_be_told_apart(
 #[tokio::test]
 async fn okta_verifies_the_address_and_the_time_is_told() {
     let world = World::start().await;
-    let Hooked { path, hook_path, okta, .. } = Hooked::new(&world).await;
+    let Hooked { path, hook_path, secret, okta } = Hooked::new(&world).await;
     okta.verify().await.expect("verified");
     let read = world.get(&format!("{path}/event-hook")).await.expect(200);
     assert!(read["verified_at"].is_string(), "{read}");
     for challenge in ["~", &"x".repeat(256), r#"a"b\c"#] {
-        let told = world.verify_hook(&hook_path, challenge).await.expect(200);
+        let told = world.verify_hook(&hook_path, &secret, challenge).await.expect(200);
         assert_eq!(told, json!({ "verification": challenge }));
     }
     let wrong = world.acme.event_hook(format!("{}{hook_path}", world.base), "wrong");
@@ -179,16 +179,17 @@ async fn okta_verifies_the_address_and_the_time_is_told() {
 #[tokio::test]
 async fn a_challenge_that_cannot_be_one_is_refused() {
     let world = World::start().await;
-    let Hooked { hook_path, .. } = Hooked::new(&world).await;
+    let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
     for challenge in ["", "a b", "\u{e9}", &"x".repeat(257)] {
-        let answer = world.verify_hook(&hook_path, challenge).await;
+        let answer = world.verify_hook(&hook_path, &secret, challenge).await;
         let problem = answer.expect_problem(400, "malformed_request");
         assert!(challenge.is_empty() || !problem.to_string().contains(challenge), "{problem}");
     }
-    let none = world.ask(Method::GET, &hook_path).send().await;
+    let ask = || world.ask(Method::GET, &hook_path).header("authorization", &secret);
+    let none = ask().send().await;
     none.expect_problem(400, "malformed_request");
-    let ask = world.ask(Method::GET, &hook_path).header("x-okta-verification-challenge", "a");
-    let twice = ask.header("x-okta-verification-challenge", "b").send().await;
+    let once = ask().header("x-okta-verification-challenge", "a");
+    let twice = once.header("x-okta-verification-challenge", "b").send().await;
     twice.expect_problem(400, "malformed_request");
 }
 
@@ -197,12 +198,67 @@ async fn the_eleventh_verification_in_a_minute_waits_and_other_hooks_do_not() {
     let world = World::start().await;
     let one = Hooked::new(&world).await;
     for _ in 0..10 {
-        world.verify_hook(&one.hook_path, "x").await.expect(200);
+        world.verify_hook(&one.hook_path, &one.secret, "x").await.expect(200);
     }
-    let eleventh = world.verify_hook(&one.hook_path, "x").await;
+    let eleventh = world.verify_hook(&one.hook_path, &one.secret, "x").await;
     let seconds: u64 = eleventh.header("retry-after").parse().expect("seconds");
     assert!((1..=60).contains(&seconds), "{seconds}");
     eleventh.expect_problem(429, "too_many_verifications");
     // Deliveries have nothing to do with it.
     assert_eq!(status(one.okta.deliver("device.user.add", &["guo1"]).await), 204);
+}
+
+#[tokio::test]
+async fn a_verification_without_the_secret_is_refused_and_uses_up_none() {
+    let world = World::start().await;
+    let Hooked { path, hook_path, okta, .. } = Hooked::new(&world).await;
+    for _ in 0..12 {
+        let ask = world.ask(Method::GET, &hook_path).header("x-okta-verification-challenge", "x");
+        ask.send().await.expect_problem(404, "not_found");
+    }
+    let read = world.get(&format!("{path}/event-hook")).await.expect(200);
+    assert_eq!(read["verified_at"], json!(null));
+    okta.verify().await.expect("verified");
+}
+
+#[tokio::test]
+async fn secrets_before_the_last_rotations_are_accepted_until_they_are_revoked() {
+    let world = World::start().await;
+    let Hooked { path, hook_path, secret: first, .. } = Hooked::new(&world).await;
+    let hook = format!("{path}/event-hook");
+    let mut secrets = vec![first];
+    for _ in 0..2 {
+        let rotated = world.put(&hook, &json!({})).await.expect(200);
+        secrets.push(rotated["secret"].as_str().expect("secret").to_owned());
+    }
+    // Okta still has the first one, whatever became of the second.
+    for secret in &secrets {
+        assert_eq!(world.post_hook(&hook_path, Some(secret), NOTHING).await.status, 204);
+    }
+    let previous = format!("{hook}/previous-secrets");
+    let revoke = || world.delete(&previous);
+    assert_eq!(revoke().await.status, 204);
+    for secret in &secrets[..2] {
+        let refused = world.post_hook(&hook_path, Some(secret), NOTHING).await;
+        refused.expect_problem(404, "not_found");
+    }
+    assert_eq!(world.post_hook(&hook_path, Some(&secrets[2]), NOTHING).await.status, 204);
+    assert!(world.get(&hook).await.expect(200).get("previous_valid_until").is_none());
+    let events = world.get(&format!("{path}/events")).await.expect(200).to_string();
+    assert_eq!(events.matches("event_hook_secret_revoked").count(), 1, "{events}");
+    // There may be nothing to revoke.
+    assert_eq!(revoke().await.status, 204);
+    assert_eq!(world.delete(&hook).await.status, 204);
+    revoke().await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_address_with_a_slash_at_its_end_is_the_same() {
+    let world = World::start().await;
+    let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
+    let with_slash = format!("{hook_path}/");
+    world.verify_hook(&with_slash, &secret, "x").await.expect(200);
+    assert_eq!(world.post_hook(&with_slash, Some(&secret), NOTHING).await.status, 204);
+    let wrong = world.post_hook(&with_slash, Some("wrong"), NOTHING).await;
+    wrong.expect_problem(404, "not_found");
 }

@@ -62,8 +62,8 @@ impl World {
         ask.send().await
     }
 
-    pub async fn verify_hook(&self, path: &str, challenge: &str) -> Answer {
-        let ask = self.ask(Method::GET, path);
+    pub async fn verify_hook(&self, path: &str, secret: &str, challenge: &str) -> Answer {
+        let ask = self.ask(Method::GET, path).header("authorization", secret);
         ask.header("x-okta-verification-challenge", challenge).send().await
     }
 }

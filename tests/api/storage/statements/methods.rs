@@ -6,7 +6,7 @@ use crate::layers::all_sources;
 
 /// Each public method of the store, and a part of a statement that it sends; `^` and `$` are its ends.
 /// Methods that only combine statements of others have one of those.
-pub const METHODS: [(&str, &str); 74] = [
+pub const METHODS: [(&str, &str); 75] = [
     ("begin_sweep", "INSERT INTO okta_syncs"),
     ("check_hook_call", "FROM hook_routes"),
     ("claim_challenge", "INSERT INTO scep_challenges"),
@@ -65,6 +65,10 @@ pub const METHODS: [(&str, &str); 74] = [
     ("reseal_secrets", "UPDATE credentials SET client_secret"),
     ("restart_read", "UPDATE okta_syncs SET read_cursor"),
     ("restart_sweep", "UPDATE okta_syncs SET sweep_started_at = $1, sweep_cursor = $2 WHERE"),
+    (
+        "revoke_previous_hook_secrets",
+        "UPDATE event_hooks SET previous_sha256 = $1, previous_valid_until",
+    ),
     ("save_device_users", "INSERT INTO okta_devices"),
     ("save_live_read", "SELECT integrations.org_id FROM integrations"),
     ("save_read_page", "UPDATE okta_syncs AS s SET read_until = CASE WHEN $3"),

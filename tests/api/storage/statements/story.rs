@@ -181,7 +181,7 @@ async fn reread(world: &World, ids: &[String]) {
 /// A hook that is verified, called and rotated; with many devices a sweep takes the place of re-reads.
 async fn call_hooks(world: &World, path: &str, ids: &[String]) {
     let hooked = Hooked::of(world, path.to_owned()).await;
-    world.verify_hook(&hooked.hook_path, "challenge").await.expect(200);
+    world.verify_hook(&hooked.hook_path, &hooked.secret, "challenge").await.expect(200);
     assert_eq!(world.post_hook(&hooked.hook_path, Some(&hooked.secret), NOTHING).await.status, 204);
     deliver(&hooked.okta, &ids[3..5]).await;
     until("the devices of the hook are read", async || world.hook_rereads().is_empty()).await;
@@ -192,6 +192,8 @@ async fn call_hooks(world: &World, path: &str, ids: &[String]) {
     until("a sweep takes their place", async || world.hook_rereads().is_empty()).await;
     let hook = format!("{}/event-hook", hooked.path);
     world.get(&hook).await.expect(200);
+    world.put(&hook, &json!({})).await.expect(200);
+    assert_eq!(world.delete(&format!("{hook}/previous-secrets")).await.status, 204);
     world.put(&hook, &json!({})).await.expect(200);
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE event_hooks DROP COLUMN older_secrets;
