@@ -97,10 +97,12 @@ impl Shared {
         // The body of a hook call is Okta's: any content type and fields are accepted.
         let checks_body = takes_body && needs_token;
         let statuses = [
-            (400, takes_body || takes_query || takes_header),
+            // Two `Authorization` headers are one too many.
+            (400, needs_token || takes_body || takes_query || takes_header),
             (401, needs_token),
             (403, needs_token),
             (404, by_id),
+            (408, checks_body),
             (412, has(|parameter| parameter.name == "If-Match")),
             (413, takes_body),
             (415, checks_body),

@@ -37,6 +37,10 @@ impl Draft {
         let cors_origins = cors_origins(&mut reader);
         let workers =
             reader.parsed("ODT_WORKERS", "a number from 0 to 256", |t| in_range(t, 0, 256));
+        let max_connections =
+            reader.parsed("ODT_MAX_CONNECTIONS", "a number from 1 to 1000000", |text| {
+                in_range(text, 1, 1_000_000)
+            });
         let grace = seconds(&mut reader, "ODT_SHUTDOWN_GRACE_SECONDS", 0, 600);
         let database = database(&mut reader);
         let keyring = reader.secret("ODT_KEYRING");
@@ -55,6 +59,7 @@ impl Draft {
                 public_url,
                 cors_origins,
                 workers: usize::try_from(workers?).ok()?,
+                max_connections: usize::try_from(max_connections?).ok()?,
                 shutdown_grace: grace?,
                 database: database?,
                 keyring: keyring.clone()?,

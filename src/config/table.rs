@@ -48,6 +48,11 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting("ODT_WORKERS", Some("0"), "HTTP worker threads; 0 means one per core"),
     setting(
+        "ODT_MAX_CONNECTIONS",
+        Some("1000"),
+        "connections to the API at once, 1 to 1000000; each takes a file descriptor, and others wait to be accepted",
+    ),
+    setting(
         "ODT_SHUTDOWN_GRACE_SECONDS",
         Some("20"),
         "time for requests in flight to finish after SIGTERM",

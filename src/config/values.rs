@@ -17,6 +17,8 @@ pub struct Config {
     pub public_url: Option<Url>,
     pub cors_origins: Vec<String>,
     pub workers: usize,
+    /// Connections at once, over all workers.
+    pub max_connections: usize,
     pub shutdown_grace: Duration,
     pub database: DatabaseConfig,
     /// Lines of the keyring, active key first.

@@ -24,6 +24,8 @@ pub struct State {
     pub authenticator: Authenticator,
     /// Whether PostgreSQL answers.
     pub database_probe: http::probe::Probe,
+    /// Room for request bodies beyond the usual size.
+    pub large_bodies: http::large_bodies::LargeBodies,
     /// Hosts that are dialled elsewhere than DNS says: told by readiness.
     pub overridden_hosts: Vec<String>,
 }

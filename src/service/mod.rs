@@ -48,8 +48,8 @@ pub use platforms::{
     PlatformFields, PlatformOutcome, Verification, Write,
 };
 pub use trust_status::{
-    CertificateCounts, IdentifierFields, IntegrationChoice, TrustFilter, TrustQuestion,
-    TrustStatus, TrustSummary,
+    CertificateCounts, IdentifierFields, IntegrationChoice, MAX_QUERIED_DEVICES, TrustFilter,
+    TrustQuestion, TrustStatus, TrustSummary,
 };
 
 // Value types of lower layers that appear in the service's requests and results.
@@ -117,7 +117,10 @@ impl Service {
     }
 
     /// Refuses a caller without `scope` and audits the denial.
-    async fn require(&self, caller: &Caller, scope: Scope) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// `ScopeMissing`.
+    pub async fn require(&self, caller: &Caller, scope: Scope) -> Result<(), Error> {
         let Err(missing) = caller.require(scope) else { return Ok(()) };
         let denial = (caller.tenant.clone(), caller.actor.clone(), scope);
         if self.denials.entry(denial).or_insert(()).is_fresh() {

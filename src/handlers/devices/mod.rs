@@ -14,7 +14,7 @@ use crate::handlers::devices::answers::{
 use crate::handlers::devices::requests::{
     DeviceBatchRequest, DeviceReportRequest, parse_item, serial_of,
 };
-use crate::handlers::http::body::{BATCH_LIMIT, Body};
+use crate::handlers::http::body::{Body, LargeBody};
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::SerialNumberPath;
 use crate::handlers::http::problem::Problem;
@@ -112,9 +112,9 @@ pub async fn list_devices(
 pub async fn update_devices(
     state: web::Data<State>,
     caller: Verified,
-    body: Body<DeviceBatchRequest, BATCH_LIMIT>,
+    body: LargeBody<DeviceBatchRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let sent = body.0.devices;
+    let sent = &body.value.devices;
     let serials: Vec<Option<String>> = sent.iter().map(|item| serial_of(item)).collect();
     let read = sent.iter().enumerate().map(|(place, item)| {
         let report = parse_item(item, &format!("/devices/{place}"));

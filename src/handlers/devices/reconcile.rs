@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{Array, ArrayBuilder};
 
 use crate::handlers::State;
-use crate::handlers::http::body::Body;
+use crate::handlers::http::body::{Body, at_most};
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::problem::Problem;
 use crate::model::SerialNumber;
@@ -25,6 +25,7 @@ pub struct ReconcileRequest {
     /// characters.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     snapshot_id: String,
+    #[serde(deserialize_with = "at_most::<MAX_SERIALS, _, _>")]
     #[schema(schema_with = serial_numbers_schema)]
     serial_numbers: Vec<String>,
     /// True for the last page.

@@ -10,11 +10,11 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{KnownFormat, Object, Ref};
 
-use crate::handlers::http::body::{invalid_field, not_null, pointer_of};
+use crate::handlers::http::body::{LargeRequest, at_most, invalid_field, not_null, pointer_of};
 use crate::model::devices::reports::{
     Certificate, CheckIn, Delivery, Enrollment, LostMode, OktaVerify,
 };
-use crate::model::{IntegrationId, OktaDeviceId, Platform, SerialNumber, Udid};
+use crate::model::{IntegrationId, OktaDeviceId, Platform, Scope, SerialNumber, Udid};
 use crate::service::{FieldError, MAX_REPORTS, ReportFields};
 
 /// For fields where `null` says something else than a field that is not there.
@@ -112,37 +112,6 @@ pub(in crate::handlers) fn serial_of(item: &RawValue) -> Option<String> {
     serde_json::from_str::<Named>(item.get()).ok().map(|named| named.serial_number)
 }
 
-/// The reports of a batch as they were sent, and no more of them than say that there are too many: what
-/// is small on the wire must not grow large here.
-fn reports<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<Box<RawValue>>, D::Error> {
-    struct Reports;
-    impl<'de> serde::de::Visitor<'de> for Reports {
-        type Value = Vec<Box<RawValue>>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(
-            self,
-            mut items: A,
-        ) -> Result<Self::Value, A::Error> {
-            let mut reports = Vec::new();
-            while reports.len() <= MAX_REPORTS {
-                match items.next_element()? {
-                    Some(report) => reports.push(report),
-                    None => return Ok(reports),
-                }
-            }
-            while items.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-            Ok(reports)
-        }
-    }
-    deserializer.deserialize_seq(Reports)
-}
-
 fn serial_number_schema() -> Object {
     let about = "Needed in a batch; elsewhere it may repeat that of the path.";
     ObjectBuilder::from(SerialNumber::schema_with_example()).description(Some(about)).build()
@@ -195,9 +164,13 @@ fn by_integration(name: &str) -> Object {
 }] }))]
 pub struct DeviceBatchRequest {
     /// Each with its `serial_number`. Read one by one: a bad one spoils no other.
-    #[serde(deserialize_with = "reports")]
+    #[serde(deserialize_with = "at_most::<MAX_REPORTS, _, _>")]
     #[schema(value_type = Vec<DeviceReportRequest>, min_items = 1, max_items = 1000)]
     pub(in crate::handlers) devices: Vec<Box<RawValue>>,
+}
+
+impl LargeRequest for DeviceBatchRequest {
+    const SCOPE: Scope = Scope::OdtInventory;
 }
 
 impl From<DeviceReportRequest> for ReportFields {

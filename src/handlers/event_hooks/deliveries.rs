@@ -4,7 +4,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, get, post, web};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -26,6 +26,7 @@ pub struct Called {
     /// As Okta sends it, without a scheme. Empty if it is missing or cannot be a secret of ours.
     secret: SecretString,
     challenge: Option<String>,
+    is_encoded: bool,
 }
 
 impl FromRequest for Called {
@@ -36,7 +37,9 @@ impl FromRequest for Called {
         let hook = HookId::parse(request.match_info().get("hook_id").unwrap_or_default());
         let secret = only(request, &AUTHORIZATION).unwrap_or_default().into();
         let challenge = HeaderName::from_static("x-okta-verification-challenge");
-        ready(Ok(Self { hook, secret, challenge: only(request, &challenge) }))
+        let challenge = only(request, &challenge);
+        let is_encoded = request.headers().contains_key(CONTENT_ENCODING);
+        ready(Ok(Self { hook, secret, challenge, is_encoded }))
     }
 }
 
@@ -81,7 +84,7 @@ pub async fn verify_event_hook(
 }
 
 async fn verify(state: web::Data<State>, called: Called) -> Result<HttpResponse, Problem> {
-    let Called { hook, secret, challenge } = called;
+    let Called { hook, secret, challenge, .. } = called;
     let verified = within_hook_deadline(state.service.verify_event_hook(hook, &secret, challenge));
     Ok(HttpResponse::Ok().json(HookVerifiedResponse { verification: verified.await? }))
 }
@@ -155,6 +158,9 @@ pub fn with_trailing_slash() -> Resource {
 /// The body is polled only after the secret was found right.
 async fn receive(state: &State, called: Called, payload: web::Payload) -> Result<(), Problem> {
     let admitted = state.service.admit_event_hook(called.hook, &called.secret).await?;
+    if called.is_encoded {
+        return Err(Problem::content_encoding_refused());
+    }
     let body = read(payload).await?;
     Ok(state.service.receive_event_hook(admitted, body).await?)
 }

@@ -5,20 +5,20 @@ pub mod deliveries;
 
 use actix_web::{HttpResponse, delete, get, put, web};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::crypto::reveal;
 use crate::handlers::State;
+use crate::handlers::http::body::OptionalBody;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::integrations::SecretState;
 use crate::model::event_hooks::EVENT_TYPES;
-use crate::service::{EventHookAddress, FieldError, IssuedEventHook};
+use crate::service::{EventHookAddress, IssuedEventHook};
 
 /// Nothing is chosen by the caller: the secret is made here.
-#[derive(utoipa::ToSchema)]
+#[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({}))]
 pub struct UpdateEventHookRequest {}
@@ -121,28 +121,11 @@ pub async fn update_event_hook(
     state: web::Data<State>,
     caller: Verified,
     id: IntegrationPath,
-    body: web::Bytes,
+    _body: OptionalBody<UpdateEventHookRequest>,
 ) -> Result<HttpResponse, Problem> {
-    refuse_choices(&body)?;
     let issued = state.service.update_event_hook(&caller.0, id.0).await?;
     let mut answer = if issued.created { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer.json(EventHookResponse::from(&issued)))
-}
-
-/// A secret of the caller's own would be passed over in silence: it is refused.
-fn refuse_choices(body: &[u8]) -> Result<(), Problem> {
-    if body.is_empty() {
-        return Ok(());
-    }
-    match serde_json::from_slice(body) {
-        Ok(Value::Null) => Ok(()),
-        Ok(Value::Object(fields)) if fields.is_empty() => Ok(()),
-        Ok(_) => {
-            let detail = "Send no body, or {}: the secret is made here.";
-            Err(Problem::invalid(vec![FieldError::new("", "unknown_field", detail)]))
-        }
-        Err(_) => Err(Problem::malformed("The body is not JSON. Send none, or {}.")),
-    }
 }
 
 /// Revoke the previous secrets of the event hook

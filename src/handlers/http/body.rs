@@ -1,14 +1,22 @@
-//! JSON bodies. A rejection names each field by its JSON pointer and says what to send.
+//! JSON bodies: how much of one is read, for how long and for whom. A rejection names each field by its
+//! JSON pointer and says what to send.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpRequest, web};
-use serde::de::DeserializeOwned;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use tokio::time::timeout;
 
+use crate::handlers::State;
+use crate::handlers::http::large_bodies::LargeBodyPermit;
 use crate::handlers::http::problem::Problem;
+use crate::model::{Caller, Scope};
 use crate::service::FieldError;
 
 /// The largest request body in bytes, unless an operation sets another limit.
@@ -16,15 +24,30 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 /// The largest body with up to 1,000 devices, in bytes.
 pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 
-/// A JSON body of up to `LIMIT` bytes.
-pub struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub T);
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A JSON body of up to [`BODY_LIMIT`] bytes.
+pub struct Body<T>(pub T);
+
+/// A JSON body of up to [`BATCH_LIMIT`] bytes. The caller's scope is checked before it is read.
+pub struct LargeBody<T> {
+    pub value: T,
+    /// Held while the value is worked on: it bounds the memory that large bodies take.
+    _permit: Option<LargeBodyPermit>,
+}
+
+/// A body that may be large, and who may send it.
+pub trait LargeRequest: DeserializeOwned + 'static {
+    const SCOPE: Scope;
+}
 
 /// A JSON body that may be absent or `null`.
 pub struct OptionalBody<T>(pub T);
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
-impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, LIMIT> {
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = Extracted<Self>;
 
@@ -35,9 +58,41 @@ impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, 
             if !declared {
                 return Err(Problem::unsupported_media_type("application/json"));
             }
-            parse(&read(payload, LIMIT).await?).map(Self)
+            parse(&read(payload, BODY_LIMIT).await?).map(Self)
         })
     }
+}
+
+impl<T: LargeRequest> FromRequest for LargeBody<T> {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declared_as_json(request);
+        let caller = request.extensions().get::<Caller>().cloned();
+        let state = request.app_data::<web::Data<State>>().cloned();
+        let is_large = declared_length(request).is_none_or(|length| length > BODY_LIMIT);
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            let (caller, state) = caller.zip(state).ok_or_else(Problem::token_missing)?;
+            state.service.require(&caller, T::SCOPE).await?;
+            if !declared {
+                return Err(Problem::unsupported_media_type("application/json"));
+            }
+            let permit = if is_large {
+                Some(state.large_bodies.acquire(&caller.tenant).await)
+            } else {
+                None
+            };
+            let value = parse(&read(payload, BATCH_LIMIT).await?)?;
+            Ok(Self { value, _permit: permit })
+        })
+    }
+}
+
+/// `Content-Length`; `None` for a body that comes in chunks.
+fn declared_length(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
@@ -68,7 +123,8 @@ async fn read(
     limit: usize,
 ) -> Result<web::Bytes, Problem> {
     let broken = |_| Problem::malformed("The body broke off.");
-    let read = payload.await.map_err(broken)?.to_bytes_limited(limit).await;
+    let read = timeout(BODY_TIMEOUT, payload.await.map_err(broken)?.to_bytes_limited(limit)).await;
+    let read = read.map_err(|_| Problem::body_too_slow(BODY_TIMEOUT))?;
     read.map_err(|_| Problem::body_too_large(limit))?.map_err(broken)
 }
 
@@ -169,6 +225,41 @@ pub(in crate::handlers) fn pointer_of(path: &serde_path_to_error::Path) -> Strin
         .collect()
 }
 
+/// Reads a list up to its limit and one more, which says that there are too many: what is small on the
+/// wire must not grow large here.
+///
+/// # Errors
+/// The error of an item within the limit, or of the syntax.
+pub(in crate::handlers) fn at_most<'de, const MAX: usize, T, D>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Items<const MAX: usize, T>(PhantomData<T>);
+    impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Items<MAX, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut read = Vec::new();
+            while read.len() <= MAX {
+                match items.next_element()? {
+                    Some(item) => read.push(item),
+                    None => return Ok(read),
+                }
+            }
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(read)
+        }
+    }
+    deserializer.deserialize_seq(Items::<MAX, T>(PhantomData))
+}
+
 /// Reads a field that may be absent but not `null`.
 ///
 /// # Errors
@@ -179,4 +270,41 @@ where
     T: serde::Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    static ITEMS_READ: AtomicUsize = AtomicUsize::new(0);
+
+    struct Item;
+
+    impl<'de> Deserialize<'de> for Item {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            ITEMS_READ.fetch_add(1, Ordering::Relaxed);
+            IgnoredAny::deserialize(deserializer).map(|_| Self)
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(deserialize_with = "at_most::<3, _, _>")]
+        items: Vec<Item>,
+    }
+
+    #[test]
+    fn a_list_is_read_up_to_one_more_than_its_limit() {
+        for (sent, read) in [("[]", 0), ("[1,2,3]", 3), ("[{},{},{},{},{},{}]", 4)] {
+            ITEMS_READ.store(0, Ordering::Relaxed);
+            let Ok(listed) = parse::<Listed>(format!("{{\"items\":{sent}}}").as_bytes()) else {
+                panic!("{sent} cannot be read");
+            };
+            assert_eq!((listed.items.len(), ITEMS_READ.load(Ordering::Relaxed)), (read, read));
+        }
+        let beyond = parse::<Listed>(br#"{"items":[1,2,3,4,5,}"#);
+        assert_eq!(beyond.err().map(|problem| problem.status), Some(400));
+    }
 }

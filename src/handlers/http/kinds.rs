@@ -42,6 +42,7 @@ kinds! {
     SCOPE_MISSING 403 All "scope_missing" "Scope missing" "The token lacks the scope that `detail` names.";
     NOT_FOUND 404 All "not_found" "Not found" "Nothing is at this path, or not in this tenant.";
     METHOD_NOT_ALLOWED 405 All "method_not_allowed" "Method not allowed" "The path exists, but not with this method; `Allow` lists those it has.";
+    REQUEST_TIMEOUT 408 All "request_timeout" "Request too slow" "The body did not arrive in time.";
     CONFIRMATION_REQUIRED 409 All "confirmation_required" "Confirmation required" "Platforms or devices depend on it; repeat with `?confirm=true` after reading `checklist`.";
     OTHER_ORG 409 All "other_org" "Domain of another org" "The domain leads to another Okta org than the connected one.";
     INTEGRATION_AMBIGUOUS 409 All "integration_ambiguous" "Several integrations" "The tenant has several integrations and none was named; repeat with one of `integrations` as `integration_id`.";
@@ -57,7 +58,7 @@ kinds! {
     SNAPSHOT_CLOSED 409 All "snapshot_closed" "Snapshot is closed" "The snapshot is complete, or it began more than a day ago. Begin another one with a new `snapshot_id`.";
     STALE_VERSION 412 All "stale_version" "Stale version" "`If-Match` names another version than the current one.";
     BODY_TOO_LARGE 413 All "body_too_large" "Body too large" "The body has more bytes than the operation takes: 64 KiB, 256 KiB for event hooks, 2 MiB for up to 1,000 devices.";
-    UNSUPPORTED_MEDIA_TYPE 415 All "unsupported_media_type" "Unsupported media type" "The body is not declared as JSON.";
+    UNSUPPORTED_MEDIA_TYPE 415 All "unsupported_media_type" "Unsupported media type" "The body is not declared as JSON, or it has a `Content-Encoding`.";
     INVALID_REQUEST 422 All "invalid_request" "Invalid fields" "Fields are missing, unknown or not acceptable; `errors` names each.";
     IDEMPOTENCY_KEY_REUSED 422 Key "idempotency_key_reused" "Idempotency-Key reused" "The key was used with another body in the last 24 hours.";
     CA_EXPIRED 422 Okta "scep_ca_expired" "Certificate authority has ended" "The certificate authority behind the SCEP URL is past its end.";

@@ -1,28 +1,33 @@
-//! What every request passes: an id, the log and the histogram; and, before anything of it is read,
-//! the token.
+//! What every request passes: an id, a deadline, the log and the histogram; and, before anything of it is
+//! read, the token.
 
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
+use tokio::time::timeout;
 use tracing::field::display;
 
 use crate::handlers::http::problem::{PROBLEM_JSON, Problem};
-use crate::handlers::{State, health, http::request_id};
+use crate::handlers::{State, health, http::connection, http::request_id};
 use crate::model::Caller;
 use crate::telemetry::metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A request that took longer is worth a line of the log.
 const SLOW: Duration = Duration::from_secs(1);
+/// How long a request may take until its answer begins. Beyond what any operation needs.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Gives the request its id, and reports its outcome to the log and the metrics.
+/// Gives the request its id and its deadline, and reports its outcome to the log and the metrics.
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -40,8 +45,12 @@ async fn answer(
     id: &str,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let method = request.method().clone();
+    let in_flight = connection::begin(&request);
     // No clone of the request may live across the call: actix needs it to be the only one.
-    let mut response = next.call(request).await?.map_into_boxed_body();
+    let Ok(answer) = timeout(REQUEST_TIMEOUT, next.call(request)).await else {
+        return Err(too_slow(method.as_str(), started.elapsed(), id));
+    };
+    let mut response = answer?.map_into_boxed_body();
     if is_foreign_refusal(&response) {
         let problem = problem_for(&response);
         response = in_place_of(response, &problem);
@@ -51,7 +60,19 @@ async fn answer(
     }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     report(method.as_str(), &route, response.status().as_u16(), started.elapsed(), id);
-    Ok(response)
+    Ok(connection::end_after_body(response, in_flight))
+}
+
+/// Returns the response to a request that timed out. It has no CORS headers: those need the request, which
+/// was dropped with its future.
+fn too_slow(method: &str, duration: Duration, id: &str) -> Error {
+    let problem = Problem::request_too_slow(REQUEST_TIMEOUT);
+    report(method, "unknown", problem.status, duration, id);
+    let mut response = problem.error_response();
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    InternalError::from_response(problem, response).into()
 }
 
 /// An error that is none of ours: the framework's own, of CORS or of the user interface's files.
@@ -133,6 +154,10 @@ pub async fn authenticate(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match find_caller(&request).await {
+        // What is small on the wire must not grow large here, and no client needs it.
+        Ok(_) if request.headers().contains_key(CONTENT_ENCODING) => {
+            Ok(request.into_response(Problem::content_encoding_refused().error_response()))
+        }
         Ok(caller) => {
             request_id::set_tenant(&caller.tenant);
             request.extensions_mut().insert(caller);

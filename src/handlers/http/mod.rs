@@ -1,10 +1,12 @@
 //! What all handlers share: what they read from a request, middleware and problem documents.
 
 pub mod body;
+pub mod connection;
 mod from_error;
 mod from_okta;
 pub mod headers;
 pub mod kinds;
+pub mod large_bodies;
 pub mod middleware;
 pub mod path;
 pub mod probe;

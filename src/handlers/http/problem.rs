@@ -2,6 +2,7 @@
 //! themselves. A 500 says nothing; its chain of causes goes to the log once, here.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -11,7 +12,8 @@ use serde::Serialize;
 use crate::auth::AuthError;
 use crate::handlers::http::kinds::{
     BODY_TOO_LARGE, INTERNAL, INVALID_REQUEST, Kind, MALFORMED_REQUEST, METHOD_NOT_ALLOWED,
-    NOT_FOUND, SIGNING_KEYS_UNAVAILABLE, UNAUTHORIZED, UNSUPPORTED_MEDIA_TYPE,
+    NOT_FOUND, OVERLOADED, REQUEST_TIMEOUT, SIGNING_KEYS_UNAVAILABLE, UNAUTHORIZED,
+    UNSUPPORTED_MEDIA_TYPE,
 };
 use crate::handlers::http::request_id;
 use crate::model::{IntegrationId, Platform};
@@ -183,6 +185,24 @@ impl Problem {
 
     pub(in crate::handlers) fn body_too_large(limit: usize) -> Self {
         Self::new(BODY_TOO_LARGE, format!("Send at most {limit} bytes."))
+    }
+
+    pub(in crate::handlers) fn body_too_slow(limit: Duration) -> Self {
+        let seconds = limit.as_secs();
+        Self::new(REQUEST_TIMEOUT, format!("The body did not arrive within {seconds} seconds."))
+    }
+
+    /// The request took too long, whatever it waited for.
+    pub(in crate::handlers) fn request_too_slow(limit: Duration) -> Self {
+        let seconds = limit.as_secs();
+        let detail = format!(
+            "The request could not be handled within {seconds} seconds. Whether a change was made is not known: read it again before repeating."
+        );
+        Self::new(OVERLOADED, detail).retry_after(2)
+    }
+
+    pub(in crate::handlers) fn content_encoding_refused() -> Self {
+        Self::new(UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without Content-Encoding.")
     }
 
     pub(in crate::handlers) fn unsupported_media_type(accepted: &str) -> Self {

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use crate::handlers::http::body::{BATCH_LIMIT, Body, not_null};
+use crate::handlers::http::body::{LargeBody, LargeRequest, at_most, not_null};
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::SerialNumberPath;
 use crate::handlers::http::problem::Problem;
@@ -18,8 +18,8 @@ use crate::handlers::{PageResponse, State};
 use crate::model::numbers::optional_whole_number;
 use crate::model::pages::decode_text_cursor;
 use crate::model::trust_status::{Reason, Trust};
-use crate::model::{OktaDeviceId, Udid};
-use crate::service::{FieldError, TrustFilter, TrustQuestion};
+use crate::model::{OktaDeviceId, Scope, Udid};
+use crate::service::{FieldError, MAX_QUERIED_DEVICES, TrustFilter, TrustQuestion};
 use answers::{
     AskedDeviceFields, QueriedDeviceResponse, TrustQueryResponse, TrustStatusResponse,
     TrustSummaryResponse,
@@ -33,6 +33,7 @@ const LONGEST_MAX_AGE: i64 = 86_400;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "devices": [{ "serial_number": "C02ABC123DEF" }, { "udid": "00008030-001C45A83C98802E" }, { "okta_device_id": "guo1a2b3c4d5e6f7g8h9" }] }))]
 pub struct TrustQueryRequest {
+    #[serde(deserialize_with = "at_most::<MAX_QUERIED_DEVICES, _, _>")]
     #[schema(min_items = 1, max_items = 1000)]
     devices: Vec<AskedDeviceFields>,
     /// Needed where the tenant has several.
@@ -43,6 +44,10 @@ pub struct TrustQueryRequest {
     #[serde(default, deserialize_with = "optional_whole_number")]
     #[schema(nullable = false, minimum = 0, maximum = 86400)]
     max_age: Option<i64>,
+}
+
+impl LargeRequest for TrustQueryRequest {
+    const SCOPE: Scope = Scope::TrustRead;
 }
 
 /// `?integration_id=&max_age=`.
@@ -174,9 +179,9 @@ pub async fn get_trust_status(
 pub async fn query_trust_status(
     state: web::Data<State>,
     caller: Verified,
-    body: Body<TrustQueryRequest, BATCH_LIMIT>,
+    body: LargeBody<TrustQueryRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let TrustQueryRequest { devices, integration_id, max_age } = body.0;
+    let TrustQueryRequest { devices, integration_id, max_age } = body.value;
     let question = question_of(integration_id.as_deref(), max_age, "/max_age")?;
     let devices = devices.into_iter().map(Into::into).collect();
     let found = state.service.query_trust_status(&caller.0, devices, question).await?;

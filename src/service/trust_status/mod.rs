@@ -9,7 +9,7 @@ mod summary;
 
 pub use choice::IntegrationChoice;
 pub use facts::TrustStatus;
-pub use questions::{IdentifierFields, TrustFilter, TrustQuestion};
+pub use questions::{IdentifierFields, MAX_QUERIED_DEVICES, TrustFilter, TrustQuestion};
 pub use summary::{CertificateCounts, TrustSummary};
 
 use crate::model::trust_status::{AskedDevice, Facts, decide};

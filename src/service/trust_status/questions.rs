@@ -7,7 +7,7 @@ use crate::model::{DeviceIdentifierError, IntegrationId, OktaDeviceId, SerialNum
 use crate::service::{Error, FieldError};
 
 /// The most devices in one query.
-const MAX_DEVICES: usize = 1000;
+pub const MAX_QUERIED_DEVICES: usize = 1_000;
 /// The most errors in one answer.
 const MAX_ERRORS: usize = 50;
 
@@ -86,7 +86,7 @@ pub(in crate::service) fn parse_serial_number(text: &str) -> Result<AskedDevice,
 pub(in crate::service) fn parse_devices(
     devices: &[IdentifierFields],
 ) -> Result<Vec<AskedDevice>, Error> {
-    if !(1..=MAX_DEVICES).contains(&devices.len()) {
+    if !(1..=MAX_QUERIED_DEVICES).contains(&devices.len()) {
         let error = FieldError::new("/devices", "out_of_range", "Send 1 to 1,000 devices.");
         return Err(Error::Invalid(vec![error]));
     }

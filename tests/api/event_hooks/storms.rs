@@ -6,11 +6,11 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use serde_json::Value;
 use testkit::postgres::Postgres;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::event_hooks::{Hooked, NOTHING, deliver, devices, status};
 use crate::support::postgres::{database_on, prepare};
 use crate::support::proxy::behind_a_proxy;
+use crate::support::sockets::Socket;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -137,26 +137,16 @@ async fn while_the_database_hangs_okta_is_told_to_deliver_again_before_it_gives_
     }
 }
 
-/// Starts a delivery of which the body never comes, and returns the status line of the answer.
-async fn deliver_without_body(world: &World, path: &str, secret: &str) -> (String, Duration) {
-    let address = world.base.strip_prefix("http://").expect("an address").to_owned();
-    let mut socket = tokio::net::TcpStream::connect(&address).await.expect("connected");
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: {secret}\r\n\
-         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
-    );
-    socket.write_all(head.as_bytes()).await.expect("sent");
-    let started = Instant::now();
-    let mut answer = vec![0; 12];
-    socket.read_exact(&mut answer).await.expect("an answer");
-    (String::from_utf8(answer).expect("text"), started.elapsed())
-}
-
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_delivered_again() {
     let world = World::start().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
-    let (status, took) = deliver_without_body(&world, &hook_path, &secret).await;
-    assert_eq!(status, "HTTP/1.1 503");
-    assert!((2_400..2_950).contains(&took.as_millis()), "{took:?}");
+    let mut socket = Socket::connect(&world).await;
+    let headers = format!("authorization: {secret}\r\ncontent-length: 100\r\n");
+    socket.send_head("POST", &hook_path, &headers).await;
+    socket.send("{").await;
+    let started = Instant::now();
+    assert_eq!(socket.read_status().await, Some(503));
+    let took = started.elapsed().as_millis();
+    assert!((2_400..2_950).contains(&took), "{took} ms");
 }

@@ -2,4 +2,5 @@
 
 mod callers;
 mod documents;
+mod limits;
 mod operations;

@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod replica;
+pub mod sockets;
 pub mod trust;
 pub mod wait;
 pub mod world;

@@ -1,5 +1,8 @@
 //! Builds the application from its layers and starts the servers. Only `main` and tests import this.
 
+mod listener;
+mod timed_stream;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +17,7 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, Draft, Environment, OktaConfig};
 use crate::crypto::{KeyWrap, Keyring, KeyringError};
 use crate::egress::{Egress, EgressSettings, EgressSetupError, MAX_LOOKUPS};
-use crate::handlers::http::body::BODY_LIMIT;
+use crate::handlers::http::large_bodies::LargeBodies;
 use crate::handlers::http::probe::Probe;
 use crate::handlers::{State, health, http::middleware};
 use crate::model::integrations::okta_domain::{OktaDomainError, OktaSuffixes};
@@ -23,6 +26,8 @@ use crate::routes;
 use crate::service::Service;
 use crate::store::{PoolSettings, RoleError, Store, StoreError};
 use crate::telemetry::{self, metrics};
+
+use listener::Listener;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +151,7 @@ impl Application {
             service: service.clone(),
             authenticator,
             database_probe: Probe::default(),
+            large_bodies: LargeBodies::default(),
             overridden_hosts: egress.overrides().map(str::to_owned).collect(),
         });
         let (server, address) = api_server(config, state)?;
@@ -284,22 +290,21 @@ fn api_server(
             Some(vec![utoipa::openapi::Server::new(url.as_str().trim_end_matches('/'))]);
     }
     let origins = config.cors_origins.clone();
-    let server = HttpServer::new(move || {
+    let listener = Listener {
+        address,
+        workers: workers(config),
+        max_connections: config.max_connections,
+        blocking_threads: blocking_threads(config),
+        shutdown_grace: config.shutdown_grace,
+    };
+    let bound = listener.bind(move || {
         App::new()
             .app_data(state.clone())
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
             .wrap(cors(&origins))
             .wrap(from_fn(middleware::observe))
             .configure(|services| routes::configure(services, &document))
-    })
-    .workers(workers(config))
-    .worker_max_blocking_threads(blocking_threads(config))
-    .shutdown_timeout(config.shutdown_grace.as_secs())
-    .disable_signals()
-    .bind(address)
-    .map_err(failed)?;
-    let bound = server.addrs().first().copied().unwrap_or(address);
-    Ok((server.run(), bound))
+    });
+    bound.map_err(failed)
 }
 
 fn workers(config: &Config) -> usize {
