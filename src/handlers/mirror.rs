@@ -29,9 +29,9 @@ pub struct SyncResponse {
     /// How long a sweep of all devices takes within our half of the org's rate.
     #[schema(example = 34)]
     full_sweep_minutes: i64,
-    /// Records in the mirror.
+    /// Records in the mirror, as of the end of the last sweep.
     devices: i64,
-    /// Records that match no device of the inventory.
+    /// Records that match no device of the inventory, as of the end of the last sweep.
     unmatched: i64,
 }
 

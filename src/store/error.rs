@@ -64,7 +64,7 @@ const LOGIN_REFUSED_MESSAGES: [&str; 9] = [
 ];
 
 /// Messages of libpq about a server that does not answer.
-const UNREACHABLE_MESSAGES: [&str; 10] = [
+const UNREACHABLE_MESSAGES: [&str; 12] = [
     "Connection refused",
     "timeout expired",
     "could not translate host name",
@@ -75,6 +75,8 @@ const UNREACHABLE_MESSAGES: [&str; 10] = [
     "No such file or directory",
     "certificate verify failed",
     "server does not support SSL",
+    "session is read-only",
+    "server is in hot standby mode",
 ];
 
 impl ConnectError {
@@ -129,23 +131,28 @@ impl From<DieselError> for StoreError {
 }
 
 /// Messages of libpq and the server about a lost connection. Diesel has no error kind for most of them.
-const CONNECTION_LOST_MESSAGES: [&str; 8] = [
+const CONNECTION_LOST_MESSAGES: [&str; 9] = [
     "server closed the connection",
     "terminating connection",
     "connection to server",
     "no connection to the server",
     "the database system is",
     "statement timeout",
+    "lock timeout",
     "SSL connection has been closed",
     "could not receive data",
 ];
 
-/// Returns whether PostgreSQL closed the connection, is starting or stopping, or timed out.
+/// Returns whether PostgreSQL closed the connection, is starting, stopping or no longer the primary, or
+/// timed out.
 fn is_connection_lost(error: &DieselError) -> bool {
     match error {
         DieselError::BrokenTransactionManager
         | DieselError::DatabaseError(
-            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            // A server that became a standby: no write succeeds on a connection to it (SQLSTATE 25006).
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::ReadOnlyTransaction,
             _,
         ) => true,
         DieselError::DatabaseError(_, info) => {

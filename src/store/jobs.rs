@@ -277,7 +277,7 @@ pub(in crate::store) fn lock(
     kind: JobKind,
 ) -> Result<(), StoreError> {
     let job = jobs::table.find((tx.tenant.as_str(), id.0, kind.as_str()));
-    job.select(jobs::attempts).for_update().first::<i32>(tx.connection).optional()?;
+    job.select(jobs::attempts).for_no_key_update().first::<i32>(tx.connection).optional()?;
     Ok(())
 }
 

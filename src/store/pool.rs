@@ -14,7 +14,9 @@ use tokio::time::timeout;
 
 use crate::store::StoreError;
 use crate::store::error::ConnectError;
-use crate::store::session::{DATABASE_TIMEOUT, STATEMENT_TIMEOUT, set_config};
+use crate::store::session::{
+    BEGIN, DATABASE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT, set_config,
+};
 
 /// How to connect to PostgreSQL.
 #[derive(Debug, Clone)]
@@ -49,9 +51,14 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
             return Ok(());
         }
-        // For statements outside of a transaction, which cannot set it themselves. Behind a pooler the
-        // setting would affect other clients.
-        diesel::select(set_config("statement_timeout", STATEMENT_TIMEOUT, false))
+        // For statements outside of a transaction, which cannot set them themselves. Behind a pooler the
+        // settings would affect other clients.
+        let timeouts = (
+            set_config("statement_timeout", STATEMENT_TIMEOUT, false),
+            set_config("lock_timeout", LOCK_TIMEOUT, false),
+            set_config("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT, false),
+        );
+        diesel::select(timeouts)
             .execute(connection)
             .map(|_| ())
             .map_err(diesel::r2d2::Error::QueryError)
@@ -60,14 +67,19 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Customize {
 
 /// How long a check-out waits for a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The network timeouts, as parameters of libpq: seconds, except `tcp_user_timeout`, which is in ms.
-const NETWORK_TIMEOUTS: [(&str, &str); 3] =
-    [("connect_timeout", "3"), ("tcp_user_timeout", "5000"), ("keepalives_idle", "10")];
+/// Parameters of libpq: the network timeouts in seconds, except `tcp_user_timeout`, which is in ms; and that
+/// a standby is not taken for the primary.
+const LIBPQ_PARAMETERS: [(&str, &str); 4] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives_idle", "10"),
+    ("target_session_attrs", "read-write"),
+];
 
 impl Pool {
     /// Creates a pool that connects at first use, so that the service starts without a database.
     pub(super) fn new(settings: &PoolSettings) -> Self {
-        let manager = ConnectionManager::<PgConnection>::new(with_network_timeouts(
+        let manager = ConnectionManager::<PgConnection>::new(with_parameters(
             settings.url.expose_secret(),
         ));
         let connections = R2d2Pool::builder()
@@ -112,12 +124,7 @@ impl Pool {
         F: Fn(&mut PgConnection) -> Result<T, StoreError> + Send + Sync + 'static,
     {
         if self.transaction_pooler {
-            let bounded = move |connection: &mut PgConnection| {
-                diesel::select(set_config("statement_timeout", STATEMENT_TIMEOUT, true))
-                    .execute(connection)?;
-                read(connection)
-            };
-            return self.transaction(bounded).await;
+            return self.transaction(read).await;
         }
         self.run_blocking(move |connections| {
             with_live_connection(connections, |pooled| {
@@ -202,7 +209,7 @@ fn attempt<T, F>(connection: &mut PgConnection, work: &F) -> Result<T, Attempt>
 where
     F: Fn(&mut PgConnection) -> Result<T, StoreError>,
 {
-    if let Err(error) = AnsiTransactionManager::begin_transaction(connection) {
+    if let Err(error) = AnsiTransactionManager::begin_transaction_sql(connection, BEGIN) {
         return Err(classify_error(connection, error.into()));
     }
     match work(connection) {
@@ -221,25 +228,25 @@ where
     }
 }
 
+/// What PostgreSQL says of a statement that ran, or waited for a lock, for too long.
+const STATEMENT_CANCELLED: &str = "canceling statement due to";
+
 /// Returns whether to retry. Marks a dead connection, so that the pool drops it; nothing else does without
 /// a test on check-out.
 fn classify_error(connection: &mut PgConnection, error: StoreError) -> Attempt {
-    if !matches!(error, StoreError::Unavailable(_)) {
+    let StoreError::Unavailable(cause) = &error else { return Attempt::Failed(error) };
+    // The connection is healthy after a timeout, and a retry would take as long.
+    if cause.as_ref().is_some_and(|cause| cause.to_string().contains(STATEMENT_CANCELLED)) {
         return Attempt::Failed(error);
     }
     AnsiTransactionManager::transaction_manager_status_mut(connection).set_in_error();
-    match &error {
-        StoreError::Unavailable(Some(cause)) if cause.to_string().contains("statement timeout") => {
-            Attempt::Failed(error)
-        }
-        _ => Attempt::DeadConnection(error),
-    }
+    Attempt::DeadConnection(error)
 }
 
-/// Adds the network timeouts to the URL unless the operator has set them there.
-fn with_network_timeouts(url: &str) -> String {
+/// Adds our parameters to the URL unless the operator has set them there.
+fn with_parameters(url: &str) -> String {
     let mut url = url.to_owned();
-    for (name, value) in NETWORK_TIMEOUTS {
+    for (name, value) in LIBPQ_PARAMETERS {
         let query = url.split_once('?').map(|(_, query)| query);
         let is_set = |query: &str| {
             query.split('&').any(|pair| pair.split('=').next().is_some_and(|set| set == name))
@@ -259,17 +266,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeouts_in_the_url_win() {
+    fn parameters_in_the_url_win() {
         assert_eq!(
-            with_network_timeouts("postgres://u@h/d"),
-            "postgres://u@h/d?connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=10"
+            with_parameters("postgres://u@h/d"),
+            "postgres://u@h/d?connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=10&target_session_attrs=read-write"
         );
         assert_eq!(
-            with_network_timeouts("postgres://u@h/d?sslmode=require&tcp_user_timeout=1"),
-            "postgres://u@h/d?sslmode=require&tcp_user_timeout=1&connect_timeout=3&keepalives_idle=10"
+            with_parameters("postgres://u@h/d?sslmode=require&tcp_user_timeout=1"),
+            "postgres://u@h/d?sslmode=require&tcp_user_timeout=1&connect_timeout=3&keepalives_idle=10&target_session_attrs=read-write"
         );
-        let all = "postgres://u@h/d?keepalives_idle=1&connect_timeout=10&tcp_user_timeout=1";
-        assert_eq!(with_network_timeouts(all), all);
+        let all = "postgres://u@h/d?target_session_attrs=any&keepalives_idle=1&connect_timeout=10&tcp_user_timeout=1";
+        assert_eq!(with_parameters(all), all);
+    }
+
+    #[tokio::test]
+    async fn every_transaction_and_statement_has_its_limits_also_behind_a_pooler() {
+        use diesel::sql_types::Text;
+        #[derive(QueryableByName)]
+        struct Limits {
+            #[diesel(sql_type = Text)]
+            limits: String,
+        }
+        let limits = |connection: &mut PgConnection| -> Result<String, StoreError> {
+            let sql = "SELECT concat_ws(' ', current_setting('statement_timeout'), \
+                              current_setting('lock_timeout'), \
+                              current_setting('idle_in_transaction_session_timeout')) AS limits";
+            Ok(diesel::sql_query(sql).get_result::<Limits>(connection)?.limits)
+        };
+        let postgres = Postgres::start_temporary().unwrap();
+        for transaction_pooler in [false, true] {
+            let pool = Pool::new(&PoolSettings {
+                url: postgres.superuser_url("postgres").into(),
+                connections: 1,
+                transaction_pooler,
+            });
+            assert_eq!(pool.transaction(limits).await.unwrap(), "5s 1s 10s");
+            assert_eq!(pool.statement(limits).await.unwrap(), "5s 1s 10s");
+        }
     }
 
     #[tokio::test]

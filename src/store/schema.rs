@@ -297,6 +297,8 @@ diesel::table! {
         shrunk_sweep_id -> Nullable<Int8>,
         shrunk_started_at -> Nullable<Timestamptz>,
         users_vanished_since -> Nullable<Timestamptz>,
+        mirror_count -> Nullable<Int8>,
+        unmatched_count -> Nullable<Int8>,
     }
 }
 

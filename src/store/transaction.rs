@@ -59,17 +59,14 @@ impl Tx<'_> {
     }
 }
 
-/// Sets the tenant and the statement timeout for the transaction and returns the time, in one statement.
+/// Sets the tenant for the transaction and returns the time, in one statement.
 pub(in crate::store) fn begin_in_tenant(
     connection: &mut PgConnection,
     tenant: &TenantId,
 ) -> Result<DateTime<Utc>, StoreError> {
-    let (_, _, read): (String, String, DateTime<Utc>) = diesel::select((
-        set_config("odt.tenant", tenant.as_str(), true),
-        set_config("statement_timeout", STATEMENT_TIMEOUT, true),
-        clock_timestamp(),
-    ))
-    .get_result(connection)?;
+    let (_, read): (String, DateTime<Utc>) =
+        diesel::select((set_config("odt.tenant", tenant.as_str(), true), clock_timestamp()))
+            .get_result(connection)?;
     Ok(read)
 }
 

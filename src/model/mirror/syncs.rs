@@ -42,9 +42,9 @@ pub struct Sync {
     /// When the last accepted sweep ended.
     pub last_success_at: Option<DateTime<Utc>>,
     pub last_error: Option<SyncError>,
-    /// Records in the mirror.
+    /// Records in the mirror, as of the end of the last sweep.
     pub devices: i64,
-    /// Records that match no device in the inventory.
+    /// Records that match no device in the inventory, as of the end of the last sweep.
     pub unmatched: i64,
 }
 

@@ -38,7 +38,7 @@ pub(in crate::store) fn lock_or_insert(
     .load(tx.connection)?;
     diesel::sql_query(
         "SELECT 1 FROM devices d JOIN unnest($2) AS asked (serial_number) USING (serial_number) \
-          WHERE d.tenant_id = $1 ORDER BY d.serial_number FOR UPDATE OF d",
+          WHERE d.tenant_id = $1 ORDER BY d.serial_number FOR NO KEY UPDATE OF d",
     )
     .bind::<Text, _>(tx.tenant.as_str())
     .bind::<Array<Text>, _>(serials)

@@ -200,7 +200,7 @@ fn lock_snapshot(tx: &mut Tx<'_>, snapshot_id: &str) -> Result<Snapshot, StoreEr
             device_snapshots::completed_at,
             device_snapshots::unenrolled,
         ))
-        .for_update()
+        .for_no_key_update()
         .get_result(tx.connection)
         .optional()?;
     let (began_at, completed_at, unenrolled) = found.ok_or(StoreError::SnapshotClosed)?;
@@ -250,7 +250,7 @@ fn lock_missing(
             AND d.reported_at < $3 AND d.updated_at < $3 \
             AND NOT EXISTS (SELECT FROM device_snapshot_serials n WHERE n.tenant_id = $1 \
                 AND n.snapshot_id = $2 AND n.serial_number = d.serial_number) \
-          ORDER BY d.serial_number LIMIT $5 FOR UPDATE OF d",
+          ORDER BY d.serial_number LIMIT $5 FOR NO KEY UPDATE OF d",
     );
     Ok(query
         .bind::<Text, _>(tx.tenant.as_str())

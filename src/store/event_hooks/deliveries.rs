@@ -241,7 +241,7 @@ fn record_delivery(tx: &mut Tx<'_>, called: &AuthenticatedHook) -> Result<(), St
         "UPDATE event_hooks SET last_delivery_at = $3 \
           WHERE (tenant_id, integration_id) = ( \
                 SELECT tenant_id, integration_id FROM event_hooks \
-                 WHERE tenant_id = $1 AND integration_id = $2 FOR UPDATE SKIP LOCKED)",
+                 WHERE tenant_id = $1 AND integration_id = $2 FOR NO KEY UPDATE SKIP LOCKED)",
     )
     .bind::<Text, _>(tx.tenant.as_str())
     .bind::<SqlUuid, _>(called.integration.0)

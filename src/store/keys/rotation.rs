@@ -159,7 +159,7 @@ fn reseal_credentials(
         .order(credentials::integration_id)
         .limit(limit)
         .select((credentials::integration_id, credentials::client_secret))
-        .for_update()
+        .for_no_key_update()
         .load(tx.connection)?;
     for (id, sealed) in rows {
         let Ok(secret) = open_client_secret(keys, tx.tenant, IntegrationId(id), &sealed) else {
@@ -189,7 +189,7 @@ fn reseal_platforms(
         .order((platforms::integration_id, platforms::platform))
         .limit(limit)
         .select((platforms::integration_id, platforms::platform, platforms::secret))
-        .for_update()
+        .for_no_key_update()
         .load(tx.connection)?;
     for (id, platform, sealed) in rows {
         let id = IntegrationId(id);

@@ -26,7 +26,7 @@ pub(in crate::store) fn lock(
     id: IntegrationId,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     use okta_syncs as s;
-    let row = s::table.find((tx.tenant.as_str(), id.0)).select(s::swept_at).for_update();
+    let row = s::table.find((tx.tenant.as_str(), id.0)).select(s::swept_at).for_no_key_update();
     Ok(row.first(tx.connection).optional()?.flatten())
 }
 

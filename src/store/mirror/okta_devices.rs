@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::model::{IntegrationId, MirrorRow, OktaDevice, Page, PageRequest, TenantId};
@@ -35,14 +36,6 @@ struct DeviceRow {
     matched_serial_number: Option<String>,
 }
 
-#[derive(QueryableByName)]
-struct CountRow {
-    #[diesel(sql_type = BigInt)]
-    devices: i64,
-    #[diesel(sql_type = BigInt)]
-    unmatched: i64,
-}
-
 /// A record matches a device by Okta's ID, else by UDID, else by serial number. Each lookup uses an index.
 const LIST: &str = "\
     SELECT * FROM ( \
@@ -65,16 +58,20 @@ const LIST: &str = "\
      WHERE $4 IS NULL OR (matched_serial_number IS NOT NULL) = $4 \
      ORDER BY okta_device_id LIMIT $5";
 
+/// Each of the three is a hash join: the caller has switched nested loops off.
 const COUNT: &str = "\
-    SELECT count(*) AS devices, count(*) FILTER (WHERE \
-               NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
-                   AND d.okta_device_id = o.okta_device_id) \
-           AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
-                   AND d.udid = o.udid) \
-           AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND (d.deleted_at IS NULL OR d.deleted_at < d.reported_at) \
-                   AND d.serial_number = o.serial_number)) AS unmatched \
-      FROM okta_devices o \
-     WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.removed_at IS NULL";
+    UPDATE okta_syncs AS s SET mirror_count = c.devices, unmatched_count = c.unmatched \
+      FROM (SELECT count(*) AS devices, count(*) FILTER (WHERE i.okta_device_id IS NULL \
+                   AND u.udid IS NULL AND n.serial_number IS NULL) AS unmatched \
+              FROM okta_devices o \
+              LEFT JOIN devices i ON i.tenant_id = $1 AND i.okta_device_id = o.okta_device_id \
+                   AND (i.deleted_at IS NULL OR i.deleted_at < i.reported_at) \
+              LEFT JOIN devices u ON u.tenant_id = $1 AND u.udid = o.udid \
+                   AND (u.deleted_at IS NULL OR u.deleted_at < u.reported_at) \
+              LEFT JOIN devices n ON n.tenant_id = $1 AND n.serial_number = o.serial_number \
+                   AND (n.deleted_at IS NULL OR n.deleted_at < n.reported_at) \
+             WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.removed_at IS NULL) AS c \
+     WHERE s.tenant_id = $1 AND s.integration_id = $2";
 
 impl Store {
     /// Lists the records of the mirror by Okta's ID. `matched` filters for those that match a device in the
@@ -137,16 +134,25 @@ pub(in crate::store) fn has_managed_user(
     Ok(diesel::select(diesel::dsl::exists(managed)).get_result(tx.connection)?)
 }
 
-/// Counts the records of the mirror, and those that match no device in the inventory.
-pub(in crate::store) fn count(
-    tx: &mut Tx<'_>,
-    id: IntegrationId,
-) -> Result<(i64, i64), StoreError> {
-    let row: CountRow = diesel::sql_query(COUNT)
-        .bind::<Text, _>(tx.tenant.as_str())
-        .bind::<SqlUuid, _>(id.0)
-        .get_result(tx.connection)?;
-    Ok((row.devices, row.unmatched))
+/// Stores how many records the mirror has, and how many of them match no device of the inventory. A
+/// mirror so large that counting takes too long keeps the counts before.
+pub(in crate::store) fn save_counts(tx: &mut Tx<'_>, id: IntegrationId) -> Result<(), StoreError> {
+    let tenant = tx.tenant.as_str();
+    let counted = tx.connection.transaction(|connection| {
+        diesel::sql_query(COUNT)
+            .bind::<Text, _>(tenant)
+            .bind::<SqlUuid, _>(id.0)
+            .execute(connection)
+    });
+    match counted {
+        Err(DieselError::DatabaseError(_, info))
+            if info.message().contains("statement timeout") =>
+        {
+            tracing::warn!(tenant_id = tenant, integration_id = %id, "the mirror could not be counted in time");
+            Ok(())
+        }
+        counted => Ok(counted.map(|_| ())?),
+    }
 }
 
 /// Deletes the mirror of an org with the state of its reads.

@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUu
 use crate::model::mirror::sweeps::{ShrunkSweep, SweepCounts, SweepVerdict};
 use crate::model::{Job, RereadReason};
 use crate::store::mirror::merge::change;
+use crate::store::mirror::okta_devices::save_counts;
 use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::{StoreError, Tx};
 
@@ -170,6 +171,7 @@ pub(super) fn complete(
         }
     };
     finish(tx, job, sql, counts.shown, flag)?;
+    save_counts(tx, job.integration)?;
     delete_pages(tx, job)?;
     Ok(EndedSweep { counts, took, rereads_requested })
 }

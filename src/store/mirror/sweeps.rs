@@ -111,7 +111,7 @@ impl Store {
             }
             let now: AtRow = sync_row!(job)
                 .select((s::sweep_id, s::sweep_page, s::sweep_cursor, s::sweep_started_at))
-                .for_update()
+                .for_no_key_update()
                 .first(tx.connection)?;
             let (sweep_id, number, _, Some(_)) = now else { return Err(StoreError::LeaseLost) };
             if (sweep_id, number) != (at.sweep_id, at.page) {

@@ -205,6 +205,8 @@ impl Store {
 #[diesel(table_name = okta_syncs)]
 struct SyncRow {
     device_count: Option<i64>,
+    mirror_count: Option<i64>,
+    unmatched_count: Option<i64>,
     sweep_started_at: Option<DateTime<Utc>>,
     sweep_done: i64,
     waiting_until: Option<DateTime<Utc>>,
@@ -231,7 +233,6 @@ fn load_sync(tx: &mut Tx<'_>, record: &IntegrationRecord) -> Result<Sync, StoreE
         _ => SyncState::Idle,
     };
     let error = row.last_error_code.zip(row.last_error_at);
-    let (devices, unmatched) = crate::store::mirror::okta_devices::count(tx, id)?;
     Ok(Sync {
         state,
         done: row.sweep_done,
@@ -243,7 +244,8 @@ fn load_sync(tx: &mut Tx<'_>, record: &IntegrationRecord) -> Result<Sync, StoreE
             detail: row.last_error_detail.unwrap_or_default(),
             at,
         }),
-        devices,
-        unmatched,
+        // During the first sweep, what it has read so far.
+        devices: row.mirror_count.or(row.device_count).unwrap_or(row.sweep_done),
+        unmatched: row.unmatched_count.unwrap_or_default(),
     })
 }

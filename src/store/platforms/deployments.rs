@@ -61,7 +61,7 @@ impl Store {
                     integrations::tenant_id.eq(tx.tenant.as_str()).and(integrations::id.eq(id.0)),
                 )
                 .select(integrations::id)
-                .for_update()
+                .for_no_key_update()
                 .first::<Uuid>(tx.connection)?;
             diesel::delete(claims.filter(c::asked_at.lt(now - DEVICE_WINDOW)))
                 .execute(tx.connection)?;

@@ -164,3 +164,26 @@ async fn postgresql_restarted_under_load_costs_503s_alone_and_no_acknowledged_wr
     }
     assert!(refusals > 0, "no write met an absence: the test shows nothing");
 }
+
+/// As after a failover that leaves the connections to the old primary open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_became_read_only_is_a_503_and_its_connections_leave_the_pool() {
+    let (postgres, database, url) = own_postgres();
+    let world = World::build().database_url(url).start().await;
+    let path = world.connected().await;
+    join_all((0..8).map(|_| world.get(&path))).await;
+    let set = |sql: &str| {
+        postgres.execute(&database, &format!("ALTER SYSTEM {sql}")).expect("SQL");
+        postgres.execute(&database, "SELECT pg_reload_conf()").expect("SQL");
+    };
+    set("SET default_transaction_read_only = on");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let gone = Instant::now();
+    let patch = json!({ "selected_platforms": ["ios"] });
+    let writes = join_all((0..4).map(|_| world.patch(&path, &patch))).await;
+    writes.into_iter().for_each(expect_unavailable);
+    assert!(gone.elapsed() < BOUND, "{:?}", gone.elapsed());
+    set("RESET default_transaction_read_only");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.patch(&path, &patch).await.expect(200);
+}

@@ -1,0 +1,1 @@
+ALTER TABLE okta_syncs DROP COLUMN unmatched_count, DROP COLUMN mirror_count;
