@@ -41,8 +41,20 @@ pub fn seal(
     place: Place<'_>,
     secret: &SecretString,
 ) -> Result<Vec<u8>, SealError> {
+    seal_with(keys, keys.active_key_id(), place, secret)
+}
+
+/// Seals `secret` for `place` under the key `key_id`, active or not.
+///
+/// # Errors
+/// [`SealError::UnknownKey`], or as [`seal`].
+pub fn seal_with(
+    keys: &dyn KeyWrap,
+    key_id: &str,
+    place: Place<'_>,
+    secret: &SecretString,
+) -> Result<Vec<u8>, SealError> {
     let aad = place.associated_data();
-    let key_id = keys.active_key_id();
     let data_key = new_data_key()?;
     let wrapped = keys.wrap(key_id, &data_key, &aad)?;
     let sealed = encrypt(&aead_key(&data_key)?, secret.expose_secret().as_bytes(), &aad)?;

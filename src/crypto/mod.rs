@@ -7,8 +7,10 @@ pub mod envelope;
 mod error;
 mod hook_secret;
 pub mod keyring;
+mod older_secrets;
 
-pub use envelope::{Place, measure_secret, open, read_key_id, reveal, seal};
+pub use envelope::{Place, measure_secret, open, read_key_id, reveal, seal, seal_with};
 pub use error::SealError;
 pub use hook_secret::{HookSecretDigest, new_hook_secret};
 pub use keyring::{KeyWrap, Keyring, KeyringError};
+pub use older_secrets::OlderSecrets;

@@ -50,6 +50,8 @@ pub enum StartError {
         "secrets are encrypted with the keys {0:?}, which are not in the keyring: put them back after the active key, run `okta-device-trust rotate-keys`, then remove them"
     )]
     MissingKeys(Vec<String>),
+    #[error("the keyring does not fit the stored secrets")]
+    WrongKey(#[source] StoreError),
     #[error("the database cannot be read")]
     Store(#[source] StoreError),
     #[error("cannot listen on {address}")]
@@ -137,7 +139,7 @@ impl Application {
         report_overrides(&egress);
         ensure_role_is_safe(&store).await?;
         refuse_pending_migrations(&store).await?;
-        refuse_missing_keys(&store).await?;
+        refuse_missing_or_wrong_keys(&store).await?;
 
         let okta_settings = OktaSettings { suffixes, ..OktaSettings::default() };
         let okta = OktaClient::new(egress.clone(), okta_settings);
@@ -271,11 +273,17 @@ async fn refuse_pending_migrations(store: &Store) -> Result<(), StartError> {
     if pending.is_empty() { Ok(()) } else { Err(StartError::PendingMigrations(pending)) }
 }
 
-/// Refuses to start without a key that secrets are encrypted with. Otherwise the first request that
-/// needs the key would fail.
-async fn refuse_missing_keys(store: &Store) -> Result<(), StartError> {
+/// Refuses to start without a key that secrets are encrypted with, or with other bytes under its id.
+/// Otherwise the first request that needs the key would fail.
+async fn refuse_missing_or_wrong_keys(store: &Store) -> Result<(), StartError> {
     let missing = store.list_missing_keys().await.map_err(StartError::Store)?;
-    if missing.is_empty() { Ok(()) } else { Err(StartError::MissingKeys(missing)) }
+    if !missing.is_empty() {
+        return Err(StartError::MissingKeys(missing));
+    }
+    store.check_keys().await.map_err(|error| match error {
+        StoreError::Unavailable(_) => StartError::Store(error),
+        wrong => StartError::WrongKey(wrong),
+    })
 }
 
 fn api_server(

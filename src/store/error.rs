@@ -32,8 +32,22 @@ pub enum StoreError {
     /// A bug inside a transaction, which was rolled back.
     #[error("a query panicked")]
     Panicked,
-    #[error("a stored secret cannot be decrypted")]
+    #[error("a secret cannot be sealed")]
     Seal(#[from] SealError),
+    #[error(
+        "the {secret} of integration {integration}, sealed with key {key_id:?}, does not open: compare this key in ODT_KEYRING with that of the other replicas"
+    )]
+    Unopened {
+        secret: &'static str,
+        integration: IntegrationId,
+        key_id: String,
+        #[source]
+        source: SealError,
+    },
+    #[error(
+        "key {key_id:?} in ODT_KEYRING is not the key that has sealed stored secrets under this id: put the right bytes back, or give the new key an id of its own"
+    )]
+    WrongKey { key_id: String },
     #[error("a stored value is corrupt")]
     Corrupt(&'static str),
     #[error("a query failed")]

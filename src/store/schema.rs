@@ -365,6 +365,7 @@ diesel::table! {
     sealing_keys (key_id) {
         key_id -> Text,
         first_used_at -> Timestamptz,
+        check_value -> Nullable<Bytea>,
     }
 }
 

@@ -12,10 +12,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use crate::crypto::HookSecretDigest;
+use crate::crypto::{HookSecretDigest, OlderSecrets};
 use crate::model::{DeviceMention, HookId, HookOwner, IntegrationId, JobKind, TenantId};
 use crate::store::event_hooks::hook_row;
-use crate::store::event_hooks::older_secrets::OlderSecrets;
 use crate::store::mirror::merge::change;
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::session::{STATEMENT_TIMEOUT, set_config};

@@ -2,20 +2,17 @@
 //! `deliveries` handles the calls.
 
 pub(in crate::store) mod deliveries;
-mod older_secrets;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use crate::crypto::HookSecretDigest;
+use crate::crypto::{HookSecretDigest, OlderSecrets};
 use crate::model::{EventHook, HookId, IntegrationId, NewEvent, TenantId};
 use crate::store::events::insert_event;
 use crate::store::record::{load_record, next_secret_version};
 use crate::store::schema::{event_hooks, hook_routes};
 use crate::store::{Store, StoreError, Tx};
-
-use older_secrets::OlderSecrets;
 
 /// How long a secret is accepted after it was replaced.
 const PREVIOUS_VALID_FOR: TimeDelta = TimeDelta::hours(24);

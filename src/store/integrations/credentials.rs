@@ -56,7 +56,7 @@ impl Store {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            lock_key(tx, keys.active_key_id())?;
+            lock_key(tx, keys.as_ref())?;
             let sealed =
                 seal_client_secret(keys.as_ref(), tx.tenant, id, &change.new.client_secret)?;
             let by = &change.event.actor.sub;
@@ -73,7 +73,7 @@ impl Store {
     /// Decrypts the credentials for a call to Okta; `None` if none are stored.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Unopened`], [`StoreError::Unavailable`].
     pub async fn open_credentials(
         &self,
         tenant: &TenantId,

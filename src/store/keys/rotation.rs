@@ -1,21 +1,22 @@
-//! Lists the key-encryption keys in use and re-encrypts secrets with the active one, for `rotate-keys` and
-//! the check at startup.
+//! Lists and checks the key-encryption keys in use, and re-encrypts secrets with the active one, for
+//! `rotate-keys` and the check at startup.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diesel::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use crate::crypto::KeyWrap;
 use crate::model::{IntegrationId, TenantId};
 use crate::store::keys::sealing::{
-    lock_key, open_client_secret, open_platform_secret, seal_client_secret, seal_platform_secret,
+    lock_key, open_check, open_client_secret, open_platform_secret, seal_check, seal_client_secret,
+    seal_platform_secret,
 };
 use crate::store::record::platform_row;
-use crate::store::schema::{credentials, platforms, sealing_keys, tenants};
-use crate::store::session::set_config;
+use crate::store::schema::{credentials, platforms, sealing_keys};
 use crate::store::{Store, StoreError, Tx};
 
 /// The result of one batch of a rotation.
@@ -26,7 +27,72 @@ pub struct Resealed {
     pub undecryptable: Vec<IntegrationId>,
 }
 
+diesel::define_sql_function! {
+    /// A tenant of which a secret is sealed with the key.
+    fn tenant_of_key(key_id: Text) -> diesel::sql_types::Nullable<Text>;
+}
+
+/// Returns a tenant that has a secret sealed with the key.
+fn find_tenant(
+    connection: &mut PgConnection,
+    key_id: &str,
+) -> Result<Option<TenantId>, StoreError> {
+    let found: Option<String> = diesel::select(tenant_of_key(key_id)).get_result(connection)?;
+    Ok(found.and_then(|id| TenantId::parse(&id)))
+}
+
 impl Store {
+    /// Checks that the keys of the keyring are those that have sealed stored secrets under the same ids.
+    /// A key without a check value gets one after a stored secret was opened with it.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongKey`], or [`StoreError::Unopened`] for a stored secret that does not open;
+    /// [`StoreError::Unavailable`].
+    pub async fn check_keys(&self) -> Result<(), StoreError> {
+        for (key_id, check) in self.list_key_checks().await? {
+            match check {
+                Some(check) => open_check(self.keys.as_ref(), &key_id, &check)?,
+                None => self.prove_key(key_id).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys that have sealed something and are in the keyring, with their check values.
+    async fn list_key_checks(&self) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
+        let held = self.keys.key_ids();
+        self.pool
+            .transaction(move |connection| {
+                Ok(sealing_keys::table
+                    .filter(sealing_keys::key_id.eq_any(&held))
+                    .order(sealing_keys::key_id)
+                    .select((sealing_keys::key_id, sealing_keys::check_value))
+                    .load(connection)?)
+            })
+            .await
+    }
+
+    /// Opens one stored secret with the key, and stores its check value. A key that seals nothing any
+    /// more proves nothing and stays without.
+    async fn prove_key(&self, key_id: String) -> Result<(), StoreError> {
+        let wanted = key_id.clone();
+        let tenant =
+            self.pool.transaction(move |connection| find_tenant(connection, &wanted)).await?;
+        let Some(tenant) = tenant else { return Ok(()) };
+        let keys = Arc::clone(&self.keys);
+        self.in_tenant(&tenant, move |tx| {
+            if open_one(tx, keys.as_ref(), &key_id)? {
+                let check = seal_check(keys.as_ref(), &key_id)?;
+                let row = sealing_keys::table.find(&key_id);
+                diesel::update(row.filter(sealing_keys::check_value.is_null()))
+                    .set(sealing_keys::check_value.eq(check))
+                    .execute(tx.connection)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Returns the keys in use that the keyring does not have, so that their secrets cannot be decrypted.
     ///
     /// # Errors
@@ -57,7 +123,7 @@ impl Store {
     ) -> Result<Resealed, StoreError> {
         let keys = Arc::clone(&self.keys);
         self.in_tenant(tenant, move |tx| {
-            lock_key(tx, keys.active_key_id())?;
+            lock_key(tx, keys.as_ref())?;
             let skipped: Vec<Uuid> = skipped.iter().map(|id| id.0).collect();
             let mut batch = Resealed::default();
             reseal_credentials(tx, keys.as_ref(), limit, &skipped, &mut batch)?;
@@ -114,11 +180,10 @@ impl Store {
                     .select(sealing_keys::key_id)
                     .order(sealing_keys::key_id)
                     .load(connection)?;
-                let tenants: Vec<String> = tenants::table.select(tenants::id).load(connection)?;
                 let mut remaining = Vec::new();
                 for key_id in listed {
                     let needed = key_id == active || used.contains_key(&key_id);
-                    if needed || !release(connection, &tenants, &key_id)? {
+                    if needed || !release(connection, &key_id)? {
                         remaining.push(key_id);
                     }
                 }
@@ -129,16 +194,12 @@ impl Store {
 }
 
 /// Removes a key from the list unless a secret is sealed with it. Returns whether it was removed.
-fn release(
-    connection: &mut PgConnection,
-    tenants: &[String],
-    key_id: &str,
-) -> Result<bool, StoreError> {
+fn release(connection: &mut PgConnection, key_id: &str) -> Result<bool, StoreError> {
     let row = sealing_keys::table.find(key_id);
     let locked: Option<String> =
         row.select(sealing_keys::key_id).for_update().first(connection).optional()?;
     // If the row is missing, another rotation has removed it.
-    if locked.is_some() && is_in_use(connection, tenants, key_id)? {
+    if locked.is_some() && find_tenant(connection, key_id)?.is_some() {
         return Ok(false);
     }
     diesel::delete(sealing_keys::table.find(key_id)).execute(connection)?;
@@ -207,23 +268,22 @@ fn reseal_platforms(
     Ok(())
 }
 
-fn is_in_use(
-    connection: &mut PgConnection,
-    tenants: &[String],
-    key_id: &str,
-) -> Result<bool, StoreError> {
-    for tenant in tenants {
-        diesel::select(set_config("odt.tenant", tenant, true)).execute(connection)?;
-        let sealed_credentials = credentials::table
-            .filter(credentials::tenant_id.eq(tenant).and(credentials::key_id.eq(key_id)));
-        let sealed_platforms = platforms::table
-            .filter(platforms::tenant_id.eq(tenant).and(platforms::key_id.eq(key_id)));
-        let in_credentials = diesel::dsl::exists(sealed_credentials);
-        if diesel::select(in_credentials).get_result(connection)?
-            || diesel::select(diesel::dsl::exists(sealed_platforms)).get_result(connection)?
-        {
-            return Ok(true);
-        }
+/// Opens one of the tenant's secrets that the key has sealed; false when there is none.
+fn open_one(tx: &mut Tx<'_>, keys: &dyn KeyWrap, key_id: &str) -> Result<bool, StoreError> {
+    let credentials: Option<(Uuid, Vec<u8>)> = credentials::table
+        .filter(credentials::tenant_id.eq(tx.tenant.as_str()).and(credentials::key_id.eq(key_id)))
+        .select((credentials::integration_id, credentials::client_secret))
+        .first(tx.connection)
+        .optional()?;
+    if let Some((id, sealed)) = credentials {
+        return open_client_secret(keys, tx.tenant, IntegrationId(id), &sealed).map(|_| true);
     }
-    Ok(false)
+    let platform: Option<(Uuid, String, Vec<u8>)> = platforms::table
+        .filter(platforms::tenant_id.eq(tx.tenant.as_str()).and(platforms::key_id.eq(key_id)))
+        .select((platforms::integration_id, platforms::platform, platforms::secret))
+        .first(tx.connection)
+        .optional()?;
+    let Some((id, platform, sealed)) = platform else { return Ok(false) };
+    let platform = platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?;
+    open_platform_secret(keys, tx.tenant, IntegrationId(id), platform, &sealed).map(|_| true)
 }

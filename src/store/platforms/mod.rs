@@ -52,7 +52,7 @@ impl Store {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            lock_key(tx, keys.active_key_id())?;
+            lock_key(tx, keys.as_ref())?;
             let platform = change.new.platform;
             let sealed =
                 seal_platform_secret(keys.as_ref(), tx.tenant, id, platform, &change.new.secret)?;
@@ -68,7 +68,7 @@ impl Store {
     /// Decrypts the platform's secret; `None` if the platform is not configured.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Unopened`], [`StoreError::Unavailable`].
     pub async fn open_platform(
         &self,
         tenant: &TenantId,

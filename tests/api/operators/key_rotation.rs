@@ -267,3 +267,45 @@ async fn a_key_that_another_rotation_took_off_the_list_first_is_no_error() {
     assert_eq!(code, Some(0), "{}", rotation.said());
     assert!(rotation.said().contains("must stay in the keyring: new-key\n"), "{}", rotation.said());
 }
+
+/// The right id with other bytes.
+const WRONG_KEY: &str = "test-key:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_the_right_id_and_other_bytes_is_refused_at_the_start() {
+    let world = World::start().await;
+    let path = world.connected().await;
+    let checked = || world.sql("SELECT count(*) FROM sealing_keys WHERE check_value IS NOT NULL");
+    assert_eq!(checked(), "1", "the first use of a key stores its check value");
+    let said = run(&with_keys(&world, &[WRONG_KEY]), &["serve"]).expect_failure();
+    assert!(said.contains("\"test-key\"") && said.contains("ODT_KEYRING"), "{said}");
+    expect_no_key_in(&said);
+
+    // As the release before left it: a stored secret has to open first.
+    world.sql("UPDATE sealing_keys SET check_value = NULL");
+    let said = run(&with_keys(&world, &[NEW_KEY, WRONG_KEY]), &["serve"]).expect_failure();
+    let id = path.rsplit('/').next().expect("id");
+    for part in ["\"test-key\"", "ODT_KEYRING", id, "client secret"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(checked(), "0", "nothing was opened");
+    let right = Process::serve(&world.environment).await;
+    assert_eq!(checked(), "1");
+    drop(right);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_started_with_wrong_bytes_before_the_first_secret_seals_nothing() {
+    let world = World::start().await;
+    let wrong = Process::serve(&with_keys(&world, &[WRONG_KEY])).await;
+    let first = world.connected().await;
+    let other = "another-tenant";
+    let domain = json!({ "okta_domain": world.acme.host() });
+    let (_, made) = ask(&world, &wrong.base, other, Method::POST, INTEGRATIONS, &domain).await;
+    let path = format!("{INTEGRATIONS}/{}/credentials", made["id"].as_str().expect("id"));
+    let (status, problem) =
+        ask(&world, &wrong.base, other, Method::PUT, &path, &world.credentials()).await;
+    assert_eq!((status, &problem["code"]), (500, &json!("internal")), "{problem}");
+    assert_eq!(world.count("credentials"), 1, "{first}");
+    assert!(wrong.said().contains("ODT_KEYRING"), "{}", wrong.said());
+}

@@ -6,9 +6,10 @@ use crate::layers::all_sources;
 
 /// Each public method of the store, and a part of a statement that it sends; `^` and `$` are its ends.
 /// Methods that only combine statements of others have one of those.
-pub const METHODS: [(&str, &str); 75] = [
+pub const METHODS: [(&str, &str); 76] = [
     ("begin_sweep", "INSERT INTO okta_syncs"),
     ("check_hook_call", "FROM hook_routes"),
+    ("check_keys", "SELECT sealing_keys.key_id, sealing_keys.check_value FROM"),
     ("claim_challenge", "INSERT INTO scep_challenges"),
     ("claim_idempotency_key", "INSERT INTO idempotency_keys"),
     ("claim_job", "UPDATE jobs SET lease_id = $1, claimed_at"),

@@ -6,15 +6,15 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::HookSecretDigest;
+use super::hook_secret::HookSecretDigest;
 
 /// The most that are kept; a further rotation drops the oldest.
 const MAX_OLDER_SECRETS: usize = 4;
 
-/// As stored in `event_hooks.older_secrets`, newest first.
+/// As they are stored, newest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct OlderSecrets(Vec<OlderSecret>);
+pub struct OlderSecrets(Vec<OlderSecret>);
 
 #[derive(Serialize, Deserialize)]
 struct OlderSecret {
@@ -31,23 +31,23 @@ impl std::fmt::Debug for OlderSecret {
 
 impl OlderSecrets {
     /// Reads the column; what is not readable is no secret.
-    pub(super) fn from_json(value: &serde_json::Value) -> Self {
+    pub fn from_json(value: &serde_json::Value) -> Self {
         Self::deserialize(value).unwrap_or_default()
     }
 
-    pub(super) fn to_json(&self) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!(self)
     }
 
     /// Adds the previous secret, which another one replaces now, and drops those that have expired.
-    pub(super) fn push(&mut self, sha256: &[u8], valid_until: DateTime<Utc>, now: DateTime<Utc>) {
+    pub fn push(&mut self, sha256: &[u8], valid_until: DateTime<Utc>, now: DateTime<Utc>) {
         self.0.insert(0, OlderSecret { sha256: STANDARD.encode(sha256), valid_until });
         self.0.retain(|secret| secret.valid_until > now);
         self.0.truncate(MAX_OLDER_SECRETS);
     }
 
     /// Compares with all of them, whether or not one fits.
-    pub(super) fn accept(&self, secret: &HookSecretDigest, now: DateTime<Utc>) -> bool {
+    pub fn accept(&self, secret: &HookSecretDigest, now: DateTime<Utc>) -> bool {
         self.0.iter().fold(false, |found, older| {
             let stored = STANDARD.decode(&older.sha256).ok();
             found | (secret.matches(stored.as_deref()) && older.valid_until > now)

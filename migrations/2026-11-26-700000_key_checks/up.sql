@@ -1,0 +1,29 @@
+-- A known value sealed with the key: a replica whose keyring has other bytes under the same id is told
+-- from the others by it. Null until a value that the key has sealed was opened with it.
+ALTER TABLE sealing_keys ADD COLUMN check_value bytea;
+
+-- Returns a tenant of which a secret is sealed with the key, or null. One statement in place of one for
+-- each tenant. Runs as the caller, whom row-level security shows one tenant at a time; the tenant of the
+-- transaction is as before afterwards.
+CREATE FUNCTION tenant_of_key(p_key_id text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    set_before text := coalesce(current_setting('odt.tenant', true), '');
+    found text;
+    t text;
+BEGIN
+    FOR t IN SELECT id FROM public.tenants ORDER BY id LOOP
+        PERFORM set_config('odt.tenant', t, true);
+        IF EXISTS (SELECT FROM public.credentials c WHERE c.tenant_id = t AND c.key_id = p_key_id)
+           OR EXISTS (SELECT FROM public.platforms p WHERE p.tenant_id = t AND p.key_id = p_key_id)
+        THEN
+            found := t;
+            EXIT;
+        END IF;
+    END LOOP;
+    PERFORM set_config('odt.tenant', set_before, true);
+    RETURN found;
+END
+$$;
