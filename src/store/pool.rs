@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use crate::store::StoreError;
 use crate::store::error::ConnectError;
 use crate::store::session::{
-    BEGIN, DATABASE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT, set_config,
+    BEGIN, DATABASE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT,
+    set_config,
 };
 
 /// How to connect to PostgreSQL.
@@ -79,9 +80,8 @@ const LIBPQ_PARAMETERS: [(&str, &str); 4] = [
 impl Pool {
     /// Creates a pool that connects at first use, so that the service starts without a database.
     pub(super) fn new(settings: &PoolSettings) -> Self {
-        let manager = ConnectionManager::<PgConnection>::new(with_parameters(
-            settings.url.expose_secret(),
-        ));
+        let manager =
+            ConnectionManager::<PgConnection>::new(with_parameters(settings.url.expose_secret()));
         let connections = R2d2Pool::builder()
             .max_size(settings.connections)
             .min_idle(Some(0))

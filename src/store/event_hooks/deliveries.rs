@@ -175,7 +175,9 @@ impl SecretRow {
         let previous = self.previous_sha256.as_deref();
         let previous = previous.filter(|_| self.previous_valid_until.is_some_and(|at| at > now));
         let older = OlderSecrets::from_json(&self.older_secrets);
-        secret.matches(Some(&self.secret_sha256)) | secret.matches(previous) | older.accept(secret, now)
+        secret.matches(Some(&self.secret_sha256))
+            | secret.matches(previous)
+            | older.accept(secret, now)
     }
 }
 
