@@ -201,7 +201,7 @@ impl Replica {
         if mentions.is_empty() {
             return;
         }
-        let call = HookCall { hook: self.hook.0, secret: Some(self.hook.1.clone()) };
+        let call = HookCall { hook: self.hook.0, secret: self.hook.1.clone() };
         self.store.create_hook_rereads(call, mentions).await.expect("a delivery");
         let asked = self.store.request_hook_rereads(&self.tenant, self.integration).await;
         asked.expect("rereads");
