@@ -190,7 +190,7 @@ async fn health(config: &Config) -> Result<ExitCode, Failure> {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    let ask = async {
+    let request = async {
         let mut stream = tokio::net::TcpStream::connect(address).await?;
         stream
             .write_all(
@@ -201,7 +201,7 @@ async fn health(config: &Config) -> Result<ExitCode, Failure> {
         stream.read_to_string(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)
     };
-    let answer = tokio::time::timeout(Duration::from_secs(10), ask).await??;
+    let answer = tokio::time::timeout(Duration::from_secs(10), request).await??;
     let first_line = answer.lines().next().unwrap_or_default();
     println!("{first_line}");
     Ok(if first_line.contains(" 200 ") { ExitCode::SUCCESS } else { ExitCode::FAILURE })

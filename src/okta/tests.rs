@@ -85,18 +85,18 @@ async fn a_canonical_host_is_discovered_with_one_request() {
 #[tokio::test]
 async fn a_custom_domain_needs_the_confirmation_of_its_canonical_host() {
     let pasted = Server::tls(&["login.acme.example"], org("00o1", "acme.okta.com", None));
-    for (says, confirmed) in [
+    for (response, confirmed) in [
         (org("00o1", "acme.okta.com", Some("login.acme.example")), true),
         (org("00o1", "acme.okta.com", Some("login.beta.example")), false),
         (org("00o1", "acme.okta.com", None), false),
         (org("00o2", "acme.okta.com", Some("login.acme.example")), false),
     ] {
-        let acme = Server::tls(&["acme.okta.com"], says.clone());
+        let acme = Server::tls(&["acme.okta.com"], response.clone());
         let servers = [("login.acme.example", &pasted), ("acme.okta.com", &acme)];
         let found = discover("login.acme.example", &servers).await.unwrap();
         assert_eq!(found.canonical_host, "acme.okta.com");
         let dropped = (!confirmed).then_some("login.acme.example");
-        assert_eq!(found.dropped_custom_host.as_deref(), dropped, "{says}");
+        assert_eq!(found.dropped_custom_host.as_deref(), dropped, "{response}");
     }
 }
 
@@ -216,19 +216,19 @@ async fn rate_limited_token_requests_do_not_block_reads() {
 #[tokio::test]
 async fn failures_of_a_custom_host_are_org_not_found_and_those_of_okta_are_not() {
     let limited = answer("429 Too Many Requests", "x-rate-limit-limit: 100\r\n", "{}");
-    for says in
+    for response in
         [limited.clone(), answer("500 Oh", "", ""), answer("503 Oh", "", ""), "HTT".to_owned()]
     {
-        let pasted = Server::tls(&["login.acme.example"], says.clone());
+        let pasted = Server::tls(&["login.acme.example"], response.clone());
         for _ in 0..2 {
             let error = discover("login.acme.example", &[("login.acme.example", &pasted)]).await;
-            assert!(matches!(error, Err(OktaError::OrgNotFound { .. })), "{says} {error:?}");
+            assert!(matches!(error, Err(OktaError::OrgNotFound { .. })), "{response} {error:?}");
         }
-        let okta = Server::tls(&["acme.okta.com"], says.clone());
+        let okta = Server::tls(&["acme.okta.com"], response.clone());
         let error = discover("acme.okta.com", &[("acme.okta.com", &okta)]).await;
         assert!(
             matches!(error, Err(OktaError::Unreachable { .. } | OktaError::RateLimited { .. })),
-            "{says} {error:?}"
+            "{response} {error:?}"
         );
     }
     // Another host's certificate.
@@ -300,8 +300,8 @@ fn token_with_fewer_scopes() -> [String; 3] {
 async fn a_cached_token_that_lacks_a_scope_is_replaced_unless_it_is_new() {
     let [fewer, list, refused] = token_with_fewer_scopes();
     for (age, requests) in [(0, 4), (3600, 2)] {
-        let says = [fewer.clone(), refused.clone(), ok(TOKEN), list.clone()];
-        let server = Server::tls_sequence(&["acme.okta.com"], says);
+        let response = [fewer.clone(), refused.clone(), ok(TOKEN), list.clone()];
+        let server = Server::tls_sequence(&["acme.okta.com"], response);
         let min_token_age_for_new_scopes = std::time::Duration::from_secs(age);
         let settings = OktaSettings { min_token_age_for_new_scopes, ..OktaSettings::default() };
         let client = client_with(&[("acme.okta.com", &server)], settings);

@@ -148,7 +148,8 @@ fn body(answer: &EgressResponse, endpoint: ScepEndpoint) -> Result<&[u8], OktaEr
     if answer.status == StatusCode::OK {
         return Ok(&answer.body);
     }
-    // A blocked network zone answers so at every address of the org. Nothing is said of a password.
+    // Okta answers 403 on every path when a network zone blocks the caller. It says nothing about the
+    // password.
     if answer.status == StatusCode::FORBIDDEN {
         return Err(OktaError::NetworkZoneBlocked);
     }
