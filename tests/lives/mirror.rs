@@ -153,7 +153,8 @@ impl Replica {
     pub async fn reread(&self, world: &mut World) {
         self.set_clock(world.now);
         let job = &self.job(JobKind::Rereads);
-        let due = self.store.list_due_rereads(job, LEASE, 50).await.expect("rereads");
+        let due =
+            self.store.list_due_rereads(job, LEASE, PENDING_EVERY, 50).await.expect("rereads");
         for asked in due {
             let id = asked.okta_device_id.clone();
             let saved = match world.org.device(&id) {
