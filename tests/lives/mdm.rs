@@ -88,6 +88,8 @@ pub struct Mdm {
     pub habits: Habits,
     pub integration: IntegrationId,
     pub events: Vec<Event>,
+    /// UDIDs of machines that reached the service, with the stamps of their reports.
+    pub told_udids: Vec<(MachineId, Time, String)>,
     outbox: Vec<Letter>,
     /// Events that wait for the nightly batch.
     unsent: Vec<usize>,
@@ -106,7 +108,14 @@ impl What {
 
 impl Mdm {
     pub fn new(habits: Habits, integration: IntegrationId) -> Self {
-        Self { habits, integration, events: Vec::new(), outbox: Vec::new(), unsent: Vec::new() }
+        Self {
+            habits,
+            integration,
+            events: Vec::new(),
+            told_udids: Vec::new(),
+            outbox: Vec::new(),
+            unsent: Vec::new(),
+        }
     }
 
     /// Records an event whose report arrives after `delay`.
@@ -167,10 +176,31 @@ impl Mdm {
         self.outbox.iter().map(|letter| letter.due).max()
     }
 
-    pub fn mark_arrived(&mut self, letter: &Letter) {
+    /// Records an event that is never reported.
+    pub fn note_silently(&mut self, machine: MachineId, at: Time, what: What) {
+        self.events.push(Event { machine, at, what, arrived: false, stamp: None });
+    }
+
+    pub fn mark_arrived(&mut self, letter: &Letter, udid: Option<String>) {
         let event = &mut self.events[letter.event];
+        if let Some(udid) = udid.filter(|_| letter.udid.is_none()) {
+            self.told_udids.push((event.machine, letter.stamp, udid));
+        }
         event.arrived = true;
         event.stamp.get_or_insert(letter.stamp);
+    }
+
+    pub fn is_leave(&self, letter: &Letter) -> bool {
+        self.events[letter.event].what.enrolled_after() == Some(false)
+    }
+
+    /// The service was told by a snapshot of the fleet that the device left.
+    pub fn mark_left(&mut self, machine: MachineId, stamp: Time) {
+        let mut own = self.events.iter_mut().rev().filter(|event| event.machine == machine);
+        let left = own.find(|event| event.what.enrolled_after() == Some(false));
+        let left = left.expect("the snapshot does not name a device that left");
+        left.arrived = true;
+        left.stamp.get_or_insert(stamp);
     }
 
     /// Whether the MDM has the device in its list, and as enrolled.
@@ -194,7 +224,8 @@ impl Mdm {
             return Message::Delete { serial_number, at };
         }
         let happened = event.at + self.habits.skew;
-        let udid = letter.udid.as_ref().or(self.habits.reports_udid.then_some(&machine.udid));
+        let own = self.habits.reports_udid.then(|| machine.udid_at(event.at));
+        let udid = letter.udid.as_deref().or(own);
         let mut report = DeviceReport {
             serial_number,
             platform: machine.platform.unwrap_or(Platform::Macos),
