@@ -12,7 +12,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::handlers::event_hooks::deliveries;
 use crate::handlers::http::middleware;
 use crate::handlers::http::problem::Problem;
-use crate::handlers::integrations::{credentials, prerequisites, setup};
+use crate::handlers::integrations::{client_keys, credentials, prerequisites, setup};
 use crate::handlers::platforms::{catalogue, deployments};
 use crate::handlers::{
     devices, event_hooks, events, health, integrations, mirror, platforms, trust_status,
@@ -31,6 +31,13 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .map(|scope| scope.service(deliveries::with_trailing_slash()))
             .default_service(web::to(unmatched)),
     );
+    // Okta calls these paths without a token: the address is random and shows public keys only.
+    config.service(
+        scope::scope("/jwks")
+            .wrap(security_headers())
+            .service(client_keys::list_public_keys)
+            .default_service(web::to(unmatched)),
+    );
     // The token is verified before the body is read. Responses must not be cached.
     config.service(
         scope::scope("")
@@ -44,6 +51,9 @@ fn operations(config: &mut ServiceConfig<'_>) {
             .service(setup::get_setup)
             .service(credentials::update_credentials)
             .service(credentials::delete_credentials)
+            .service(client_keys::list_client_keys)
+            .service(client_keys::create_client_key)
+            .service(client_keys::delete_client_key)
             .service(prerequisites::list_prerequisites)
             .service(prerequisites::check_prerequisites)
             .service(prerequisites::attest_prerequisite)

@@ -1,7 +1,7 @@
 //! Errors of encryption.
 
 /// Why a value could not be encrypted or decrypted. Contains nothing of the value.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
     #[error(
         "the keyring has no key {key_id:?}: put it back, and run rotate-keys before you remove a key"

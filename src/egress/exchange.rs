@@ -54,6 +54,16 @@ impl EgressRequest {
         self.url.path()
     }
 
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// Sets the maximum size of the response body.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {

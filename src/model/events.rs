@@ -28,6 +28,9 @@ pub enum EventKind {
     CredentialsStored,
     CredentialsRefused,
     CredentialsDeleted,
+    /// A key pair was made for a service app.
+    ClientKeyCreated,
+    ClientKeyDeleted,
     PrerequisitesChecked,
     PrerequisiteAttested,
     PlatformStored,

@@ -23,7 +23,12 @@ pub use event_hooks::{DeviceMention, EventHook, HookId, HookOwner};
 pub use events::{Event, EventKind, NewEvent};
 pub use expected_version::ExpectedVersion;
 pub use ids::{IntegrationId, TenantId};
-pub use integrations::credentials::{CredentialsState, NewCredentials, StoredCredentials};
+pub use integrations::client_keys::{
+    ClientKeyRecord, ClientKeyState, ClientKeys, JwksId, PublicJwk,
+};
+pub use integrations::credentials::{
+    ClientSecret, CredentialsKind, CredentialsState, NewCredentials, StoredCredentials,
+};
 pub use integrations::finding_reason::FindingReason;
 pub use integrations::okta_domain::OktaDomain;
 pub use integrations::prerequisites::{Attestation, Finding, Outcome, PrerequisiteKind};

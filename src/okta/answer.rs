@@ -1,7 +1,8 @@
 //! Converts the status, headers and body of an error response to a typed error. Does no I/O.
 
+use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::{DATE, HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
 
 use super::error::{OktaError, UnreachableReason, clean};
@@ -32,12 +33,27 @@ pub(super) fn api(answer: &EgressResponse) -> Result<&[u8], OktaError> {
     Err(common_refusal(answer).unwrap_or_else(|| api_refusal(answer)))
 }
 
+/// Why the token endpoint issued no token.
+#[derive(Debug)]
+pub(super) enum TokenRefusal {
+    /// It demands a DPoP proof, or a proof with the nonce of the response.
+    ProofDemanded,
+    Final(OktaError),
+}
+
 /// Returns the body of a successful token response, or the error.
-pub(super) fn token(answer: &EgressResponse) -> Result<&[u8], OktaError> {
+pub(super) fn token(answer: &EgressResponse) -> Result<&[u8], TokenRefusal> {
     if answer.status == StatusCode::OK {
         return Ok(&answer.body);
     }
-    Err(common_refusal(answer).unwrap_or_else(|| token_refusal(answer)))
+    Err(common_refusal(answer).map_or_else(|| token_refusal(answer), TokenRefusal::Final))
+}
+
+/// By how many seconds Okta's clock is ahead of ours, as the answer's `Date` says; its fractions are cut.
+pub(super) fn clock_skew(answer: &EgressResponse) -> Option<i64> {
+    let date = answer.headers.get(DATE)?.to_str().ok()?;
+    let theirs = DateTime::parse_from_rfc2822(date).ok()?;
+    Some((theirs.to_utc() - Utc::now()).num_seconds())
 }
 
 /// Returns errors that mean the same for all endpoints: rate limits and server errors.
@@ -59,8 +75,10 @@ fn api_refusal(answer: &EgressResponse) -> OktaError {
     let body: OktaApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (status, body.error_code.as_str(), challenge.error.as_deref()) {
         (401, "E0000015", _) => OktaError::FeatureNotEnabled,
-        (401 | 400, _, Some("invalid_dpop_proof" | "use_dpop_nonce")) => OktaError::DpopRequired,
-        (401, "E0000011", _) | (401, "", Some("invalid_token")) => OktaError::TokenExpired,
+        // A new token comes with a new proof, and shows what is wrong with this one if anything is.
+        (401 | 400, _, Some("invalid_dpop_proof" | "use_dpop_nonce"))
+        | (401, "E0000011", _)
+        | (401, "", Some("invalid_token")) => OktaError::TokenExpired,
         (403, "E0000006", _) => OktaError::AdminRoleMissing,
         (403, _, Some("insufficient_scope")) => {
             OktaError::InsufficientScope { scope: challenge.scope }
@@ -77,18 +95,24 @@ fn api_refusal(answer: &EgressResponse) -> OktaError {
     }
 }
 
-fn token_refusal(answer: &EgressResponse) -> OktaError {
-    let status = answer.status.as_u16();
+fn token_refusal(answer: &EgressResponse) -> TokenRefusal {
     let body: OktaTokenError = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body.error.as_str() {
+        "invalid_dpop_proof" | "use_dpop_nonce" => TokenRefusal::ProofDemanded,
+        "" if answer.headers.contains_key("dpop-nonce") => TokenRefusal::ProofDemanded,
+        _ => TokenRefusal::Final(final_refusal(answer, &body)),
+    }
+}
+
+fn final_refusal(answer: &EgressResponse, body: &OktaTokenError) -> OktaError {
+    let status = answer.status.as_u16();
     let zone = body.error_description.to_ascii_lowercase().contains("network zone");
     match (status, body.error.as_str()) {
-        (_, "") if answer.headers.contains_key("dpop-nonce") => OktaError::DpopRequired,
         // The token endpoint returns some errors in the format of the API.
         (_, "") => api_refusal(answer),
         (_, "invalid_client") => invalid_client(&body.error_description),
         (_, "invalid_scope") => OktaError::InvalidScope,
         (_, "consent_required") => OktaError::ConsentRequired,
-        (_, "invalid_dpop_proof" | "use_dpop_nonce") => OktaError::DpopRequired,
         (_, "temporarily_unavailable") => OktaError::TemporarilyUnavailable,
         (403, "access_denied") if zone => OktaError::NetworkZoneBlocked,
         (_, error) => OktaError::refused(status, error, &body.error_description),
@@ -175,7 +199,10 @@ mod tests {
     }
 
     fn token_error(status: u16, body: &str) -> OktaError {
-        token(&answer(status, &[], body)).unwrap_err()
+        match token(&answer(status, &[], body)).unwrap_err() {
+            TokenRefusal::Final(error) => error,
+            TokenRefusal::ProofDemanded => panic!("a proof is demanded"),
+        }
     }
 
     fn okta(code: &str) -> String {
@@ -245,11 +272,6 @@ mod tests {
             token_error(400, &oauth("consent_required", "")),
             OktaError::ConsentRequired
         ));
-        assert!(matches!(
-            token_error(400, &oauth("invalid_dpop_proof", "")),
-            OktaError::DpopRequired
-        ));
-        assert!(matches!(token_error(400, &oauth("use_dpop_nonce", "")), OktaError::DpopRequired));
         let down = token_error(400, &oauth("temporarily_unavailable", ""));
         assert!(matches!(down, OktaError::TemporarilyUnavailable) && down.is_transient());
         let zone = "The request is made from outside the client's permitted network zones.";
@@ -288,6 +310,21 @@ mod tests {
         assert_eq!(quoting.without(&"canary-secret".into()).message(), None);
         let other = token_error(401, &oauth("invalid_client", "it is wrong"));
         assert_eq!(other.without(&"canary-secret".into()).message(), Some("it is wrong"));
+    }
+
+    #[test]
+    fn a_demand_for_a_proof_is_told_apart_from_a_refusal() {
+        let nonce = [("dpop-nonce", "n")];
+        for (headers, body) in [
+            (&[][..], oauth("invalid_dpop_proof", "")),
+            (&nonce[..], oauth("use_dpop_nonce", "")),
+            (&nonce[..], String::new()),
+        ] {
+            let refusal = token(&answer(400, headers, &body)).unwrap_err();
+            assert!(matches!(refusal, TokenRefusal::ProofDemanded), "{body}");
+        }
+        let challenge = [("www-authenticate", r#"DPoP error="invalid_dpop_proof""#)];
+        assert!(matches!(api_error(400, &challenge, ""), OktaError::TokenExpired));
     }
 
     #[test]

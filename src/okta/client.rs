@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dpop::Proofs;
 use super::rate_limit::BackOff;
 use super::token_cache::TokenCache;
 use super::{OktaError, OrgAddress};
@@ -56,6 +57,7 @@ pub(super) struct Shared {
     pub settings: OktaSettings,
     pub back_off: BackOff,
     pub tokens: TokenCache,
+    pub proofs: Proofs,
 }
 
 impl OktaClient {
@@ -63,7 +65,8 @@ impl OktaClient {
     #[must_use]
     pub fn new(egress: Egress, settings: OktaSettings) -> Self {
         let tokens = TokenCache::new(settings.cached_tokens, settings.early_refresh);
-        let shared = Shared { egress, settings, back_off: BackOff::default(), tokens };
+        let (back_off, proofs) = (BackOff::default(), Proofs::default());
+        let shared = Shared { egress, settings, back_off, tokens, proofs };
         Self { shared: Arc::new(shared), retries: true }
     }
 

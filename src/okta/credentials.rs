@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use reqwest::header::HeaderValue;
+use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::OktaError;
+use super::dpop::{DPOP, proof};
+use super::header_values::sensitive;
+use crate::crypto::ProofKey;
+use crate::egress::EgressRequest;
 use crate::model::integrations::okta_domain::{OktaDomain, OktaDomainError, OktaSuffixes};
-use crate::model::{IntegrationId, TenantId};
+use crate::model::{ClientSecret, IntegrationId, StoredCredentials, TenantId};
 
 /// The canonical host of an org. It is always under one of Okta's suffixes, so that credentials cannot be
 /// sent to any other host.
@@ -39,26 +41,17 @@ impl OrgAddress {
     }
 }
 
-/// The client ID and secret of the API service integration.
+/// The id of a client and what it authenticates with.
 #[derive(Clone)]
 pub struct ClientCredentials {
     pub client_id: String,
-    pub client_secret: SecretString,
+    pub secret: ClientSecret,
 }
 
-impl ClientCredentials {
-    /// Builds the HTTP Basic header (RFC 7617). Okta documents no form encoding, and its ids and
-    /// secrets need none.
-    pub(super) fn basic(&self) -> Result<HeaderValue, OktaError> {
-        basic(&self.client_id, &self.client_secret)
+impl From<StoredCredentials> for ClientCredentials {
+    fn from(stored: StoredCredentials) -> Self {
+        Self { client_id: stored.client_id, secret: stored.secret }
     }
-}
-
-/// Builds an HTTP Basic header value in UTF-8.
-pub(super) fn basic(user: &str, password: &SecretString) -> Result<HeaderValue, OktaError> {
-    let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
-    let encoded = SecretString::from(STANDARD.encode(pair.expose_secret()));
-    sensitive(&SecretString::from(format!("Basic {}", encoded.expose_secret())))
 }
 
 impl std::fmt::Debug for ClientCredentials {
@@ -84,6 +77,8 @@ pub struct AccessToken(Arc<Issued>);
 
 struct Issued {
     value: SecretString,
+    /// The key that the token is bound to; `None` for a bearer token.
+    key: Option<Arc<ProofKey>>,
     granted: BTreeSet<String>,
     since: Instant,
     lifetime: Duration,
@@ -92,11 +87,12 @@ struct Issued {
 impl AccessToken {
     pub(super) fn new(
         value: SecretString,
+        key: Option<Arc<ProofKey>>,
         granted: BTreeSet<String>,
         since: Instant,
         lifetime: Duration,
     ) -> Self {
-        Self(Arc::new(Issued { value, granted, since, lifetime }))
+        Self(Arc::new(Issued { value, key, granted, since, lifetime }))
     }
 
     /// Returns the granted scopes, which may be fewer than requested.
@@ -122,8 +118,15 @@ impl AccessToken {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(super) fn bearer(&self) -> Result<HeaderValue, OktaError> {
-        sensitive(&SecretString::from(format!("Bearer {}", self.0.value.expose_secret())))
+    /// Puts the token on a request, and the proof for it where the token is bound to a key. To be called
+    /// for each attempt: a proof is good once.
+    pub(super) fn authorize(&self, request: EgressRequest) -> Result<EgressRequest, OktaError> {
+        let scheme = if self.0.key.is_some() { "DPoP" } else { "Bearer" };
+        let value = format!("{scheme} {}", self.0.value.expose_secret());
+        let value = sensitive(&SecretString::from(value))?;
+        let Some(key) = &self.0.key else { return Ok(request.header(AUTHORIZATION, value)) };
+        let proof = proof(key, request.method(), request.url(), None, Some(&self.0.value))?;
+        Ok(request.header(AUTHORIZATION, value).header(DPOP, proof))
     }
 }
 
@@ -156,22 +159,15 @@ impl ProvedGrant {
     }
 }
 
-/// Builds a header value that `Debug` does not show.
-fn sensitive(value: &SecretString) -> Result<HeaderValue, OktaError> {
-    let mut header = HeaderValue::from_str(value.expose_secret())
-        .map_err(|_| OktaError::bad_answer("the token is not a valid header value"))?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::header_values::basic;
     use super::*;
 
     fn token(lifetime: u64) -> (AccessToken, Instant) {
         let now = Instant::now();
         let value = SecretString::from("canary-token");
-        (AccessToken::new(value, BTreeSet::new(), now, Duration::from_secs(lifetime)), now)
+        (AccessToken::new(value, None, BTreeSet::new(), now, Duration::from_secs(lifetime)), now)
     }
 
     #[test]
@@ -193,12 +189,13 @@ mod tests {
     #[test]
     fn debug_output_contains_neither_secret_nor_token() {
         let (token, _) = token(60);
+        let secret = SecretString::from("canary-secret");
         let credentials = ClientCredentials {
             client_id: "0oa1".to_owned(),
-            client_secret: SecretString::from("canary-secret"),
+            secret: ClientSecret::Shared(secret.clone()),
         };
-        let basic = credentials.basic().unwrap();
-        let printed = format!("{token:?} {credentials:?} {basic:?} {:?}", token.bearer().unwrap());
+        let basic = basic("0oa1", &secret).unwrap();
+        let printed = format!("{token:?} {credentials:?} {basic:?}");
         assert!(!printed.contains("canary") && !printed.contains("Basic"), "{printed}");
         assert_eq!(basic.as_bytes(), b"Basic MG9hMTpjYW5hcnktc2VjcmV0");
     }

@@ -2,13 +2,12 @@
 //! fields and values are accepted, because Okta adds new ones at any time.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
+use reqwest::header::{DATE, HeaderMap};
 use serde_json::Value;
 use url::Url;
 
 use super::client::https_url;
 use super::device_rows::{read_device, read_users};
-use super::transport::Retry;
 use super::{AccessToken, OktaClient, OktaError, OrgAddress, answer, paging, rate_limit};
 use crate::egress::{EgressRequest, EgressResponse};
 use crate::model::{OktaDevice, OktaDeviceUser};
@@ -158,9 +157,7 @@ impl OktaClient {
         token: &AccessToken,
         url: Url,
     ) -> Result<EgressResponse, OktaError> {
-        let request = EgressRequest::get(url).body_limit(LIST_LIMIT);
-        let request = request.header(AUTHORIZATION, token.bearer()?);
-        self.send(org.host(), request, Retry::Read).await
+        self.read_api(org, token, EgressRequest::get(url).body_limit(LIST_LIMIT)).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::crypto::SealError;
 use crate::egress::EgressError;
 
 /// Maximum length of a text from Okta, in characters.
@@ -48,9 +49,15 @@ pub enum OktaError {
     /// The org does not know a requested scope.
     #[error("okta does not know a requested scope")]
     InvalidScope,
-    /// The client requires proof of possession (RFC 9449), which is not supported.
-    #[error("the client requires DPoP")]
-    DpopRequired,
+    /// Wrong id, a key that Okta does not have or that was deactivated there, or a revoked client.
+    #[error("okta refused the client id or the key")]
+    KeyRefused { message: String },
+    /// Okta refused what was signed, and its clock differs from ours by more than it allows.
+    #[error("this service's clock is {} s {} okta's", seconds.abs(), if *seconds > 0 { "behind" } else { "ahead of" })]
+    ClockSkew { seconds: i64 },
+    /// The request could not be signed: not Okta's fault.
+    #[error("the request to okta could not be signed")]
+    Signing(#[from] SealError),
     /// The client is restricted to network zones, or a zone blocks this service's address.
     #[error("okta blocks requests from this address")]
     NetworkZoneBlocked,
@@ -154,7 +161,9 @@ impl OktaError {
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         let message = match self {
-            Self::InvalidClient { message } | Self::WrongClientType { message } => message,
+            Self::InvalidClient { message }
+            | Self::WrongClientType { message }
+            | Self::KeyRefused { message } => message,
             Self::Refused { summary, .. } => summary,
             _ => return None,
         };

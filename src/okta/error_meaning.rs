@@ -14,6 +14,7 @@ impl OktaError {
             Self::RateLimited { .. }
             | Self::TemporarilyUnavailable
             | Self::TokenExpired
+            | Self::ClockSkew { .. }
             | Self::ChallengeCacheFull => true,
             _ => false,
         }
@@ -26,6 +27,7 @@ impl OktaError {
         let not_understood = matches!(
             self,
             Self::BadAnswer { .. }
+                | Self::Signing(_)
                 | Self::ScepChallengeMissing { .. }
                 | Self::ScepCaUnreadable { .. }
         );
@@ -53,11 +55,14 @@ impl OktaError {
             | Self::ConsentRequired
             | Self::InvalidScope
             | Self::InsufficientScope { .. } => "missing_scopes",
-            Self::DpopRequired => "dpop_required",
+            Self::KeyRefused { .. } => "key_refused",
+            Self::ClockSkew { .. } => "clock_skew",
             Self::NetworkZoneBlocked => "network_zone_blocked",
             Self::FeatureNotEnabled => "feature_not_enabled",
             Self::AdminRoleMissing => "admin_role_missing",
-            Self::TokenExpired | Self::NotFound | Self::BadAnswer { .. } => "okta_bad_answer",
+            Self::TokenExpired | Self::NotFound | Self::BadAnswer { .. } | Self::Signing(_) => {
+                "okta_bad_answer"
+            }
             Self::Refused { .. } => "okta_refused",
             Self::ScepCredentialsRefused => "scep_credentials_refused",
             Self::ScepWrongUrl { .. } => "scep_wrong_url",

@@ -11,12 +11,15 @@
 mod answer;
 mod authenticators;
 mod client;
+mod client_authentication;
 mod credentials;
 mod device_rows;
 mod devices;
+mod dpop;
 mod error;
 mod error_meaning;
 mod event_hook;
+mod header_values;
 mod link;
 mod org;
 mod paging;

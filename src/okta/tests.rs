@@ -8,7 +8,7 @@ use super::*;
 use crate::egress::tests::server::Server;
 use crate::egress::{Egress, EgressSettings};
 use crate::model::integrations::okta_domain::{OktaDomain, OktaSuffixes};
-use crate::model::{IntegrationId, TenantId};
+use crate::model::{ClientSecret, IntegrationId, TenantId};
 
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t","scope":"okta.devices.read okta.authenticators.read"}"#;
 
@@ -61,7 +61,8 @@ fn acme() -> OrgAddress {
 }
 
 fn credentials() -> ClientCredentials {
-    ClientCredentials { client_id: "0oa1".to_owned(), client_secret: SecretString::from("secret") }
+    let secret = ClientSecret::Shared(SecretString::from("secret"));
+    ClientCredentials { client_id: "0oa1".to_owned(), secret }
 }
 
 fn key() -> TokenKey {

@@ -1,27 +1,40 @@
 //! Requests access tokens: with all scopes to check credentials, and through the cache for reads. Tokens are
 //! never stored, and credentials are sent to canonical hosts only.
+//! A client that requires DPoP gets proofs (RFC 9449).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::AUTHORIZATION;
+use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::answer::TokenRefusal;
 use super::client::https_url;
+use super::client_authentication::token_request;
+use super::dpop::{DPOP, proof};
 use super::error::clean_name;
 use super::transport::Retry;
 use super::{
     AccessToken, ClientCredentials, OktaClient, OktaError, OrgAddress, ProvedGrant, TokenKey,
     answer,
 };
-use crate::egress::EgressRequest;
-use crate::model::{IntegrationId, TenantId};
+use crate::crypto::ProofKey;
+use crate::egress::EgressResponse;
+use crate::model::{ClientSecret, IntegrationId, TenantId};
 
 const TOKEN_PATH: &str = "/oauth2/v1/token";
 
 /// Maximum lifetime of a token. Okta's tokens live for an hour.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
+
+/// At most one request without a proof, one without a nonce and one with it.
+const MAX_TOKEN_REQUESTS: usize = 3;
+
+/// A clock that differs by more than this explains why Okta refuses what was signed. Okta refuses proofs
+/// that are older than 5 minutes.
+const MAX_CLOCK_SKEW_SECONDS: i64 = 60;
 
 /// Maximum number of granted scopes; a client has about ten.
 const MAX_SCOPES: usize = 100;
@@ -121,39 +134,91 @@ impl OktaClient {
         }
     }
 
+    /// Asks for a token, with a proof once the client has shown that it demands one.
     async fn request_token(
         &self,
         org: &OrgAddress,
         credentials: &ClientCredentials,
         scopes: &[String],
     ) -> Result<AccessToken, OktaError> {
-        let scope = scopes.join(" ");
-        let form = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-        let request = EgressRequest::post_form(https_url(org.host(), TOKEN_PATH)?, &form)
-            .header(AUTHORIZATION, credentials.basic()?);
-        // The lifetime is counted from before the request, so that it is never overestimated.
-        let issued_at = Instant::now();
-        let answered = self.send(org.host(), request, Retry::Unsent).await?;
-        let body =
-            answer::token(&answered).map_err(|error| error.without(&credentials.client_secret))?;
-        read_token(body, issued_at)
+        let (host, client_id) = (org.host(), credentials.client_id.as_str());
+        let url = https_url(host, TOKEN_PATH)?;
+        let proofs = &self.shared.proofs;
+        let org_proofs = proofs.of_org(host)?;
+        let mut with_proof = proofs.demands_proof(host, client_id);
+        let mut nonce = org_proofs.nonce();
+        for _ in 0..MAX_TOKEN_REQUESTS {
+            let mut request = token_request(&url, credentials, &scopes.join(" "))?;
+            if with_proof {
+                let key = org_proofs.key();
+                let proof = proof(&key, &Method::POST, &url, nonce.as_deref(), None)?;
+                request = request.header(DPOP, proof);
+            }
+            // The lifetime is counted from before the request, so that it is never overestimated.
+            let issued_at = Instant::now();
+            let answered = self.send(host, request, Retry::Unsent).await?;
+            org_proofs.remember_nonce(&answered.headers);
+            match answer::token(&answered) {
+                Ok(body) => {
+                    return read_token(body, with_proof.then(|| org_proofs.key()), issued_at);
+                }
+                Err(TokenRefusal::Final(refusal)) => {
+                    return Err(explain(refusal, &credentials.secret, &answered));
+                }
+                Err(TokenRefusal::ProofDemanded) => {
+                    let newest = org_proofs.nonce();
+                    if with_proof && nonce == newest {
+                        let refusal = OktaError::bad_answer("the DPoP proof was refused");
+                        return Err(explain_by_clock(refusal, &answered));
+                    }
+                    proofs.remember_demand(host, client_id);
+                    (with_proof, nonce) = (true, newest);
+                }
+            }
+        }
+        Err(OktaError::bad_answer("each DPoP nonce was refused for another one"))
     }
 }
 
-fn read_token(body: &[u8], issued_at: Instant) -> Result<AccessToken, OktaError> {
+/// Converts the refusal of a client to the error that fits what it authenticates with.
+fn explain(refusal: OktaError, secret: &ClientSecret, answered: &EgressResponse) -> OktaError {
+    match (refusal, secret) {
+        (OktaError::InvalidClient { message }, ClientSecret::PrivateKey { .. }) => {
+            explain_by_clock(OktaError::KeyRefused { message }, answered)
+        }
+        (refusal, ClientSecret::PrivateKey { .. }) => refusal,
+        (refusal, ClientSecret::Shared(secret)) => refusal.without(secret),
+    }
+}
+
+/// Replaces the refusal of something signed by `ClockSkew` if the clocks differ: a signed request contains
+/// the time.
+fn explain_by_clock(refusal: OktaError, answered: &EgressResponse) -> OktaError {
+    match answer::clock_skew(answered) {
+        Some(seconds) if seconds.abs() > MAX_CLOCK_SKEW_SECONDS => OktaError::ClockSkew { seconds },
+        _ => refusal,
+    }
+}
+
+/// Parses a token response. `key` is the key of the proof that was sent, to which a DPoP token is bound.
+fn read_token(
+    body: &[u8],
+    key: Option<Arc<ProofKey>>,
+    issued_at: Instant,
+) -> Result<AccessToken, OktaError> {
     // The parser's message is dropped, because it may quote the body.
     let read: OktaToken = serde_json::from_slice(body)
         .map_err(|_| OktaError::bad_answer("the token response lacks required fields"))?;
-    if read.token_type.eq_ignore_ascii_case("dpop") {
-        return Err(OktaError::DpopRequired);
-    }
-    if !read.token_type.eq_ignore_ascii_case("bearer") || read.access_token.is_empty() {
-        return Err(OktaError::bad_answer("the token is not a bearer token"));
+    let is_bound = read.token_type.eq_ignore_ascii_case("dpop") && key.is_some();
+    let is_bearer = read.token_type.eq_ignore_ascii_case("bearer");
+    if !(is_bound || is_bearer) || read.access_token.is_empty() {
+        return Err(OktaError::bad_answer("the token has an unexpected type"));
     }
     let granted: BTreeSet<String> =
         read.scope.split_whitespace().take(MAX_SCOPES).map(clean_name).collect();
     let lifetime = Duration::from_secs(read.expires_in).min(MAX_LIFETIME);
-    Ok(AccessToken::new(SecretString::from(read.access_token), granted, issued_at, lifetime))
+    let key = key.filter(|_| is_bound);
+    Ok(AccessToken::new(SecretString::from(read.access_token), key, granted, issued_at, lifetime))
 }
 
 #[cfg(test)]
@@ -161,7 +226,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<AccessToken, OktaError> {
-        read_token(body.as_bytes(), Instant::now())
+        read_token(body.as_bytes(), None, Instant::now())
     }
 
     #[test]
@@ -214,7 +279,13 @@ mod tests {
             assert!(matches!(error, OktaError::BadAnswer { .. }), "{body}");
             assert!(!format!("{error:?} {error}").contains("canary"));
         }
-        let dpop = read(r#"{"token_type":"DPoP","expires_in":3600,"access_token":"t","scope":""}"#);
-        assert!(matches!(dpop, Err(OktaError::DpopRequired)));
+    }
+
+    #[test]
+    fn a_dpop_token_is_taken_only_for_a_proof_that_was_sent() {
+        let body = r#"{"token_type":"DPoP","expires_in":3600,"access_token":"t","scope":""}"#;
+        assert!(matches!(read(body), Err(OktaError::BadAnswer { .. })));
+        let key = Arc::new(ProofKey::generate().unwrap());
+        assert!(read_token(body.as_bytes(), Some(key), Instant::now()).is_ok());
     }
 }

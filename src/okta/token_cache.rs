@@ -143,7 +143,7 @@ mod tests {
 
     fn token(seconds: u64) -> AccessToken {
         let value = SecretString::from("t");
-        AccessToken::new(value, BTreeSet::new(), Instant::now(), Duration::from_secs(seconds))
+        AccessToken::new(value, None, BTreeSet::new(), Instant::now(), Duration::from_secs(seconds))
     }
 
     fn cache() -> TokenCache {
@@ -223,7 +223,7 @@ mod tests {
         let (cache, key) = (cache(), key("a", 1));
         let issued = Instant::now().checked_sub(Duration::from_secs(3400)).unwrap();
         let value = SecretString::from("t");
-        let due = AccessToken::new(value, BTreeSet::new(), issued, Duration::from_secs(3600));
+        let due = AccessToken::new(value, None, BTreeSet::new(), issued, Duration::from_secs(3600));
         cache.insert(&key, due.clone());
         assert!(cache.get_or_request(&key, unavailable).await.unwrap().is_same(&due));
         let failed = cache.get_or_request(&key, refused).await;

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::AUTHORIZATION;
 use url::Url;
 
 use super::rate_limit::Bucket;
@@ -27,8 +26,19 @@ impl OktaClient {
         token: &AccessToken,
         url: Url,
     ) -> Result<EgressResponse, OktaError> {
-        let request = EgressRequest::get(url).header(AUTHORIZATION, token.bearer()?);
-        self.send(org.host(), request, Retry::Read).await
+        self.read_api(org, token, EgressRequest::get(url)).await
+    }
+
+    /// A read of the org's API with the token.
+    pub(super) async fn read_api(
+        &self,
+        org: &OrgAddress,
+        token: &AccessToken,
+        request: EgressRequest,
+    ) -> Result<EgressResponse, OktaError> {
+        let host = org.host();
+        let authorized = || token.authorize(request.clone());
+        self.send_twice(&[host], host, authorized, Retry::Read).await
     }
 
     /// Sends a request to `host`, at most twice.
@@ -49,13 +59,24 @@ impl OktaClient {
         request: EgressRequest,
         retry: Retry,
     ) -> Result<EgressResponse, OktaError> {
+        self.send_twice(allowed_hosts, host, || Ok(request.clone()), retry).await
+    }
+
+    /// Sends what `request` makes for each attempt.
+    async fn send_twice(
+        &self,
+        allowed_hosts: &[&str],
+        host: &str,
+        request: impl Fn() -> Result<EgressRequest, OktaError>,
+        retry: Retry,
+    ) -> Result<EgressResponse, OktaError> {
         let policy = Policy::Tenant { allowed_hosts };
-        let first = self.send_once(policy, host, request.clone()).await?;
+        let first = self.send_once(policy, host, request()?).await?;
         if !(self.retries && retry.applies_to(&first)) {
             return Ok(first?);
         }
         tokio::time::sleep(retry_delay(rate_limit::random_fraction())).await;
-        Ok(self.send_once(policy, host, request).await??)
+        Ok(self.send_once(policy, host, request()?).await??)
     }
 
     /// The outer error is a rate limit, the inner one is a failure of the connection.

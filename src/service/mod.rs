@@ -27,7 +27,7 @@ use crate::store::Store;
 use crate::telemetry::chain_of;
 
 use event_hooks::HookCalls;
-use integrations::Attempts;
+use integrations::{Attempts, PublicKeyReads};
 use mirror::LiveReadCache;
 
 pub use devices::{
@@ -38,8 +38,9 @@ pub use event_hooks::{
     AdmittedDelivery, EventHookAddress, EventHookError, IssuedEventHook, within_hook_deadline,
 };
 pub use integrations::{
-    ChecklistItem, Connected, CopyValue, Created, Deleted, Form, FormField, IntegrationPatch, Link,
-    NewIntegrationRequest, Prerequisite, Report, Setup, Step, StepName, StepState,
+    ChecklistItem, ClientKeyError, Connected, CopyValue, Created, Deleted, EnteredCredentials,
+    Form, FormField, IntegrationPatch, KeysAtAddress, Link, NewIntegrationRequest, PendingKey,
+    Prerequisite, Report, Setup, Step, StepName, StepState,
 };
 pub use operators::{AllIntegrations, IntegrationSummary, KeyRotation, KeyRotationOutcome};
 pub use platforms::{
@@ -70,6 +71,7 @@ pub struct Service {
     /// The public address of the service, which Okta calls for event hooks.
     public_url: Option<Url>,
     hook_calls: Arc<HookCalls>,
+    public_key_reads: Arc<PublicKeyReads>,
     live_reads: LiveReadCache,
     /// Notified when a job may be due, so that this replica does not wait for its next poll.
     job_enqueued: Arc<Notify>,
@@ -108,6 +110,7 @@ impl Service {
             trust,
             public_url,
             hook_calls,
+            public_key_reads: Arc::default(),
             live_reads: LiveReadCache::default(),
             job_enqueued: Arc::default(),
             stopping: Arc::default(),
@@ -146,6 +149,11 @@ impl Service {
     }
 }
 
+/// Returns the URL of `path` below the public address of the service, which may have a path itself.
+fn append_path(base: &Url, path: &str) -> String {
+    format!("{}{path}", base.as_str().trim_end_matches('/'))
+}
+
 /// The time limit for all calls to Okta that one API request makes.
 const OKTA_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -153,4 +161,20 @@ const OKTA_TIMEOUT: Duration = Duration::from_secs(15);
 async fn with_okta_timeout<T>(calls: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let timed_out = OktaError::Unreachable { reason: UnreachableReason::TimedOut, source: None };
     tokio::time::timeout(OKTA_TIMEOUT, calls).await.unwrap_or(Err(timed_out.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_extends_the_public_address() {
+        for (base, url) in [
+            ("https://trust.example.com", "https://trust.example.com/hooks/okta/x"),
+            ("https://trust.example.com/", "https://trust.example.com/hooks/okta/x"),
+            ("https://example.com/trust/", "https://example.com/trust/hooks/okta/x"),
+        ] {
+            assert_eq!(append_path(&base.parse().unwrap(), "/hooks/okta/x"), url);
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub use error::StoreError;
 pub use event_hooks::StoredEventHook;
 pub use event_hooks::deliveries::HookCall;
 pub use housekeeping::{DeletedBatch, Expired};
-pub use integrations::credentials::CredentialsChange;
+pub use integrations::credentials::{CredentialsChange, NewClientKey, OpenedClientKey};
 pub use integrations::idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use integrations::prerequisites::CheckResult;
 pub use integrations::{IntegrationChange, NewIntegration};

@@ -60,7 +60,7 @@ const FACTS: &str = "
            ARRAY(SELECT c.relname::text FROM pg_class c
                   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
                   WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
-                    AND c.relname NOT IN ('jobs', 'hook_routes')
+                    AND c.relname NOT IN ('jobs', 'hook_routes', 'jwks_routes')
                     AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1) AS unprotected
       FROM pg_roles r
      WHERE pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER')";

@@ -1,15 +1,31 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    client_keys (tenant_id, integration_id, kid) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        kid -> Text,
+        state -> Text,
+        public_jwk -> Jsonb,
+        private_key -> Bytea,
+        key_id -> Text,
+        created_at -> Timestamptz,
+        created_by -> Text,
+        activated_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     credentials (tenant_id, integration_id) {
         tenant_id -> Text,
         integration_id -> Uuid,
         client_id -> Text,
-        client_secret -> Bytea,
-        key_id -> Text,
+        client_secret -> Nullable<Bytea>,
+        key_id -> Nullable<Text>,
         version -> Int8,
         updated_at -> Timestamptz,
         updated_by -> Text,
+        kind -> Text,
     }
 }
 
@@ -188,6 +204,14 @@ diesel::table! {
         lease_id -> Nullable<Uuid>,
         lease_until -> Nullable<Timestamptz>,
         attempts -> Int4,
+    }
+}
+
+diesel::table! {
+    jwks_routes (jwks_id) {
+        jwks_id -> Uuid,
+        tenant_id -> Text,
+        integration_id -> Uuid,
     }
 }
 
@@ -377,6 +401,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    client_keys,
     credentials,
     deployments,
     device_certificates,
@@ -391,6 +416,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     integrations,
     jobs,
+    jwks_routes,
     migration_notes,
     okta_budgets,
     okta_devices,

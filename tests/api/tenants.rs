@@ -26,6 +26,9 @@ async fn another_tenants_integration_is_not_found_by_any_operation() {
         ),
         (Method::PUT, format!("{path}/credentials"), world.credentials()),
         (Method::DELETE, format!("{path}/credentials"), json!(null)),
+        (Method::GET, format!("{path}/credentials/keys"), json!(null)),
+        (Method::POST, format!("{path}/credentials/keys"), json!(null)),
+        (Method::DELETE, format!("{path}/credentials/keys/k"), json!(null)),
         (Method::GET, format!("{path}/platforms"), json!(null)),
         (Method::GET, format!("{path}/platforms/ios"), json!(null)),
         (Method::PUT, format!("{path}/platforms/ios"), json!({ "secret_key": "12345678" })),
@@ -56,11 +59,11 @@ async fn another_tenants_integration_is_not_found_by_any_operation() {
 }
 
 /// Every table with customers' data, as the catalogue tells them: all that name a tenant, but for the
-/// two that say whose work or hook something is (contract §3).
+/// three that say whose work, hook or key set something is.
 const CUSTOMERS_TABLES: &str = "SELECT c.relname FROM pg_class c \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' \
     WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace \
-    AND c.relname NOT IN ('jobs', 'hook_routes') ORDER BY 1";
+    AND c.relname NOT IN ('jobs', 'hook_routes', 'jwks_routes') ORDER BY 1";
 
 /// A row in each table of the inventory and the mirror.
 fn fill_inventory_and_mirror(world: &World) {
@@ -89,7 +92,9 @@ fn fill_inventory_and_mirror(world: &World) {
          INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason) \
              VALUES ({of}, 'guo1', 'hook') ON CONFLICT DO NOTHING;
          INSERT INTO event_hooks (tenant_id, integration_id, hook_id, secret_sha256, updated_by) \
-             VALUES ({of}, gen_random_uuid(), '\\x00', 'nobody') ON CONFLICT DO NOTHING;",
+             VALUES ({of}, gen_random_uuid(), '\\x00', 'nobody') ON CONFLICT DO NOTHING;
+         INSERT INTO client_keys (tenant_id, integration_id, kid, state, public_jwk, private_key, \
+                key_id, created_by) VALUES ({of}, 'k', 'pending', '{{}}', '\\x00', 'k', 'nobody');",
         tenant = world.tenant,
     ));
 }
@@ -170,6 +175,7 @@ async fn a_table_without_row_level_security_holds_no_customers_data() {
             "__diesel_schema_migrations",
             "hook_routes",
             "jobs",
+            "jwks_routes",
             "migration_notes",
             "okta_budgets",
             "sealing_keys",

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use okta_device_trust::crypto::{HookSecretDigest, Keyring};
 use okta_device_trust::model::platforms::{NewPlatform, ScepValues};
 use okta_device_trust::model::{
-    Actor, Engine, EventKind, ExpectedVersion, IntegrationId, JobKind, NewCredentials, NewEvent,
-    Org, Platform, TenantId,
+    Actor, ClientSecret, Engine, EventKind, ExpectedVersion, IntegrationId, JobKind,
+    NewCredentials, NewEvent, Org, Platform, TenantId,
 };
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::store::{
@@ -137,7 +137,7 @@ async fn connect(store: &Store, tenant: &TenantId, id: IntegrationId) {
     let change = CredentialsChange {
         new: NewCredentials {
             client_id: "0oa".to_owned(),
-            client_secret: SecretString::from("secret".to_owned()),
+            secret: ClientSecret::Shared(SecretString::from("secret".to_owned())),
         },
         org_id: ORG_ID.to_owned(),
         engine: Engine::IdentityEngine,

@@ -3,7 +3,9 @@
 use crate::handlers::http::problem::{IntegrationRef, Problem};
 use crate::handlers::http::{from_okta, kinds, request_id};
 use crate::model::Platform;
-use crate::service::{Cause, ChecklistItem, DeviceError, Error, EventHookError, IntegrationChoice};
+use crate::service::{
+    Cause, ChecklistItem, ClientKeyError, DeviceError, Error, EventHookError, IntegrationChoice,
+};
 use crate::telemetry::chain_of;
 
 impl From<Error> for Problem {
@@ -29,6 +31,7 @@ impl From<Error> for Problem {
                 "No prerequisite {kind:?}. The ones to attest are adaptive_mfa and okta_verify_distribution."
             )),
             Error::Device(error) => of_device(&error),
+            Error::ClientKey(error) => of_client_key(&error),
             Error::PlatformNotFound(platform) => Self::not_found(format!(
                 "{} is not configured. Configure it with PUT …/platforms/{}.", platform.as_str(), platform.as_str()
             )),
@@ -133,6 +136,30 @@ fn of_event_hook(error: &EventHookError) -> Problem {
         E::TooManyVerifications { retry_after } => Problem::new(
             kinds::TOO_MANY_VERIFICATIONS,
             "This event hook was verified ten times in a minute. Wait, then verify it again.",
+        )
+        .retry_after(retry_after.as_secs().max(1)),
+    }
+}
+
+fn of_client_key(error: &ClientKeyError) -> Problem {
+    match error {
+        ClientKeyError::NotFound => Problem::not_found(
+            "No key with this id in this integration. List them with GET …/credentials/keys.",
+        ),
+        ClientKeyError::InUse => Problem::new(
+            kinds::CLIENT_KEY_IN_USE,
+            "This key signs all requests for tokens. Make another one with POST …/credentials/keys, enter it in Okta and activate it with PUT …/credentials, then delete this one.",
+        ),
+        ClientKeyError::Needed(id) => Problem::new(
+            kinds::CLIENT_KEY_NEEDED,
+            format!(
+                "Make a key pair with POST /integrations/okta-device-trust/{id}/credentials/keys and enter its public half in the service app in Okta, then send this again."
+            ),
+        ),
+        ClientKeyError::NoPublicKeys => Problem::not_found("No public keys are at this address."),
+        ClientKeyError::TooManyReads { retry_after } => Problem::new(
+            kinds::TOO_MANY_KEY_READS,
+            "These public keys are read too often at the moment. Wait.",
         )
         .retry_after(retry_after.as_secs().max(1)),
     }

@@ -31,8 +31,8 @@ pub(super) fn problem(failure: &OktaFailure) -> Problem {
             problem.retry_after = Some(retry_after.as_secs().max(1));
         }
         Kind::Unreachable => problem.retry_after = Some(30),
-        // One expires or is used sooner or later; asking more often does not help.
-        Kind::ChallengeCacheFull => problem.retry_after = Some(60),
+        // It passes sooner or later; asking more often does not help.
+        Kind::ClockSkew { .. } | Kind::ChallengeCacheFull => problem.retry_after = Some(60),
         _ => {}
     }
     problem
@@ -47,7 +47,8 @@ fn kind_of(cause: &Kind) -> &'static kinds::Kind {
         Kind::WrongClientType => kinds::WRONG_CLIENT_TYPE,
         // However Okta says it, the same is to be done: grant the scopes.
         Kind::MissingScopes(_) | Kind::ScopesRefused(_) => kinds::MISSING_SCOPES,
-        Kind::DpopRequired => kinds::DPOP_REQUIRED,
+        Kind::KeyRefused => kinds::KEY_REFUSED,
+        Kind::ClockSkew { .. } => kinds::CLOCK_SKEW,
         Kind::NetworkZoneBlocked => kinds::NETWORK_ZONE_BLOCKED,
         Kind::FeatureNotEnabled => kinds::FEATURE_NOT_ENABLED,
         Kind::AdminRoleMissing => kinds::ADMIN_ROLE_MISSING,
@@ -81,8 +82,11 @@ fn detail(failure: &OktaFailure, kind: &Kind) -> String {
         Kind::ScopesRefused(_) => {
             "The client was not granted the scopes it needs. As a super admin, authorize the API service integration in Okta.".to_owned()
         }
-        Kind::DpopRequired => {
-            "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta.".to_owned()
+        Kind::KeyRefused => {
+            "Okta does not accept this client ID with the key of this service. Check the client ID, and that the public key in the service app in Okta is the one that is shown here and is active.".to_owned()
+        }
+        Kind::ClockSkew { .. } => {
+            format!("{}, so Okta refuses what it signs. Nothing was changed. The operator has to set the clock of the host (NTP).", sentence(failure))
         }
         Kind::NetworkZoneBlocked => {
             "Okta does not admit requests from this service's address. In Okta under Security > Networks take the address out of the blocked zones, or add it to the zones from which the client may be used. The credentials are not the cause: do not reset them.".to_owned()

@@ -49,6 +49,8 @@ kinds! {
     ORG_ALREADY_CONNECTED 409 All "org_already_connected" "Org already connected" "The tenant has an integration for this org; `integration_id` names it.";
     CHANGED_MEANWHILE 409 All "changed_meanwhile" "Changed in between" "Somebody else changed the integration while this request ran.";
     CREDENTIALS_NEEDED 409 All "credentials_needed" "Credentials needed first" "The operation needs credentials and none are stored.";
+    CLIENT_KEY_NEEDED 409 All "client_key_needed" "Key pair needed first" "Credentials of kind `private_key_jwt` need a key pair whose public half is in Okta; make one with `POST …/credentials/keys`.";
+    CLIENT_KEY_IN_USE 409 All "client_key_in_use" "Key is in use" "The active key cannot be deleted; make and activate another one first, or delete the credentials.";
     CANNOT_BE_ATTESTED 409 All "cannot_be_attested" "Cannot be attested" "Okta shows this prerequisite itself, so nobody's word replaces it.";
     IDEMPOTENCY_IN_FLIGHT 409 All "idempotency_in_flight" "Request still in flight" "An earlier request with this Idempotency-Key has not ended.";
     IDEMPOTENT_RESULT_GONE 409 All "idempotent_result_gone" "Result is gone" "What this Idempotency-Key created has been deleted since.";
@@ -71,7 +73,7 @@ kinds! {
     INVALID_CLIENT 422 Okta "invalid_client" "Okta refused the credentials" "Wrong client ID or secret, or a revoked client.";
     WRONG_CLIENT_TYPE 422 Okta "wrong_client_type" "Wrong kind of client" "The client is an app of the customer's own, which has to sign in with a key: Okta accepts no secret from it.";
     MISSING_SCOPES 422 Okta "missing_scopes" "Scopes not granted" "The client lacks scopes; `missing_scopes` lists them.";
-    DPOP_REQUIRED 422 Okta "dpop_required" "Client demands DPoP" "The client in Okta demands proof of possession, which is not supported.";
+    KEY_REFUSED 422 Okta "key_refused" "Okta refused the key" "Wrong client ID, or a public key that is not in the service app in Okta or was deactivated there.";
     NETWORK_ZONE_BLOCKED 422 Okta "network_zone_blocked" "Blocked by a network zone" "Okta does not admit requests from this service's address: a network zone blocks it, or the client may be used from named zones only.";
     FEATURE_NOT_ENABLED 422 Okta "feature_not_enabled" "Feature not enabled in Okta" "The org lacks a feature that the call needs.";
     ADMIN_ROLE_MISSING 422 Okta "admin_role_missing" "Admin role missing in Okta" "The client has the scope but no admin role that allows the call.";
@@ -79,8 +81,10 @@ kinds! {
     TOO_MANY_CHALLENGES 429 All "too_many_challenges" "Too many challenges" "Five challenges of a device in ten minutes, or eight at once, are the most. Try again after `Retry-After` seconds.";
     TOO_MANY_ATTEMPTS 429 All "too_many_attempts" "Too many attempts" "The integration was connected or checked too often in the last minute: ten times are the most. Try again after `Retry-After` seconds.";
     TOO_MANY_VERIFICATIONS 429 All "too_many_verifications" "Too many verifications" "An event hook is verified ten times in a minute at most. Try again after `Retry-After` seconds.";
+    TOO_MANY_KEY_READS 429 All "too_many_key_reads" "Too many reads of public keys" "A public key set is read 60 times in a minute at most. Try again after `Retry-After` seconds.";
     INTERNAL 500 All "internal" "Internal error" "A fault of this service; `request_id` finds it in the log.";
     OKTA_BAD_ANSWER 502 Okta "okta_bad_answer" "Okta's answer was not understood" "Okta answered with something else than its API describes.";
+    CLOCK_SKEW 503 Okta "clock_skew" "Clock differs from Okta's" "Okta refuses what this service signs because its clock is off.";
     CHALLENGE_CACHE_FULL 503 Okta "challenge_cache_full" "Okta has no room for challenges" "Too many challenges of the org are unused. Try again after `Retry-After` seconds.";
     OKTA_RATE_LIMITED 503 Okta "okta_rate_limited" "Okta's rate limit is used up" "Try again after `Retry-After` seconds.";
     DATABASE_UNAVAILABLE 503 All "database_unavailable" "Database unavailable" "PostgreSQL does not answer. Try again after `Retry-After` seconds.";

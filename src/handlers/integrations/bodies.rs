@@ -9,7 +9,9 @@ use serde_json::json;
 
 use crate::handlers::http::body::not_null;
 use crate::model::integrations::{Engine, derive_status, notices};
-use crate::model::{Actor, IntegrationId, IntegrationRecord, Platform, Status, StatusReason};
+use crate::model::{
+    Actor, CredentialsKind, IntegrationId, IntegrationRecord, Platform, Status, StatusReason,
+};
 use crate::service::{ChecklistItem, Created};
 
 /// The domain of the Okta org, as the admin pastes it.
@@ -54,9 +56,13 @@ pub struct SecretState {
     pub updated_by: Option<String>,
 }
 
-/// The credentials of the integration, without the secret.
+/// The credentials of the integration, without the secret. For a key pair `client_secret` tells of the
+/// active key: it has no secret that could be entered.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CredentialsResponse {
+    /// How the client authenticates; absent while no credentials are stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CredentialsKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "0oa1b2c3d4e5f6g7h8i9")]
     pub client_id: Option<String>,
@@ -170,6 +176,7 @@ impl From<IntegrationRecord> for IntegrationResponse {
 fn credentials_of(record: &IntegrationRecord) -> CredentialsResponse {
     let state = record.credentials.clone();
     CredentialsResponse {
+        kind: state.as_ref().map(|state| state.kind),
         client_secret: SecretState {
             set: state.is_some(),
             version: state.as_ref().map(|state| state.version),

@@ -1,6 +1,7 @@
 //! `/integrations/okta-device-trust`.
 
 mod bodies;
+pub mod client_keys;
 pub mod credentials;
 pub mod prerequisites;
 pub mod setup;

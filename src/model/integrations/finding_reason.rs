@@ -13,10 +13,12 @@ pub enum FindingReason {
     MissingScopes,
     InvalidClient,
     WrongClientType,
-    DpopRequired,
+    KeyRefused,
     NetworkZoneBlocked,
     AdminRoleMissing,
     FeatureNotEnabled,
+    // Releases that did not support DPoP stored `dpop_required`.
+    #[strum(to_string = "okta_refused", serialize = "dpop_required")]
     OktaRefused,
     // `FastPass`.
     FastpassInactive,
@@ -29,6 +31,7 @@ pub enum FindingReason {
     OktaUnreachable,
     OktaRateLimited,
     OktaBadAnswer,
+    ClockSkew,
     // Nothing is known yet.
     NoApiTells,
     KnownToTheMdmOnly,
@@ -43,6 +46,20 @@ impl FindingReason {
 
     /// Returns whether Okta did not answer, so that the check should be repeated.
     pub fn is_no_answer(self) -> bool {
-        matches!(self, Self::OktaUnreachable | Self::OktaRateLimited | Self::OktaBadAnswer)
+        matches!(
+            self,
+            Self::OktaUnreachable | Self::OktaRateLimited | Self::OktaBadAnswer | Self::ClockSkew
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_an_earlier_release_is_still_readable() {
+        assert_eq!("dpop_required".parse(), Ok(FindingReason::OktaRefused));
+        assert_eq!(FindingReason::OktaRefused.as_str(), "okta_refused");
     }
 }

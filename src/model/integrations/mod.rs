@@ -1,6 +1,7 @@
 //! An integration: one Okta org connected to one tenant. Its status is derived from the stored
 //! configuration and findings each time it is read; see [`derive_status`].
 
+pub mod client_keys;
 pub mod credentials;
 pub mod finding_reason;
 pub mod notices;
@@ -17,7 +18,9 @@ use crate::model::integrations::prerequisites::{
     Attestation, Blocks, Finding, Outcome, effective_outcome,
 };
 use crate::model::platforms::PlatformState;
-use crate::model::{Actor, CredentialsState, IntegrationId, Platform, PrerequisiteKind, TenantId};
+use crate::model::{
+    Actor, ClientKeys, CredentialsState, IntegrationId, Platform, PrerequisiteKind, TenantId,
+};
 
 /// Okta's authentication pipeline, from the org's well-known document.
 #[derive(
@@ -91,6 +94,7 @@ impl Integration {
 pub struct IntegrationRecord {
     pub integration: Integration,
     pub credentials: Option<CredentialsState>,
+    pub client_keys: ClientKeys,
     pub findings: Vec<Finding>,
     pub attestations: Vec<Attestation>,
     /// The configured platforms.

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::ca_certificate::CaCertificate;
-use super::credentials::basic;
+use super::header_values::basic;
 use super::transport::Retry;
 use super::{OktaClient, OktaError, ScepEndpoint, answer};
 use crate::egress::{EgressRequest, EgressResponse};

@@ -15,6 +15,7 @@ use crate::okta::OktaError;
 use crate::payload::PayloadError;
 use crate::service::event_hooks::EventHookError;
 use crate::service::integrations::checklist::ChecklistItem;
+use crate::service::integrations::client_key_error::ClientKeyError;
 use crate::service::trust_status::IntegrationChoice;
 use crate::store::StoreError;
 
@@ -84,6 +85,8 @@ pub enum Error {
     /// More connects and checks of the integration in a minute than configured.
     #[error("too many connects and checks of this integration")]
     TooManyAttempts { retry_after: Duration },
+    #[error(transparent)]
+    ClientKey(#[from] ClientKeyError),
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error("unknown prerequisite {0:?}")]

@@ -26,7 +26,11 @@ pub enum OktaFailureKind {
     MissingScopes(Vec<String>),
     /// Okta refused the call for missing scopes: the scopes to grant, empty if Okta named none.
     ScopesRefused(Vec<String>),
-    DpopRequired,
+    KeyRefused,
+    /// This service's clock differs from Okta's by so many seconds; positive when it is behind.
+    ClockSkew {
+        seconds: i64,
+    },
     NetworkZoneBlocked,
     FeatureNotEnabled,
     AdminRoleMissing,
@@ -58,13 +62,15 @@ impl OktaFailure {
             OktaError::InsufficientScope { scope } => {
                 Kind::ScopesRefused(scope.iter().cloned().collect())
             }
-            OktaError::DpopRequired => Kind::DpopRequired,
+            OktaError::KeyRefused { .. } => Kind::KeyRefused,
+            OktaError::ClockSkew { seconds } => Kind::ClockSkew { seconds: *seconds },
             OktaError::NetworkZoneBlocked => Kind::NetworkZoneBlocked,
             OktaError::FeatureNotEnabled => Kind::FeatureNotEnabled,
             OktaError::AdminRoleMissing => Kind::AdminRoleMissing,
-            OktaError::TokenExpired | OktaError::NotFound | OktaError::BadAnswer { .. } => {
-                Kind::BadAnswer
-            }
+            OktaError::TokenExpired
+            | OktaError::NotFound
+            | OktaError::BadAnswer { .. }
+            | OktaError::Signing(_) => Kind::BadAnswer,
             OktaError::Refused { .. } => Kind::Refused,
             OktaError::ScepCredentialsRefused => Kind::ScepCredentialsRefused,
             OktaError::ScepPermissionMissing => Kind::ScepPermissionMissing,

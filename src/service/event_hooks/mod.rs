@@ -10,11 +10,10 @@ pub use deliveries::{AdmittedDelivery, within_hook_deadline};
 pub use error::EventHookError;
 
 use secrecy::SecretString;
-use url::Url;
 
 use crate::crypto::{HookSecretDigest, new_hook_secret};
 use crate::model::{Caller, EventHook, EventKind, HookId, IntegrationId, NewEvent, Scope};
-use crate::service::{Error, Service};
+use crate::service::{Error, Service, append_path};
 use crate::store::StoreError;
 
 /// The path of all hooks, below the public address of the service.
@@ -118,24 +117,4 @@ fn hook_not_found(id: IntegrationId) -> impl Fn(StoreError) -> Error {
 
 fn hook_path(hook: HookId) -> String {
     format!("{HOOKS_PATH}/{hook}")
-}
-
-fn append_path(base: &Url, path: &str) -> String {
-    format!("{}{path}", base.as_str().trim_end_matches('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_of_a_hook_extends_the_public_address() {
-        for (base, url) in [
-            ("https://trust.example.com", "https://trust.example.com/hooks/okta/x"),
-            ("https://trust.example.com/", "https://trust.example.com/hooks/okta/x"),
-            ("https://example.com/trust/", "https://example.com/trust/hooks/okta/x"),
-        ] {
-            assert_eq!(append_path(&base.parse().unwrap(), "/hooks/okta/x"), url);
-        }
-    }
 }

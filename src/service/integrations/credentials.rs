@@ -1,17 +1,19 @@
-//! The client id and secret: proved against Okta before anything is stored. A refusal keeps what was
-//! stored before.
+//! The client id and what it authenticates with: proved against Okta before anything is stored. A refusal
+//! keeps what was stored before.
 
 use chrono::Utc;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use super::client_key_error::ClientKeyError;
 use super::findings::{engine_finding, scopes_finding};
 use super::report::{Report, report};
 use crate::crypto::measure_secret;
 use crate::model::{
-    Caller, EventKind, ExpectedVersion, Finding, FindingReason, IntegrationId, IntegrationRecord,
-    NewCredentials, NewEvent, Org, Outcome, PrerequisiteKind, Scope, integrations::Engine,
+    Caller, ClientSecret, CredentialsKind, EventKind, ExpectedVersion, Finding, FindingReason,
+    IntegrationId, IntegrationRecord, NewCredentials, NewEvent, Org, Outcome, PrerequisiteKind,
+    Scope, integrations::Engine,
 };
 use crate::okta::{ClientCredentials, OktaError, ProvedGrant};
 use crate::service::{Error, FieldError, OKTA_TIMEOUT, Service, with_okta_timeout};
@@ -20,6 +22,15 @@ use crate::telemetry::chain_of;
 
 /// Longest client id and secret, in bytes; Okta's have 20 and 64 characters.
 const FIELD_LIMIT: usize = 512;
+
+/// What the admin enters. A client secret belongs to the kind of that name; a key pair is made by the
+/// service before ([`Service::create_client_key`]).
+#[derive(Debug, Clone)]
+pub struct EnteredCredentials {
+    pub kind: CredentialsKind,
+    pub client_id: String,
+    pub client_secret: Option<SecretString>,
+}
 
 /// What a connect brought about.
 #[derive(Debug)]
@@ -31,25 +42,27 @@ pub struct Connected {
 }
 
 impl Service {
-    /// Proves the credentials and stores them: at most 4 requests to Okta, 15 s in all.
+    /// Proves the credentials and stores them: at most 4 requests to Okta, 15 s in all. A client that
+    /// demands DPoP takes two more until that is known.
     ///
     /// # Errors
-    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, `TooManyAttempts`, or `Okta` with what Okta
-    /// said.
+    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, `ClientKey(Needed)`, `TooManyAttempts`, or `Okta`
+    /// with what Okta said.
     pub async fn update_credentials(
         &self,
         caller: &Caller,
         id: IntegrationId,
-        new: NewCredentials,
+        entered: EnteredCredentials,
         expected_version: ExpectedVersion,
     ) -> Result<Connected, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        refuse_malformed(&new)?;
+        refuse_malformed(&entered)?;
         let before = self.load(caller, id).await?;
         if !expected_version.allows(before.integration.version) {
             // Nothing is asked of Okta for a change that cannot be stored anyway.
             return Err(Error::StaleVersion { current: before.integration.version });
         }
+        let new = self.with_secret(caller, id, entered).await?;
         self.attempts.claim(&caller.tenant, id)?;
         let proved = match self.prove(&before, &new).await {
             Ok(proved) => proved,
@@ -58,8 +71,11 @@ impl Service {
                 return Err(error);
             }
         };
-        let event = NewEvent::by(caller, id, EventKind::CredentialsStored)
-            .with(json!({ "client_id": new.client_id, "granted_scopes": proved.grant.granted }));
+        let event = NewEvent::by(caller, id, EventKind::CredentialsStored).with(json!({
+            "client_id": new.client_id,
+            "kind": new.secret.kind(),
+            "granted_scopes": proved.grant.granted,
+        }));
         let replaced = before.credentials.is_some();
         let change = CredentialsChange {
             new,
@@ -96,6 +112,23 @@ impl Service {
         Ok(record)
     }
 
+    /// What was entered, with the secret or the key that it is proved with.
+    async fn with_secret(
+        &self,
+        caller: &Caller,
+        id: IntegrationId,
+        entered: EnteredCredentials,
+    ) -> Result<NewCredentials, Error> {
+        let client_id = entered.client_id;
+        if let Some(secret) = entered.client_secret {
+            return Ok(NewCredentials { client_id, secret: ClientSecret::Shared(secret) });
+        }
+        let opened = self.store.open_client_key(&caller.tenant, id).await;
+        let key = opened.map_err(Error::for_integration(id))?.ok_or(ClientKeyError::Needed(id))?;
+        let secret = ClientSecret::PrivateKey { kid: key.kid, private_key: key.private_key };
+        Ok(NewCredentials { client_id, secret })
+    }
+
     /// Asks Okta: which org, which scopes, and whether `FastPass` is on. The first two decide; when
     /// time or Okta fails after them, what could not be seen is `unknown`.
     async fn prove(
@@ -121,10 +154,8 @@ impl Service {
         new: &NewCredentials,
     ) -> Result<(Org, ProvedGrant), Error> {
         let org = self.refetch_org(before).await?;
-        let credentials = ClientCredentials {
-            client_id: new.client_id.clone(),
-            client_secret: new.client_secret.clone(),
-        };
+        let credentials =
+            ClientCredentials { client_id: new.client_id.clone(), secret: new.secret.clone() };
         let okta = self.okta.without_retries();
         let grant = okta.prove_credentials(&self.address_of(before)?, &credentials).await?;
         grant.require_all()?;
@@ -171,8 +202,8 @@ struct Proved {
     findings: Vec<Finding>,
 }
 
-fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
-    let mut errors = Vec::new();
+fn refuse_malformed(entered: &EnteredCredentials) -> Result<(), Error> {
+    let mut errors: Vec<FieldError> = misplaced_secret(entered).into_iter().collect();
     let mut check = |pointer: &str, value: &SecretString, from_where: &str| {
         let (length, visible) = measure_secret(value);
         if length == 0 {
@@ -192,12 +223,14 @@ fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
     };
     check(
         "/client_id",
-        &new.client_id.as_str().into(),
-        "client ID from the API service integration in Okta",
+        &entered.client_id.as_str().into(),
+        "client ID from the integration's page in Okta",
     );
-    check("/client_secret", &new.client_secret, "client secret that Okta showed once");
+    if let Some(secret) = &entered.client_secret {
+        check("/client_secret", secret, "client secret that Okta showed once");
+    }
     // A colon would end the user name of HTTP Basic (RFC 7617 §2).
-    if new.client_id.contains(':') {
+    if entered.client_id.contains(':') {
         errors.push(FieldError::new(
             "/client_id",
             "invalid_characters",
@@ -205,4 +238,17 @@ fn refuse_malformed(new: &NewCredentials) -> Result<(), Error> {
         ));
     }
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+}
+
+/// A secret that the kind does not have, or lacks.
+fn misplaced_secret(entered: &EnteredCredentials) -> Option<FieldError> {
+    let refused = |code, detail| Some(FieldError::new("/client_secret", code, detail));
+    match (entered.kind, &entered.client_secret) {
+        (CredentialsKind::ClientSecret, None) => refused("missing", "This field is needed."),
+        (CredentialsKind::PrivateKeyJwt, Some(_)) => refused(
+            "not_allowed",
+            "A service app authenticates with the key pair that was made here: leave the client secret out.",
+        ),
+        _ => None,
+    }
 }

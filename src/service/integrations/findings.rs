@@ -100,7 +100,8 @@ fn reason_of(error: &OktaError) -> FindingReason {
         | OktaError::ConsentRequired
         | OktaError::InvalidScope
         | OktaError::InsufficientScope { .. } => FindingReason::MissingScopes,
-        OktaError::DpopRequired => FindingReason::DpopRequired,
+        OktaError::KeyRefused { .. } => FindingReason::KeyRefused,
+        OktaError::ClockSkew { .. } => FindingReason::ClockSkew,
         OktaError::NetworkZoneBlocked => FindingReason::NetworkZoneBlocked,
         OktaError::FeatureNotEnabled => FindingReason::FeatureNotEnabled,
         OktaError::AdminRoleMissing => FindingReason::AdminRoleMissing,
@@ -108,6 +109,7 @@ fn reason_of(error: &OktaError) -> FindingReason {
         OktaError::TokenExpired
         | OktaError::NotFound
         | OktaError::BadAnswer { .. }
+        | OktaError::Signing(_)
         // Errors of the SCEP endpoints, which no prerequisite is checked with.
         | OktaError::ScepCredentialsRefused
         | OktaError::ScepWrongUrl { .. }
@@ -143,7 +145,8 @@ mod tests {
             OktaError::ConsentRequired,
             OktaError::InvalidScope,
             OktaError::InsufficientScope { scope: None },
-            OktaError::DpopRequired,
+            OktaError::KeyRefused { message: String::new() },
+            OktaError::ClockSkew { seconds: 90 },
             OktaError::NetworkZoneBlocked,
             OktaError::FeatureNotEnabled,
             OktaError::AdminRoleMissing,

@@ -2,21 +2,28 @@
 
 mod attempts;
 pub(in crate::service) mod checklist;
+pub(in crate::service) mod client_key_error;
+mod client_keys;
 mod credentials;
 mod findings;
 mod org;
 pub(in crate::service) mod prerequisites;
+mod public_key_reads;
+mod public_keys;
 mod report;
 mod setup;
 mod setup_text;
 
 pub use checklist::ChecklistItem;
-pub use credentials::Connected;
+pub use client_key_error::ClientKeyError;
+pub use client_keys::{KeysAtAddress, PendingKey};
+pub use credentials::{Connected, EnteredCredentials};
 pub use report::{Prerequisite, Report};
 pub use setup::{Form, Setup, Step, StepState};
 pub use setup_text::{CopyValue, FormField, Link, StepName};
 
 pub(in crate::service) use attempts::Attempts;
+pub(in crate::service) use public_key_reads::PublicKeyReads;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;

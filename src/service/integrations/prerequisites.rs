@@ -77,10 +77,7 @@ impl Service {
         let Some(credentials) = credentials else { return Err(Error::CredentialsNeeded(id)) };
         let credentials_version = credentials.version;
         let key = TokenKey { tenant: tenant.clone(), integration: id, credentials_version };
-        let credentials = ClientCredentials {
-            client_id: credentials.client_id,
-            client_secret: credentials.client_secret,
-        };
+        let credentials = ClientCredentials::from(credentials);
         let (org, findings) = with_okta_timeout(self.examine(&record, &key, &credentials)).await?;
         let (actor, always_audit) = match trigger {
             Trigger::Caller(actor) => (actor.clone(), true),

@@ -101,8 +101,8 @@ fn remediation(
         (SuperAdminScopes, Some(FindingReason::NetworkZoneBlocked)) => {
             "Okta does not admit requests from this service's address. In Okta under Security > Networks take it out of the blocked zones, or add it to the zones from which the client may be used."
         }
-        (SuperAdminScopes, Some(FindingReason::DpopRequired)) => {
-            "The client demands proof of possession (DPoP). Switch it off in the client's settings in Okta."
+        (SuperAdminScopes, Some(FindingReason::KeyRefused)) => {
+            "Okta no longer accepts the key of the service app. In Okta open the service app and check that it is active and that its public key is the one shown here; otherwise make a new key pair."
         }
         (SuperAdminScopes, _) => {
             "As a super admin, authorize the API service integration in Okta again and grant the scopes that are missing."

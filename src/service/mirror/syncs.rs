@@ -101,8 +101,7 @@ impl Service {
         let org = self.address_of(&record)?;
         let key =
             TokenKey { tenant: tenant.clone(), integration, credentials_version: stored.version };
-        let credentials =
-            ClientCredentials { client_id: stored.client_id, client_secret: stored.client_secret };
+        let credentials = ClientCredentials::from(stored);
         // The budget counts requests, and the job itself is retried: the client must not retry as well.
         let okta = self.okta.without_retries();
         Ok(Some(Session { record, credentials, key, org, okta }))

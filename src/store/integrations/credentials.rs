@@ -1,17 +1,25 @@
-//! The client ID and the sealed client secret of an integration.
+//! The client ID of an integration and what it authenticates with: a sealed client secret, or the
+//! active key pair.
 
 use diesel::prelude::*;
+use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::crypto;
+use crate::crypto::{self, KeyWrap};
 use crate::model::{
-    Engine, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewCredentials, NewEvent,
-    StoredCredentials, TenantId,
+    ClientKeyState, ClientSecret, CredentialsKind, Engine, ExpectedVersion, Finding, IntegrationId,
+    IntegrationRecord, JwksId, NewCredentials, NewEvent, PublicJwk, StoredCredentials, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::keys::sealing::{lock_key, open_client_secret, seal_client_secret};
+use crate::store::keys::sealing::{
+    lock_key, open_client_secret, open_private_key, seal_client_secret, seal_private_key,
+};
+use crate::store::record::client_keys::{
+    activate_client_key, delete_client_key, delete_client_keys, find_active_key, find_jwks_route,
+    find_sealed_key, insert_client_key, list_public_jwks,
+};
 use crate::store::record::{
-    Change, load_record, next_secret_version, update_engine, upsert_findings,
+    Change, expect_integration, load_record, next_secret_version, update_engine, upsert_findings,
 };
 use crate::store::schema::{credentials, prerequisite_findings};
 use crate::store::{Store, StoreError, Tx, jobs};
@@ -29,6 +37,21 @@ pub struct CredentialsChange {
     /// The version in `If-Match`, if the caller sent it.
     pub expected_version: ExpectedVersion,
     pub event: NewEvent,
+}
+
+/// A key pair to be stored as pending.
+#[derive(Debug, Clone)]
+pub struct NewClientKey {
+    pub jwk: PublicJwk,
+    pub private_key: SecretString,
+    pub event: NewEvent,
+}
+
+/// A key that is opened to sign with.
+#[derive(Debug, Clone)]
+pub struct OpenedClientKey {
+    pub kid: String,
+    pub private_key: SecretString,
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -56,11 +79,8 @@ impl Store {
             if before.integration.org.id != change.org_id {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            lock_key(tx, keys.as_ref())?;
-            let sealed =
-                seal_client_secret(keys.as_ref(), tx.tenant, id, &change.new.client_secret)?;
-            let by = &change.event.actor.sub;
-            upsert(tx, id, &change.new.client_id, &sealed, by)?;
+            let sealed = store_secret(tx, keys.as_ref(), id, &change.new.secret)?;
+            upsert(tx, id, &change.new, sealed.as_deref(), &change.event.actor.sub)?;
             update_engine(tx, id, &change.engine)?;
             upsert_findings(tx, id, &change.findings)?;
             insert_event(tx, &change.event)?;
@@ -82,13 +102,13 @@ impl Store {
         let keys = std::sync::Arc::clone(&self.keys);
         self.in_tenant(tenant, move |tx| {
             let record = load_record(tx, id, false)?;
-            let row: Option<(String, Vec<u8>, i64)> = credentials_row(tx.tenant, id)
+            let row: Option<(String, Option<Vec<u8>>, i64)> = credentials_row(tx.tenant, id)
                 .select((credentials::client_id, credentials::client_secret, credentials::version))
                 .first(tx.connection)
                 .optional()?;
             let Some((client_id, sealed, version)) = row else { return Ok((record, None)) };
-            let client_secret = open_client_secret(keys.as_ref(), tx.tenant, id, &sealed)?;
-            Ok((record, Some(StoredCredentials { client_id, client_secret, version })))
+            let secret = open_secret(tx, keys.as_ref(), id, sealed.as_deref())?;
+            Ok((record, Some(StoredCredentials { client_id, secret, version })))
         })
         .await
     }
@@ -109,6 +129,7 @@ impl Store {
             if diesel::delete(credentials_row(tx.tenant, id)).execute(tx.connection)? == 0 {
                 return Err(StoreError::NotFound);
             }
+            delete_client_keys(tx, id)?;
             delete_dependent_findings(tx, id)?;
             jobs::delete_all(tx, id)?;
             insert_event(tx, &event)?;
@@ -116,20 +137,143 @@ impl Store {
         })
         .await
     }
+
+    /// Stores a key pair as pending. One that is pending already stays, and the new one is dropped: its
+    /// public half may have been entered in Okta.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Unavailable`].
+    pub async fn create_client_key(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        new: NewClientKey,
+    ) -> Result<IntegrationRecord, StoreError> {
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, before| {
+            if before.client_keys.in_state(ClientKeyState::Pending).is_some() {
+                return Ok(Change::Nothing);
+            }
+            lock_key(tx, keys.as_ref())?;
+            let kid = &new.jwk.kid;
+            let sealed = seal_private_key(keys.as_ref(), tx.tenant, id, kid, &new.private_key)?;
+            let sealed = (sealed.as_slice(), keys.active_key_id());
+            insert_client_key(tx, id, &new.jwk, sealed, &new.event.actor.sub)?;
+            insert_event(tx, &new.event)?;
+            Ok(Change::Configuration)
+        })
+        .await
+    }
+
+    /// The key that new credentials are proved with, opened: the pending one, else the active one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::Seal`], [`StoreError::Unavailable`].
+    pub async fn open_client_key(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+    ) -> Result<Option<OpenedClientKey>, StoreError> {
+        let keys = std::sync::Arc::clone(&self.keys);
+        self.in_tenant(tenant, move |tx| {
+            expect_integration(tx, id)?;
+            for state in [ClientKeyState::Pending, ClientKeyState::Active] {
+                let row = find_sealed_key(tx, id, state)?;
+                if let Some((kid, sealed)) = row {
+                    let private_key =
+                        open_private_key(keys.as_ref(), tx.tenant, id, &kid, &sealed)?;
+                    return Ok(Some(OpenedClientKey { kid, private_key }));
+                }
+            }
+            Ok(None)
+        })
+        .await
+    }
+
+    /// Deletes a key that is not the active one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the integration, [`StoreError::ChangedMeanwhile`] when there is no
+    /// such key or it was activated, [`StoreError::Unavailable`].
+    pub async fn delete_client_key(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        kid: String,
+        event: NewEvent,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, _| {
+            if !delete_client_key(tx, id, &kid)? {
+                return Err(StoreError::ChangedMeanwhile);
+            }
+            insert_event(tx, &event)?;
+            Ok(Change::Configuration)
+        })
+        .await
+    }
+
+    /// The public halves of an integration's keys, for Okta.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an unknown address and for one without keys alike,
+    /// [`StoreError::Unavailable`].
+    pub async fn list_public_keys(&self, jwks: JwksId) -> Result<Vec<PublicJwk>, StoreError> {
+        let route = self.without_tenant(move |connection, _| find_jwks_route(connection, jwks));
+        let (tenant, id) = route.await?;
+        let keys = self.in_tenant(&tenant, move |tx| list_public_jwks(tx, id)).await?;
+        if keys.is_empty() { Err(StoreError::NotFound) } else { Ok(keys) }
+    }
+}
+
+/// Seals a client secret, which then replaces all key pairs; or makes the key pair the active one.
+fn store_secret(
+    tx: &mut Tx<'_>,
+    keys: &dyn KeyWrap,
+    id: IntegrationId,
+    secret: &ClientSecret,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    match secret {
+        ClientSecret::Shared(secret) => {
+            lock_key(tx, keys)?;
+            delete_client_keys(tx, id)?;
+            Ok(Some(seal_client_secret(keys, tx.tenant, id, secret)?))
+        }
+        ClientSecret::PrivateKey { kid, .. } => {
+            activate_client_key(tx, id, kid)?;
+            Ok(None)
+        }
+    }
+}
+
+/// `sealed` is the client secret; without one the client has a key pair.
+fn open_secret(
+    tx: &mut Tx<'_>,
+    keys: &dyn KeyWrap,
+    id: IntegrationId,
+    sealed: Option<&[u8]>,
+) -> Result<ClientSecret, StoreError> {
+    if let Some(sealed) = sealed {
+        return Ok(ClientSecret::Shared(open_client_secret(keys, tx.tenant, id, sealed)?));
+    }
+    let (kid, sealed) = find_active_key(tx, id)?;
+    let private_key = open_private_key(keys, tx.tenant, id, &kid, &sealed)?;
+    Ok(ClientSecret::PrivateKey { kid, private_key })
 }
 
 fn upsert(
     tx: &mut Tx<'_>,
     id: IntegrationId,
-    client_id: &str,
-    sealed: &[u8],
+    new: &NewCredentials,
+    sealed: Option<&[u8]>,
     updated_by: &str,
 ) -> Result<(), StoreError> {
     use credentials as c;
     let version = next_secret_version(tx, id)?;
-    let key_id = crypto::read_key_id(sealed)?;
+    let key_id = sealed.map(crypto::read_key_id).transpose()?;
+    let kind: CredentialsKind = new.secret.kind();
     let values = (
-        c::client_id.eq(client_id),
+        c::kind.eq(kind.as_str()),
+        c::client_id.eq(&new.client_id),
         c::client_secret.eq(sealed),
         c::key_id.eq(key_id),
         c::updated_at.eq(tx.now),

@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::crypto::KeyWrap;
 use crate::model::{IntegrationId, TenantId};
 use crate::store::keys::sealing::{
-    lock_key, open_check, open_client_secret, open_platform_secret, seal_check, seal_client_secret,
-    seal_platform_secret,
+    lock_key, open_check, open_client_secret, open_platform_secret, open_private_key, seal_check,
+    seal_client_secret, seal_platform_secret, seal_private_key,
 };
 use crate::store::record::platform_row;
-use crate::store::schema::{credentials, platforms, sealing_keys};
+use crate::store::schema::{client_keys, credentials, platforms, sealing_keys};
 use crate::store::{Store, StoreError, Tx};
 
 /// The result of one batch of a rotation.
@@ -128,6 +128,7 @@ impl Store {
             let mut batch = Resealed::default();
             reseal_credentials(tx, keys.as_ref(), limit, &skipped, &mut batch)?;
             reseal_platforms(tx, keys.as_ref(), limit, &skipped, &mut batch)?;
+            reseal_client_keys(tx, keys.as_ref(), limit, &skipped, &mut batch)?;
             Ok(batch)
         })
         .await
@@ -144,9 +145,17 @@ impl Store {
                 .in_tenant(&tenant, move |tx| {
                     let mut counted: Vec<(String, i64)> = credentials::table
                         .filter(credentials::tenant_id.eq(tx.tenant.as_str()))
+                        .filter(credentials::key_id.is_not_null())
                         .group_by(credentials::key_id)
-                        .select((credentials::key_id, diesel::dsl::count_star()))
+                        .select((credentials::key_id.assume_not_null(), diesel::dsl::count_star()))
                         .load(tx.connection)?;
+                    counted.extend(
+                        client_keys::table
+                            .filter(client_keys::tenant_id.eq(tx.tenant.as_str()))
+                            .group_by(client_keys::key_id)
+                            .select((client_keys::key_id, diesel::dsl::count_star()))
+                            .load::<(String, i64)>(tx.connection)?,
+                    );
                     counted.extend(
                         platforms::table
                             .filter(platforms::tenant_id.eq(tx.tenant.as_str()))
@@ -219,7 +228,7 @@ fn reseal_credentials(
         .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(skipped)))
         .order(credentials::integration_id)
         .limit(limit)
-        .select((credentials::integration_id, credentials::client_secret))
+        .select((credentials::integration_id, credentials::client_secret.assume_not_null()))
         .for_no_key_update()
         .load(tx.connection)?;
     for (id, sealed) in rows {
@@ -230,6 +239,38 @@ fn reseal_credentials(
         let resealed = seal_client_secret(keys, tx.tenant, IntegrationId(id), &secret)?;
         diesel::update(stored.filter(credentials::integration_id.eq(id)))
             .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
+            .execute(tx.connection)?;
+        batch.done += 1;
+    }
+    Ok(())
+}
+
+fn reseal_client_keys(
+    tx: &mut Tx<'_>,
+    keys: &dyn KeyWrap,
+    limit: i64,
+    skipped: &[Uuid],
+    batch: &mut Resealed,
+) -> Result<(), StoreError> {
+    use client_keys as k;
+    let active = keys.active_key_id();
+    let mine = k::table.filter(k::tenant_id.eq(tx.tenant.as_str()));
+    let rows: Vec<(Uuid, String, Vec<u8>)> = mine
+        .filter(k::key_id.ne(active).and(k::integration_id.ne_all(skipped)))
+        .order((k::integration_id, k::kid))
+        .limit(limit)
+        .select((k::integration_id, k::kid, k::private_key))
+        .for_no_key_update()
+        .load(tx.connection)?;
+    for (id, kid, sealed) in rows {
+        let id = IntegrationId(id);
+        let Ok(private_key) = open_private_key(keys, tx.tenant, id, &kid, &sealed) else {
+            batch.undecryptable.push(id);
+            continue;
+        };
+        let resealed = seal_private_key(keys, tx.tenant, id, &kid, &private_key)?;
+        diesel::update(mine.filter(k::integration_id.eq(id.0).and(k::kid.eq(&kid))))
+            .set((k::private_key.eq(&resealed), k::key_id.eq(active)))
             .execute(tx.connection)?;
         batch.done += 1;
     }
@@ -272,7 +313,7 @@ fn reseal_platforms(
 fn open_one(tx: &mut Tx<'_>, keys: &dyn KeyWrap, key_id: &str) -> Result<bool, StoreError> {
     let credentials: Option<(Uuid, Vec<u8>)> = credentials::table
         .filter(credentials::tenant_id.eq(tx.tenant.as_str()).and(credentials::key_id.eq(key_id)))
-        .select((credentials::integration_id, credentials::client_secret))
+        .select((credentials::integration_id, credentials::client_secret.assume_not_null()))
         .first(tx.connection)
         .optional()?;
     if let Some((id, sealed)) = credentials {
@@ -283,7 +324,25 @@ fn open_one(tx: &mut Tx<'_>, keys: &dyn KeyWrap, key_id: &str) -> Result<bool, S
         .select((platforms::integration_id, platforms::platform, platforms::secret))
         .first(tx.connection)
         .optional()?;
-    let Some((id, platform, sealed)) = platform else { return Ok(false) };
+    let Some((id, platform, sealed)) = platform else {
+        return open_private_key_of(tx, keys, key_id);
+    };
     let platform = platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?;
     open_platform_secret(keys, tx.tenant, IntegrationId(id), platform, &sealed).map(|_| true)
+}
+
+/// As [`open_one`], for the private keys of service apps.
+fn open_private_key_of(
+    tx: &mut Tx<'_>,
+    keys: &dyn KeyWrap,
+    key_id: &str,
+) -> Result<bool, StoreError> {
+    use client_keys as k;
+    let found: Option<(Uuid, String, Vec<u8>)> = k::table
+        .filter(k::tenant_id.eq(tx.tenant.as_str()).and(k::key_id.eq(key_id)))
+        .select((k::integration_id, k::kid, k::private_key))
+        .first(tx.connection)
+        .optional()?;
+    let Some((id, kid, sealed)) = found else { return Ok(false) };
+    open_private_key(keys, tx.tenant, IntegrationId(id), &kid, &sealed).map(|_| true)
 }

@@ -88,6 +88,33 @@ pub(in crate::store) fn open_client_secret(
         .map_err(|source| unopened("client secret", id, sealed, source))
 }
 
+fn private_key_place<'a>(tenant: &'a TenantId, row: &'a str) -> Place<'a> {
+    Place { table: "client_keys", tenant: tenant.as_str(), row, column: "private_key" }
+}
+
+pub(in crate::store) fn seal_private_key(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    kid: &str,
+    private_key: &SecretString,
+) -> Result<Vec<u8>, StoreError> {
+    let row = format!("{id}/{kid}");
+    Ok(crypto::seal(keys, private_key_place(tenant, &row), private_key)?)
+}
+
+pub(in crate::store) fn open_private_key(
+    keys: &dyn KeyWrap,
+    tenant: &TenantId,
+    id: IntegrationId,
+    kid: &str,
+    sealed: &[u8],
+) -> Result<SecretString, StoreError> {
+    let row = format!("{id}/{kid}");
+    crypto::open(keys, private_key_place(tenant, &row), sealed)
+        .map_err(|source| unopened("private key", id, sealed, source))
+}
+
 fn row_name(id: IntegrationId, platform: Platform) -> String {
     format!("{id}/{}", platform.as_str())
 }

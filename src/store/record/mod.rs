@@ -2,6 +2,7 @@
 //! modules of the store, except events.
 
 mod change;
+pub(in crate::store) mod client_keys;
 mod parts;
 #[expect(clippy::module_inception, reason = "the record and its parts")]
 mod record;

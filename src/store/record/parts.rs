@@ -7,16 +7,19 @@ use uuid::Uuid;
 
 use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{
-    Attestation, CredentialsState, Finding, FindingReason, IntegrationId, Platform, TenantId,
+    Attestation, ClientKeyRecord, ClientKeys, CredentialsState, Finding, FindingReason,
+    IntegrationId, JwksId, Platform, TenantId,
 };
 use crate::store::schema::{
-    credentials, platforms, prerequisite_attestations, prerequisite_findings,
+    client_keys, credentials, jwks_routes, platforms, prerequisite_attestations,
+    prerequisite_findings,
 };
 use crate::store::{StoreError, Tx};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = credentials)]
 struct StateRow {
+    kind: String,
     client_id: String,
     version: i64,
     updated_at: DateTime<Utc>,
@@ -32,13 +35,17 @@ pub(in crate::store) fn load_credentials(
         .filter(credentials::integration_id.eq_any(ids))
         .select((credentials::integration_id, StateRow::as_select()))
         .load(tx.connection)?;
-    let state = |row: StateRow| CredentialsState {
+    rows.into_iter().map(|(id, row)| Ok((id, to_credentials(row)?))).collect()
+}
+
+fn to_credentials(row: StateRow) -> Result<CredentialsState, StoreError> {
+    Ok(CredentialsState {
+        kind: row.kind.parse().map_err(|_| StoreError::Corrupt("credentials.kind"))?,
         client_id: row.client_id,
         version: row.version,
         updated_at: row.updated_at,
         updated_by: row.updated_by,
-    };
-    Ok(rows.into_iter().map(|(id, row)| (id, state(row))).collect())
+    })
 }
 
 #[derive(Queryable, Selectable)]
@@ -215,5 +222,59 @@ fn to_platform(row: PlatformRow) -> Result<PlatformState, StoreError> {
         certificate_version: row.certificate_version,
         created_at: row.created_at,
         updated_at: row.updated_at,
+    })
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = client_keys)]
+struct KeyRow {
+    integration_id: Uuid,
+    state: String,
+    public_jwk: serde_json::Value,
+    created_at: DateTime<Utc>,
+    created_by: String,
+    activated_at: Option<DateTime<Utc>>,
+}
+
+pub(in crate::store) fn load_client_keys(
+    tx: &mut Tx<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, ClientKeys)>, StoreError> {
+    use {client_keys as k, jwks_routes as r};
+    let routes: Vec<(Uuid, Uuid)> = r::table
+        .filter(r::tenant_id.eq(tx.tenant.as_str()).and(r::integration_id.eq_any(ids)))
+        .select((r::integration_id, r::jwks_id))
+        .load(tx.connection)?;
+    // An integration that never had a key has no route, and there is nothing more to read.
+    if routes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<KeyRow> = k::table
+        .filter(k::tenant_id.eq(tx.tenant.as_str()).and(k::integration_id.eq_any(ids)))
+        .order(k::created_at.desc())
+        .select(KeyRow::as_select())
+        .load(tx.connection)?;
+    let mut found: Vec<(Uuid, ClientKeys)> = routes
+        .into_iter()
+        .map(|(id, jwks)| (id, ClientKeys { keys: Vec::new(), jwks_id: Some(JwksId(jwks)) }))
+        .collect();
+    for row in rows {
+        let id = row.integration_id;
+        let key = to_key(row)?;
+        if let Some((_, keys)) = found.iter_mut().find(|(owner, _)| *owner == id) {
+            keys.keys.push(key);
+        }
+    }
+    Ok(found)
+}
+
+fn to_key(row: KeyRow) -> Result<ClientKeyRecord, StoreError> {
+    Ok(ClientKeyRecord {
+        jwk: serde_json::from_value(row.public_jwk)
+            .map_err(|_| StoreError::Corrupt("client_keys.public_jwk"))?,
+        state: row.state.parse().map_err(|_| StoreError::Corrupt("client_keys.state"))?,
+        created_at: row.created_at,
+        created_by: row.created_by,
+        activated_at: row.activated_at,
     })
 }

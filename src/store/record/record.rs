@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::parts::{load_attestations, load_credentials, load_findings, load_platforms};
+use super::parts::{
+    load_attestations, load_client_keys, load_credentials, load_findings, load_platforms,
+};
 use crate::model::integrations::notices::Notice;
 use crate::model::{
     Engine, ExpectedVersion, Integration, IntegrationId, IntegrationRecord, Org, TenantId,
@@ -80,6 +82,7 @@ pub(in crate::store) fn load_records(
 ) -> Result<Vec<IntegrationRecord>, StoreError> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let mut credentials = load_credentials(tx, &ids)?;
+    let mut client_keys = load_client_keys(tx, &ids)?;
     let mut findings = load_findings(tx, &ids)?;
     let mut attestations = load_attestations(tx, &ids)?;
     let mut platforms = load_platforms(tx, &ids)?;
@@ -90,6 +93,7 @@ pub(in crate::store) fn load_records(
         Ok(IntegrationRecord {
             integration: to_integration(row)?,
             credentials: drain(&mut credentials, id).pop(),
+            client_keys: drain(&mut client_keys, id).pop().unwrap_or_default(),
             findings: drain(&mut findings, id),
             attestations: drain(&mut attestations, id),
             platforms: drain(&mut platforms, id),

@@ -6,6 +6,7 @@ use testkit::okta::{Dpop, Fault, FaultKind};
 
 use super::watched::Watched;
 use super::{MISPLACED, SCEP_PASSWORD, SECRET, SECRET_KEY, WRONG_SCEP_PASSWORD, WRONG_SECRET};
+use crate::support::world::INTEGRATIONS;
 
 impl Watched {
     /// Everything that Okta may answer instead of what was hoped for.
@@ -18,7 +19,7 @@ impl Watched {
         self.json(Method::PUT, &credentials, &wrong).await.expect_problem(422, "invalid_client");
         let well = org.knobs();
         let changes: [fn(&mut testkit::okta::Knobs); 5] = [
-            |knobs| knobs.dpop = Dpop::NonceRequired,
+            |knobs| knobs.dpop = Dpop::NonceLoop,
             |knobs| knobs.network_zone_blocked = true,
             |knobs| knobs.granted_scopes.clear(),
             |knobs| knobs.temporarily_unavailable = true,
@@ -114,6 +115,46 @@ impl Watched {
         for below in ["/platforms", "/platforms/macos", "/platforms/ios"] {
             self.json(Method::GET, &format!("{path}{below}"), &Value::Null).await.expect(200);
         }
+    }
+
+    /// A service app's key pair on its way: made, refused, accepted, used with and without DPoP, deactivated.
+    /// Leaves a pending and an active key.
+    pub async fn service_app(&mut self) -> String {
+        let org = self.world.okta.org("owl").expect("org");
+        org.become_service_app();
+        let domain = json!({ "okta_domain": org.host() });
+        let created = self.json(Method::POST, INTEGRATIONS, &domain);
+        let id = created.await.expect(201)["id"].as_str().expect("id").to_owned();
+        let path = format!("{INTEGRATIONS}/{id}");
+        let (credentials, keys) =
+            (format!("{path}/credentials"), format!("{path}/credentials/keys"));
+        let own_app = json!({ "kind": "private_key_jwt", "client_id": org.client_id() });
+        let made = self.json(Method::POST, &keys, &Value::Null).await.expect(201);
+        self.json(Method::PUT, &credentials, &own_app).await.expect_problem(422, "key_refused");
+        org.add_client_key(made["public_jwk"].clone());
+        self.json(Method::PUT, &credentials, &own_app).await.expect(201);
+        let well = org.knobs();
+        let changes: [fn(&mut testkit::okta::Knobs); 4] = [
+            |knobs| knobs.dpop = Dpop::NotRequired,
+            |knobs| knobs.dpop = Dpop::NonceLoop,
+            |knobs| knobs.clock_skew_seconds = 4_000,
+            |knobs| knobs.client_jwks.clear(),
+        ];
+        for change in changes {
+            org.change(change);
+            self.json(Method::PUT, &credentials, &own_app).await;
+            self.json(Method::POST, &format!("{path}/prerequisites/check"), &Value::Null).await;
+            org.change(|knobs| *knobs = well.clone());
+        }
+        self.json(Method::POST, &keys, &Value::Null).await.expect(201);
+        self.json(Method::GET, &keys, &Value::Null).await.expect(200);
+        let url = made["jwks_url"].as_str().expect("an address").to_owned();
+        let address = url::Url::parse(&url).expect("a URL");
+        self.json(Method::GET, address.path(), &Value::Null).await.expect(200);
+        for below in ["", "/setup", "/prerequisites", "/events?limit=200"] {
+            self.json(Method::GET, &format!("{path}{below}"), &Value::Null).await.expect(200);
+        }
+        id
     }
 
     /// The hook's secrets: made by the service, each shown once, and brought back by Okta's calls.

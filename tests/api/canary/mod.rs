@@ -11,6 +11,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use okta_device_trust::crypto::{ClientKey, Keyring, Place, open, reveal};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::okta::OrgSetup;
@@ -73,6 +74,42 @@ fn dump(postgres: &Postgres, database: &str) -> String {
     dump
 }
 
+/// The sealed private keys of an integration, opened with the key of this test.
+fn open_private_keys(postgres: &Postgres, database: &str, integration: &str) -> Vec<ClientKey> {
+    let ring = format!("canary-key:{}", STANDARD.encode(SEALING_KEY));
+    let ring = Keyring::parse(&ring.into()).expect("keyring");
+    // PostgreSQL breaks base64 into lines.
+    let rows = "SELECT kid || ' ' || translate(encode(private_key, 'base64'), E'\\n', '') \
+                FROM client_keys";
+    let rows = postgres.execute(database, rows).expect("rows");
+    let read = |row: &str| {
+        let (kid, sealed) = row.split_once(' ').expect("two columns");
+        let row = format!("{integration}/{kid}");
+        let place =
+            Place { table: "client_keys", tenant: "canaries", row: &row, column: "private_key" };
+        let sealed = STANDARD.decode(sealed).expect("base64");
+        ClientKey::read(&open(&ring, place, &sealed).expect("opens")).expect("a key")
+    };
+    let keys: Vec<ClientKey> = rows.lines().map(read).collect();
+    assert_eq!(keys.len(), 2, "a pending and an active one");
+    keys
+}
+
+/// The private key as it is sealed, and a prime of it as a JSON Web Key would have it.
+fn private_canaries(key: &ClientKey) -> Vec<Canary> {
+    let private_key = key.private_key().expect("private key");
+    let text = reveal(&private_key);
+    let der = STANDARD.decode(text).expect("base64");
+    // The end of an RSA key in PKCS#8: its primes and what is derived from them.
+    let half = STANDARD.encode(&der[der.len() - 300..]);
+    let half = half.trim_end_matches('=');
+    vec![
+        Canary::new("a private key", text),
+        Canary::new("the middle of a private key", &text[200..400]),
+        Canary::new("the primes of a private key", half),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
@@ -88,8 +125,10 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     let world = World::build()
         .database_url(postgres.url("canary", DATABASE_PASSWORD, &database))
         .org(OrgSetup::new("bird").client("0oacanary", SECRET))
+        .org(OrgSetup::new("owl"))
         .setting("ODT_JWT_SHARED_SECRET", SHARED_SECRET)
         .setting("ODT_KEYRING", keyring)
+        .setting("ODT_PUBLIC_URL", "https://trust.example.com")
         .setting("ODT_LOG", "trace")
         .setting("ODT_SYNC_WORKERS", "2")
         .setting("ODT_OKTA_TIMEOUT_SECONDS", "1")
@@ -112,6 +151,8 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     watched.platforms(&path).await;
     let hook_secrets = watched.event_hook(&path).await;
     watched.read_everything(&path).await;
+    let owl = watched.service_app().await;
+    let private_keys = open_private_keys(&postgres, &database, &owl);
 
     // The private server does not wait for its disk, and would forget the last moment.
     postgres.execute(&database, "CHECKPOINT").expect("SQL");
@@ -161,6 +202,7 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     let of_hook = |secret: &String| Canary::known_by_its_digest("a hook's secret", secret);
     let canaries: Vec<Canary> = challenges
         .chain(hook_secrets.iter().map(of_hook))
+        .chain(private_keys.iter().flat_map(private_canaries))
         .chain([
             Canary::new("the SCEP password", SCEP_PASSWORD),
             Canary::new("the refused SCEP password", WRONG_SCEP_PASSWORD),
@@ -175,6 +217,7 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
             Canary::new("the signature of the caller's token", signature),
         ])
         .collect();
+    watched.drop_public_keys(&private_keys);
     let found = search(&watched.heard, &canaries);
     assert!(found.is_empty(), "{found:#?}");
     assert!(watched.requests > 90, "only {} requests", watched.requests);

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use okta_device_trust::config::{Config, Environment};
 use okta_device_trust::crypto::Keyring;
-use okta_device_trust::model::{NewCredentials, StoredCredentials};
+use okta_device_trust::model::{ClientSecret, NewCredentials, StoredCredentials};
 use okta_device_trust::okta::ClientCredentials;
 use serde_json::json;
 
@@ -68,19 +68,19 @@ fn a_debug_print_shows_no_secret() {
     wrong.set("ODT_OKTA_EXTRA_ROOT_CA", pem.path().to_str().expect("path"));
     wrong.set("ODT_JWT_SHARED_SECRET", &SECRET[..16]);
     let error = Config::load(&wrong).expect_err("wrong");
-    let (id, secret) = ("0oacanary".to_owned(), || SECRET.into());
+    let id = "0oacanary".to_owned();
+    let shared = || ClientSecret::Shared(SECRET.into());
+    let key = || ClientSecret::PrivateKey { kid: "k".to_owned(), private_key: SECRET.into() };
     let keyring = Keyring::parse(&config.keyring).expect("keyring");
     let bad_keyring = Keyring::parse(&format!("k:{SECRET}").into()).expect_err("no keyring");
     let printed = [
         format!("{config:?} {config:#?}"),
         format!("{error:?} {error}"),
         format!("{keyring:?} {bad_keyring:?} {bad_keyring}"),
-        format!("{:?}", NewCredentials { client_id: id.clone(), client_secret: secret() }),
-        format!(
-            "{:?}",
-            StoredCredentials { client_id: id.clone(), client_secret: secret(), version: 1 }
-        ),
-        format!("{:?}", ClientCredentials { client_id: id, client_secret: secret() }),
+        format!("{:?}", NewCredentials { client_id: id.clone(), secret: shared() }),
+        format!("{:?}", StoredCredentials { client_id: id.clone(), secret: key(), version: 1 }),
+        format!("{:?}", ClientCredentials { client_id: id.clone(), secret: shared() }),
+        format!("{:?}", ClientCredentials { client_id: id, secret: key() }),
     ];
     let values = [
         ("the client secret", SECRET),

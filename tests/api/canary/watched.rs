@@ -1,5 +1,6 @@
 //! A service whose every answer, log line and metric is kept, to be searched at the end.
 
+use okta_device_trust::crypto::ClientKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -57,6 +58,15 @@ impl Watched {
         let created =
             self.json(Method::POST, INTEGRATIONS, &json!({ "okta_domain": pasted })).await;
         format!("{INTEGRATIONS}/{}", created.expect(201)["id"].as_str().expect("id"))
+    }
+
+    /// Drops the moduli of public keys from what was heard: long random words that everybody may see.
+    pub fn drop_public_keys(&mut self, keys: &[ClientKey]) {
+        for (_, text) in &mut self.heard {
+            for key in keys {
+                *text = text.replace(key.jwk().n.as_str(), "(public)");
+            }
+        }
     }
 
     /// Reads all that can be read.

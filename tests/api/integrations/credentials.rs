@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::okta::{Dpop, Fault, FaultKind, OrgSetup};
+use testkit::okta::{Fault, FaultKind, OrgSetup};
 
 use crate::support::answer::item;
 use crate::support::world::World;
@@ -70,8 +70,6 @@ async fn every_refusal_by_okta_has_its_own_code_and_keeps_what_was_stored() {
             Box::new(|knobs| knobs.granted_scopes = vec!["okta.devices.read".to_owned()]),
         ),
         ("missing_scopes", Box::new(|knobs| knobs.granted_scopes.clear())),
-        ("dpop_required", Box::new(|knobs| knobs.dpop = Dpop::Required)),
-        ("dpop_required", Box::new(|knobs| knobs.dpop = Dpop::NonceRequired)),
         ("network_zone_blocked", Box::new(|knobs| knobs.network_zone_blocked = true)),
     ];
     for (code, change) in cases {
@@ -82,7 +80,7 @@ async fn every_refusal_by_okta_has_its_own_code_and_keeps_what_was_stored() {
         world.acme.change(|now| *now = knobs);
         assert_eq!(world.get(&path).await.expect(200), before, "{code}");
     }
-    assert_eq!(world.count_events("credentials_refused"), 6, "each refusal is audited");
+    assert_eq!(world.count_events("credentials_refused"), 4, "each refusal is audited");
 }
 
 #[tokio::test]

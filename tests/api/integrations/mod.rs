@@ -1,8 +1,10 @@
 //! Connecting an org: what is pasted, what is found, what is kept.
 
 mod credentials;
+mod dpop;
 mod prerequisites;
 mod refusals;
+mod service_apps;
 mod setup;
 
 use reqwest::Method;

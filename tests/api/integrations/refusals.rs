@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::okta::{Fault, FaultKind, Presence};
+use testkit::okta::{ClientAuthentication, Fault, FaultKind, Presence};
 
 use crate::support::answer::item;
 use crate::support::fleet::mirroring;
@@ -13,7 +13,7 @@ async fn an_own_service_app_with_a_secret_is_told_apart_from_a_wrong_secret() {
     let world = World::start().await;
     let path = world.connected().await;
     let credentials = format!("{path}/credentials");
-    world.acme.change(|knobs| knobs.own_service_app = true);
+    world.acme.change(|knobs| knobs.client_authentication = ClientAuthentication::PrivateKeyJwt);
     let refused = world.put(&credentials, &world.credentials()).await;
     let problem = refused.expect_problem(422, "wrong_client_type");
     assert_eq!(problem["transient"], false);
@@ -28,7 +28,9 @@ async fn an_own_service_app_with_a_secret_is_told_apart_from_a_wrong_secret() {
     assert_eq!(scopes["reason"], "wrong_client_type");
     assert!(scopes["remediation"]["text"].as_str().expect("text").contains("catalogue"));
 
-    world.acme.change(|knobs| knobs.own_service_app = false);
+    world
+        .acme
+        .change(|knobs| knobs.client_authentication = ClientAuthentication::ClientSecretBasic);
     let wrong = json!({ "client_id": world.acme.client_id(), "client_secret": "wrong" });
     let problem = world.put(&credentials, &wrong).await.expect_problem(422, "invalid_client");
     assert!(problem["okta_message"].as_str().expect("Okta's words").contains("secret"));

@@ -6,7 +6,7 @@ use crate::layers::all_sources;
 
 /// Each public method of the store, and a part of a statement that it sends; `^` and `$` are its ends.
 /// Methods that only combine statements of others have one of those.
-pub const METHODS: [(&str, &str); 76] = [
+pub const METHODS: [(&str, &str); 80] = [
     ("begin_sweep", "INSERT INTO okta_syncs"),
     ("check_hook_call", "FROM hook_routes"),
     ("check_keys", "SELECT sealing_keys.key_id, sealing_keys.check_value FROM"),
@@ -16,10 +16,12 @@ pub const METHODS: [(&str, &str); 76] = [
     ("complete_snapshot", "UPDATE device_snapshots SET completed_at"),
     ("count_missing_devices", "LEFT JOIN device_snapshot_serials n"),
     ("count_secrets_by_key", "GROUP BY credentials.key_id"),
+    ("create_client_key", "INSERT INTO client_keys"),
     ("create_deployment", "INSERT INTO deployments"),
     ("create_event", "INSERT INTO events"),
     ("create_hook_rereads", "UPDATE event_hooks SET last_delivery_at"),
     ("create_integration", "INSERT INTO integrations"),
+    ("delete_client_key", "AND (client_keys.state != $4))"),
     ("delete_credentials", "DELETE FROM credentials"),
     ("delete_device", "FOR UPDATE OF d"),
     ("delete_event_hook", "DELETE FROM event_hooks"),
@@ -47,9 +49,11 @@ pub const METHODS: [(&str, &str); 76] = [
     ("list_okta_devices", "AS matched_serial_number"),
     ("list_pending_devices", "^WITH due AS"),
     ("list_pending_migrations", "FROM __diesel_schema_migrations"),
+    ("list_public_keys", "FROM jwks_routes WHERE (jwks_routes.jwks_id"),
     ("list_tenants", "SELECT tenants.id FROM tenants ORDER BY"),
     ("mark_not_found", "UPDATE okta_devices SET not_found_at"),
     ("next_reread", "min(due_at)"),
+    ("open_client_key", "SELECT client_keys.kid, client_keys.private_key"),
     ("open_credentials", "SELECT credentials.client_id, credentials.client_secret"),
     ("open_platform", "SELECT platforms.secret FROM platforms"),
     ("ping", "^SELECT 1$"),

@@ -70,7 +70,10 @@ fn volatile_functions(world: &World) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_take_the_time_once_and_name_their_tenant() {
-    let builder = mirroring().org(OrgSetup::new("beta")).other_host(story::NO_ORG);
+    let builder = mirroring()
+        .org(OrgSetup::new("beta"))
+        .other_host(story::NO_ORG)
+        .setting("ODT_PUBLIC_URL", "https://trust.example.com");
     let world = builder.without_service().await;
     log_statements(&world);
     let world = world.serve().await;

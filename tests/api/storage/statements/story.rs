@@ -59,6 +59,16 @@ async fn connect(world: &World) -> String {
     assert_eq!(repeated.json()["id"], created["id"], "{}", repeated.text);
     let path = format!("{INTEGRATIONS}/{}", created["id"].as_str().expect("id"));
     world.put(&format!("{path}/credentials"), &world.credentials()).await.expect(201);
+    // A service app in its place: a key is made, read by Okta, tried in vain and deleted.
+    let keys = format!("{path}/credentials/keys");
+    let made = world.post(&keys, &json!({})).await.expect(201);
+    let url = made["jwks_url"].as_str().expect("an address");
+    let address = url::Url::parse(url).expect("a URL");
+    world.ask(Method::GET, address.path()).send().await.expect(200);
+    let own_app = json!({ "kind": "private_key_jwt", "client_id": world.acme.client_id() });
+    assert!(world.put(&format!("{path}/credentials"), &own_app).await.status.is_client_error());
+    let kid = made["kid"].as_str().expect("kid");
+    assert_eq!(world.delete(&format!("{keys}/{kid}")).await.status, 204);
     // Before anything else shows that the org has Adaptive MFA: a sweep looks for it then.
     world.until_swept(&path, None).await;
     path

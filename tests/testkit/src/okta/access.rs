@@ -4,10 +4,10 @@
 
 use std::time::Instant;
 
-use super::errors;
 use super::knobs::Pipeline;
 use super::message::{Reply, Request};
 use super::org::State;
+use super::{dpop, errors};
 
 /// Refuses the request, or counts one use of its token.
 pub(super) fn check(state: &mut State, request: &Request, scope: &str) -> Result<(), Reply> {
@@ -42,14 +42,19 @@ fn check_token(state: &mut State, request: &Request, scope: &str) -> Result<(), 
         .map(|(_, value)| value.as_str())
         .collect();
     let [authorization] = tokens[..] else { return Err(invalid()) };
-    let bearer = authorization
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
+    let (scheme, sent) = authorization.split_once(' ').ok_or_else(invalid)?;
+    let sent = sent.trim();
     let limit = state.knobs.dead_tokens_after_uses;
-    let Some(token) = bearer.and_then(|token| state.tokens.get_mut(token)) else {
+    let thumbprint = state.tokens.get(sent).ok_or_else(invalid)?.thumbprint.clone();
+    let expected = if thumbprint.is_some() { "dpop" } else { "bearer" };
+    if !scheme.eq_ignore_ascii_case(expected) {
         return Err(invalid());
-    };
+    }
+    if let Some(thumbprint) = thumbprint {
+        dpop::check_api_request(state, request, sent, &thumbprint)
+            .map_err(|reason| bad_proof(&reason))?;
+    }
+    let token = state.tokens.get_mut(sent).ok_or_else(invalid)?;
     if token.expires <= Instant::now() || limit.is_some_and(|limit| token.uses >= limit) {
         return Err(invalid());
     }
@@ -65,6 +70,11 @@ fn check_token(state: &mut State, request: &Request, scope: &str) -> Result<(), 
         ));
     }
     Ok(())
+}
+
+fn bad_proof(reason: &str) -> Reply {
+    let value = format!("DPoP error=\"invalid_dpop_proof\", error_description=\"{reason}\"");
+    Reply::empty(400).with("WWW-Authenticate", value)
 }
 
 fn challenge(

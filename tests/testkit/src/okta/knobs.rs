@@ -28,10 +28,13 @@ pub struct Knobs {
     pub client_id: String,
     /// At most two, both valid; the newest is the last.
     pub client_secrets: Vec<String>,
-    /// The client is an app of the customer's own: its secret is refused, however right it is.
-    pub own_service_app: bool,
     /// False: the integration was revoked or deleted.
     pub client_active: bool,
+    /// How the client authenticates: the catalogue's integration by a secret, the customer's own service app
+    /// by a key pair.
+    pub client_authentication: ClientAuthentication,
+    /// The active public keys of a service app, as JSON Web Keys.
+    pub client_jwks: Vec<serde_json::Value>,
     pub dpop: Dpop,
     pub network_zone_blocked: bool,
     pub temporarily_unavailable: bool,
@@ -118,11 +121,19 @@ pub enum Presence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dpop {
+    /// A proof is not needed; one that is sent binds the token.
     NotRequired,
-    /// `invalid_dpop_proof`
+    /// As Okta has it for service apps by default: a proof with a nonce.
     Required,
-    /// `use_dpop_nonce` with the header `dpop-nonce`
-    NonceRequired,
+    /// Each proof is answered with another nonce.
+    NonceLoop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    ClientSecretBasic,
+    PrivateKeyJwt,
 }
 
 /// A host of the customer's own. It answers like the org itself, unless it lies.
@@ -190,8 +201,9 @@ impl Default for Knobs {
             refuse_ungranted_scopes: false,
             client_id: String::new(),
             client_secrets: Vec::new(),
-            own_service_app: false,
             client_active: true,
+            client_authentication: ClientAuthentication::ClientSecretBasic,
+            client_jwks: Vec::new(),
             dpop: Dpop::NotRequired,
             network_zone_blocked: false,
             temporarily_unavailable: false,

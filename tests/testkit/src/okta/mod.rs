@@ -19,9 +19,11 @@
 mod access;
 mod authenticators;
 mod certificates;
+mod client_authentication;
 mod control;
 mod devices;
 mod discovery;
+mod dpop;
 mod errors;
 mod event_hook;
 mod fault;
@@ -29,6 +31,7 @@ mod fleet;
 mod front;
 mod ids;
 mod journal;
+mod jwt;
 mod knobs;
 mod lives;
 mod message;
@@ -46,8 +49,8 @@ pub use fault::{Fault, FaultKind};
 pub use fleet::{Device, DeviceUser, NewDevice, NoSuch};
 pub use journal::{Entry, Journal};
 pub use knobs::{
-    AUTHENTICATORS_READ, CustomDomain, DEVICES_MANAGE, DEVICES_READ, Dpop, EndlessList, Knobs,
-    Pipeline, Presence, RateLimits,
+    AUTHENTICATORS_READ, ClientAuthentication, CustomDomain, DEVICES_MANAGE, DEVICES_READ, Dpop,
+    EndlessList, Knobs, Pipeline, Presence, RateLimits,
 };
 pub use lives::Refused;
 pub use org::{Org, OrgSetup};

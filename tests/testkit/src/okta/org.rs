@@ -2,18 +2,20 @@
 //!
 //! Answers no requests: the files beside this one do, from the state that lies here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Instant;
 
+use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::dpop::Nonces;
 use super::fault::Fault;
 use super::fleet::Fleet;
 use super::ids::{derived, okta_id, random};
 use super::journal::Journal;
-use super::knobs::{CustomDomain, Knobs};
+use super::knobs::{ClientAuthentication, CustomDomain, Dpop, Knobs};
 use super::rate::Window;
 use super::scep::ScepState;
 
@@ -100,6 +102,16 @@ pub(super) struct State {
     pub windows: HashMap<&'static str, Window>,
     pub fleet: Fleet,
     pub scep: ScepState,
+    pub nonces: Nonces,
+    /// The ids of JWTs that clients have sent: each is good once.
+    pub used_jwts: HashSet<String>,
+}
+
+impl State {
+    /// The time by the org's clock, in seconds.
+    pub fn now(&self) -> i64 {
+        Utc::now().timestamp() + self.knobs.clock_skew_seconds
+    }
 }
 
 #[derive(Debug)]
@@ -107,6 +119,8 @@ pub(super) struct IssuedToken {
     pub scopes: Vec<String>,
     pub expires: Instant,
     pub uses: u32,
+    /// The key that the token is bound to; `None` for a bearer token.
+    pub thumbprint: Option<String>,
 }
 
 impl Org {
@@ -131,6 +145,8 @@ impl Org {
             windows: HashMap::new(),
             fleet: Fleet::of(&host),
             scep: ScepState::default(),
+            nonces: Nonces::default(),
+            used_jwts: HashSet::new(),
         };
         let id = setup.id.unwrap_or_else(|| okta_id("00o", &host));
         let inner = Inner {
@@ -244,6 +260,41 @@ impl Org {
 
     pub fn deactivate_secret(&self, secret: &str) {
         self.change(|knobs| knobs.client_secrets.retain(|other| other != secret));
+    }
+
+    /// What the customer does in the console: a service app of their own in place of the catalogue's
+    /// integration. It has no keys yet, and demands DPoP by default.
+    pub fn become_service_app(&self) {
+        self.change(|knobs| {
+            knobs.client_authentication = ClientAuthentication::PrivateKeyJwt;
+            knobs.client_secrets.clear();
+            knobs.dpop = Dpop::Required;
+        });
+    }
+
+    /// Adds a public key to the service app.
+    pub fn add_client_key(&self, jwk: Value) {
+        self.change(|knobs| knobs.client_jwks.push(jwk));
+    }
+
+    /// Deactivates the public key with this id.
+    pub fn deactivate_client_key(&self, kid: &str) {
+        self.change(|knobs| knobs.client_jwks.retain(|key| key["kid"] != kid));
+    }
+
+    /// A day has passed: another nonce is asked for from now on, and the one before is still good.
+    pub fn renew_dpop_nonce(&self) {
+        self.state().nonces.renew();
+    }
+
+    /// The thumbprints of the keys that live tokens are bound to.
+    pub fn dpop_keys(&self) -> BTreeSet<String> {
+        self.state().tokens.values().filter_map(|token| token.thumbprint.clone()).collect()
+    }
+
+    /// No nonce that was given is good any more.
+    pub fn forget_dpop_nonces(&self) {
+        self.state().nonces.forget();
     }
 
     /// Every token that was issued is dead from now on.
