@@ -12,14 +12,14 @@ use crate::handlers::http::query::{PageParams, Query};
 use crate::handlers::{PageResponse, State};
 use crate::model::{Actor, Event, EventKind};
 
-/// Something that happened to an integration.
+/// An event of the audit log.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct EventResponse {
     id: Uuid,
     kind: EventKind,
     at: DateTime<Utc>,
     actor: Actor,
-    /// What changed; never a secret.
+    /// What changed. It never contains a secret.
     #[schema(value_type = Object, example = json!({ "client_id": "0oa1b2c3d4e5f6g7h8i9" }))]
     detail: serde_json::Value,
 }
@@ -31,12 +31,13 @@ impl From<Event> for EventResponse {
     }
 }
 
-/// Read the audit of an integration
+/// List audit events
 ///
-/// Oldest first. The events of a deleted integration can still be read.
+/// Lists the audit events of an integration and of the tenant, oldest first. The events of a deleted
+/// integration stay available.
 #[utoipa::path(
-    operation_id = "list_events", tag = "Audit", params(IntegrationPath, PageParams),
-    responses((status = 200, description = "A page of events", body = PageResponse<EventResponse>)),
+    operation_id = "list_events", tag = "Audit log", params(IntegrationPath, PageParams),
+    responses((status = 200, description = "One page of audit events", body = PageResponse<EventResponse>)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/events")]

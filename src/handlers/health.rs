@@ -1,4 +1,4 @@
-//! `/health/live`, `/health/ready`, and `/metrics` on its own listener.
+//! `/health/live`, `/health/ready`, and `/metrics`, which has its own listener.
 
 use actix_web::{HttpResponse, Resource, ResponseError, get, guard, web};
 use serde::Serialize;
@@ -7,44 +7,51 @@ use crate::handlers::State;
 use crate::handlers::http::problem::Problem;
 use crate::telemetry::metrics;
 
-/// Whether the service can answer.
+/// The result of the readiness probe.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ReadyResponse {
+    /// True if all checks below passed.
     ready: bool,
-    /// `PostgreSQL` answers.
+    /// True if `PostgreSQL` answers.
     database: bool,
-    /// The token issuer's keys are there.
+    /// True if the signing keys of the token issuer are available.
     token_keys: bool,
-    /// Hosts that are dialled elsewhere than DNS says. Empty in production.
+    /// Hosts whose address is overridden by configuration. Empty in production.
     overridden_hosts: Vec<String>,
 }
 
-/// The process runs.
+/// The result of the liveness probe.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct LiveResponse {
     live: bool,
 }
 
-/// Where load balancers and orchestrators ask.
+/// The paths of the probes.
 pub const LIVE: &str = "/health/live";
 pub const READY: &str = "/health/ready";
 
-/// The process runs
+/// Check liveness
+///
+/// Returns 200 while the process runs. Use it as the liveness probe. It needs no token and checks no
+/// dependency.
 #[utoipa::path(
-    operation_id = "get_liveness", tag = "Operations", security(()),
-    responses((status = 200, description = "It does", body = LiveResponse)),
+    operation_id = "get_liveness", tag = "Health", security(()),
+    responses((status = 200, description = "The process runs", body = LiveResponse)),
 )]
 #[get("/health/live")]
 pub async fn get_liveness() -> HttpResponse {
     liveness()
 }
 
-/// The service can answer
+/// Check readiness
+///
+/// Returns 200 if the service can handle requests: the database answers and the signing keys of the
+/// token issuer are available. Use it as the readiness probe. It needs no token.
 #[utoipa::path(
-    operation_id = "get_readiness", tag = "Operations", security(()),
+    operation_id = "get_readiness", tag = "Health", security(()),
     responses(
-        (status = 200, description = "It can", body = ReadyResponse),
-        (status = 503, description = "It cannot: the body says what is missing", body = ReadyResponse),
+        (status = 200, description = "The service can handle requests", body = ReadyResponse),
+        (status = 503, description = "The service cannot handle requests; the body shows which check failed", body = ReadyResponse),
     ),
 )]
 #[get("/health/ready")]
@@ -52,8 +59,8 @@ pub async fn get_readiness(state: web::Data<State>) -> HttpResponse {
     readiness(&state).await
 }
 
-/// The paths of health with any other method than `GET`. Some load balancers ask with `HEAD`; the
-/// document leaves it out, since it says nothing that `GET` does not (RFC 9110 §9.3.2).
+/// Routes the probes for methods other than `GET`. Some load balancers send `HEAD`, which the OpenAPI
+/// document leaves out because it equals `GET` without a body (RFC 9110 §9.3.2).
 pub fn other_methods(path: &'static str) -> Resource {
     let resource = web::resource(path).guard(guard::Not(guard::Get()));
     let resource = match path {
@@ -74,7 +81,7 @@ fn liveness() -> HttpResponse {
 async fn readiness(state: &State) -> HttpResponse {
     let service = state.service.clone();
     let ping = async move || service.ping_store().await.is_ok();
-    let database = state.database_probe.answer(ping).await;
+    let database = state.database_probe.run(ping).await;
     let token_keys = state.authenticator.is_ready();
     let ready = database && token_keys;
     let overridden_hosts = state.overridden_hosts.clone();
@@ -82,15 +89,13 @@ async fn readiness(state: &State) -> HttpResponse {
     answer.json(ReadyResponse { ready, database, token_keys, overridden_hosts })
 }
 
-/// The metrics, in Prometheus' text format. Not on the API's listener, and so not in its document.
+/// Returns the metrics in Prometheus text format. Served by the metrics listener, not by the API.
 #[get("/metrics")]
 pub async fn get_metrics() -> HttpResponse {
     match metrics::handle() {
         Some(handle) => HttpResponse::Ok()
             .content_type("text/plain; version=0.0.4; charset=utf-8")
             .body(handle.render()),
-        None => {
-            HttpResponse::ServiceUnavailable().body("another recorder was installed before ours\n")
-        }
+        None => HttpResponse::ServiceUnavailable().body("another metrics recorder is installed\n"),
     }
 }

@@ -1,5 +1,5 @@
-//! `…/{integration_id}/sync` and `…/{integration_id}/okta-devices`: how the mirror stands and what is
-//! in it.
+//! `…/{integration_id}/sync` and `…/{integration_id}/okta-devices`: the state of the mirror and its
+//! records.
 
 use actix_web::error::QueryPayloadError;
 use actix_web::{HttpResponse, get, post, web};
@@ -10,23 +10,23 @@ use crate::handlers::http::body::OptionalBody;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
-use crate::handlers::http::query::{Query, QueryParams, page_of};
+use crate::handlers::http::query::{Query, QueryParams, parse_page};
 use crate::handlers::{PageResponse, State};
 use crate::model::mirror::budgets::{devices_per_minute, full_sweep_minutes};
 use crate::model::pages::decode_text_cursor;
 use crate::model::{MirrorRow, OktaDeviceUser, Sync, SyncError, SyncState};
 
-/// How the mirror of an org stands.
+/// The state of the Okta device mirror. A sweep reads all devices of the Okta org.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SyncResponse {
     state: SyncState,
     progress: SyncProgress,
     /// When the last complete sweep ended; `null` before the first.
     last_success_at: Option<DateTime<Utc>>,
-    /// What went wrong last; left out once a sweep was complete again.
+    /// The last failure. Absent after the next complete sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<SyncError>,
-    /// How long a sweep of all devices takes within our half of the org's rate.
+    /// The estimated duration of a sweep, which uses half of the rate limit of the Okta org.
     #[schema(example = 34)]
     full_sweep_minutes: i64,
     /// Records in the mirror, as of the end of the last sweep.
@@ -35,23 +35,25 @@ pub struct SyncResponse {
     unmatched: i64,
 }
 
-/// How far the running or last sweep has come.
+/// The progress of the current or last sweep.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SyncProgress {
+    /// Devices read so far.
     done: i64,
-    /// As many as the last complete sweep read; `null` before the first.
+    /// Devices that the last complete sweep read; `null` before the first.
     expected: Option<i64>,
-    /// What the org's rate allows.
+    /// The speed that the rate limit of the Okta org allows.
     devices_per_minute: i64,
-    /// `null` when no sweep goes on, or nobody knows how many devices there are.
+    /// The estimated time to completion. `null` if no sweep is running, or `expected` is `null`.
     seconds_left: Option<i64>,
 }
 
 impl From<Sync> for SyncResponse {
     fn from(sync: Sync) -> Self {
         let per_minute = devices_per_minute(sync.limit_per_minute);
-        let goes_on = matches!(sync.state, SyncState::Running | SyncState::Waiting);
-        let left = sync.expected.filter(|_| goes_on).map(|expected| (expected - sync.done).max(0));
+        let is_sweeping = matches!(sync.state, SyncState::Running | SyncState::Waiting);
+        let expected_now = sync.expected.filter(|_| is_sweeping);
+        let left = expected_now.map(|expected| (expected - sync.done).max(0));
         let expected = sync.expected.unwrap_or(sync.devices).max(sync.devices);
         Self {
             state: sync.state,
@@ -70,15 +72,15 @@ impl From<Sync> for SyncResponse {
     }
 }
 
-/// A device record of the org, as the mirror has it.
+/// A device record of the Okta org, as last read.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct OktaDeviceResponse {
     #[schema(example = "guo1a2b3c4d5e6f7g8h9")]
     okta_device_id: String,
-    /// `MACOS`, `IOS` and what else Okta knows.
+    /// Okta's value, such as `MACOS` or `IOS`.
     #[schema(example = "MACOS")]
     platform: String,
-    /// `ACTIVE`, `SUSPENDED`, `DEACTIVATED` or another word of Okta's.
+    /// Okta's value, such as `ACTIVE`, `SUSPENDED` or `DEACTIVATED`.
     #[schema(example = "ACTIVE")]
     status: String,
     serial_number: Option<String>,
@@ -87,9 +89,9 @@ pub struct OktaDeviceResponse {
     created_at: DateTime<Utc>,
     last_updated_at: DateTime<Utc>,
     users: Vec<OktaDeviceUser>,
-    /// When Okta last showed this.
+    /// When the record was last read from Okta.
     observed_at: DateTime<Utc>,
-    /// The device of the inventory that this is a record of; `null` when there is none.
+    /// The serial number of the matching device of the inventory; `null` if none matches.
     matched_serial_number: Option<String>,
 }
 
@@ -112,42 +114,46 @@ impl From<MirrorRow> for OktaDeviceResponse {
     }
 }
 
-/// `?matched=&cursor=&limit=`.
+/// The query parameters of the list of records.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct OktaDevicesParams {
-    /// Only records that match a device of the inventory, or only those that match none.
+    /// `true`: only records that match a device of the inventory. `false`: only records that match none.
     #[param(nullable = false)]
     matched: Option<bool>,
-    /// `next_cursor` of the page before; absent for the first.
+    /// The `next_cursor` of the previous page. Leave it out for the first page.
     #[param(nullable = false, pattern = "^(2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e]){1,128}$")]
     cursor: Option<String>,
-    /// Rows of a page.
+    /// The maximum number of items in a page.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
     limit: Option<i64>,
 }
 
 impl QueryParams for OktaDevicesParams {
     fn hint(_: &QueryPayloadError) -> String {
-        "The query may have matched (true or false), cursor and limit, each once.".to_owned()
+        "Send only the query parameters matched (true or false), cursor and limit, each at most once."
+            .to_owned()
     }
 }
 
-/// `{"accept_shrunk": true}`, or nothing.
+/// The options of a sweep. The body is optional.
 #[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSyncRequest {
-    /// Accept the sweep also if it shows less than half of the records of the last one: the others are
-    /// then removed once Okta does not find them by their id.
+    /// Accept the sweep even if it shows less than half of the records of the last one. The missing
+    /// records are removed once Okta does not find them by their id.
     #[serde(default)]
     accept_shrunk: bool,
 }
 
-/// Read how the mirror stands
+/// Retrieve the sync state
+///
+/// Retrieves the state of the Okta device mirror: the progress of the current sweep, the last complete
+/// one, and the last error.
 #[utoipa::path(
-    operation_id = "get_sync", tag = "Mirror", params(IntegrationPath),
-    responses((status = 200, description = "How the mirror stands", body = SyncResponse)),
+    operation_id = "get_sync", tag = "Okta device mirror", params(IntegrationPath),
+    responses((status = 200, description = "The sync state", body = SyncResponse)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/sync")]
@@ -160,15 +166,15 @@ pub async fn get_sync(
     Ok(HttpResponse::Ok().json(SyncResponse::from(sync)))
 }
 
-/// Ask for a sweep now
+/// Start a sync
 ///
-/// All devices of the org are read, within our half of its rate. A sweep that goes on is not begun
-/// anew.
+/// Requests a sweep, which reads all devices of the Okta org with half of its rate limit. A running
+/// sweep continues. Poll the sync state for its progress.
 #[utoipa::path(
-    operation_id = "create_sync", tag = "Mirror", params(IntegrationPath),
+    operation_id = "create_sync", tag = "Okta device mirror", params(IntegrationPath),
     request_body = inline(Option<CreateSyncRequest>),
     responses(
-        (status = 202, description = "Asked for", body = SyncResponse),
+        (status = 202, description = "The sweep is requested", body = SyncResponse),
         (status = 409, description = "credentials_needed"),
     ),
     security(("bearer" = ["odt:write"])),
@@ -184,13 +190,14 @@ pub async fn create_sync(
     Ok(HttpResponse::Accepted().json(SyncResponse::from(sync)))
 }
 
-/// List the device records of the org
+/// List Okta device records
 ///
-/// As the mirror has them, in the order of Okta's ids.
+/// Lists the device records of the Okta org as last read, sorted by Okta's id. This operation does not
+/// call Okta.
 #[utoipa::path(
-    operation_id = "list_okta_devices", tag = "Mirror",
+    operation_id = "list_okta_devices", tag = "Okta device mirror",
     params(IntegrationPath, OktaDevicesParams),
-    responses((status = 200, description = "A page of records", body = PageResponse<OktaDeviceResponse>)),
+    responses((status = 200, description = "One page of device records", body = PageResponse<OktaDeviceResponse>)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/okta-devices")]
@@ -201,7 +208,7 @@ pub async fn list_okta_devices(
     query: Query<OktaDevicesParams>,
 ) -> Result<HttpResponse, Problem> {
     let OktaDevicesParams { matched, cursor, limit } = query.0;
-    let page = page_of(cursor.as_deref(), limit, decode_text_cursor)?;
+    let page = parse_page(cursor.as_deref(), limit, decode_text_cursor)?;
     let listed = state.service.list_okta_devices(&caller.0, id.0, matched, page).await?;
     Ok(HttpResponse::Ok().json(PageResponse::from(listed.map(OktaDeviceResponse::from))))
 }

@@ -1,4 +1,5 @@
-//! HTTP and nothing else: caller in, input in, one service call, answer out.
+//! HTTP handlers: each extracts the caller and the input, makes one service call, and renders the
+//! result.
 
 pub mod devices;
 pub mod event_hooks;
@@ -18,23 +19,23 @@ use crate::auth::Authenticator;
 use crate::model::{IntegrationRecord, Page, pages::encode_cursor, pages::encode_text_cursor};
 use crate::service::Service;
 
-/// What handlers work with.
+/// The state shared by all handlers.
 pub struct State {
     pub service: Service,
     pub authenticator: Authenticator,
-    /// Whether PostgreSQL answers.
+    /// Checks that PostgreSQL answers.
     pub database_probe: http::probe::Probe,
-    /// Room for request bodies beyond the usual size.
+    /// Bounds the memory of large request bodies.
     pub large_bodies: http::large_bodies::LargeBodies,
-    /// Hosts that are dialled elsewhere than DNS says: told by readiness.
+    /// Hosts whose address is overridden by configuration; shown by the readiness probe.
     pub overridden_hosts: Vec<String>,
 }
 
-/// A page of a list.
+/// One page of a list.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct PageResponse<T> {
     pub items: Vec<T>,
-    /// Send it as `cursor` to get the next page; `null` on the last.
+    /// Send this as `cursor` to get the next page; `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
@@ -52,7 +53,7 @@ impl<T> From<Page<T, String>> for PageResponse<T> {
     }
 }
 
-/// Adds the version of the configuration as `ETag`.
+/// Adds the version of the integration as `ETag`.
 fn with_etag(mut response: HttpResponse, record: &IntegrationRecord) -> HttpResponse {
     if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", record.integration.version)) {
         response.headers_mut().insert(ETAG, value);

@@ -46,7 +46,7 @@ pub use operators::{AllIntegrations, IntegrationSummary, KeyRotation, KeyRotatio
 pub use platforms::{
     CATALOGUE, CatalogueField, CataloguePlatform, DeletedPlatform, DeployedProfile,
     DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge,
-    PlatformFields, PlatformOutcome, Verification, Write,
+    PlatformFields, PlatformOutcome, Verification, WriteOptions,
 };
 pub use trust_status::{
     CertificateCounts, IdentifierFields, IntegrationChoice, MAX_QUERIED_DEVICES, TrustFilter,

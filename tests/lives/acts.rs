@@ -50,10 +50,6 @@ impl World {
                 self.pass(dice.seconds(300, 1_200));
                 self.enroll(*m, TimeDelta::zero());
             }
-            Step::ReplaceLogicBoard(m) => self.replace_logic_board(*m),
-            Step::ReplaceSerialNumber(m) => self.replace_serial_number(*m, delay),
-            Step::LeaveSilently(m) if self.truth.machines[*m].enrolled => self.leave_silently(*m),
-            Step::Outage(time) => self.okta_away_until = now + *time,
             Step::Erase(m) if self.truth.machines[*m].enrolled => self.truth.machines[*m].erase(),
             Step::Unenroll { machine, stays_configured }
                 if self.truth.machines[*machine].enrolled =>
@@ -145,7 +141,7 @@ impl World {
         }
     }
 
-    pub fn report_okta_id(&mut self, m: MachineId, delay: TimeDelta) {
+    fn report_okta_id(&mut self, m: MachineId, delay: TimeDelta) {
         let records = self.org.records.iter().filter(|(_, record)| record.machine == m);
         if let Some((id, _)) = records.max_by_key(|(_, record)| record.created()) {
             self.mdm.note(m, self.now, What::OktaId(id.clone()), delay);
@@ -157,10 +153,8 @@ impl World {
         let ours = self.truth.machines[claims].clone();
         let serial_number = Some(ours.serial_number.clone());
         let claimed = |udid| Shown::Claimed { serial_number: serial_number.clone(), udid };
-        let knows_udid = self.mdm.habits.reports_udid && !ours.has_new_serial_number();
-        if matches!(kind, StrangerKind::VirtualMac { .. }) && !knows_udid {
-            // Nothing tells the two apart where the MDM tells serial numbers alone, or where another
-            // device of the inventory still has the UDID.
+        if matches!(kind, StrangerKind::VirtualMac { .. }) && !self.mdm.habits.reports_udid {
+            // Nothing tells the two apart where the MDM tells serial numbers alone.
             self.copied.push(claims);
         }
         let (word, shown) = match kind {

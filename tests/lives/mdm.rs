@@ -88,8 +88,6 @@ pub struct Mdm {
     pub habits: Habits,
     pub integration: IntegrationId,
     pub events: Vec<Event>,
-    /// UDIDs of machines that reached the service, with the stamps of their reports.
-    pub told_udids: Vec<(MachineId, Time, String)>,
     outbox: Vec<Letter>,
     /// Events that wait for the nightly batch.
     unsent: Vec<usize>,
@@ -108,14 +106,7 @@ impl What {
 
 impl Mdm {
     pub fn new(habits: Habits, integration: IntegrationId) -> Self {
-        Self {
-            habits,
-            integration,
-            events: Vec::new(),
-            told_udids: Vec::new(),
-            outbox: Vec::new(),
-            unsent: Vec::new(),
-        }
+        Self { habits, integration, events: Vec::new(), outbox: Vec::new(), unsent: Vec::new() }
     }
 
     /// Records an event whose report arrives after `delay`.
@@ -176,31 +167,10 @@ impl Mdm {
         self.outbox.iter().map(|letter| letter.due).max()
     }
 
-    /// Records an event that is never reported.
-    pub fn note_silently(&mut self, machine: MachineId, at: Time, what: What) {
-        self.events.push(Event { machine, at, what, arrived: false, stamp: None });
-    }
-
-    pub fn mark_arrived(&mut self, letter: &Letter, udid: Option<String>) {
+    pub fn mark_arrived(&mut self, letter: &Letter) {
         let event = &mut self.events[letter.event];
-        if let Some(udid) = udid.filter(|_| letter.udid.is_none()) {
-            self.told_udids.push((event.machine, letter.stamp, udid));
-        }
         event.arrived = true;
         event.stamp.get_or_insert(letter.stamp);
-    }
-
-    pub fn is_leave(&self, letter: &Letter) -> bool {
-        self.events[letter.event].what.enrolled_after() == Some(false)
-    }
-
-    /// The service was told by a snapshot of the fleet that the device left.
-    pub fn mark_left(&mut self, machine: MachineId, stamp: Time) {
-        let mut own = self.events.iter_mut().rev().filter(|event| event.machine == machine);
-        let left = own.find(|event| event.what.enrolled_after() == Some(false));
-        let left = left.expect("the snapshot does not name a device that left");
-        left.arrived = true;
-        left.stamp.get_or_insert(stamp);
     }
 
     /// Whether the MDM has the device in its list, and as enrolled.
@@ -224,8 +194,7 @@ impl Mdm {
             return Message::Delete { serial_number, at };
         }
         let happened = event.at + self.habits.skew;
-        let own = self.habits.reports_udid.then(|| machine.udid_at(event.at));
-        let udid = letter.udid.as_deref().or(own);
+        let udid = letter.udid.as_ref().or(self.habits.reports_udid.then_some(&machine.udid));
         let mut report = DeviceReport {
             serial_number,
             platform: machine.platform.unwrap_or(Platform::Macos),

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use okta_device_trust::crypto::HookSecretDigest;
-use okta_device_trust::model::integrations::notices::Notice;
 use okta_device_trust::model::trust_status::{AskedDevice, Facts};
 use okta_device_trust::model::{
-    Actor, ClaimedJob, DeviceMention, EventKind, HookId, IntegrationId, Job, JobKind, NewEvent,
-    OktaDevice, ReadPage, SerialNumber, TenantId,
+    ClaimedJob, DeviceMention, HookId, IntegrationId, Job, JobKind, OktaDevice, ReadPage, TenantId,
 };
 use okta_device_trust::store::{
     Expired, HookCall, LiveFinding, LiveSearch, Read, Store, SweepStep,
@@ -78,51 +76,19 @@ impl Replica {
         for letter in world.mdm.arrivals(world.now) {
             self.set_clock(letter.due);
             let machine = &world.truth.machines[world.mdm.events[letter.event].machine];
-            let (taken, udid) = match world.mdm.write(&letter, machine) {
+            let taken = match world.mdm.write(&letter, machine) {
                 Message::Report(report) => {
-                    let udid = report.udid.clone().flatten().map(|udid| udid.to_string());
                     let results = self.store.update_devices(&self.tenant, vec![*report]).await;
-                    (results.expect("reports")[0].is_ok(), udid)
+                    results.expect("reports")[0].is_ok()
                 }
                 Message::Delete { serial_number, at } => {
                     let deleted = self.store.delete_device(&self.tenant, serial_number, Some(at));
                     deleted.await.expect("deletion");
-                    (true, None)
+                    true
                 }
             };
-            // What takes trust away must not be refused.
-            if taken || world.mdm.is_leave(&letter) {
-                world.mdm.mark_arrived(&letter, udid);
-            }
-        }
-    }
-
-    /// Takes in a snapshot of the MDM's fleet: what it does not name, and was not reported since, left.
-    pub async fn reconcile(&self, world: &mut World) {
-        self.set_clock(world.now);
-        let machines = 0..world.truth.machines.len();
-        let serial = |m: MachineId| {
-            SerialNumber::parse(&world.truth.machines[m].serial_number).expect("a serial number")
-        };
-        let named = machines.clone().filter(|m| world.mdm.believes_enrolled(*m)).map(serial);
-        let id = format!("snapshot-{}", world.now.timestamp_millis());
-        let snapshot = self.store.save_snapshot_page(&self.tenant, id.clone(), named.collect());
-        let began_at = snapshot.await.expect("a snapshot").began_at;
-        let mut after = Some(String::new());
-        while let Some(last) = after {
-            let batch = self.store.unenroll_missing_devices(&self.tenant, id.clone(), last).await;
-            after = batch.expect("a batch");
-        }
-        let event =
-            NewEvent::by_actor(Actor::service(), self.integration, EventKind::DevicesReconciled);
-        self.store.complete_snapshot(&self.tenant, id, event).await.expect("complete");
-        for m in machines {
-            let Ok(device) = self.store.get_device(&self.tenant, serial(m)).await else { continue };
-            let left = device
-                .enrollment
-                .is_some_and(|known| known.is_ended() && known.reported_at == began_at);
-            if left {
-                world.mdm.mark_left(m, began_at);
+            if taken {
+                world.mdm.mark_arrived(&letter);
             }
         }
     }
@@ -187,8 +153,7 @@ impl Replica {
     pub async fn reread(&self, world: &mut World) {
         self.set_clock(world.now);
         let job = &self.job(JobKind::Rereads);
-        let due =
-            self.store.list_due_rereads(job, LEASE, PENDING_EVERY, 50).await.expect("rereads");
+        let due = self.store.list_due_rereads(job, LEASE, 50).await.expect("rereads");
         for asked in due {
             let id = asked.okta_device_id.clone();
             let saved = match world.org.device(&id) {
@@ -272,12 +237,6 @@ impl Replica {
         for what in Expired::VARIANTS {
             self.store.delete_expired(job, LEASE, *what).await.expect("housekeeping");
         }
-    }
-
-    pub async fn notices(&self, world: &World) -> Vec<Notice> {
-        self.set_clock(world.now);
-        let record = self.store.get_integration(&self.tenant, self.integration).await;
-        record.expect("the integration").notices
     }
 
     /// What the service knows of each of these.

@@ -94,16 +94,14 @@ async fn live(seed: u64) -> Result<(), String> {
 async fn take(replica: &mut Replica, world: &mut World, step: &Step, dice: &mut Dice) {
     // A known limit: of a suspension and its end the service hears by a read between them, or by a hook.
     let ends_suspension = matches!(step, Step::Unsuspend(_) | Step::Activate(_));
-    let by_hook = ends_suspension && (world.is_okta_away() || dice.flip());
+    let by_hook = ends_suspension && dice.flip();
     if ends_suspension && !by_hook {
         replica.read_changes(world, TimeDelta::zero()).await;
     }
     world.take(step, dice);
     replica.receive(world).await;
     match step {
-        Step::Reconcile => replica.reconcile(world).await,
         _ if by_hook => replica.deliver_hooks(world).await,
-        _ if world.is_okta_away() => {}
         Step::Sweep { lie, lag } => replica.sweep(world, *lie, *lag).await,
         Step::Incremental { lag } => replica.read_changes(world, *lag).await,
         Step::Rereads => replica.reread(world).await,

@@ -9,8 +9,8 @@
 //! has shown, an enrolment's time by a clock that is a few minutes off.
 
 use chrono::TimeDelta;
-use okta_device_trust::model::trust_status::{AskedDevice, DeviceFacts, Facts, Policy};
-use okta_device_trust::model::{OktaDevice, SerialNumber, Udid};
+use okta_device_trust::model::trust_status::{AskedDevice, Facts};
+use okta_device_trust::model::{SerialNumber, Udid};
 
 use crate::mdm::{Event, What};
 use crate::okta::users_of;
@@ -19,11 +19,11 @@ use crate::world::World;
 
 impl World {
     /// Why `trusted` is wrong as the answer to this question; `None`: it is right.
-    pub fn objection(&self, facts: &Facts, policy: &Policy) -> Option<String> {
+    pub fn objection(&self, facts: &Facts, require_inventory: bool) -> Option<String> {
         let asked = &facts.asked;
         let found = facts.device.as_ref().map(|device| device.serial_number.as_str());
         let Some(m) = found.and_then(|serial| self.truth.find(serial)) else {
-            return if policy.require_inventory {
+            return if require_inventory {
                 Some("a device that the inventory does not have".to_owned())
             } else {
                 self.objection_without_inventory(asked)
@@ -49,41 +49,6 @@ impl World {
         })
     }
 
-    /// Why not all users of the machine are managed: its newest record, which counts in any case, has had
-    /// another user all the time.
-    pub fn objection_of_all_users(&self, facts: &Facts) -> Option<String> {
-        let found = facts.device.as_ref().map(|device| device.serial_number.as_str());
-        let m = found.and_then(|serial| self.truth.find(serial))?;
-        let own = self.org.records.iter().filter(|(_, record)| record.machine == m);
-        let (id, record) = own.max_by_key(|(_, record)| record.created())?;
-        let asked = facts.asked.okta_device_id.as_ref();
-        if asked.is_some_and(|asked| asked.as_str() != *id) {
-            return None;
-        }
-        record.device.as_ref()?;
-        let machine = &self.truth.machines[m];
-        // Who was on it before its identifiers changed is no user of this device.
-        let is_own = |device: &OktaDevice| {
-            self.shows_told_udid(m, device)
-                && device.serial_number.as_deref() == Some(machine.serial_number.as_str())
-        };
-        let is_always_own =
-            record.history.iter().filter_map(|(_, device)| device.as_ref()).all(is_own);
-        let since = self.seen.get(id)?.whole_at.max(self.now - UNKNOWN_AFTER - MAX_LAG);
-        // Users who were added before it to an older record count as no users.
-        let life = facts.device.as_ref().and_then(DeviceFacts::present_since);
-        let mut states = record.states_since(since);
-        let is_unmanaged = states.all(|device| {
-            device.is_active()
-                && users_of(device).iter().any(|user| {
-                    !user.is_managed() && user.status.as_deref().is_none_or(|word| word == "ACTIVE")
-                })
-        });
-        let counts = life.is_none_or(|life| record.created() >= life);
-        (counts && is_always_own && is_unmanaged)
-            .then(|| format!("{id} has a user who is not managed"))
-    }
-
     /// Without an inventory the identifiers alone decide, but not against what the MDM has said.
     fn objection_without_inventory(&self, asked: &AskedDevice) -> Option<String> {
         let named = |m: &MachineId| {
@@ -106,11 +71,8 @@ impl World {
         {
             return Some(format!("{serial} is another machine than {}", machine.serial_number));
         }
-        // Without a UDID from the MDM, one that the machine had before counts like its present one.
-        let is_former = |udid: &str| machine.former_udids.iter().any(|(_, former)| former == udid);
         if let Some(udid) = &asked.udid
             && udid.as_str() != machine.udid
-            && !(self.told_udids(m).is_empty() && is_former(udid.as_str()))
         {
             return Some(format!("{udid} is another machine than {}", machine.serial_number));
         }
@@ -171,11 +133,8 @@ impl World {
         if !in_use {
             return Some(format!("not used since a newer record of {newer:?}"));
         }
-        let udids = self.told_udids(m);
         let proof = self.sign_ins_on(id).find(|one| {
             one.managed
-                && one.machine == m
-                && (udids.is_empty() || udids.contains(&one.udid.as_str()))
                 && life.is_none_or(|life| one.at >= life)
                 && self.was_enrolled(m, one)
                 && self.is_still_there(id, one, since)
@@ -184,25 +143,6 @@ impl World {
             Some(_) => None,
             None => Some(format!("no managed sign-in since {life:?} of a user who is still there")),
         }
-    }
-
-    /// The UDIDs that the machine may have as far as the service was told; none if it was told nothing.
-    fn told_udids(&self, m: MachineId) -> Vec<&str> {
-        let told = || self.mdm.told_udids.iter().filter(|(machine, _, _)| *machine == m);
-        let newest = told().map(|(_, stamp, _)| *stamp).max();
-        // Stamps may be minutes ahead, and then count as of their receipt.
-        let as_new = |stamp: Time| newest.is_some_and(|newest| stamp >= newest - LIFE_MARGIN);
-        told().filter(|(_, stamp, _)| as_new(*stamp)).map(|(_, _, udid)| udid.as_str()).collect()
-    }
-
-    /// Whether a record shows the UDID of the machine, as far as the service was told one.
-    fn shows_told_udid(&self, m: MachineId, device: &OktaDevice) -> bool {
-        let told = self.told_udids(m);
-        let own = &self.truth.machines[m].udid;
-        device
-            .udid
-            .as_deref()
-            .is_some_and(|udid| udid == own && told.is_empty() || told.contains(&udid))
     }
 
     fn sign_ins_on(&self, id: &str) -> impl Iterator<Item = &SignIn> {
@@ -233,23 +173,21 @@ impl World {
 
     /// When the newest record of the machine was created that was shown to the service, and is newer.
     fn newer_record(&self, m: MachineId, id: &str) -> Option<Time> {
+        let machine = &self.truth.machines[m];
         let created = self.org.records[id].created();
         let is_the_machines = |(other, record): &(&String, &crate::okta::Record)| {
             record.machine == m
                 && record.created() > created
                 && self.seen.contains_key(*other)
-                && record
-                    .history
-                    .iter()
-                    .filter_map(|(_, device)| device.as_ref())
-                    .any(|device| device.status != "CREATED" && self.shows_told_udid(m, device))
+                && record.history.iter().filter_map(|(_, device)| device.as_ref()).any(|device| {
+                    device.udid.as_deref() == Some(machine.udid.as_str())
+                        && device.status != "CREATED"
+                })
         };
         self.org.records.iter().filter(is_the_machines).map(|(_, record)| record.created()).max()
     }
 }
 
-/// What the service allows for clocks that differ, and as much again.
-const LIFE_MARGIN: TimeDelta = TimeDelta::minutes(10);
 /// Facts older than this decide nothing.
 const UNKNOWN_AFTER: TimeDelta = TimeDelta::hours(24);
 /// Lists lag behind by no more than this.

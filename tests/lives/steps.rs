@@ -7,7 +7,7 @@ use okta_device_trust::model::Platform;
 use crate::mdm::{Habits, Mdm};
 use crate::mirror::Lie;
 use crate::okta::{Org, Switches};
-use crate::truth::{Machine, MachineId, PersonId, Shown, Time, Truth, iphone_udid, mac_udid};
+use crate::truth::{Machine, MachineId, PersonId, Time, Truth, iphone_udid, mac_udid};
 use crate::world::World;
 
 /// Random numbers by a seed: xorshift64*.
@@ -72,10 +72,6 @@ pub enum Step {
     },
     /// Wiped and enrolled again; the report of the wipe comes after that of the enrolment.
     LateWipe(MachineId),
-    ReplaceLogicBoard(MachineId),
-    ReplaceSerialNumber(MachineId),
-    /// It leaves the MDM without a report: only the next snapshot of the fleet tells of it.
-    LeaveSilently(MachineId),
     /// Its user erases it: the MDM hears of it only by the next enrolment.
     Erase(MachineId),
     Unenroll {
@@ -102,10 +98,6 @@ pub enum Step {
         kind: StrangerKind,
     },
     Batch,
-    /// The MDM sends a snapshot of its fleet.
-    Reconcile,
-    /// Okta does not answer the service for so long.
-    Outage(TimeDelta),
     Sweep {
         lie: Lie,
         lag: TimeDelta,
@@ -163,9 +155,6 @@ impl World {
         } else {
             Machine::new(Platform::Ios, "LIVESPHONE02", &iphone_udid(2))
         });
-        if !truth.machines[1].okta_platform.starts_with("MAC") && dice.one_in(3) {
-            truth.machines[1].shown = Shown::Nothing;
-        }
         // Another MDM's certificate, which Okta accepts too.
         truth.machines[0].configured = dice.one_in(5);
         Self {
@@ -174,7 +163,6 @@ impl World {
             org: Org::new(switches),
             mdm: Mdm::new(habits, integration),
             seen: std::collections::BTreeMap::new(),
-            okta_away_until: now,
             copied: Vec::new(),
         }
     }
@@ -189,8 +177,7 @@ impl World {
         };
         match dice.below(100) {
             0..2 => Step::LateWipe(machine),
-            2..11 => Step::Pass(random_pause(dice)),
-            11 | 98 => rare_step(dice, machine),
+            2..12 => Step::Pass(random_pause(dice)),
             12..22 => random_read(dice, machine),
             22..30 => Step::Sweep { lie: Lie::random(dice), lag: dice.seconds(0, 270) },
             30..36 => Step::SetUp(machine, person),
@@ -222,7 +209,7 @@ impl World {
                 let status = ["DEPROVISIONED", "SUSPENDED", "ACTIVE"][dice.below(3)];
                 Step::PersonStatus(person, status)
             }
-            96 if dice.flip() => rare_step(dice, machine),
+            96 if dice.flip() => Step::PreRegister(machine),
             96..98 => Step::Stranger { claims: machine, kind: StrangerKind::random(dice) },
             _ => Step::Batch,
         }
@@ -252,17 +239,6 @@ impl Lie {
             4 => Self::Interrupted,
             _ => Self::None,
         }
-    }
-}
-
-fn rare_step(dice: &mut Dice, machine: MachineId) -> Step {
-    match dice.below(6) {
-        0 => Step::PreRegister(machine),
-        1 => Step::ReplaceLogicBoard(machine),
-        2 => Step::ReplaceSerialNumber(machine),
-        3 => Step::LeaveSilently(machine),
-        4 => Step::Reconcile,
-        _ => Step::Outage(dice.seconds(600, 200_000)),
     }
 }
 

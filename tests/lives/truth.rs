@@ -19,8 +19,6 @@ pub enum Shown {
     Own,
     /// Its own, once it has the configuration, as iPhones do.
     OwnWithConfiguration,
-    /// Nothing: the configuration of an iPhone leaves the identifiers out.
-    Nothing,
     /// A literal macro that the MDM never filled in.
     Macro,
     /// Those of another machine, or only some of them.
@@ -32,8 +30,6 @@ pub enum Shown {
 pub struct Machine {
     pub serial_number: String,
     pub udid: String,
-    /// The UDIDs that it had before its logic board was replaced, and until when.
-    pub former_udids: Vec<(Time, String)>,
     /// `None`: Android or Windows.
     pub platform: Option<Platform>,
     /// Okta's word for the platform.
@@ -72,8 +68,6 @@ pub struct SignIn {
     pub person: PersonId,
     pub record: String,
     pub at: Time,
-    /// The UDID of the machine then.
-    pub udid: String,
     /// What Okta concluded.
     pub managed: bool,
     /// Whether this MDM managed the machine then.
@@ -93,7 +87,6 @@ impl Machine {
         Self {
             serial_number: serial_number.to_owned(),
             udid: udid.to_owned(),
-            former_udids: Vec::new(),
             platform: Some(platform),
             okta_platform: if mac { "MACOS" } else { "IOS" },
             shown: if mac { Shown::Own } else { Shown::OwnWithConfiguration },
@@ -120,20 +113,10 @@ impl Machine {
         match &self.shown {
             Shown::Own => own(),
             Shown::OwnWithConfiguration if self.configured => own(),
-            Shown::OwnWithConfiguration | Shown::Nothing => (None, None),
+            Shown::OwnWithConfiguration => (None, None),
             Shown::Macro => (Some("$SERIALNUMBER".to_owned()), Some("$UDID".to_owned())),
             Shown::Claimed { serial_number, udid } => (serial_number.clone(), udid.clone()),
         }
-    }
-
-    /// Whether it came back from repair with another serial number.
-    pub fn has_new_serial_number(&self) -> bool {
-        self.serial_number.starts_with(NEW_SERIAL_NUMBER)
-    }
-
-    pub fn udid_at(&self, at: Time) -> &str {
-        let former = self.former_udids.iter().find(|(until, _)| at < *until);
-        former.map_or(&self.udid, |(_, udid)| udid)
     }
 
     pub fn account_of(&self, person: PersonId) -> Option<&Account> {
@@ -169,9 +152,6 @@ impl Truth {
         self.machines.iter().position(|machine| machine.serial_number == serial_number)
     }
 }
-
-/// How serial numbers begin that machines got in a repair.
-pub const NEW_SERIAL_NUMBER: &str = "LIVESNEW";
 
 /// The UDID of the Mac with this number.
 pub fn mac_udid(number: usize) -> String {

@@ -9,7 +9,7 @@ use crate::mdm::What;
 use crate::mirror::{Lie, Replica};
 use crate::okta::users_of;
 use crate::questions::describe;
-use crate::truth::{MachineId, PersonId, Shown};
+use crate::truth::{MachineId, PersonId};
 use crate::world::World;
 
 impl Replica {
@@ -44,7 +44,6 @@ impl Replica {
     /// Everything that is under way arrives, and the mirror is as it should be.
     async fn settle(&mut self, world: &mut World) {
         world.pass(TimeDelta::minutes(1));
-        world.okta_away_until = world.now;
         world.mdm.send_batch(world.now);
         world.now = world.mdm.last_due().map_or(world.now, |due| due.max(world.now));
         self.receive(world).await;
@@ -66,12 +65,6 @@ impl Replica {
     }
 
     async fn look_for_trust(&mut self, world: &mut World, m: MachineId) -> Option<String> {
-        if world.truth.machines[m].shown == Shown::Nothing {
-            // Only the MDM can tell which record is the device's.
-            world.report_okta_id(m, TimeDelta::zero());
-            world.mdm.send_batch(world.now);
-            self.receive(world).await;
-        }
         self.look(world).await;
         let (facts, verdict) = self.verdict(world, m).await;
         let well = verdict.trust == Trust::Trusted;

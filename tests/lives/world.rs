@@ -9,9 +9,7 @@ use okta_device_trust::model::{OktaDevice, Platform};
 
 use crate::mdm::{Mdm, What};
 use crate::okta::{Org, users_of};
-use crate::truth::{
-    Account, MachineId, NEW_SERIAL_NUMBER, PersonId, SignIn, Time, Truth, iphone_udid, mac_udid,
-};
+use crate::truth::{Account, MachineId, PersonId, SignIn, Time, Truth};
 
 /// What the service was shown of a record.
 #[derive(Debug, Clone, Copy)]
@@ -28,17 +26,11 @@ pub struct World {
     pub org: Org,
     pub mdm: Mdm,
     pub seen: BTreeMap<String, Seen>,
-    /// Until then Okta does not answer the service.
-    pub okta_away_until: Time,
     /// Machines whose identifiers another phone reports as well, with the same secret.
     pub copied: Vec<MachineId>,
 }
 
 impl World {
-    pub fn is_okta_away(&self) -> bool {
-        self.now < self.okta_away_until
-    }
-
     pub fn pass(&mut self, time: TimeDelta) {
         self.now += time;
     }
@@ -106,13 +98,11 @@ impl World {
         let managed = machine.configured && account.sees_configuration;
         let (shown, enrolled) = (machine.shown_identifiers(), machine.enrolled);
         let (record, person) = (account.record, self.truth.people[p].clone());
-        let udid = machine.udid.clone();
         if !self.org.sign_in(&record, &person, managed, shown, changed, self.now) {
             return false;
         }
         let at = self.now;
-        let one = SignIn { machine: m, person: p, record, at, udid, managed, enrolled };
-        self.truth.sign_ins.push(one);
+        self.truth.sign_ins.push(SignIn { machine: m, person: p, record, at, managed, enrolled });
         true
     }
 
@@ -164,45 +154,6 @@ impl World {
         machine.enrolled = false;
         machine.configured &= stays_configured;
         self.mdm.note(m, self.now, What::Left(EnrollmentState::Unenrolled), delay)
-    }
-
-    /// The machine gets another logic board: the same serial number, another UDID, and nothing on it.
-    pub fn replace_logic_board(&mut self, m: MachineId) {
-        let machine = &mut self.truth.machines[m];
-        let number = 100 * (m + 1) + machine.former_udids.len();
-        let udid =
-            if machine.okta_platform == "MACOS" { mac_udid(number) } else { iphone_udid(number) };
-        let former = std::mem::replace(&mut machine.udid, udid);
-        machine.former_udids.push((self.now, former));
-        machine.erase();
-    }
-
-    /// The machine comes back from repair with another serial number and the same UDID, and nothing on it.
-    /// To the MDM it is another device; it deletes the former one.
-    pub fn replace_serial_number(&mut self, m: MachineId, delay: TimeDelta) {
-        let former = self.truth.add(self.truth.machines[m].clone());
-        let moved =
-            |machine: &mut MachineId| *machine = if *machine == m { former } else { *machine };
-        self.truth.sign_ins.iter_mut().for_each(|one| moved(&mut one.machine));
-        self.org.records.values_mut().for_each(|record| moved(&mut record.machine));
-        self.mdm.events.iter_mut().for_each(|event| moved(&mut event.machine));
-        self.mdm.told_udids.iter_mut().for_each(|(machine, _, _)| moved(machine));
-        self.copied.extend(self.copied.contains(&m).then_some(former));
-        self.truth.machines[former].erase();
-        let machine = &mut self.truth.machines[m];
-        machine.serial_number = format!("{NEW_SERIAL_NUMBER}{former:04}");
-        machine.former_udids.clear();
-        machine.erase();
-        let is_known = self.mdm.events.iter().any(|event| event.machine == former);
-        if is_known && !self.mdm.has_deleted(former) {
-            self.mdm.note(former, self.now, What::Deleted { continued: false }, delay);
-        }
-    }
-
-    /// The machine leaves the MDM, and no report of it is ever sent.
-    pub fn leave_silently(&mut self, m: MachineId) {
-        self.truth.machines[m].erase();
-        self.mdm.note_silently(m, self.now, What::Left(EnrollmentState::Unenrolled));
     }
 
     /// The MDM deletes the device from its list.

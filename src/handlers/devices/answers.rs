@@ -1,4 +1,4 @@
-//! The response bodies of `/devices`.
+//! Response bodies of `/devices`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::devices::reports::{
 use crate::model::{DeviceRecord, IntegrationId, Platform, ReportResults, SerialNumber};
 use crate::service::{DeviceDeletion, Error, ReportOutcome};
 
-/// A device, as far as it was reported for its present enrolment.
+/// A device of the inventory, with the data of its current enrollment.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceResponse {
     serial_number: SerialText,
@@ -32,96 +32,95 @@ pub struct DeviceResponse {
     #[schema(required)]
     lost_mode: Option<LostMode>,
     deliveries: BTreeMap<IntegrationId, Delivery>,
-    /// For each integration the one that counts.
+    /// The certificate that counts, keyed by integration id.
     certificates: BTreeMap<IntegrationId, Certificate>,
-    /// The latest time at which the device left the MDM: unenrolled, wiped, deleted and enrolled again,
-    /// or another platform. What was reported for it up to then is not shown and does not count.
+    /// When the device last left the MDM: it was unenrolled, wiped, deleted and enrolled again, or changed
+    /// its platform. Data reported for an earlier time is not shown and does not count.
     #[schema(required)]
     left_at: Option<DateTime<Utc>>,
-    /// The beginning of the device's present life: trust needs a sign-in since then. `null`: it never
-    /// left, and no `enrolled_at` was reported.
+    /// When the current enrollment started. Trust requires a sign-in since then. `null` if the device
+    /// never left the MDM and no `enrolled_at` was reported.
     #[schema(required)]
     present_since: Option<DateTime<Utc>>,
-    /// The newest that was reported.
+    /// The newest `reported_at` of all reports.
     #[schema(required)]
     reported_at: Option<DateTime<Utc>>,
     updated_at: DateTime<Utc>,
-    /// In a list for an integration: how what the device was given stands to what is configured there.
+    /// Only in the list of an integration: whether the delivered configuration is current.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     configuration: Option<Configuration>,
 }
 
-/// A serial number in its one spelling.
+/// A normalized serial number.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(value_type = String, example = "C02ABC123DEF")]
 pub struct SerialText(SerialNumber);
 
-/// How a report was taken.
+/// The result of a report.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceReportResponse {
-    /// As it is now; `null` when it was deleted after what was reported.
+    /// The device after the report; `null` if it was deleted after the time of the report.
     #[schema(required)]
     device: Option<DeviceResponse>,
     results: ReportResults,
 }
 
-/// How the reports were taken.
+/// The results of a batch.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceBatchResponse {
-    /// One for each report, in their order.
+    /// One result per report, in their order.
     results: Vec<DeviceBatchResult>,
 }
 
-/// How one report of a batch was taken.
+/// The result of one report of a batch.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceBatchResult {
-    /// In its one spelling, or as it was sent where the report was refused; `null` when that could not be
-    /// read.
+    /// The normalized serial number; for a refused report as it was sent, or `null` if it has none.
     #[schema(required)]
     serial_number: Option<String>,
     status: BatchStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     results: Option<ReportResults>,
-    /// Why it was refused.
+    /// Why the report was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 
-/// What became of a report.
+/// The outcome of a report.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchStatus {
-    /// The device was not known, or had been deleted.
+    /// The device was unknown or deleted, and is created.
     Created,
-    /// `results` says of each group how it was taken.
+    /// The report is merged; `results` has the outcome of each group.
     Merged,
-    /// Nothing of it was taken.
+    /// The whole report is refused.
     Refused,
 }
 
-/// Whether a device is gone.
+/// The result of a deletion.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeviceDeletedResponse {
     serial_number: SerialText,
     result: DeletionOutcome,
-    /// True if `reported_at` was ahead of our clock: the time of receipt was stored.
+    /// True if `reported_at` was ahead of this service's clock, and the time of receipt was stored.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stored_as_of_receipt: bool,
 }
 
-/// What became of a deletion.
+/// The outcome of a deletion.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletionOutcome {
-    /// The device is gone.
+    /// The device is deleted.
     Deleted,
-    /// The device was enrolled again since. It stays, and what was reported for it before the deletion
-    /// no longer counts.
+    /// The device has been enrolled again since and stays. Data reported before the deletion no longer
+    /// counts.
     Applied,
-    /// The device was enrolled again since, and nothing changes.
+    /// The device has been enrolled again since, and nothing changes.
     IgnoredStale,
 }
 
@@ -180,25 +179,30 @@ impl From<DeviceDeletion> for DeviceDeletedResponse {
 }
 
 impl DeviceBatchResponse {
-    /// From the serial numbers as they were sent, and what became of each report.
-    pub(in crate::handlers) fn of(
+    /// Combines the serial numbers as they were sent with the outcomes of the reports.
+    pub(in crate::handlers) fn new(
         sent: Vec<Option<String>>,
-        taken: Vec<Result<ReportOutcome, Error>>,
+        outcomes: Vec<Result<ReportOutcome, Error>>,
     ) -> Self {
-        let results = sent.into_iter().zip(taken).map(|(serial_number, taken)| match taken {
-            Ok(outcome) => DeviceBatchResult {
-                serial_number: Some(outcome.record.serial_number.to_string()),
-                status: if outcome.created { BatchStatus::Created } else { BatchStatus::Merged },
-                results: Some(outcome.results),
-                problem: None,
-            },
-            Err(error) => DeviceBatchResult {
-                serial_number,
-                status: BatchStatus::Refused,
-                results: None,
-                problem: Some(error.into()),
-            },
-        });
+        let results =
+            sent.into_iter().zip(outcomes).map(|(serial_number, outcome)| match outcome {
+                Ok(outcome) => DeviceBatchResult {
+                    serial_number: Some(outcome.record.serial_number.to_string()),
+                    status: if outcome.created {
+                        BatchStatus::Created
+                    } else {
+                        BatchStatus::Merged
+                    },
+                    results: Some(outcome.results),
+                    problem: None,
+                },
+                Err(error) => DeviceBatchResult {
+                    serial_number,
+                    status: BatchStatus::Refused,
+                    results: None,
+                    problem: Some(error.into()),
+                },
+            });
         Self { results: results.collect() }
     }
 }

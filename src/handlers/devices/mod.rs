@@ -1,4 +1,4 @@
-//! `/devices`: the MDM reports its devices and asks for its work list.
+//! `/devices`: the MDM reports its devices, and lists those that need an action.
 
 mod answers;
 pub mod reconcile;
@@ -12,71 +12,72 @@ use crate::handlers::devices::answers::{
     DeviceBatchResponse, DeviceDeletedResponse, DeviceReportResponse, DeviceResponse,
 };
 use crate::handlers::devices::requests::{
-    DeviceBatchRequest, DeviceReportRequest, parse_item, serial_of,
+    DeviceBatchRequest, DeviceReportRequest, parse_item, parse_serial,
 };
 use crate::handlers::http::body::{Body, LargeBody};
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::SerialNumberPath;
 use crate::handlers::http::problem::Problem;
-use crate::handlers::http::query::{Query, QueryParams, integration_of, page_of};
+use crate::handlers::http::query::{Query, QueryParams, parse_integration_id, parse_page};
 use crate::handlers::{PageResponse, State};
 use crate::model::IntegrationId;
 use crate::model::devices::reports::Configuration;
 use crate::model::pages::decode_text_cursor;
 use crate::service::{DeviceQuery, ReportFields};
 
-/// Which devices a list is asked for.
+/// The query parameters of the list of devices.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListDevicesParams {
-    /// Enrolled devices whose platform is configured there, each with its `configuration`.
+    /// Only enrolled devices whose platform is configured in this integration, with their `configuration`.
     #[param(value_type = Option<IntegrationId>, nullable = false)]
     integration_id: Option<String>,
-    /// Needs `integration_id`.
+    /// Only devices with this state of the configuration. Requires `integration_id`.
     #[param(value_type = Option<Configuration>, nullable = false)]
     configuration: Option<String>,
-    /// Macs whose certificate ends before this. Needs `integration_id`.
+    /// Only Macs whose certificate expires before this time. Requires `integration_id`.
     #[param(format = DateTime, nullable = false)]
     certificate_expires_before: Option<String>,
-    /// `next_cursor` of the page before; absent for the first.
+    /// The `next_cursor` of the previous page. Leave it out for the first page.
     #[param(nullable = false, pattern = "^(2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e]){1,128}$")]
     cursor: Option<String>,
-    /// Rows of a page.
+    /// The maximum number of items in a page.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
     limit: Option<i64>,
 }
 
 impl QueryParams for ListDevicesParams {
     fn hint(_: &QueryPayloadError) -> String {
-        "The query may have integration_id, configuration, certificate_expires_before, cursor and limit, each once.".to_owned()
+        "Send only the query parameters integration_id, configuration, certificate_expires_before, cursor and limit, each at most once.".to_owned()
     }
 }
 
-/// Up to when a device is deleted.
+/// The query parameters of a deletion.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeleteDeviceParams {
-    /// When the device left, by the MDM's clock; by default newer than everything that is known. A time
-    /// ahead of our clock is stored as the time of receipt.
+    /// When the device left the MDM, by the MDM's clock. By default it is newer than all earlier reports. A
+    /// time ahead of this service's clock is stored as the time of receipt.
     #[param(format = DateTime, nullable = false)]
     reported_at: Option<String>,
 }
 
 impl QueryParams for DeleteDeviceParams {
     fn hint(_: &QueryPayloadError) -> String {
-        "The query may have reported_at, once.".to_owned()
+        "Send only the query parameter reported_at, at most once.".to_owned()
     }
 }
 
-/// List devices, or what waits for an integration
+/// List devices
 ///
-/// In the order of their serial numbers. With `integration_id` it is the work list: which of its
-/// devices have an outdated configuration or none, and whose certificates end.
+/// Lists the devices of the inventory, sorted by serial number. With `integration_id`, lists the devices
+/// of that integration with the state of their configuration: use it to find devices with an outdated
+/// configuration or none, and certificates that expire soon.
 #[utoipa::path(
     operation_id = "list_devices", tag = "Devices", params(ListDevicesParams),
-    responses((status = 200, description = "A page of devices", body = PageResponse<DeviceResponse>)),
+    responses((status = 200, description = "One page of devices", body = PageResponse<DeviceResponse>)),
     security(("bearer" = ["odt:inventory"])),
 )]
 #[get("/devices")]
@@ -86,9 +87,9 @@ pub async fn list_devices(
     params: Query<ListDevicesParams>,
 ) -> Result<HttpResponse, Problem> {
     let params = params.0;
-    let page = page_of(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
+    let page = parse_page(params.cursor.as_deref(), params.limit, decode_text_cursor)?;
     let query = DeviceQuery {
-        integration_id: integration_of(params.integration_id.as_deref()),
+        integration_id: parse_integration_id(params.integration_id.as_deref()),
         configuration: params.configuration,
         certificate_expires_before: params.certificate_expires_before,
     };
@@ -98,12 +99,12 @@ pub async fn list_devices(
 
 /// Report up to 1,000 devices
 ///
-/// In their order, each as by `PUT /devices/{serial_number}`. One that is refused spoils no other: the
-/// answer has one result for each. Up to 2 MiB.
+/// Merges each report as `PUT /devices/{serial_number}` does, in their order. The response has one result
+/// per report; a refused report does not affect the others. The body may have up to 2 MiB.
 #[utoipa::path(
     operation_id = "update_devices", tag = "Devices", request_body = DeviceBatchRequest,
     responses(
-        (status = 200, description = "How each report was taken", body = DeviceBatchResponse),
+        (status = 200, description = "The result of each report", body = DeviceBatchResponse),
         (status = 409, description = "changed_meanwhile"),
     ),
     security(("bearer" = ["odt:inventory"])),
@@ -115,16 +116,18 @@ pub async fn update_devices(
     body: LargeBody<DeviceBatchRequest>,
 ) -> Result<HttpResponse, Problem> {
     let sent = &body.value.devices;
-    let serials: Vec<Option<String>> = sent.iter().map(|item| serial_of(item)).collect();
-    let read = sent.iter().enumerate().map(|(place, item)| {
-        let report = parse_item(item, &format!("/devices/{place}"));
+    let serials: Vec<Option<String>> = sent.iter().map(|item| parse_serial(item)).collect();
+    let reports = sent.iter().enumerate().map(|(index, item)| {
+        let report = parse_item(item, &format!("/devices/{index}"));
         report.map(ReportFields::from)
     });
-    let taken = state.service.update_devices(&caller.0, read.collect()).await?;
-    Ok(HttpResponse::Ok().json(DeviceBatchResponse::of(serials, taken)))
+    let outcomes = state.service.update_devices(&caller.0, reports.collect()).await?;
+    Ok(HttpResponse::Ok().json(DeviceBatchResponse::new(serials, outcomes)))
 }
 
-/// Read a device
+/// Retrieve a device
+///
+/// Retrieves a device of the inventory with the data of its current enrollment.
 #[utoipa::path(
     operation_id = "get_device", tag = "Devices", params(SerialNumberPath),
     responses(
@@ -145,16 +148,16 @@ pub async fn get_device(
 
 /// Report a device
 ///
-/// Merged group by group: what is absent stays, `null` clears, and what is older than what is known is
-/// ignored, so that reports may come late, twice and in any order. A leave (`unenrolled`, `wiped`,
-/// `ended_at`) counts whenever its report arrives. An identifier that another living device has is
-/// refused (`identifier_taken`), and the other groups are merged all the same.
+/// Creates a device or merges a report into it, group by group: an absent group is kept, `null` clears
+/// it, and a value older than the stored one is ignored. Reports may therefore arrive late, twice and in
+/// any order. The end of an enrollment (`unenrolled`, `wiped`, `ended_at`) counts whenever its report
+/// arrives. An identifier of another device is refused (`identifier_taken`); the other groups are merged.
 #[utoipa::path(
     operation_id = "update_device", tag = "Devices", params(SerialNumberPath),
     request_body = DeviceReportRequest,
     responses(
-        (status = 200, description = "Merged", body = DeviceReportResponse),
-        (status = 201, description = "Not known before, or deleted", body = DeviceReportResponse),
+        (status = 200, description = "The report is merged", body = DeviceReportResponse),
+        (status = 201, description = "The device is created, or created again after a deletion", body = DeviceReportResponse),
         (status = 409, description = "platform_mismatch, changed_meanwhile"),
     ),
     security(("bearer" = ["odt:inventory"])),
@@ -173,14 +176,14 @@ pub async fn update_device(
 
 /// Delete a device
 ///
-/// Up to `reported_at` nothing brings the device back, also when it is reported late; a later enrolment
-/// does. Unless that enrolment says `continues`, what was reported before the deletion no longer
-/// counts. The tombstone keeps the identifiers for 30 days, and longer while an Okta org has a record
-/// with one of them. An unknown device can be deleted too.
+/// Deletes a device. Late reports from before `reported_at` do not bring it back; a later enrollment does.
+/// Unless that enrollment has `continues`, earlier reports no longer count. The identifiers are kept for
+/// 30 days, and longer while an Okta org has a record with one of them. Deleting an unknown device is
+/// not an error.
 #[utoipa::path(
     operation_id = "delete_device", tag = "Devices",
     params(SerialNumberPath, DeleteDeviceParams),
-    responses((status = 200, description = "Whether it is gone", body = DeviceDeletedResponse)),
+    responses((status = 200, description = "The result of the deletion", body = DeviceDeletedResponse)),
     security(("bearer" = ["odt:inventory"])),
 )]
 #[delete("/devices/{serial_number}")]

@@ -1,4 +1,4 @@
-//! `POST /devices/reconcile`: the MDM sends a snapshot of its whole fleet.
+//! `POST /devices/reconcile`: the MDM sends a snapshot of its whole fleet, in pages.
 
 use actix_web::{HttpResponse, post, web};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::handlers::http::problem::Problem;
 use crate::model::SerialNumber;
 use crate::service::{MAX_SERIALS, Snapshot, SnapshotPage};
 
-/// A page of a snapshot of the whole fleet.
+/// One page of a snapshot of the whole fleet.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -21,8 +21,7 @@ use crate::service::{MAX_SERIALS, Snapshot, SnapshotPage};
     "complete": true,
 }))]
 pub struct ReconcileRequest {
-    /// Chosen by the MDM, the same in all pages and new for each snapshot. 1 to 128 visible ASCII
-    /// characters.
+    /// An id that the MDM chooses: the same for all pages of a snapshot, and new for each snapshot.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     snapshot_id: String,
     #[serde(deserialize_with = "at_most::<MAX_SERIALS, _, _>")]
@@ -32,14 +31,14 @@ pub struct ReconcileRequest {
     #[serde(default)]
     #[schema(default = false)]
     complete: bool,
-    /// True to unenroll the missing devices although they are more than 10 % of the enrolled ones.
+    /// True to unenroll the missing devices even if they are more than 10 % of the enrolled ones.
     #[serde(default)]
     #[schema(default = false)]
     confirm: bool,
 }
 
 fn serial_numbers_schema() -> Array {
-    let about = "Devices that are enrolled. Each may be named several times.";
+    let about = "The serial numbers of enrolled devices. Duplicates are allowed.";
     ArrayBuilder::new()
         .items(SerialNumber::schema())
         .max_items(Some(MAX_SERIALS))
@@ -57,13 +56,13 @@ fn serial_numbers_schema() -> Array {
 }))]
 pub struct ReconcileResponse {
     snapshot_id: String,
-    /// When its first page was received, by the clock of the database. Devices that were reported since
-    /// are not missing.
+    /// When the first page was received, by the clock of the database. Devices reported since then do not
+    /// count as missing.
     began_at: DateTime<Utc>,
-    /// `null`: further pages are expected, for a day from `began_at`.
+    /// `null` while further pages are expected, for a day from `began_at`.
     #[schema(required)]
     completed_at: Option<DateTime<Utc>>,
-    /// Devices that became unenrolled because the snapshot does not name them.
+    /// The number of devices that became unenrolled because the snapshot does not name them.
     unenrolled: i64,
 }
 
@@ -74,12 +73,12 @@ impl From<Snapshot> for ReconcileResponse {
     }
 }
 
-/// Compare the inventory with a snapshot of the fleet
+/// Reconcile the inventory with a snapshot
 ///
-/// Send all enrolled devices in pages with one `snapshot_id`, and `complete: true` in the last. Devices
-/// that the snapshot does not name and that were not reported since its first page become `unenrolled`
-/// as of that time. Send the first page, which may be empty, before you read the list of devices: a
-/// device that is enrolled meanwhile then stays. Repeating a page changes nothing.
+/// Send all enrolled devices in pages with the same `snapshot_id`, and `complete: true` in the last page.
+/// Devices that the snapshot does not name, and that were not reported since its first page, become
+/// `unenrolled` as of that time. Send the first page, which may be empty, before you read the list of
+/// devices from the MDM, so that a device enrolled in the meantime is kept. Pages may be repeated.
 #[utoipa::path(
     operation_id = "reconcile_devices", tag = "Devices", request_body = ReconcileRequest,
     responses(

@@ -1,4 +1,4 @@
-//! The request bodies of `/devices`.
+//! Request bodies of `/devices`.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{KnownFormat, Object, Ref};
 
-use crate::handlers::http::body::{LargeRequest, at_most, invalid_field, not_null, pointer_of};
+use crate::handlers::http::body::{LargeRequest, at_most, invalid_field, json_pointer, not_null};
 use crate::model::devices::reports::{
     Certificate, CheckIn, Delivery, Enrollment, LostMode, OktaVerify,
 };
 use crate::model::{IntegrationId, OktaDeviceId, Platform, Scope, SerialNumber, Udid};
 use crate::service::{FieldError, MAX_REPORTS, ReportFields};
 
-/// For fields where `null` says something else than a field that is not there.
+/// Deserializes a field for which `null` differs from an absent field.
 ///
 /// # Errors
-/// What the field's own type says of the value.
+/// The error of the field's own type.
 #[expect(clippy::option_option, reason = "the outer is an absent field, the inner one null")]
 fn null_or<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
@@ -30,12 +30,12 @@ where
     <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
 }
 
-/// What the MDM reports about a device. A group that is absent stays as it is; `null` clears `udid`,
-/// `okta_device_id`, `okta_verify`, `check_in`, `lost_mode`, and the entry of one integration in
-/// `deliveries` and `certificates`. An enrolment is not cleared: it ends as `unenrolled` or `wiped`, or
-/// with the device's deletion. All times are between 1970-01-01 and 9999-12-31. A time up to 5 minutes
-/// ahead of our clock is stored as the time of receipt; one further ahead is refused, unless it says
-/// that the device left or was lost.
+/// A report about a device. An absent group is kept. `null` clears `udid`, `okta_device_id`,
+/// `okta_verify`, `check_in`, `lost_mode`, and the entry of one integration in `deliveries` and
+/// `certificates`. An enrollment cannot be cleared: it ends as `unenrolled` or `wiped`, or when the device
+/// is deleted. All times are between 1970-01-01 and 9999-12-31. A time up to 5 minutes ahead of this
+/// service's clock is stored as the time of receipt; a time further ahead is refused, unless it reports
+/// that the device left the MDM or was lost.
 #[expect(clippy::option_option, reason = "the outer is an absent field, the inner one null")]
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,12 +57,12 @@ pub struct DeviceReportRequest {
     #[serde(default, deserialize_with = "null_or")]
     #[schema(schema_with = okta_device_id_schema)]
     okta_device_id: Option<Option<String>>,
-    /// The time of the identifiers and of what is `null`; the newest of the groups, or now, when it is
-    /// left out.
+    /// The time of the identifiers and of cleared groups. Defaults to the newest `reported_at` of the
+    /// groups, or to the time of receipt.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     reported_at: Option<DateTime<Utc>>,
-    /// Needed in the first report of a device, and whenever its platform changes.
+    /// Required in the first report of a device, and when its platform changes.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     enrollment: Option<Enrollment>,
@@ -73,7 +73,7 @@ pub struct DeviceReportRequest {
     #[serde(default, deserialize_with = "null_or")]
     #[schema(value_type = Option<CheckIn>)]
     check_in: Option<Option<CheckIn>>,
-    /// Whether the device is in lost mode.
+    /// Whether the device is in Lost Mode.
     #[serde(default, deserialize_with = "null_or")]
     #[schema(value_type = Option<LostMode>)]
     lost_mode: Option<Option<LostMode>>,
@@ -85,26 +85,26 @@ pub struct DeviceReportRequest {
     certificates: BTreeMap<IntegrationId, Option<Certificate>>,
 }
 
-/// One report of a batch, which is taken or refused by itself; `pointer` is its place.
+/// Parses one report of a batch. `pointer` is the JSON pointer of the report in the body.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The first invalid field.
 pub(in crate::handlers) fn parse_item(
     item: &RawValue,
     pointer: &str,
 ) -> Result<DeviceReportRequest, FieldError> {
     if !item.get().starts_with('{') {
-        return Err(FieldError::new(pointer, "invalid", "This has to be a JSON object."));
+        return Err(FieldError::new(pointer, "invalid", "This must be a JSON object."));
     }
     let mut json = serde_json::Deserializer::from_str(item.get());
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = format!("{pointer}{}", pointer_of(error.path()));
+        let pointer = format!("{pointer}{}", json_pointer(error.path()));
         invalid_field(pointer, &error.into_inner())
     })
 }
 
-/// The serial number of a report that may be wrong in everything else.
-pub(in crate::handlers) fn serial_of(item: &RawValue) -> Option<String> {
+/// Returns the serial number of a report whose other fields may be invalid.
+pub(in crate::handlers) fn parse_serial(item: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         serial_number: String,
@@ -113,7 +113,7 @@ pub(in crate::handlers) fn serial_of(item: &RawValue) -> Option<String> {
 }
 
 fn serial_number_schema() -> Object {
-    let about = "Needed in a batch; elsewhere it may repeat that of the path.";
+    let about = "Required in a batch. Otherwise it may repeat the serial number of the path.";
     ObjectBuilder::from(SerialNumber::schema_with_example()).description(Some(about)).build()
 }
 
@@ -122,7 +122,7 @@ fn udid_schema() -> Object {
 }
 
 fn okta_device_id_schema() -> Object {
-    let about = "Okta's own id of the device, where the MDM knows it.";
+    let about = "Okta's id of the device, if the MDM knows it.";
     or_null(OktaDeviceId::schema_with_example()).description(Some(about)).build()
 }
 
@@ -138,7 +138,7 @@ fn certificates_schema() -> Object {
     by_integration("Certificate")
 }
 
-/// Values of the schema `name`, or `null`, by the id of an integration.
+/// Returns the schema of a map from integration id to the schema `name` or `null`.
 fn by_integration(name: &str) -> Object {
     let null = ObjectBuilder::new().schema_type(Type::Null);
     let value = OneOfBuilder::new().item(null).item(Ref::from_schema_name(name)).build();
@@ -150,11 +150,11 @@ fn by_integration(name: &str) -> Object {
                 .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))),
         ))
         .additional_properties(Some(Schema::OneOf(value)))
-        .description(Some("By the id of the integration; 20 at most."))
+        .description(Some("Keyed by integration id, with at most 20 entries."))
         .build()
 }
 
-/// Up to 1,000 reports.
+/// A batch of up to 1,000 reports.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "devices": [{
@@ -163,7 +163,7 @@ fn by_integration(name: &str) -> Object {
     "enrollment": { "state": "enrolled", "reported_at": "2025-01-15T09:30:00Z" },
 }] }))]
 pub struct DeviceBatchRequest {
-    /// Each with its `serial_number`. Read one by one: a bad one spoils no other.
+    /// The reports, each with its `serial_number`. An invalid report does not affect the others.
     #[serde(deserialize_with = "at_most::<MAX_REPORTS, _, _>")]
     #[schema(value_type = Vec<DeviceReportRequest>, min_items = 1, max_items = 1000)]
     pub(in crate::handlers) devices: Vec<Box<RawValue>>,

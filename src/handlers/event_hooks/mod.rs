@@ -1,5 +1,5 @@
-//! `…/{integration_id}/event-hook`: its address and its secret, which is shown in the answer that
-//! made it and in no other.
+//! `…/{integration_id}/event-hook`: the URL and the secret of the event hook. Only the response that
+//! creates a secret shows it.
 
 pub mod deliveries;
 
@@ -17,40 +17,40 @@ use crate::handlers::integrations::SecretState;
 use crate::model::event_hooks::EVENT_TYPES;
 use crate::service::{EventHookAddress, IssuedEventHook};
 
-/// Nothing is chosen by the caller: the secret is made here.
+/// An empty object: the service generates the secret.
 #[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({}))]
 pub struct UpdateEventHookRequest {}
 
-/// What the admin enters in Okta under Workflow, Event Hooks, and how it goes.
+/// The event hook: the values to enter in Okta under Workflow > Event Hooks, and its state.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct EventHookResponse {
-    /// The URL to enter; `null` when the operator has not set the service's public address.
+    /// The URL to enter; `null` if the operator has not configured the public address of the service.
     #[schema(
         required,
         example = "https://trust.example.com/hooks/okta/5f0c2b2e-8d6a-4f3e-9a51-3d1f6c7e8b90"
     )]
     url: Option<String>,
-    /// The URL's path, below the service's public address.
+    /// The path of the URL, below the public address of the service.
     #[schema(example = "/hooks/okta/5f0c2b2e-8d6a-4f3e-9a51-3d1f6c7e8b90")]
     hook_path: String,
-    /// The name of the authentication field to enter.
+    /// The authentication field to enter.
     #[schema(example = "Authorization")]
     authentication_field: &'static str,
-    /// The authentication secret to enter. Only in the answer that made it; never shown again.
+    /// The authentication secret to enter. Only in the response that created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     secret: Option<String>,
     secret_state: SecretState,
-    /// Until when the secret before this one is accepted as well; absent where none is.
+    /// Until when previous secrets are accepted; absent if none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     previous_valid_until: Option<DateTime<Utc>>,
-    /// When Okta verified the address last.
+    /// When Okta last verified the event hook.
     #[schema(required)]
     verified_at: Option<DateTime<Utc>>,
-    /// When Okta delivered last, give or take ten seconds.
+    /// When Okta last delivered an event, to within ten seconds.
     #[schema(required)]
     last_delivery_at: Option<DateTime<Utc>>,
     /// The events to subscribe to.
@@ -86,10 +86,12 @@ impl From<&IssuedEventHook> for EventHookResponse {
     }
 }
 
-/// Read the event hook
+/// Retrieve the event hook
+///
+/// Retrieves the event hook of an integration, without its secret.
 #[utoipa::path(
-    operation_id = "get_event_hook", tag = "Event hook", params(IntegrationPath),
-    responses((status = 200, description = "The hook, without its secret", body = EventHookResponse)),
+    operation_id = "get_event_hook", tag = "Event hooks", params(IntegrationPath),
+    responses((status = 200, description = "The event hook, without its secret", body = EventHookResponse)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/event-hook")]
@@ -102,17 +104,17 @@ pub async fn get_event_hook(
     Ok(HttpResponse::Ok().json(EventHookResponse::from(hook)))
 }
 
-/// Set up the event hook, or rotate its secret
+/// Create the event hook or rotate its secret
 ///
-/// The answer shows the secret, and no later one does. After a rotation the address stays, and the
-/// secrets before are accepted for 24 hours after each was replaced, unless they are revoked. Send no
-/// body, or `{}`.
+/// Creates the event hook of an integration, or rotates the secret of an existing one. The response
+/// contains the new secret, which is not shown again. A rotation keeps the URL, and each previous secret is
+/// accepted for 24 hours after its replacement, unless it is revoked. Send no body, or `{}`.
 #[utoipa::path(
-    operation_id = "update_event_hook", tag = "Event hook", params(IntegrationPath),
+    operation_id = "update_event_hook", tag = "Event hooks", params(IntegrationPath),
     request_body = Option<UpdateEventHookRequest>,
     responses(
-        (status = 200, description = "Rotated; with the new secret", body = EventHookResponse),
-        (status = 201, description = "Set up; with its secret", body = EventHookResponse),
+        (status = 200, description = "The secret is rotated", body = EventHookResponse),
+        (status = 201, description = "The event hook is created", body = EventHookResponse),
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -128,13 +130,13 @@ pub async fn update_event_hook(
     Ok(answer.json(EventHookResponse::from(&issued)))
 }
 
-/// Revoke the previous secrets of the event hook
+/// Revoke previous secrets
 ///
-/// After a rotation the secrets before are accepted for 24 hours more. This ends that at once: do it when
-/// Okta has the present secret, or when one before it has leaked.
+/// Revokes the secrets that were replaced in the last 24 hours, which are otherwise still accepted. Use this
+/// once Okta has the current secret, or if a previous one has leaked.
 #[utoipa::path(
-    operation_id = "revoke_previous_hook_secrets", tag = "Event hook", params(IntegrationPath),
-    responses((status = 204, description = "Only the present secret is accepted")),
+    operation_id = "revoke_previous_hook_secrets", tag = "Event hooks", params(IntegrationPath),
+    responses((status = 204, description = "Only the current secret is accepted")),
     security(("bearer" = ["odt:write"])),
 )]
 #[delete("/integrations/okta-device-trust/{integration_id}/event-hook/previous-secrets")]
@@ -149,10 +151,11 @@ pub async fn revoke_previous_hook_secrets(
 
 /// Delete the event hook
 ///
-/// Its address answers no more. Delete it in Okta as well, which would go on calling it.
+/// Deletes the event hook. Okta keeps calling its URL and gets 404, so delete the event hook in Okta as
+/// well.
 #[utoipa::path(
-    operation_id = "delete_event_hook", tag = "Event hook", params(IntegrationPath),
-    responses((status = 204, description = "Deleted")),
+    operation_id = "delete_event_hook", tag = "Event hooks", params(IntegrationPath),
+    responses((status = 204, description = "The event hook is deleted")),
     security(("bearer" = ["odt:write"])),
 )]
 #[delete("/integrations/okta-device-trust/{integration_id}/event-hook")]

@@ -1,5 +1,5 @@
-//! JSON bodies: how much of one is read, for how long and for whom. A rejection names each field by its
-//! JSON pointer and says what to send.
+//! Extractors for JSON bodies, with limits for their size, time and caller. An error names each invalid
+//! field by its JSON pointer and says what to send.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -42,7 +42,7 @@ pub trait LargeRequest: DeserializeOwned + 'static {
     const SCOPE: Scope;
 }
 
-/// A JSON body that may be absent or `null`.
+/// An optional JSON body: absent, `null`, or an object.
 pub struct OptionalBody<T>(pub T);
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
@@ -52,10 +52,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let declared = declared_as_json(request);
+        let is_json = has_json_content_type(request);
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
-            if !declared {
+            if !is_json {
                 return Err(Problem::unsupported_media_type("application/json"));
             }
             parse(&read(payload, BODY_LIMIT).await?).map(Self)
@@ -68,7 +68,7 @@ impl<T: LargeRequest> FromRequest for LargeBody<T> {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let declared = declared_as_json(request);
+        let is_json = has_json_content_type(request);
         let caller = request.extensions().get::<Caller>().cloned();
         let state = request.app_data::<web::Data<State>>().cloned();
         let is_large = declared_length(request).is_none_or(|length| length > BODY_LIMIT);
@@ -76,7 +76,7 @@ impl<T: LargeRequest> FromRequest for LargeBody<T> {
         Box::pin(async move {
             let (caller, state) = caller.zip(state).ok_or_else(Problem::token_missing)?;
             state.service.require(&caller, T::SCOPE).await?;
-            if !declared {
+            if !is_json {
                 return Err(Problem::unsupported_media_type("application/json"));
             }
             let permit = if is_large {
@@ -100,14 +100,14 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let declared = declared_as_json(request);
+        let is_json = has_json_content_type(request);
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
             let bytes = read(payload, BODY_LIMIT).await?;
             if bytes.is_empty() {
                 return Ok(Self(T::default()));
             }
-            if !declared {
+            if !is_json {
                 return Err(Problem::unsupported_media_type("application/json"));
             }
             if bytes.trim_ascii() == b"null" {
@@ -122,27 +122,28 @@ async fn read(
     payload: impl Future<Output = Result<web::Payload, actix_web::Error>>,
     limit: usize,
 ) -> Result<web::Bytes, Problem> {
-    let broken = |_| Problem::malformed("The body broke off.");
-    let read = timeout(BODY_TIMEOUT, payload.await.map_err(broken)?.to_bytes_limited(limit)).await;
+    let incomplete = |_| Problem::malformed("The body ended early. Send the request again.");
+    let payload = payload.await.map_err(incomplete)?;
+    let read = timeout(BODY_TIMEOUT, payload.to_bytes_limited(limit)).await;
     let read = read.map_err(|_| Problem::body_too_slow(BODY_TIMEOUT))?;
-    read.map_err(|_| Problem::body_too_large(limit))?.map_err(broken)
+    read.map_err(|_| Problem::body_too_large(limit))?.map_err(incomplete)
 }
 
-/// `application/json`, or any `+json` such as merge patch (RFC 7396).
-fn declared_as_json(request: &HttpRequest) -> bool {
-    let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    declared.is_some_and(|declared| {
-        let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+/// Returns true for `application/json`, and for `+json` types such as merge patch (RFC 7396).
+fn has_json_content_type(request: &HttpRequest) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|text| {
+        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         essence == "application/json"
             || (essence.starts_with("application/") && essence.ends_with("+json"))
     })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    refuse_other_than_object(bytes)?;
+    require_object(bytes)?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer_of(error.path());
+        let pointer = json_pointer(error.path());
         let cause = error.into_inner();
         match cause.classify() {
             serde_json::error::Category::Data => {
@@ -151,12 +152,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             _ => not_json(&cause),
         }
     })?;
-    json.end().map_err(|_| Problem::malformed("The body goes on after its JSON value."))?;
+    json.end().map_err(|_| Problem::malformed("Send one JSON object, with nothing after it."))?;
     Ok(value)
 }
 
-/// serde takes a list for a struct, field by field: a body has to name its fields.
-fn refuse_other_than_object(bytes: &[u8]) -> Result<(), Problem> {
+/// Refuses a body that is not a JSON object: serde would accept an array as a struct, field by field.
+fn require_object(bytes: &[u8]) -> Result<(), Problem> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         return Ok(());
     }
@@ -164,7 +165,7 @@ fn refuse_other_than_object(bytes: &[u8]) -> Result<(), Problem> {
         Ok(_) => Problem::invalid(vec![FieldError::new(
             "",
             "invalid",
-            "The body has to be a JSON object.",
+            "Send a JSON object as the body.",
         )]),
         Err(cause) => not_json(&cause),
     })
@@ -172,48 +173,48 @@ fn refuse_other_than_object(bytes: &[u8]) -> Result<(), Problem> {
 
 fn not_json(cause: &serde_json::Error) -> Problem {
     Problem::malformed(format!(
-        "The body is not JSON: line {}, column {}.",
+        "The body is not valid JSON: error in line {}, column {}.",
         cause.line(),
         cause.column()
     ))
 }
 
-/// serde says `unknown field `x`, expected …`: the words are fit for people, but a string value that
-/// it quotes may be a secret, so messages that quote a value are replaced.
+/// Returns the field error for a deserialization error. serde's message may quote a value, which may
+/// be a secret, so only the part that names fields and expected types is used.
 pub(in crate::handlers) fn invalid_field(pointer: String, cause: &serde_json::Error) -> FieldError {
     let message = cause.to_string();
-    let words = message.split(" at line ").next().unwrap_or_default();
-    let field = words.split('`').nth(1);
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let field = message.split('`').nth(1);
     let (pointer, code, detail) = match field {
-        Some(field) if words.starts_with("missing field") => {
-            (format!("{pointer}/{field}"), "missing", "This field is needed.".to_owned())
+        Some(field) if message.starts_with("missing field") => {
+            (format!("{pointer}/{field}"), "missing", "This field is required.".to_owned())
         }
-        Some(_) if words.starts_with("unknown field") => {
+        Some(_) if message.starts_with("unknown field") => {
             let expected =
-                words.split_once("`, expected ").map_or("none", |(_, expected)| expected);
-            (pointer, "unknown_field", format!("There is no such field; expected {expected}."))
+                message.split_once("`, expected ").map_or("none", |(_, expected)| expected);
+            (pointer, "unknown_field", format!("Unknown field; expected {expected}."))
         }
-        Some(field) if words.starts_with("duplicate field") => {
-            (format!("{pointer}/{field}"), "duplicate", "This field stands there twice.".to_owned())
+        Some(field) if message.starts_with("duplicate field") => {
+            (format!("{pointer}/{field}"), "duplicate", "Send this field only once.".to_owned())
         }
         _ => {
-            let expected = words.rsplit_once("expected ").map(|(_, expected)| expected);
+            let expected = message.rsplit_once("expected ").map(|(_, expected)| expected);
             let expected = match expected {
-                None => "of the type and form that the API document gives",
-                // serde's words for what JSON calls otherwise.
+                None => "of the type and format in the API reference",
+                // serde's names for JSON types.
                 Some("a sequence") => "a list",
                 Some("a map") => "a JSON object",
                 Some(expected) if expected.starts_with("struct ") => "a JSON object",
                 Some(expected) => expected,
             };
-            (pointer, "invalid", format!("This has to be {expected}."))
+            (pointer, "invalid", format!("This must be {expected}."))
         }
     };
     FieldError::new(&pointer, code, detail)
 }
 
-/// JSON pointer (RFC 6901) of a path; the root is the empty string.
-pub(in crate::handlers) fn pointer_of(path: &serde_path_to_error::Path) -> String {
+/// Returns the JSON pointer (RFC 6901) of a path; the root is the empty string.
+pub(in crate::handlers) fn json_pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
         .map(|segment| match segment {
@@ -225,8 +226,8 @@ pub(in crate::handlers) fn pointer_of(path: &serde_path_to_error::Path) -> Strin
         .collect()
 }
 
-/// Reads a list up to its limit and one more, which says that there are too many: what is small on the
-/// wire must not grow large here.
+/// Deserializes a list, but keeps at most one item more than allowed, so that a small body cannot use much
+/// memory.
 ///
 /// # Errors
 /// The error of an item within the limit, or of the syntax.
@@ -260,7 +261,7 @@ where
     deserializer.deserialize_seq(Items::<MAX, T>(PhantomData))
 }
 
-/// Reads a field that may be absent but not `null`.
+/// Deserializes a field that may be absent but not `null`.
 ///
 /// # Errors
 /// The error of the field's own type.

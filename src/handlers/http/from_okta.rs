@@ -1,14 +1,14 @@
-//! The problem for a failed request to Okta: its kind, and what an admin does about it.
+//! Maps a failed request to Okta to its problem document, with a text that says what the admin does.
 
 use crate::handlers::http::problem::{Problem, sentence};
 use crate::handlers::http::{kinds, request_id};
 use crate::service::{OktaFailure, OktaFailureKind as Kind};
 use crate::telemetry::chain_of;
 
-/// The problem for `failure`. Those that are not the admin's to mend are logged.
+/// Returns the problem for `failure`. Logs a failure that the admin cannot fix.
 pub(super) fn problem(failure: &OktaFailure) -> Problem {
     let cause = failure.kind();
-    let kind = kind_of(&cause);
+    let kind = problem_kind(&cause);
     let mut problem = Problem::new(kind, detail(failure, &cause));
     if kind.status >= 500 {
         tracing::warn!(
@@ -31,21 +31,21 @@ pub(super) fn problem(failure: &OktaFailure) -> Problem {
             problem.retry_after = Some(retry_after.as_secs().max(1));
         }
         Kind::Unreachable => problem.retry_after = Some(30),
-        // It passes sooner or later; asking more often does not help.
+        // Neither passes sooner because of a retry.
         Kind::ClockSkew { .. } | Kind::ChallengeCacheFull => problem.retry_after = Some(60),
         _ => {}
     }
     problem
 }
 
-fn kind_of(cause: &Kind) -> &'static kinds::Kind {
+fn problem_kind(cause: &Kind) -> &'static kinds::Kind {
     match cause {
         Kind::OrgNotFound { .. } => kinds::ORG_NOT_FOUND,
         Kind::Unreachable => kinds::OKTA_UNREACHABLE,
         Kind::RateLimited { .. } => kinds::OKTA_RATE_LIMITED,
         Kind::InvalidClient => kinds::INVALID_CLIENT,
         Kind::WrongClientType => kinds::WRONG_CLIENT_TYPE,
-        // However Okta says it, the same is to be done: grant the scopes.
+        // The remedy is the same in both cases: grant the scopes.
         Kind::MissingScopes(_) | Kind::ScopesRefused(_) => kinds::MISSING_SCOPES,
         Kind::KeyRefused => kinds::KEY_REFUSED,
         Kind::ClockSkew { .. } => kinds::CLOCK_SKEW,
@@ -63,61 +63,60 @@ fn kind_of(cause: &Kind) -> &'static kinds::Kind {
     }
 }
 
-/// What an admin does about it.
 fn detail(failure: &OktaFailure, kind: &Kind) -> String {
     match kind {
         Kind::OrgNotFound { host } => format!(
-            "No Okta org answers at {host}. Enter the address that your users sign in at, such as acme.okta.com."
+            "There is no Okta org at {host}. Enter the domain that your users sign in at, such as acme.okta.com."
         ),
         Kind::InvalidClient => {
-            "Okta does not accept this client ID with this client secret. Copy both once more, or generate a new secret in Okta.".to_owned()
+            "Okta rejected this client ID and client secret. Copy both from the API service integration in Okta again, or generate a new secret there.".to_owned()
         }
         Kind::WrongClientType => {
-            "Okta accepts no client secret from this client: it is an app of your own, which signs in with a key (private_key_jwt). Install the API service integration from Okta's catalogue and enter its client ID and secret, or switch these credentials to an own service app.".to_owned()
+            "This client is a custom app that authenticates with a private key (private_key_jwt), so Okta accepts no client secret from it. Install the API service integration from Okta's app catalog and enter its client ID and client secret, or change these credentials to a custom service app.".to_owned()
         }
         Kind::MissingScopes(missing) => format!(
-            "The client was not granted {}. As a super admin, authorize the API service integration in Okta with these scopes.",
+            "Okta did not grant the client {}. Sign in to Okta as a super admin and authorize the API service integration with these scopes.",
             missing.join(", ")
         ),
         Kind::ScopesRefused(_) => {
-            "The client was not granted the scopes it needs. As a super admin, authorize the API service integration in Okta.".to_owned()
+            "Okta did not grant the client the scopes it needs. Sign in to Okta as a super admin and authorize the API service integration.".to_owned()
         }
         Kind::KeyRefused => {
-            "Okta does not accept this client ID with the key of this service. Check the client ID, and that the public key in the service app in Okta is the one that is shown here and is active.".to_owned()
+            "Okta rejected the client ID and the key of this service. Check the client ID, and that the service app in Okta has the public key shown here and that the key is active.".to_owned()
         }
         Kind::ClockSkew { .. } => {
-            format!("{}, so Okta refuses what it signs. Nothing was changed. The operator has to set the clock of the host (NTP).", sentence(failure))
+            format!("{}, so Okta rejects its signatures. Nothing was changed. The operator must synchronize the clock of the host (NTP).", sentence(failure))
         }
         Kind::NetworkZoneBlocked => {
-            "Okta does not admit requests from this service's address. In Okta under Security > Networks take the address out of the blocked zones, or add it to the zones from which the client may be used. The credentials are not the cause: do not reset them.".to_owned()
+            "Okta does not allow requests from the address of this service. In the Okta Admin Console under Security > Networks, remove the address from the blocked zones, or add it to the zones that the client may use. Do not reset the credentials: they are not the cause.".to_owned()
         }
         Kind::FeatureNotEnabled => {
-            "The org does not have a feature that device trust needs. Check that it runs on Identity Engine, or ask Okta's support.".to_owned()
+            "The Okta org lacks a feature that device trust needs. Check that the org runs on Okta Identity Engine, or contact Okta support.".to_owned()
         }
         Kind::AdminRoleMissing => {
-            "The client has the scope, but no admin role in Okta that allows the call. Authorize the integration as a super admin.".to_owned()
+            "The client has the scope, but no Okta admin role that allows the call. Sign in to Okta as a super admin and authorize the API service integration again.".to_owned()
         }
         Kind::RateLimited { .. } => {
-            "The org's rate limit is used up. Try again after the seconds in Retry-After.".to_owned()
+            "The rate limit of the Okta org is used up. Try again after the seconds in Retry-After.".to_owned()
         }
         Kind::Unreachable => {
-            format!("{}. Nothing was changed. Try again in a while; Okta's state is at status.okta.com.", sentence(failure))
+            format!("{}. Nothing was changed. Try again later; see status.okta.com for outages of Okta.", sentence(failure))
         }
         Kind::BadAnswer => {
-            format!("{}. Nothing was changed. Try again; if it stays so, tell the operator the request_id.", sentence(failure))
+            format!("{}. Nothing was changed. Try again. If this persists, send the request_id to the operator of this service.", sentence(failure))
         }
         Kind::Refused => format!("{}.", sentence(failure)),
         Kind::ScepCredentialsRefused => {
-            "Okta does not accept this user name with this password at the challenge URL. Copy both once more, or reset the password in Okta.".to_owned()
+            "Okta rejected the username and password at the challenge URL. Copy both from the device integration in Okta again, or reset the password there (Actions menu).".to_owned()
         }
         Kind::ScepPermissionMissing => {
-            "Okta knows the user but gives it no challenges. Reset the password of the device integration in Okta and enter the new values.".to_owned()
+            "Okta accepts the username, but it may not enroll devices. In Okta, reset the password of the device integration (Actions menu) and enter the new values.".to_owned()
         }
         Kind::ChallengeCacheFull => {
-            "Okta holds as many unused challenges as it can; each expires after 60 minutes. Try again after the seconds in Retry-After.".to_owned()
+            "The Okta org has too many unused challenges; each expires after 60 minutes. Try again after the seconds in Retry-After.".to_owned()
         }
         Kind::ScepWrongUrl | Kind::ScepChallengeMissing | Kind::ScepCaUnreadable => {
-            format!("{}. Copy the URL once more from the device integration in Okta.", sentence(failure))
+            format!("{}. Copy the URL from the device integration in Okta again.", sentence(failure))
         }
     }
 }

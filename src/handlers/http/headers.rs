@@ -1,4 +1,4 @@
-//! Headers: the verified caller, `If-Match` and `Idempotency-Key`.
+//! Extractors for headers: the verified caller, `If-Match` and `Idempotency-Key`.
 
 use std::future::{Ready, ready};
 
@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use crate::handlers::http::problem::Problem;
 use crate::model::{Caller, ExpectedVersion};
 
-/// The caller that the middleware verified.
+/// The caller whose token the middleware verified.
 pub struct Verified(pub Caller);
 
 impl FromRequest for Verified {
@@ -28,7 +28,7 @@ impl FromRequest for Verified {
     }
 }
 
-/// `If-Match`, as the version that the caller has seen. Absent and `*` are met by any version.
+/// `If-Match`: the version that the caller has read. Absent or `*` matches any version.
 pub struct IfMatch(pub ExpectedVersion);
 
 impl FromRequest for IfMatch {
@@ -49,17 +49,17 @@ fn expected_version(text: &str) -> Result<ExpectedVersion, Problem> {
     let opaque = weak.unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match opaque {
         Some(opaque) if opaque.contains('"') => {
-            Err(Problem::malformed("Send one ETag in If-Match, or *."))
+            Err(Problem::malformed("Send exactly one ETag in If-Match, or *."))
         }
         // A weak tag never matches in If-Match (RFC 9110 §13.1.1).
-        Some(opaque) if weak.is_none() => Ok(version_of(opaque)),
+        Some(opaque) if weak.is_none() => Ok(parse_version(opaque)),
         Some(_) => Ok(ExpectedVersion::Unknown),
         None => Err(Problem::malformed("Send one ETag in If-Match, with its quotes, or *.")),
     }
 }
 
-/// The version in a tag that we made; every other spelling of the number is a tag that we did not.
-fn version_of(opaque: &str) -> ExpectedVersion {
+/// Returns the version of an ETag that this service issued; only the canonical spelling matches.
+fn parse_version(opaque: &str) -> ExpectedVersion {
     let version = opaque.parse().ok().filter(|version: &i64| version.to_string() == opaque);
     version.map_or(ExpectedVersion::Unknown, ExpectedVersion::Exactly)
 }
@@ -80,7 +80,7 @@ impl FromRequest for IdempotencyKeyHeader {
                 None => Ok(Self(None)),
                 Some(text) if !text.is_empty() && fits(text) => Ok(Self(Some(text.to_owned()))),
                 Some(_) => Err(Problem::malformed(
-                    "Idempotency-Key has to be 1 to 128 visible ASCII characters.",
+                    "Send an Idempotency-Key of 1 to 128 visible ASCII characters.",
                 )),
             }
         }))
@@ -94,10 +94,10 @@ fn single_header<'a>(
     let mut values = request.headers().get_all(name);
     let first = values.next();
     if values.next().is_some() {
-        return Err(Problem::malformed(format!("Send the header {name} once.")));
+        return Err(Problem::malformed(format!("Send the header {name} only once.")));
     }
     first
         .map(|value| value.to_str().map(str::trim))
         .transpose()
-        .map_err(|_| Problem::malformed(format!("The header {name} has to be ASCII.")))
+        .map_err(|_| Problem::malformed(format!("Send the header {name} in ASCII.")))
 }

@@ -1,5 +1,5 @@
-//! What every request passes: an id, a deadline, the log and the histogram; and, before anything of it is
-//! read, the token.
+//! Middleware: every request gets an id, a deadline, a log line and metrics. Authenticated routes verify the
+//! token before anything else of the request is read.
 
 use std::time::{Duration, Instant};
 
@@ -22,23 +22,23 @@ use crate::model::Caller;
 use crate::telemetry::metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// A request that took longer is worth a line of the log.
-const SLOW: Duration = Duration::from_secs(1);
-/// How long a request may take until its answer begins. Beyond what any operation needs.
+/// Requests that take longer are logged at `info`.
+const SLOW_REQUEST: Duration = Duration::from_secs(1);
+/// The time limit for a response to start, which no operation needs.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Gives the request its id and its deadline, and reports its outcome to the log and the metrics.
+/// Assigns the request id and the deadline, and records the result in the log and the metrics.
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let sent = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
-    let id = request_id::choose(sent);
-    request_id::scope(id.clone(), answer(request, next, started, &id)).await
+    let id = request_id::accept_or_new(sent);
+    request_id::scope(id.clone(), handle(request, next, started, &id)).await
 }
 
-async fn answer(
+async fn handle(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     started: Instant,
@@ -46,28 +46,28 @@ async fn answer(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let method = request.method().clone();
     let in_flight = connection::begin(&request);
-    // No clone of the request may live across the call: actix needs it to be the only one.
+    // Do not hold a clone of the request across the call: actix-web requires the only reference.
     let Ok(answer) = timeout(REQUEST_TIMEOUT, next.call(request)).await else {
-        return Err(too_slow(method.as_str(), started.elapsed(), id));
+        return Err(timed_out(method.as_str(), started.elapsed(), id));
     };
     let mut response = answer?.map_into_boxed_body();
-    if is_foreign_refusal(&response) {
+    if is_framework_error(&response) {
         let problem = problem_for(&response);
-        response = in_place_of(response, &problem);
+        response = replace_response(response, &problem);
     }
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-    report(method.as_str(), &route, response.status().as_u16(), started.elapsed(), id);
+    record(method.as_str(), &route, response.status().as_u16(), started.elapsed(), id);
     Ok(connection::end_after_body(response, in_flight))
 }
 
 /// Returns the response to a request that timed out. It has no CORS headers: those need the request, which
 /// was dropped with its future.
-fn too_slow(method: &str, duration: Duration, id: &str) -> Error {
+fn timed_out(method: &str, duration: Duration, id: &str) -> Error {
     let problem = Problem::request_too_slow(REQUEST_TIMEOUT);
-    report(method, "unknown", problem.status, duration, id);
+    record(method, "unknown", problem.status, duration, id);
     let mut response = problem.error_response();
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
@@ -75,9 +75,9 @@ fn too_slow(method: &str, duration: Duration, id: &str) -> Error {
     InternalError::from_response(problem, response).into()
 }
 
-/// An error that is none of ours: the framework's own, of CORS or of the user interface's files.
-/// Readiness says why it is not ready in its own words.
-fn is_foreign_refusal(response: &ServiceResponse<BoxBody>) -> bool {
+/// Returns true for an error that did not come from a handler: of the framework, CORS or Swagger UI.
+/// The readiness probe is excluded, since it has a body of its own.
+fn is_framework_error(response: &ServiceResponse<BoxBody>) -> bool {
     let is_error = response.status().as_u16() >= 400;
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     is_error
@@ -85,32 +85,35 @@ fn is_foreign_refusal(response: &ServiceResponse<BoxBody>) -> bool {
         && response.request().path() != health::READY
 }
 
-/// A preflight that CORS refuses stays a 400: a browser shows the body to nobody and treats every
-/// status alike, and 403 is kept for scopes (contract §1).
+/// Returns the problem for an error of the framework. A preflight refused by CORS stays a 400:
+/// browsers treat every status alike, and 403 is reserved for missing scopes.
 fn problem_for(response: &ServiceResponse<BoxBody>) -> Problem {
     match response.status().as_u16() {
         404 => Problem::not_found(
-            "There is nothing at this path. See /docs or /openapi.json for the API.",
+            "There is nothing at this path. See the API reference at /docs or /openapi.json.",
         ),
-        405 => Problem::method_not_allowed(allowed_by(response)),
+        405 => Problem::method_not_allowed(allowed_methods(response)),
         400..500 if response.request().head().method == Method::OPTIONS => Problem::malformed(
-            "This origin, method or header is not allowed. The operator sets the origins of front ends in ODT_CORS_ORIGINS.",
+            "CORS does not allow this origin, method or header. The operator configures the origins of front ends in ODT_CORS_ORIGINS.",
         ),
-        400..500 => Problem::malformed("The request cannot be read."),
-        status => Problem::internal(&ForeignFailure(status)),
+        400..500 => Problem::malformed("The request is malformed."),
+        status => Problem::internal(&FrameworkFailure(status)),
     }
 }
 
-fn allowed_by(response: &ServiceResponse<BoxBody>) -> String {
+fn allowed_methods(response: &ServiceResponse<BoxBody>) -> String {
     let allow = response.headers().get(ALLOW).and_then(|allow| allow.to_str().ok());
     allow.unwrap_or_default().to_owned()
 }
 
-/// The problem, with the headers that were there: those of CORS let a front end read it.
-fn in_place_of(response: ServiceResponse<BoxBody>, problem: &Problem) -> ServiceResponse<BoxBody> {
-    let (request, refused) = response.into_parts();
+/// Replaces the response with the problem. Keeps its headers: a front end needs those of CORS to read it.
+fn replace_response(
+    response: ServiceResponse<BoxBody>,
+    problem: &Problem,
+) -> ServiceResponse<BoxBody> {
+    let (request, original) = response.into_parts();
     let mut answer = problem.error_response();
-    for (name, value) in refused.headers() {
+    for (name, value) in original.headers() {
         if *name != CONTENT_TYPE && *name != CONTENT_LENGTH && *name != ALLOW {
             answer.headers_mut().append(name.clone(), value.clone());
         }
@@ -118,15 +121,15 @@ fn in_place_of(response: ServiceResponse<BoxBody>, problem: &Problem) -> Service
     ServiceResponse::new(request, answer)
 }
 
-/// A failure of the framework, whose words stay inside.
+/// A failure of the framework; its own message is not shown to callers.
 #[derive(Debug, thiserror::Error)]
-#[error("the framework answered with status {0}")]
-struct ForeignFailure(u16);
+#[error("the framework returned status {0}")]
+struct FrameworkFailure(u16);
 
-fn report(method: &str, route: &str, status: u16, duration: Duration, request_id: &str) {
+fn record(method: &str, route: &str, status: u16, duration: Duration, request_id: &str) {
     metrics::record_request(method, route, status, duration);
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    // Readiness that says no is an answer, and one that comes every few seconds.
+    // A failing readiness probe is not a failed request, and it repeats every few seconds.
     if status >= 500 && !route.starts_with("/health") {
         let tenant_id = request_id::tenant().map(display);
         let integration_id = request_id::integration().map(display);
@@ -140,15 +143,15 @@ fn report(method: &str, route: &str, status: u16, duration: Duration, request_id
             integration_id,
             "request failed"
         );
-    } else if duration >= SLOW {
+    } else if duration >= SLOW_REQUEST {
         tracing::info!(method, route, status, duration_ms, request_id, "request was slow");
     } else {
         tracing::debug!(method, route, status, duration_ms, request_id, "request answered");
     }
 }
 
-/// Lets nobody through without a verified token. A middleware and not an extractor: an asynchronous
-/// extractor would lose to that of the body, and answer a bad body before the missing token.
+/// Requires a verified token. This is a middleware because extractors run concurrently: a malformed
+/// body would be reported before a missing token.
 pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -169,17 +172,17 @@ pub async fn authenticate(
 
 async fn find_caller(request: &ServiceRequest) -> Result<Caller, Problem> {
     let headers = request.headers();
-    // A proxy in front may have checked the other one.
+    // A proxy in front may have verified the other one.
     if headers.get_all(AUTHORIZATION).count() > 1 {
-        return Err(Problem::malformed("Send the header Authorization once."));
+        return Err(Problem::malformed("Send the header Authorization only once."));
     }
-    let token = bearer(headers).ok_or_else(Problem::token_missing)?;
+    let token = bearer_token(headers).ok_or_else(Problem::token_missing)?;
     let state = request.app_data::<web::Data<State>>().ok_or_else(Problem::token_missing)?;
     state.authenticator.authenticate(token).await.map_err(|error| Problem::token_refused(&error))
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme's case does not matter.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Returns the token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme is case-insensitive.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();

@@ -1,4 +1,4 @@
-//! What all handlers share: what they read from a request, middleware and problem documents.
+//! Shared by all handlers: extractors, middleware and problem documents.
 
 pub mod body;
 pub mod connection;

@@ -1,4 +1,4 @@
-//! Parameters of the path: how they are read, and how the OpenAPI document shows them.
+//! Extractors for path parameters, and their description in the OpenAPI document.
 
 use std::future::{Ready, ready};
 
@@ -12,7 +12,7 @@ use crate::handlers::http::problem::Problem;
 use crate::handlers::http::request_id;
 use crate::model::{IntegrationId, Platform, PrerequisiteKind, SerialNumber};
 
-/// The `{integration_id}` of the path. What is no id is the id of nothing.
+/// The `{integration_id}` of the path. A malformed id becomes the nil id, which no integration has.
 pub struct IntegrationPath(pub IntegrationId);
 
 impl IntoParams for IntegrationPath {
@@ -27,8 +27,7 @@ impl FromRequest for IntegrationPath {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let text = request.match_info().get("integration_id").unwrap_or_default();
-        // No integration has the nil id, so that a bad id is looked for, and not found, like any other:
-        // after the scope was asked for.
+        // A malformed id is a 404 like any unknown id, and only after the scope check.
         let id = IntegrationId(text.parse().unwrap_or_default());
         request_id::set_integration(id);
         ready(Ok(Self(id)))
@@ -51,13 +50,14 @@ impl FromRequest for PlatformPath {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let text = request.match_info().get("platform").unwrap_or_default();
         let parsed = text.parse().ok().map(Self);
-        ready(parsed.ok_or_else(|| {
-            Problem::not_found("There is no such platform. The platforms are macos and ios.")
-        }))
+        ready(
+            parsed
+                .ok_or_else(|| Problem::not_found("There is no such platform. Use macos or ios.")),
+        )
     }
 }
 
-/// The `{serial_number}` of the path as it was sent: the service says what is wrong with it.
+/// The `{serial_number}` of the path, unparsed: the service validates it after the scope check.
 pub struct SerialNumberPath(pub String);
 
 impl IntoParams for SerialNumberPath {
@@ -78,7 +78,7 @@ impl FromRequest for SerialNumberPath {
     }
 }
 
-/// The `{kind}` of a prerequisite in the path as it was sent.
+/// The `{kind}` of a prerequisite in the path, unparsed.
 pub struct PrerequisitePath(pub String);
 
 impl IntoParams for PrerequisitePath {
@@ -105,7 +105,7 @@ fn parameter(name: &str, schema: RefOr<Schema>) -> ParameterBuilder {
         .schema(Some(schema))
 }
 
-/// The schema of a type that has one of its own in the document.
+/// Returns a reference to the schema of a type.
 fn reference<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }

@@ -1,5 +1,5 @@
-//! A question that anybody may ask as often as they like, put to what lies behind once a second: the
-//! readiness is open to all, and each ping of the database takes a connection from those who work.
+//! A cached health check. The readiness endpoint is public, and each ping of the database takes a
+//! connection from the pool, so the ping runs at most once a second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,47 +7,48 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
-/// How long an answer is good.
-const GOOD_FOR: Duration = Duration::from_secs(1);
-/// How long a caller waits for an answer; after that it is "no".
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a result is cached.
+const RESULT_TTL: Duration = Duration::from_secs(1);
+/// How long a caller waits for a result; on a timeout the result is `false`.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The last answer, and whether the question is being asked.
+/// The last result, and whether a check is running.
 #[derive(Clone)]
 pub struct Probe {
     last: watch::Sender<Option<(Instant, bool)>>,
-    asking: Arc<Mutex<()>>,
+    running: Arc<Mutex<()>>,
 }
 
 impl Default for Probe {
     fn default() -> Self {
-        Self { last: watch::Sender::new(None), asking: Arc::default() }
+        Self { last: watch::Sender::new(None), running: Arc::default() }
     }
 }
 
 impl Probe {
-    /// The last answer while it is good, else that of `ask`. One is asked at a time, and it is asked
-    /// to its end even when nobody waits any more: callers that go away must not add up.
-    pub(in crate::handlers) async fn answer<F>(&self, ask: impl FnOnce() -> F) -> bool
+    /// Returns the cached result, or that of `check`. One check runs at a time, and it runs to its end
+    /// even if all callers disconnect, so that abandoned checks do not pile up.
+    pub(in crate::handlers) async fn run<F>(&self, check: impl FnOnce() -> F) -> bool
     where
         F: Future<Output = bool> + Send + 'static,
     {
         let mut last = self.last.subscribe();
-        if let Some((at, answer)) = *last.borrow_and_update()
-            && at.elapsed() < GOOD_FOR
+        if let Some((at, result)) = *last.borrow_and_update()
+            && at.elapsed() < RESULT_TTL
         {
-            return answer;
+            return result;
         }
-        if let Ok(turn) = Arc::clone(&self.asking).try_lock_owned() {
-            let (asked, last) = (ask(), self.last.clone());
+        if let Ok(guard) = Arc::clone(&self.running).try_lock_owned() {
+            let (check, last) = (check(), self.last.clone());
             tokio::spawn(async move {
-                let answer = asked.await;
-                last.send_replace(Some((Instant::now(), answer)));
-                drop(turn);
+                let result = check.await;
+                last.send_replace(Some((Instant::now(), result)));
+                drop(guard);
             });
         }
-        let changed = timeout(PATIENCE, last.changed()).await.is_ok_and(|changed| changed.is_ok());
-        changed && last.borrow().is_some_and(|(_, answer)| answer)
+        let changed = timeout(CHECK_TIMEOUT, last.changed()).await;
+        let changed = changed.is_ok_and(|changed| changed.is_ok());
+        changed && last.borrow().is_some_and(|(_, result)| result)
     }
 }
 
@@ -60,56 +61,56 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_callers_cause_one_question_and_its_answer_is_kept_for_a_second() {
-        let (probe, asked) = (Probe::default(), Arc::new(AtomicUsize::new(0)));
-        let ask = || {
-            let asked = Arc::clone(&asked);
+    async fn concurrent_callers_share_one_check_and_its_result_is_cached() {
+        let (probe, checks) = (Probe::default(), Arc::new(AtomicUsize::new(0)));
+        let check = || {
+            let checks = Arc::clone(&checks);
             async move {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                asked.fetch_add(1, Ordering::SeqCst);
+                checks.fetch_add(1, Ordering::SeqCst);
                 true
             }
         };
         for _ in 0..10 {
-            let answers = join_all((0..50).map(|_| probe.answer(ask))).await;
-            assert!(answers.into_iter().all(|answer| answer));
+            let results = join_all((0..50).map(|_| probe.run(check))).await;
+            assert!(results.into_iter().all(|result| result));
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
-        tokio::time::sleep(GOOD_FOR).await;
-        assert!(probe.answer(ask).await);
-        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert_eq!(checks.load(Ordering::SeqCst), 1);
+        tokio::time::sleep(RESULT_TTL).await;
+        assert!(probe.run(check).await);
+        assert_eq!(checks.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
-    async fn a_question_without_an_answer_is_a_no_in_time_and_is_not_asked_twice() {
-        let (probe, asked) = (Probe::default(), Arc::new(AtomicUsize::new(0)));
+    async fn a_hanging_check_times_out_and_is_not_started_twice() {
+        let (probe, checks) = (Probe::default(), Arc::new(AtomicUsize::new(0)));
         let hang = || {
-            asked.fetch_add(1, Ordering::SeqCst);
+            checks.fetch_add(1, Ordering::SeqCst);
             std::future::pending()
         };
         let started = Instant::now();
         for _ in 0..2 {
-            assert!(!probe.answer(hang).await);
+            assert!(!probe.run(hang).await);
         }
-        assert!(started.elapsed() < 3 * PATIENCE);
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert!(started.elapsed() < 3 * CHECK_TIMEOUT);
+        assert_eq!(checks.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_does_not_end_the_question() {
-        let (probe, asked) = (Probe::default(), Arc::new(AtomicUsize::new(0)));
-        let ask = || {
-            asked.fetch_add(1, Ordering::SeqCst);
+    async fn a_disconnecting_caller_does_not_cancel_the_check() {
+        let (probe, checks) = (Probe::default(), Arc::new(AtomicUsize::new(0)));
+        let check = || {
+            checks.fetch_add(1, Ordering::SeqCst);
             async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 true
             }
         };
         for _ in 0..5 {
-            let gone = timeout(Duration::from_millis(5), probe.answer(ask)).await;
-            assert!(gone.is_err());
+            let disconnected = timeout(Duration::from_millis(5), probe.run(check)).await;
+            assert!(disconnected.is_err());
         }
-        assert!(probe.answer(ask).await);
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert!(probe.run(check).await);
+        assert_eq!(checks.load(Ordering::SeqCst), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! Problem documents (RFC 9457): their fields, how they are rendered, and those that handlers make
-//! themselves. A 500 says nothing; its chain of causes goes to the log once, here.
+//! Problem documents (RFC 9457): their fields, their rendering, and those that handlers create
+//! themselves. A 500 does not reveal its cause, which is logged once, here.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::telemetry::chain_of;
 /// A problem document.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; the same for the same `code`.
+    /// Identifies the kind of problem as a URN; each `code` has one.
     #[serde(rename = "type")]
     #[schema(example = "urn:okta-device-trust:problem:not_found")]
     pub kind: String,
@@ -31,24 +31,24 @@ pub struct Problem {
     pub title: &'static str,
     #[schema(example = 404)]
     pub status: u16,
-    /// Stable; programs decide by it.
+    /// The stable, machine-readable kind of problem. Branch on this field.
     #[schema(example = "not_found")]
     pub code: &'static str,
-    /// What to do next, for people.
+    /// What happened and what to do next, for people.
     #[schema(
-        example = "No integration 0193d2a4-5b1c-7c43-8b5e-2f8d1c0a9e77 in this tenant. List them with GET /integrations/okta-device-trust."
+        example = "There is no integration 0193d2a4-5b1c-7c43-8b5e-2f8d1c0a9e77 in this tenant. List the integrations with GET /integrations/okta-device-trust."
     )]
     pub detail: String,
-    /// The fields that cannot be accepted.
+    /// The invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
-    /// Finds the request in the log; also in the header `X-Request-Id`.
+    /// The id of the request in the log; also in the header `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Problems about Okta: whether the same request may succeed later.
+    /// For failed calls to Okta: true if the same request may succeed later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transient: Option<bool>,
-    /// What Okta said, in its own words.
+    /// The error message of Okta.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub okta_message: Option<Box<str>>,
@@ -56,20 +56,20 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     pub missing_scopes: Option<Box<[String]>>,
-    /// The integration that is in the way.
+    /// The integration that conflicts with the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<IntegrationId>,
-    /// The integrations of which one has to be named.
+    /// The integrations to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<IntegrationRef>>)]
     pub integrations: Option<Box<[IntegrationRef]>>,
-    /// How many devices depend on what was to be deleted, or would become unenrolled.
+    /// The number of devices that depend on the deleted resource, or would become unenrolled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<i64>,
-    /// Which platforms depend on it.
+    /// The platforms that depend on the deleted resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platforms: Option<Vec<Platform>>,
-    /// What the admin has to do in Okta, in this order.
+    /// What the admin does in Okta, in this order.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ChecklistItem>>)]
     pub checklist: Option<Box<[ChecklistItem]>>,
@@ -81,7 +81,7 @@ pub struct Problem {
     pub(in crate::handlers) allow: Option<String>,
 }
 
-/// An integration that may be named.
+/// An integration to choose.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct IntegrationRef {
     pub integration_id: IntegrationId,
@@ -89,7 +89,7 @@ pub struct IntegrationRef {
     pub okta_domain: String,
 }
 
-/// A field that cannot be accepted.
+/// An invalid field.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ProblemField {
     /// JSON pointer (RFC 6901) into the body; for a query parameter `/query/<name>`.
@@ -97,9 +97,7 @@ pub struct ProblemField {
     pub pointer: String,
     #[schema(example = "ip_address")]
     pub code: String,
-    #[schema(
-        example = "An Okta org has a name, not an IP address. Enter it, such as acme.okta.com."
-    )]
+    #[schema(example = "This is an IP address. Enter your Okta domain, such as acme.okta.com.")]
     pub detail: String,
 }
 
@@ -171,20 +169,20 @@ impl Problem {
         Self::new(MALFORMED_REQUEST, detail)
     }
 
-    /// Nothing is there, or not in this tenant.
+    /// The resource does not exist in this tenant.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(NOT_FOUND, detail)
     }
 
-    /// The path exists with the methods of `allow` only.
+    /// The path exists, but only with the methods of `allow`.
     pub fn method_not_allowed(allow: String) -> Self {
-        let mut problem = Self::new(METHOD_NOT_ALLOWED, format!("This path has {allow}."));
+        let mut problem = Self::new(METHOD_NOT_ALLOWED, format!("This path supports {allow}."));
         problem.allow = Some(allow);
         problem
     }
 
     pub(in crate::handlers) fn body_too_large(limit: usize) -> Self {
-        Self::new(BODY_TOO_LARGE, format!("Send at most {limit} bytes."))
+        Self::new(BODY_TOO_LARGE, format!("Send a body of at most {limit} bytes."))
     }
 
     pub(in crate::handlers) fn body_too_slow(limit: Duration) -> Self {
@@ -215,8 +213,10 @@ impl Problem {
             pointer => pointer.to_owned(),
         };
         let names: Vec<String> = errors.iter().map(name).collect();
-        let mut problem =
-            Self::new(INVALID_REQUEST, format!("Correct {}: see errors.", names.join(", ")));
+        let mut problem = Self::new(
+            INVALID_REQUEST,
+            format!("Correct {}. See errors for details.", names.join(", ")),
+        );
         problem.errors = errors
             .into_iter()
             .map(|FieldError { pointer, code, detail }| ProblemField { pointer, code, detail })
@@ -233,8 +233,7 @@ impl Problem {
 
     pub(in crate::handlers) fn token_refused(error: &AuthError) -> Self {
         if *error == AuthError::KeysUnavailable {
-            let detail =
-                "The keys of the token issuer cannot be read at the moment. Try again shortly.";
+            let detail = "The signing keys of the token issuer are not available. Try again after the seconds in Retry-After.";
             return Self::new(SIGNING_KEYS_UNAVAILABLE, detail).retry_after(5);
         }
         let mut problem =
@@ -243,10 +242,10 @@ impl Problem {
         problem
     }
 
-    /// A fault of ours: told to nobody but the log.
+    /// A fault of this service. Logs its cause.
     pub(in crate::handlers) fn internal(error: &(dyn StdError + 'static)) -> Self {
-        let problem =
-            Self::new(INTERNAL, "This is our fault, not yours. Tell the operator the request_id.");
+        let detail = "This service failed. Try again; if this persists, send the request_id to the operator.";
+        let problem = Self::new(INTERNAL, detail);
         tracing::error!(
             request_id = problem.request_id,
             tenant_id = request_id::tenant().map(display),
@@ -258,7 +257,7 @@ impl Problem {
     }
 }
 
-/// An error's description as the beginning of a sentence.
+/// Returns an error's description with a capital letter.
 pub(super) fn sentence(error: &dyn StdError) -> String {
     let text = error.to_string();
     let mut letters = text.chars();

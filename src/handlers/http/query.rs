@@ -1,4 +1,4 @@
-//! The query of a request, read as one struct per operation.
+//! The extractor for query parameters, with one struct per operation.
 
 use std::future::{Ready, ready};
 
@@ -13,14 +13,14 @@ use crate::model::pages::decode_cursor;
 use crate::model::{IntegrationId, PageRequest};
 use crate::service::FieldError;
 
-/// The query, read as `T`.
+/// The query string, parsed as `T`.
 pub struct Query<T>(pub T);
 
-/// The parameters of an operation's query.
+/// The query parameters of an operation.
 pub trait QueryParams: DeserializeOwned {
-    /// What to send instead, when the query cannot be read.
+    /// Returns the problem detail for a query string that cannot be parsed.
     fn hint(error: &QueryPayloadError) -> String {
-        format!("The query cannot be read: {}.", without_values(error))
+        format!("The query string is malformed: {}.", describe_without_values(error))
     }
 }
 
@@ -38,25 +38,25 @@ impl<T: QueryParams> FromRequest for Query<T> {
     }
 }
 
-/// serde's description, without a value that it quotes.
-fn without_values(error: &QueryPayloadError) -> String {
-    let words = error.to_string();
+/// Returns serde's description without the values that it quotes.
+fn describe_without_values(error: &QueryPayloadError) -> String {
+    let message = error.to_string();
     let known = ["unknown field", "unknown variant", "duplicate field", "invalid digit"];
-    let kind = known.into_iter().find(|kind| words.contains(*kind));
-    let expected = words.split_once("expected ").map(|(_, expected)| expected);
+    let kind = known.into_iter().find(|kind| message.contains(*kind));
+    let expected = message.split_once("expected ").map(|(_, expected)| expected);
     match (kind, expected) {
         (Some(kind), Some(expected)) => format!("{kind}; expected {expected}"),
         (Some(kind), None) => kind.to_owned(),
-        _ => "a value is not what its parameter takes".to_owned(),
+        _ => "a value does not match the type of its parameter".to_owned(),
     }
 }
 
-/// `?cursor=&limit=` of a list.
+/// The page parameters of a list: `?cursor=&limit=`.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
-    /// `next_cursor` of the page before; absent for the first.
+    /// The `next_cursor` of the previous page. Leave it out for the first page.
     #[param(
         min_length = 22,
         max_length = 22,
@@ -64,40 +64,40 @@ pub struct PageParams {
         nullable = false
     )]
     cursor: Option<String>,
-    /// Rows of a page.
+    /// The maximum number of items in a page.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
     limit: Option<i64>,
 }
 
 impl QueryParams for PageParams {
     fn hint(_: &QueryPayloadError) -> String {
-        "The query may have cursor and limit, each once.".to_owned()
+        "Send only the query parameters cursor and limit, each at most once.".to_owned()
     }
 }
 
 impl PageParams {
-    /// The page to list.
+    /// Parses the requested page.
     ///
     /// # Errors
-    /// A problem that names each parameter that is not acceptable.
+    /// A problem that names each invalid parameter.
     pub fn page(&self) -> Result<PageRequest, Problem> {
-        page_of(self.cursor.as_deref(), self.limit, decode_cursor)
+        parse_page(self.cursor.as_deref(), self.limit, decode_cursor)
     }
 }
 
-/// `?confirm=true` of a deletion.
+/// The parameter of a deletion: `?confirm=true`.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ConfirmParams {
-    /// Delete although platforms or devices depend on it.
+    /// Delete the resource even if platforms or devices depend on it.
     #[param(default = false)]
     confirm: Option<bool>,
 }
 
 impl QueryParams for ConfirmParams {
     fn hint(_: &QueryPayloadError) -> String {
-        "The query may have confirm, as true or false, once.".to_owned()
+        "Send only the query parameter confirm (true or false), at most once.".to_owned()
     }
 }
 
@@ -107,19 +107,19 @@ impl ConfirmParams {
     }
 }
 
-/// `?dry_run=true` of a write.
+/// The parameter of a write: `?dry_run=true`.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DryRunParams {
-    /// Try the values and store nothing.
+    /// Verify the values and store nothing.
     #[param(default = false)]
     dry_run: Option<bool>,
 }
 
 impl QueryParams for DryRunParams {
     fn hint(_: &QueryPayloadError) -> String {
-        "The query may have dry_run, as true or false, once.".to_owned()
+        "Send only the query parameter dry_run (true or false), at most once.".to_owned()
     }
 }
 
@@ -129,15 +129,15 @@ impl DryRunParams {
     }
 }
 
-/// Rows of a page: the default and the maximum.
+/// Items in a page: the default and the maximum.
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
-/// The page that `cursor` and `limit` of a query ask for; `decode` reads the list's kind of cursor.
+/// Parses the page that a query requests. `decode` parses the cursor of the list.
 ///
 /// # Errors
-/// A problem that names each of the two that is not acceptable.
-pub fn page_of<K>(
+/// A problem that names each invalid parameter.
+pub fn parse_page<K>(
     cursor: Option<&str>,
     limit: Option<i64>,
     decode: impl Fn(&str) -> Option<K>,
@@ -145,21 +145,21 @@ pub fn page_of<K>(
     let mut errors = Vec::new();
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        errors.push(FieldError::new("/query/limit", "out_of_range", "1 to 200."));
+        errors.push(FieldError::new("/query/limit", "out_of_range", "Send 1 to 200."));
     }
     let after = cursor.and_then(decode);
     if cursor.is_some() && after.is_none() {
         errors.push(FieldError::new(
             "/query/cursor",
             "invalid_cursor",
-            "Send next_cursor of a page as it was.",
+            "Send the next_cursor of the previous page unchanged.",
         ));
     }
     if errors.is_empty() { Ok(PageRequest { after, limit }) } else { Err(Problem::invalid(errors)) }
 }
 
-/// The integration that a query or body names. A text that is no id becomes the nil id, which no
-/// integration has: it is not found, like any other unknown id.
-pub fn integration_of(text: Option<&str>) -> Option<IntegrationId> {
+/// Parses the integration id of a query or body. A malformed id becomes the nil id, which no
+/// integration has: like any unknown id, it is not found.
+pub fn parse_integration_id(text: Option<&str>) -> Option<IntegrationId> {
     text.map(|text| IntegrationId(text.parse().unwrap_or_default()))
 }

@@ -1,5 +1,5 @@
-//! Groups of answers that several operations have in the OpenAPI document. `openapi::complete` gives
-//! each of them the schema of a problem.
+//! Groups of responses that several operations share in the OpenAPI document. `openapi::complete` adds
+//! the schema of a problem to each.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,20 @@ use crate::handlers::http::kinds::{
     INTEGRATION_AMBIGUOUS, Kind, NOT_FOUND, OKTA_BAD_ANSWER, OKTA_UNREACHABLE,
 };
 
-/// The operation asks Okta.
-pub struct AsksOkta;
+/// Responses of operations that call Okta.
+pub struct CallsOkta;
 
-impl IntoResponses for AsksOkta {
+impl IntoResponses for CallsOkta {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[OKTA_BAD_ANSWER, OKTA_UNREACHABLE])
     }
 }
 
-/// The operation takes an `integration_id`, which a tenant with one integration may leave out.
-pub struct NamesIntegration;
+/// Responses of operations with an optional `integration_id`, which is required if the tenant has
+/// several integrations.
+pub struct SelectsIntegration;
 
-impl IntoResponses for NamesIntegration {
+impl IntoResponses for SelectsIntegration {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[NOT_FOUND, INTEGRATION_AMBIGUOUS])
     }

@@ -1,4 +1,4 @@
-//! The request and response bodies of integrations.
+//! Request and response bodies of `/integrations/okta-device-trust`.
 
 #[expect(unused_imports, reason = "named in the schema: a list without repetition")]
 use std::collections::BTreeSet;
@@ -14,40 +14,42 @@ use crate::model::{
 };
 use crate::service::{ChecklistItem, Created};
 
-/// The domain of the Okta org, as the admin pastes it.
+/// The Okta org to connect.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "okta_domain": "https://acme-admin.okta.com/admin/dashboard" }))]
 pub struct CreateIntegrationRequest {
-    /// The org's domain or any address of it: `acme.okta.com`, the console's, or a custom domain.
+    /// The Okta domain as the admin enters it: `acme.okta.com`, a custom domain, or any URL of the org,
+    /// such as that of the Okta Admin Console.
     #[schema(max_length = 2048)]
     pub(super) okta_domain: String,
-    /// The platforms that are to be trusted; may be chosen later.
+    /// The platforms to set up. They can be selected later.
     #[serde(default)]
     #[schema(value_type = BTreeSet<Platform>, max_items = 2)]
     pub(super) selected_platforms: Vec<Platform>,
 }
 
-/// A merge patch (RFC 7396): what is absent stays.
+/// A merge patch (RFC 7396): absent fields stay.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "selected_platforms": ["macos", "ios"] }))]
 pub struct UpdateIntegrationRequest {
-    /// Another domain; after connecting, one of the same org.
+    /// Another Okta domain. Once credentials are stored, it must belong to the same org.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(max_length = 2048, nullable = false)]
     pub(super) okta_domain: Option<String>,
-    /// The platforms that are to be trusted.
+    /// The platforms to set up.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Option<BTreeSet<Platform>>, max_items = 2, nullable = false)]
     pub(super) selected_platforms: Option<Vec<Platform>>,
 }
 
-/// A secret, as far as it may be told.
+/// The state of a secret, without its value.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SecretState {
+    /// True if the secret is stored.
     pub set: bool,
-    /// Grows with each secret that is entered, and never goes back.
+    /// Increases with every new secret of the integration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +58,8 @@ pub struct SecretState {
     pub updated_by: Option<String>,
 }
 
-/// The credentials of the integration, without the secret. For a key pair `client_secret` tells of the
-/// active key: it has no secret that could be entered.
+/// The credentials of an integration, without the client secret. With a key pair, `client_secret` shows the
+/// state of the active key.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CredentialsResponse {
     /// How the client authenticates; absent while no credentials are stored.
@@ -73,10 +75,10 @@ pub struct CredentialsResponse {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct IntegrationResponse {
     pub id: IntegrationId,
-    /// The org's canonical host.
+    /// The canonical host of the Okta org.
     #[schema(example = "acme.okta.com")]
     pub okta_domain: String,
-    /// The custom domain that the org confirmed.
+    /// The custom domain, if the org confirms it.
     #[schema(required, example = "login.acme.example")]
     pub custom_domain: Option<String>,
     /// Okta's id of the org.
@@ -87,28 +89,28 @@ pub struct IntegrationResponse {
     pub status_reasons: Vec<StatusReason>,
     pub selected_platforms: Vec<Platform>,
     pub credentials: CredentialsResponse,
-    /// Counts changes of the configuration; the same as the `ETag`.
+    /// The version of the integration; the same as its `ETag`.
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub created_by: Actor,
     pub updated_at: DateTime<Utc>,
-    /// Things that went otherwise than asked, or that the admin should know.
+    /// Information for the admin that does not affect the status.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
 }
 
-/// Something that went otherwise than asked, or that the admin should know. Changes no status.
+/// Information for the admin that does not affect the status.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Notice {
-    /// A stable word.
+    /// The stable kind of notice.
     #[schema(example = "sweep_shrunk")]
     pub code: &'static str,
     pub since: DateTime<Utc>,
-    /// Stable, for translations.
+    /// The stable id of the text, for translations.
     #[schema(example = "notice.custom_domain_not_confirmed")]
     pub text_id: &'static str,
     pub text: String,
-    /// What the text names.
+    /// The values in the text.
     #[schema(value_type = Object)]
     pub parameters: serde_json::Value,
 }
@@ -121,9 +123,9 @@ impl From<notices::Notice> for Notice {
                 since,
                 text_id: "notice.sweep_shrunk",
                 text: format!(
-                    "Okta's list of devices shows {shown} records; the last one that was accepted showed {expected}. \
-                     Nothing was removed. If you deleted devices in Okta, accept the list with \
-                     POST …/sync {{\"accept_shrunk\": true}}; otherwise no action is needed."
+                    "The last sync found {shown} device records in Okta, the one before {expected}. \
+                     No record was removed. If you deleted these devices in Okta, confirm it with \
+                     POST …/sync {{\"accept_shrunk\": true}}. Otherwise no action needed."
                 ),
                 parameters: json!({ "shown": shown, "expected": expected }),
             },
@@ -131,8 +133,8 @@ impl From<notices::Notice> for Notice {
                 code: "users_vanished",
                 since,
                 text_id: "notice.users_vanished",
-                text: "Okta's list of devices shows no users for most of the devices that had some. \
-                       The users stay as they were, and are read again device by device. No action needed."
+                text: "In the last sync, Okta showed no users for most devices that had users before. \
+                       The known users are kept and read again for each device. No action needed."
                     .to_owned(),
                 parameters: json!({}),
             },
@@ -140,18 +142,19 @@ impl From<notices::Notice> for Notice {
     }
 }
 
-/// What a deletion did, and what is left to do in Okta.
+/// A deleted integration.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeletedResponse {
     pub deleted: IntegrationId,
-    /// What the admin has left to do by hand, in this order: nothing was called in Okta.
+    /// What the admin still has to do in Okta and the MDM, in this order. The service deletes nothing in
+    /// Okta.
     pub checklist: Vec<ChecklistItem>,
 }
 
 impl From<IntegrationRecord> for IntegrationResponse {
     fn from(record: IntegrationRecord) -> Self {
         let (status, status_reasons) = derive_status(&record, Utc::now());
-        let credentials = credentials_of(&record);
+        let credentials = credentials(&record);
         let notices = record.notices.into_iter().map(Notice::from).collect();
         let integration = record.integration;
         Self {
@@ -173,7 +176,7 @@ impl From<IntegrationRecord> for IntegrationResponse {
     }
 }
 
-fn credentials_of(record: &IntegrationRecord) -> CredentialsResponse {
+fn credentials(record: &IntegrationRecord) -> CredentialsResponse {
     let state = record.credentials.clone();
     CredentialsResponse {
         kind: state.as_ref().map(|state| state.kind),
@@ -195,7 +198,7 @@ pub(super) fn with_notices(created: Created) -> IntegrationResponse {
             code: "custom_domain_dropped",
             since,
             text_id: "notice.custom_domain_not_confirmed",
-            text: format!("The org does not name {host} as its custom domain, so it was left out. Add it in Okta under Customizations > Brands > Domains, then enter it again."),
+            text: format!("{host} is not a custom domain of this Okta org, so it was not saved. Add it in the Okta Admin Console under Customizations > Brands > Domains, then enter it again."),
             parameters: json!({ "host": host }),
         }));
     response

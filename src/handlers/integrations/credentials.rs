@@ -8,15 +8,15 @@ use crate::handlers::http::body::{Body, not_null};
 use crate::handlers::http::headers::{IfMatch, Verified};
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
-use crate::handlers::http::responses::AsksOkta;
+use crate::handlers::http::responses::CallsOkta;
 use crate::handlers::integrations::IntegrationResponse;
 use crate::handlers::integrations::prerequisites::ReportResponse;
 use crate::handlers::{State, with_etag};
 use crate::model::CredentialsKind;
 use crate::service::EnteredCredentials;
 
-/// The client in Okta: the API service integration from the catalogue with its secret, or a service app of
-/// the customer's own, which has the public half of the key pair that was made here.
+/// The client in Okta: the API service integration with its client secret, or a custom service app that has
+/// the public key of a key pair of this service.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "client_id": "0oa1b2c3d4e5f6g7h8i9", "client_secret": "shown-once-by-Okta" }))]
@@ -26,34 +26,35 @@ pub struct UpdateCredentialsRequest {
     kind: CredentialsKind,
     #[schema(min_length = 1, max_length = 512, pattern = "^[!-9;-~]+$")]
     client_id: String,
-    /// Needed for `client_secret`, refused for `private_key_jwt`. Never shown again.
+    /// Required for `client_secret`, refused for `private_key_jwt`. Write-only.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
     client_secret: Option<SecretString>,
 }
 
-/// The integration, with what the same exchange showed of the org.
+/// The integration, with the report on its org.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ConnectedResponse {
     integration: IntegrationResponse,
     prerequisites: ReportResponse,
 }
 
-/// Connect with a client secret or a key pair
+/// Store the credentials
 ///
-/// Proved against Okta before anything is stored: at most 4 requests, 15 seconds in all; a client that
-/// demands DPoP takes two more until that is known. A refusal keeps what was stored before. With
-/// `private_key_jwt` the pending key is tried, or the active one when none is pending: once Okta has
-/// accepted it, it signs all requests, and the key before it stays valid until it is deleted.
+/// Verifies the credentials with Okta, then stores them. This takes at most 4 requests to Okta and 15
+/// seconds, and two more requests until a client is known to require DPoP. If Okta refuses the credentials,
+/// the stored ones stay. With `private_key_jwt` the pending key is verified, or the active one if none is
+/// pending. Once Okta accepts a pending key it becomes active; the previous key stays valid until it is
+/// deleted.
 #[utoipa::path(
     operation_id = "update_credentials", tag = "Credentials", request_body = UpdateCredentialsRequest,
-    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The ETag of the integration that you read")),
     responses(
-        (status = 200, description = "Replaced", body = ConnectedResponse, headers(("ETag" = String))),
-        (status = 201, description = "Stored", body = ConnectedResponse, headers(("ETag" = String))),
+        (status = 200, description = "The credentials are replaced", body = ConnectedResponse, headers(("ETag" = String))),
+        (status = 201, description = "The credentials are stored", body = ConnectedResponse, headers(("ETag" = String))),
         (status = 409, description = "other_org, changed_meanwhile, client_key_needed"),
         (status = 429, description = "too_many_attempts"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -79,11 +80,12 @@ pub async fn update_credentials(
 
 /// Delete the credentials
 ///
-/// Okta is no longer asked; what is on the devices stays there. All key pairs are deleted too.
+/// Deletes the client ID, the client secret and all key pairs. Device records are no longer read from Okta.
+/// The platforms and the profiles on devices stay.
 #[utoipa::path(
     operation_id = "delete_credentials", tag = "Credentials",
-    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
-    responses((status = 200, description = "Deleted; the integration as it is now", body = IntegrationResponse, headers(("ETag" = String)))),
+    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The ETag of the integration that you read")),
+    responses((status = 200, description = "The integration without its credentials", body = IntegrationResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:write"])),
 )]
 #[delete("/integrations/okta-device-trust/{integration_id}/credentials")]

@@ -14,7 +14,7 @@ use crate::handlers::http::headers::{IdempotencyKeyHeader, IfMatch, Verified};
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{ConfirmParams, PageParams, Query};
-use crate::handlers::http::responses::AsksOkta;
+use crate::handlers::http::responses::CallsOkta;
 use crate::handlers::integrations::bodies::{
     CreateIntegrationRequest, DeletedResponse, UpdateIntegrationRequest, with_notices,
 };
@@ -23,19 +23,20 @@ use crate::service::{IntegrationPatch, NewIntegrationRequest};
 
 pub use bodies::{IntegrationResponse, Notice, SecretState};
 
-/// Connect an Okta org
+/// Create an integration
 ///
-/// Finds the org behind the pasted domain and keeps it. Asks Okta for the public well-known document
-/// only. With `Idempotency-Key` a repeated request within 24 hours answers what the first created.
-/// Once a tenant has several integrations, who asks for trust status has to name one.
+/// Discovers the Okta org at a domain and creates an integration for it. This reads only the public
+/// well-known document of the org. With an `Idempotency-Key`, a repeated request within 24 hours returns
+/// the integration that the first one created. If the tenant has several integrations, trust queries must
+/// name one of them.
 #[utoipa::path(
-    operation_id = "create_integration", tag = "Integration", request_body = CreateIntegrationRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$", description = "Makes repeating safe")),
+    operation_id = "create_integration", tag = "Integrations", request_body = CreateIntegrationRequest,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$", description = "A unique key, such as a UUID, with which the request can be repeated safely")),
     responses(
-        (status = 201, description = "Created", body = IntegrationResponse,
-         headers(("ETag" = String, description = "Version of the configuration"), ("Location" = String, description = "Path of the integration"))),
+        (status = 201, description = "The integration is created", body = IntegrationResponse,
+         headers(("ETag" = String, description = "The version of the integration"), ("Location" = String, description = "The path of the integration"))),
         (status = 409, description = "org_already_connected, idempotency_in_flight, idempotent_result_gone"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -59,10 +60,12 @@ pub async fn create_integration(
     Ok(with_etag(answer.json(with_notices(created)), &record))
 }
 
-/// List the tenant's integrations
+/// List integrations
+///
+/// Lists the integrations of the tenant.
 #[utoipa::path(
-    operation_id = "list_integrations", tag = "Integration", params(PageParams),
-    responses((status = 200, description = "A page of integrations", body = PageResponse<IntegrationResponse>)),
+    operation_id = "list_integrations", tag = "Integrations", params(PageParams),
+    responses((status = 200, description = "One page of integrations", body = PageResponse<IntegrationResponse>)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust")]
@@ -75,9 +78,11 @@ pub async fn list_integrations(
     Ok(HttpResponse::Ok().json(PageResponse::from(found.map(IntegrationResponse::from))))
 }
 
-/// Read an integration
+/// Retrieve an integration
+///
+/// Retrieves an integration with its status.
 #[utoipa::path(
-    operation_id = "get_integration", tag = "Integration",
+    operation_id = "get_integration", tag = "Integrations",
     params(IntegrationPath),
     responses((status = 200, description = "The integration", body = IntegrationResponse, headers(("ETag" = String)))),
     security(("bearer" = ["odt:read"])),
@@ -92,16 +97,17 @@ pub async fn get_integration(
     Ok(with_etag(HttpResponse::Ok().json(IntegrationResponse::from(record.clone())), &record))
 }
 
-/// Change the domain or the selected platforms
+/// Update an integration
 ///
-/// A merge patch. Once credentials are stored, the domain may only change to one of the same org.
+/// Updates the domain or the selected platforms with a merge patch. Once credentials are stored, the new
+/// domain must belong to the same Okta org.
 #[utoipa::path(
-    operation_id = "update_integration", tag = "Integration", request_body(content((UpdateIntegrationRequest = "application/json"), (UpdateIntegrationRequest = "application/merge-patch+json"))),
-    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    operation_id = "update_integration", tag = "Integrations", request_body(content((UpdateIntegrationRequest = "application/json"), (UpdateIntegrationRequest = "application/merge-patch+json"))),
+    params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The ETag of the integration that you read")),
     responses(
-        (status = 200, description = "Changed", body = IntegrationResponse, headers(("ETag" = String))),
+        (status = 200, description = "The updated integration", body = IntegrationResponse, headers(("ETag" = String))),
         (status = 409, description = "other_org, org_already_connected, changed_meanwhile"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -122,13 +128,14 @@ pub async fn update_integration(
 
 /// Delete an integration
 ///
-/// Takes away the secrets and all that was found; the audit stays. While platforms or devices depend
-/// on it, `confirm=true` is needed. Nothing is called in Okta: the answer lists what is left to do.
+/// Deletes an integration with its secrets, platforms and device records. Its audit events stay. If
+/// platforms or devices depend on it, `confirm=true` is required. The service deletes nothing in Okta;
+/// `checklist` lists what the admin still has to do there.
 #[utoipa::path(
-    operation_id = "delete_integration", tag = "Integration",
-    params(IntegrationPath, ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "ETag that was read")),
+    operation_id = "delete_integration", tag = "Integrations",
+    params(IntegrationPath, ConfirmParams, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The ETag of the integration that you read")),
     responses(
-        (status = 200, description = "Deleted", body = DeletedResponse),
+        (status = 200, description = "The integration is deleted", body = DeletedResponse),
         (status = 409, description = "confirmation_required"),
     ),
     security(("bearer" = ["odt:write"])),

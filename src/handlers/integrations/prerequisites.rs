@@ -9,33 +9,33 @@ use crate::handlers::http::body::Body;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::{IntegrationPath, PrerequisitePath};
 use crate::handlers::http::problem::Problem;
-use crate::handlers::http::responses::AsksOkta;
+use crate::handlers::http::responses::CallsOkta;
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{Actor, FindingReason, Outcome, PrerequisiteKind};
 use crate::service::{Prerequisite, Report};
 
-/// The report on an org.
+/// The report on the prerequisites of an Okta org.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ReportResponse {
-    /// True when nothing is in the way of going on with the setup.
+    /// True if no prerequisite blocks the setup.
     ready: bool,
     items: Vec<PrerequisiteResponse>,
 }
 
-/// One thing that the org must have, and how it stands.
+/// A prerequisite and its state.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct PrerequisiteResponse {
     kind: PrerequisiteKind,
     outcome: Outcome,
-    /// Why it is not `passed`: a stable word.
+    /// The stable reason why it is not `passed`.
     #[schema(required, example = "fastpass_inactive")]
     reason: Option<&'static str>,
-    /// What Okta showed.
+    /// What Okta reported.
     #[schema(value_type = Object, example = json!({ "okta_verify": "ACTIVE", "signed_nonce": "INACTIVE" }))]
     evidence: serde_json::Value,
     #[schema(required)]
     checked_at: Option<DateTime<Utc>>,
-    /// What a failure of it stops.
+    /// What a failure blocks.
     blocks: Blocks,
     #[schema(required)]
     attestation: Option<AttestationResponse>,
@@ -43,18 +43,19 @@ pub struct PrerequisiteResponse {
     remediation: Option<Remediation>,
 }
 
-/// What to do about it.
+/// What the admin does about it.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Remediation {
-    /// Stable, for translations.
+    /// The stable id of the text, for translations.
     #[schema(example = "remediation.fastpass.fastpass_inactive")]
     text_id: String,
     text: &'static str,
 }
 
-/// Who confirmed it, or took it back.
+/// An attestation, or its withdrawal.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct AttestationResponse {
+    /// False if the attestation was withdrawn.
     attested: bool,
     #[schema(required)]
     note: Option<String>,
@@ -62,13 +63,14 @@ pub struct AttestationResponse {
     at: DateTime<Utc>,
 }
 
-/// "We confirm it", or no longer.
+/// An attestation, or its withdrawal.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "attested": true, "note": "Assigned to all Macs and iPhones" }))]
 pub struct AttestationRequest {
+    /// True to attest the prerequisite, false to withdraw the attestation.
     attested: bool,
-    /// For those who read the audit later.
+    /// A note for the audit log.
     #[serde(default)]
     #[schema(max_length = 500, pattern = "^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*$")]
     note: Option<String>,
@@ -108,12 +110,12 @@ impl From<Prerequisite> for PrerequisiteResponse {
     }
 }
 
-/// Read the report
+/// Retrieve the prerequisites report
 ///
-/// As of the last check; asks Okta nothing.
+/// Retrieves the report as of the last check. This operation does not call Okta.
 #[utoipa::path(
     operation_id = "list_prerequisites", tag = "Prerequisites", params(IntegrationPath),
-    responses((status = 200, description = "The report", body = ReportResponse)),
+    responses((status = 200, description = "The prerequisites report", body = ReportResponse)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/prerequisites")]
@@ -126,17 +128,18 @@ pub async fn list_prerequisites(
     Ok(HttpResponse::Ok().json(ReportResponse::from(report)))
 }
 
-/// Check the org now
+/// Check the prerequisites
 ///
-/// What Okta refuses stands in the report. When Okta cannot be asked, nothing is overwritten.
+/// Checks the Okta org with the stored credentials and returns the new report. A refusal by Okta is part of
+/// the report. If Okta does not answer, the earlier report stays.
 #[utoipa::path(
     operation_id = "check_prerequisites", tag = "Prerequisites", params(IntegrationPath),
     responses(
-        (status = 200, description = "The report as it is now", body = ReportResponse),
+        (status = 200, description = "The new prerequisites report", body = ReportResponse),
         (status = 409, description = "credentials_needed, other_org, changed_meanwhile"),
         (status = 422, description = "org_not_found"),
         (status = 429, description = "too_many_attempts"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -150,14 +153,15 @@ pub async fn check_prerequisites(
     Ok(HttpResponse::Ok().json(ReportResponse::from(report)))
 }
 
-/// Confirm what no API can tell
+/// Attest a prerequisite
 ///
-/// `adaptive_mfa` by an admin; `okta_verify_distribution` also by the MDM, with `odt:inventory`.
+/// Attests a prerequisite that no API of Okta shows, or withdraws the attestation. The scope `odt:write` can
+/// attest `adaptive_mfa` and `okta_verify_distribution`; the scope `odt:inventory` only the latter.
 #[utoipa::path(
     operation_id = "attest_prerequisite", tag = "Prerequisites", request_body = AttestationRequest,
     params(IntegrationPath, PrerequisitePath),
     responses(
-        (status = 200, description = "The report as it is now", body = ReportResponse),
+        (status = 200, description = "The new prerequisites report", body = ReportResponse),
         (status = 409, description = "cannot_be_attested"),
     ),
     security(("bearer" = ["odt:write"]), ("bearer" = ["odt:inventory"])),

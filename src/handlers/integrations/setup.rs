@@ -11,7 +11,7 @@ use crate::handlers::integrations::Notice;
 use crate::model::{IntegrationId, Status, StatusReason};
 use crate::service::{Form, FormField, Setup, Step, StepName};
 
-/// The wizard: its steps, and the form that comes next.
+/// The setup of an integration: its steps, and the next form.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SetupResponse {
     status: Status,
@@ -19,12 +19,12 @@ pub struct SetupResponse {
     steps: Vec<Step>,
     #[schema(required)]
     next_form: Option<FormResponse>,
-    /// Things that the admin should know.
+    /// Information for the admin that does not affect the status.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<Notice>,
 }
 
-/// The next form, and where it is sent.
+/// The next form, and the request that submits it.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct FormResponse {
     step: StepName,
@@ -35,7 +35,7 @@ pub struct FormResponse {
 }
 
 impl FormResponse {
-    fn of(form: Form, id: IntegrationId) -> Self {
+    fn new(form: Form, id: IntegrationId) -> Self {
         let path = format!("/integrations/okta-device-trust/{id}");
         let (method, path) = match form.step {
             StepName::Credentials => ("PUT", format!("{path}/credentials")),
@@ -48,18 +48,21 @@ impl FormResponse {
 }
 
 impl SetupResponse {
-    fn of(setup: Setup, id: IntegrationId) -> Self {
+    fn new(setup: Setup, id: IntegrationId) -> Self {
         let Setup { status, status_reasons, steps, next_form, notices } = setup;
-        let next_form = next_form.map(|form| FormResponse::of(form, id));
+        let next_form = next_form.map(|form| FormResponse::new(form, id));
         let notices = notices.into_iter().map(Notice::from).collect();
         Self { status, status_reasons, steps, next_form, notices }
     }
 }
 
-/// Read where the wizard stands
+/// Retrieve the setup
+///
+/// Retrieves the steps of the setup with their texts and state, and the form that the admin fills in next.
+/// Build the setup wizard of a front end from this.
 #[utoipa::path(
-    operation_id = "get_setup", tag = "Integration", params(IntegrationPath),
-    responses((status = 200, description = "The steps, in order", body = SetupResponse)),
+    operation_id = "get_setup", tag = "Integrations", params(IntegrationPath),
+    responses((status = 200, description = "The setup, with its steps in order", body = SetupResponse)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/setup")]
@@ -69,5 +72,5 @@ pub async fn get_setup(
     id: IntegrationPath,
 ) -> Result<HttpResponse, Problem> {
     let setup = state.service.get_setup(&caller.0, id.0).await?;
-    Ok(HttpResponse::Ok().json(SetupResponse::of(setup, id.0)))
+    Ok(HttpResponse::Ok().json(SetupResponse::new(setup, id.0)))
 }

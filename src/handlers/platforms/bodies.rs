@@ -1,4 +1,4 @@
-//! The request and response bodies of platforms.
+//! Request and response bodies of `…/platforms`.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -10,7 +10,8 @@ use crate::model::Platform;
 use crate::model::platforms::{CertificateAuthority, PlatformState};
 use crate::service::{ChecklistItem, PlatformFields, PlatformOutcome, Verification};
 
-/// macOS takes `scep_url`, `challenge_url`, `username` and `password`; iOS takes `secret_key`.
+/// The values of a platform. macOS has `scep_url`, `challenge_url`, `username` and `password`; iOS has
+/// `secret_key`.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -18,15 +19,15 @@ use crate::service::{ChecklistItem, PlatformFields, PlatformOutcome, Verificatio
     "challenge_url": "https://acme.okta.com/pki/scep/challenge", "username": "okta-scep-user", "password": "shown-once-by-Okta",
 }))]
 pub struct PlatformRequest {
-    /// macOS: https on the org's own host.
+    /// macOS: an https URL on a host of the Okta org.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false, max_length = 2048, pattern = "^https://[^\\s#]+$")]
     scep_url: Option<String>,
-    /// macOS: https on the org's own host.
+    /// macOS: an https URL on a host of the Okta org.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false, max_length = 2048, pattern = "^https://[^\\s#]+$")]
     challenge_url: Option<String>,
-    /// macOS.
+    /// macOS: the username for the challenge URL.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(
         nullable = false,
@@ -35,11 +36,11 @@ pub struct PlatformRequest {
         pattern = "^[^:\\u0000-\\u001f\\u007f-\\u009f]+$"
     )]
     username: Option<String>,
-    /// macOS; never shown again.
+    /// macOS: the password for the challenge URL. Write-only.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
     password: Option<SecretString>,
-    /// iOS; never shown again.
+    /// iOS: the secret key. Write-only.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, min_length = 8, max_length = 256, pattern = "^[!-~]+$")]
     secret_key: Option<SecretString>,
@@ -70,34 +71,34 @@ pub struct PlatformResponse {
     /// The certificate authority behind the SCEP URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_authority: Option<CertificateAuthority>,
-    /// What devices report back of what they carry.
+    /// The version of the configuration, which the MDM reports for each device that got it.
     config_version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// Whether what was entered could be tried.
+/// Whether the values were verified with Okta.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct VerificationResponse {
     state: Verification,
-    /// Why nothing could be tried.
+    /// Why the values cannot be verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified_at: Option<DateTime<Utc>>,
-    /// Since when Okta has refused the stored username and password.
+    /// Since when Okta refuses the stored username and password.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_at: Option<DateTime<Utc>>,
 }
 
-/// What a trial showed.
+/// The result of a verification.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct TrialResponse {
     platform: Platform,
     verification: VerificationResponse,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_authority: Option<CertificateAuthority>,
-    /// False for a trial of values that were not stored.
+    /// False for values that are not stored (`dry_run`).
     stored: bool,
 }
 
@@ -107,23 +108,24 @@ pub struct PlatformsResponse {
     pub(super) items: Vec<PlatformResponse>,
 }
 
-/// What a deletion did, and what is left to do in Okta.
+/// A deleted platform.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct PlatformDeletedResponse {
     pub(super) deleted: Platform,
-    /// What the admin has left to do by hand, in this order: nothing was called in Okta.
+    /// What the admin still has to do in Okta and the MDM, in this order. The service deletes nothing in
+    /// Okta.
     pub(super) checklist: Vec<ChecklistItem>,
 }
 
-/// Either of the two answers to a write.
+/// The stored platform, or the result of a verification with `dry_run`.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum PlatformWritten {
     Stored(Box<PlatformResponse>),
-    Tried(TrialResponse),
+    Verified(TrialResponse),
 }
 
-const UNVERIFIABLE: &str = "Okta has no way to try a secret key. A wrong one shows on the devices: they do not become managed.";
+const UNVERIFIABLE: &str = "Okta offers no way to verify a secret key. With a wrong key, devices do not become managed in Okta.";
 
 fn verification(
     state: Verification,

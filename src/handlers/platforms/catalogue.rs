@@ -1,4 +1,4 @@
-//! `/platforms`: what each platform asks for.
+//! `/platforms`: the platform catalogue.
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -13,23 +13,26 @@ use crate::handlers::http::path::PlatformPath;
 use crate::handlers::http::problem::Problem;
 use crate::service::CataloguePlatform;
 
-/// The catalogue.
+/// The platform catalogue.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CatalogueResponse {
     #[schema(value_type = Vec<CataloguePlatform>)]
     items: &'static [CataloguePlatform],
 }
 
-/// Seconds that a front end may keep it; it changes with a release only.
-const KEEP: &str = "private, max-age=3600";
+/// The catalogue changes only with a release of the service.
+const CATALOGUE_CACHE_CONTROL: &str = "private, max-age=3600";
 
-/// List what can be set up
+/// List the platform catalogue
+///
+/// Lists the platforms that can be configured, each with its form fields and with guides for Okta. The
+/// catalogue is the same for all tenants.
 #[utoipa::path(
     operation_id = "list_catalogue", tag = "Platforms",
-    params(("If-None-Match" = Option<String>, Header, description = "ETag of an earlier answer")),
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag of the cached response")),
     responses(
-        (status = 200, description = "The catalogue", body = CatalogueResponse, headers(("ETag" = String))),
-        (status = 304, description = "Unchanged"),
+        (status = 200, description = "The platform catalogue", body = CatalogueResponse, headers(("ETag" = String))),
+        (status = 304, description = "The cached response is still valid"),
     ),
     security(("bearer" = ["odt:read"])),
 )]
@@ -40,16 +43,18 @@ pub async fn list_catalogue(
     caller: Verified,
 ) -> Result<HttpResponse, Problem> {
     let items = state.service.list_catalogue(&caller.0).await?;
-    Ok(cached(&request, &CatalogueResponse { items }))
+    Ok(respond_cached(&request, &CatalogueResponse { items }))
 }
 
-/// Read what a platform asks for
+/// Retrieve a platform of the catalogue
+///
+/// Retrieves the form fields of a platform, and the guides to add, rotate and delete it in Okta.
 #[utoipa::path(
     operation_id = "get_catalogue_platform", tag = "Platforms",
-    params(PlatformPath, ("If-None-Match" = Option<String>, Header, description = "ETag of an earlier answer")),
+    params(PlatformPath, ("If-None-Match" = Option<String>, Header, description = "The ETag of the cached response")),
     responses(
-        (status = 200, description = "Fields, and how to add, rotate and delete it in Okta", body = CataloguePlatform, headers(("ETag" = String))),
-        (status = 304, description = "Unchanged"),
+        (status = 200, description = "The platform", body = CataloguePlatform, headers(("ETag" = String))),
+        (status = 304, description = "The cached response is still valid"),
     ),
     security(("bearer" = ["odt:read"])),
 )]
@@ -61,21 +66,21 @@ pub async fn get_catalogue_platform(
     platform: PlatformPath,
 ) -> Result<HttpResponse, Problem> {
     let found = state.service.get_catalogue_platform(&caller.0, platform.0).await?;
-    Ok(cached(&request, found))
+    Ok(respond_cached(&request, found))
 }
 
-/// The answer with its ETag, or 304 to a caller that has it already.
-fn cached<T: Serialize>(request: &HttpRequest, value: &T) -> HttpResponse {
+/// Returns the value with its ETag, or 304 if the caller's ETag matches.
+fn respond_cached<T: Serialize>(request: &HttpRequest, value: &T) -> HttpResponse {
     let Ok(body) = serde_json::to_vec(value) else {
         return HttpResponse::InternalServerError().finish();
     };
     let hash = digest(&SHA256, &body);
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash));
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|known| {
-        known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
+    let sent = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_cached = sent.is_some_and(|list| {
+        list.split(',').any(|candidate| candidate.trim().trim_start_matches("W/") == etag)
     });
-    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, KEEP));
-    if is_known { answer.finish() } else { answer.content_type("application/json").body(body) }
+    let mut answer = if is_cached { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, CATALOGUE_CACHE_CONTROL));
+    if is_cached { answer.finish() } else { answer.content_type("application/json").body(body) }
 }

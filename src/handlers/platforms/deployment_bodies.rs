@@ -1,4 +1,4 @@
-//! The bodies of `…/scep-challenges` and `…/deployments`.
+//! Request and response bodies of `…/scep-challenges` and `…/deployments`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use crate::service::{
     EXTENSION_DOMAIN, ManagedAppConfiguration, MintedChallenge, PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 
-/// The device that it is for.
+/// The device that gets the challenge or deployment.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRequest {
@@ -23,13 +23,14 @@ pub struct DeviceRequest {
     serial_number: String,
     #[schema(schema_with = Udid::schema_with_example)]
     udid: String,
-    /// Macs: the user's name in Okta, so that Okta Verify need not ask for it. Not sent to iPhones.
+    /// Macs: the Okta username of the user, so that Okta Verify does not ask for it. Not sent to iPhones and
+    /// iPads.
     #[serde(default)]
     #[schema(example = "ada@acme.example", min_length = 1, max_length = 254)]
     user_principal_name: Option<String>,
 }
 
-/// For which Mac.
+/// The Mac that gets a challenge.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D" } }))]
@@ -37,19 +38,20 @@ pub struct ScepChallengeRequest {
     pub(super) device: DeviceRequest,
 }
 
-/// A one-time challenge.
+/// A one-time SCEP challenge.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ScepChallengeResponse {
-    /// For one certificate of this device.
+    /// The challenge, which is valid for one certificate.
     challenge: String,
     scep_url: String,
     issued_at: DateTime<Utc>,
-    /// Okta Verify has to have used it before this.
+    /// The deadline for the device to use the challenge.
     use_before: DateTime<Utc>,
+    /// When the challenge expires in Okta.
     expires_at: DateTime<Utc>,
 }
 
-/// For which device, which parts, and how.
+/// The request for a deployment.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -58,8 +60,8 @@ pub struct ScepChallengeResponse {
 }))]
 pub struct DeploymentRequest {
     pub(super) device: DeviceRequest,
-    /// All of the platform when it is left out. A Mac has `certificate` and `settings`, an iPhone
-    /// `settings` and `app_configuration`.
+    /// The parts to render; by default all parts of the platform. Macs have `certificate` and `settings`;
+    /// iPhones and iPads have `settings` and `app_configuration`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false, min_items = 1, max_items = 3)]
     pub(super) parts: Option<Vec<DeploymentPart>>,
@@ -67,32 +69,34 @@ pub struct DeploymentRequest {
     pub(super) options: OptionsRequest,
 }
 
-/// How it is to be rendered.
+/// Options for rendering a deployment.
 #[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptionsRequest {
-    /// Macs: for the device or for its user.
+    /// Macs: install the profiles for the device (`system`) or for its user (`user`).
     scope: ScopeRequest,
-    /// The org's own host or its confirmed custom domain; the custom domain when there is one.
+    /// The host where users sign in: the canonical host of the Okta org, or its confirmed custom domain. By
+    /// default the custom domain, if there is one.
     sign_in_host: Option<String>,
-    /// Macs: enrol the user without asking first. Ignored for iPhones.
+    /// Macs: enroll the user in Okta Verify without asking first. Ignored for iPhones and iPads.
     silent_enrollment: bool,
-    /// Macs: whether diagnostics go to Okta; left to the user when it is left out. Ignored for iPhones.
+    /// Macs: whether Okta Verify sends diagnostics to Okta; by default the user decides. Ignored for iPhones
+    /// and iPads.
     report_diagnostics: Option<bool>,
-    /// Macs: names of integrations with other security products. Ignored for iPhones.
+    /// Macs: names of Okta Verify plugins for other security products. Ignored for iPhones and iPads.
     #[schema(max_items = 20)]
     plugins: Vec<String>,
-    /// Merged into both domains; `{serial_number}` and `{udid}` are filled in. The keys that the
-    /// service sets itself are refused (`reserved_key`), and for iPhones those that only Macs have
-    /// (`mac_only_key`).
+    /// Extra keys of the app configuration, in both domains. `{serial_number}` and `{udid}` are replaced.
+    /// Refuses keys that the service sets (`reserved_key`), and for iPhones and iPads keys that only Macs
+    /// have (`mac_only_key`).
     #[schema(value_type = Object, example = json!({ "AssetTag": "{serial_number}" }))]
     app_config_extra: Map<String, Value>,
-    /// The certificate's common name; `managementAttestation` and the UDID are always in it.
+    /// The common name of the certificate. It always contains `managementAttestation` and the UDID.
     #[schema(example = "managementAttestation {udid}", max_length = 256)]
     subject_template: Option<String>,
 }
 
-/// Where a profile is installed.
+/// The scope of a profile.
 #[derive(Default, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeRequest {
@@ -101,42 +105,41 @@ pub enum ScopeRequest {
     User,
 }
 
-/// What one device must be given.
+/// A deployment for one device.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DeploymentResponse {
     platform: Platform,
-    /// The device reports it back when all is installed.
+    /// The version of the configuration. Report it as delivered once everything is installed.
     config_version: i64,
-    /// A certificate that was delivered with an older version than this is due again.
+    /// Certificates that were delivered with an older version must be issued again.
     certificate_version: i64,
     profiles: Vec<ProfileResponse>,
-    /// iPhones and iPads: the managed app configuration of Okta Verify, by domain.
+    /// iPhones and iPads: the managed app configuration of Okta Verify, keyed by domain.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     app_configuration: Option<Map<String, Value>>,
-    /// iPhones and iPads: where each dictionary of settings goes. Left out for Macs, whose settings
-    /// are all inside the profiles.
+    /// iPhones and iPads: the target of each dictionary of settings. Absent for Macs, whose settings are all
+    /// in the profiles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     dictionaries: Vec<DictionaryResponse>,
 }
 
-/// A dictionary of settings for Okta Verify, and where it goes.
+/// A dictionary of settings for Okta Verify, and its target.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DictionaryResponse {
-    /// Where it is in this answer (JSON pointer, RFC 6901): the dictionary itself, or the profile that
-    /// has it inside.
+    /// The JSON pointer (RFC 6901) of the dictionary, or of the profile that contains it, in this response.
     #[schema(example = "/app_configuration/com.okta.mobile")]
     pointer: String,
     target: DictionaryTarget,
     /// The bundle identifier of the app or extension that reads it.
     #[schema(example = "com.okta.mobile")]
     domain: &'static str,
-    /// In a profile: the type of the payload that has it.
+    /// In a profile: the type of the payload that contains the dictionary.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "com.apple.extensiblesso")]
     payload_type: Option<&'static str>,
-    /// In a profile: its key in that payload.
+    /// In a profile: the key of the dictionary in that payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "ExtensionData")]
     payload_key: Option<&'static str>,
@@ -144,9 +147,9 @@ pub struct DictionaryResponse {
 
 /// How a dictionary gets onto the device.
 ///
-/// `managed_app_configuration`: the MDM sends it as the managed app configuration of `domain`. Both
-/// domains get the same; an MDM that can configure apps only sends it to the app `com.okta.mobile`.
-/// `profile`: it is inside the profile already, and installing the profile is all there is to do.
+/// `managed_app_configuration`: the MDM sends it as the managed app configuration of `domain`. Both domains
+/// get the same values. An MDM that can configure only apps sends it to `com.okta.mobile`.
+/// `profile`: it is part of the profile; the MDM only installs the profile.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DictionaryTarget {
@@ -164,7 +167,7 @@ pub struct ProfileResponse {
     payload_uuid: Uuid,
     /// The `.mobileconfig`, base64.
     content: String,
-    /// A profile with a challenge has to be on the device before this.
+    /// The deadline for installing a profile that contains a challenge.
     #[serde(skip_serializing_if = "Option::is_none")]
     use_before: Option<DateTime<Utc>>,
 }
@@ -243,8 +246,8 @@ fn dictionaries(bundle: &DeploymentBundle) -> Vec<DictionaryResponse> {
         payload_type: None,
         payload_key: None,
     });
-    let in_profiles = (0..bundle.profiles.len()).map(|at| DictionaryResponse {
-        pointer: format!("/profiles/{at}"),
+    let in_profiles = (0..bundle.profiles.len()).map(|index| DictionaryResponse {
+        pointer: format!("/profiles/{index}"),
         target: DictionaryTarget::Profile,
         domain: EXTENSION_DOMAIN,
         payload_type: Some(SINGLE_SIGN_ON_TYPE),

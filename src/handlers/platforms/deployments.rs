@@ -1,5 +1,5 @@
-//! `…/scep-challenges` and `…/deployments`: the only answers with secrets. Never cached, never
-//! compressed, each one audited.
+//! `…/scep-challenges` and `…/deployments`. Their responses contain secrets: they are never cached or
+//! compressed, and each one is audited.
 
 use actix_web::http::header::{ACCEPT, CONTENT_DISPOSITION};
 use actix_web::{HttpRequest, HttpResponse, post, web};
@@ -9,24 +9,24 @@ use crate::handlers::http::body::Body;
 use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
-use crate::handlers::http::responses::AsksOkta;
+use crate::handlers::http::responses::CallsOkta;
 use crate::handlers::platforms::deployment_bodies::{
     DeploymentRequest, DeploymentResponse, ScepChallengeRequest, ScepChallengeResponse,
 };
 use crate::service::{DeploymentPart, FieldError, PROFILE_CONTENT_TYPE};
 
-/// Mint a SCEP challenge
+/// Create a SCEP challenge
 ///
-/// A fresh one-time challenge for one Mac: each call its own. Five for a device in ten minutes and
-/// eight at once are the most.
+/// Fetches a new one-time challenge from Okta for one Mac. The limits are five challenges per device in ten
+/// minutes, and eight at once per platform.
 #[utoipa::path(
     operation_id = "create_scep_challenge", tag = "Deployments", request_body = ScepChallengeRequest,
     params(IntegrationPath),
     responses(
-        (status = 201, description = "The challenge; never cached", body = ScepChallengeResponse),
+        (status = 201, description = "The challenge", body = ScepChallengeResponse),
         (status = 409, description = "device_mismatch"),
         (status = 429, description = "too_many_challenges"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:deploy"])),
 )]
@@ -41,14 +41,15 @@ pub async fn create_scep_challenge(
     Ok(HttpResponse::Created().json(ScepChallengeResponse::from(minted)))
 }
 
-/// Render what a device must be given
+/// Create a deployment
 ///
-/// JSON with all parts, or the file itself with `Accept: application/x-apple-aspen-config` when one
-/// part is asked for. The part `certificate` fetches a challenge; `settings` fetches none, so that an
-/// edit of settings never enrols anew.
+/// Renders the profiles and the app configuration that the MDM installs on a device. Returns JSON with all
+/// requested parts, or the profile itself if the request has a single part and `Accept:
+/// application/x-apple-aspen-config`. The part `certificate` fetches a SCEP challenge from Okta. The part
+/// `settings` does not, so that installing changed settings does not issue a new certificate.
 ///
-/// An iPhone is sent its UDID and serial number, in the managed app configuration and in the profile:
-/// Okta Verify passes them on to Okta, and without them Okta's record names no device.
+/// The managed app configuration and the profile of an iPhone or iPad contain its UDID and serial number.
+/// Okta Verify sends them to Okta; without them, Okta's record cannot be matched to the device.
 #[utoipa::path(
     operation_id = "create_deployment", tag = "Deployments",
     request_body(content = DeploymentRequest, examples(
@@ -56,14 +57,14 @@ pub async fn create_scep_challenge(
             "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D", "user_principal_name": "ada@acme.example" },
             "parts": ["settings"], "options": { "silent_enrollment": true },
         }))),
-        ("iphone" = (summary = "All that an iPhone needs", value = json!({
+        ("iphone" = (summary = "All parts for an iPhone", value = json!({
             "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" },
         }))),
     )),
     params(IntegrationPath, PlatformPath),
     responses(
-        (status = 201, description = "What the MDM installs; never cached", content(
-            (DeploymentResponse = "application/json", examples(("iphone" = (summary = "All that an iPhone needs", value = json!({
+        (status = 201, description = "The deployment", content(
+            (DeploymentResponse = "application/json", examples(("iphone" = (summary = "All parts for an iPhone", value = json!({
                 "platform": "ios", "config_version": 2, "certificate_version": 2,
                 "profiles": [{
                     "part": "settings", "file_name": "okta-device-trust-single-sign-on-F2LABCDEFG12.mobileconfig",
@@ -90,7 +91,7 @@ pub async fn create_scep_challenge(
             (String = "application/x-apple-aspen-config"))),
         (status = 409, description = "device_mismatch"),
         (status = 429, description = "too_many_challenges"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:deploy"])),
 )]
@@ -104,9 +105,9 @@ pub async fn create_deployment(
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
     let DeploymentRequest { device, parts, options } = body.0;
-    let as_file = wants_file(&request);
+    let as_file = prefers_file(&request);
     if as_file {
-        refuse_many(parts.as_deref())?;
+        require_single_profile(parts.as_deref())?;
     }
     let deployed = state.service.create_deployment(
         &caller.0,
@@ -129,32 +130,32 @@ pub async fn create_deployment(
     }
 }
 
-/// Whether the file is asked for, and not less than JSON (RFC 9110 §12.5.1).
-fn wants_file(request: &HttpRequest) -> bool {
+/// Returns true if `Accept` names the profile's media type with at least the weight of JSON (RFC 9110
+/// §12.5.1).
+fn prefers_file(request: &HttpRequest) -> bool {
     let accept =
         request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let file = weight_of(accept, PROFILE_CONTENT_TYPE);
-    file > 0.0 && file >= weight_of(accept, "application/json")
+    let file = media_type_weight(accept, PROFILE_CONTENT_TYPE);
+    file > 0.0 && file >= media_type_weight(accept, "application/json")
 }
 
-/// The weight of a media type that is named; 0 for one that is not.
-fn weight_of(accept: &str, wanted: &str) -> f32 {
-    let weight = |one: &str| {
-        let mut parts = one.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+/// Returns the weight of a media type in an `Accept` header; 0 if it is not named.
+fn media_type_weight(accept: &str, media_type: &str) -> f32 {
+    let weight = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let matches = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
         let weight =
             parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        named.then(|| weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
+        matches.then(|| weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
     };
     accept.split(',').find_map(weight).unwrap_or(0.0)
 }
 
-/// A file is one profile: asked before a challenge is spent on an answer that cannot be given.
-fn refuse_many(parts: Option<&[DeploymentPart]>) -> Result<(), Problem> {
+/// Requires a single profile for a file response, before a challenge is fetched.
+fn require_single_profile(parts: Option<&[DeploymentPart]>) -> Result<(), Problem> {
     if let Some([DeploymentPart::Certificate | DeploymentPart::Settings]) = parts {
         return Ok(());
     }
-    let detail =
-        "The file form gives one profile: name one part, certificate or settings, or ask for JSON.";
+    let detail = "A profile file holds one part. Send parts with only certificate or only settings, or accept application/json.";
     Err(Problem::invalid(vec![FieldError::new("/parts", "one_profile_only", detail)]))
 }

@@ -13,16 +13,20 @@ use crate::handlers::http::headers::{IfMatch, Verified};
 use crate::handlers::http::path::{IntegrationPath, PlatformPath};
 use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{ConfirmParams, DryRunParams, Query};
-use crate::handlers::http::responses::AsksOkta;
+use crate::handlers::http::responses::CallsOkta;
 use crate::handlers::platforms::bodies::{
     PlatformDeletedResponse, PlatformRequest, PlatformResponse, PlatformWritten, PlatformsResponse,
     TrialResponse, trial,
 };
 use crate::handlers::{State, with_etag};
 use crate::model::{IntegrationRecord, Platform};
-use crate::service::{PlatformOutcome, Write};
+use crate::service::{PlatformOutcome, WriteOptions};
 
-fn stored(status: StatusCode, record: &IntegrationRecord, platform: Platform) -> HttpResponse {
+fn render_stored(
+    status: StatusCode,
+    record: &IntegrationRecord,
+    platform: Platform,
+) -> HttpResponse {
     match record.platform(platform) {
         Some(state) => {
             with_etag(HttpResponse::build(status).json(PlatformResponse::from(state)), record)
@@ -31,15 +35,17 @@ fn stored(status: StatusCode, record: &IntegrationRecord, platform: Platform) ->
     }
 }
 
-fn answer(outcome: &PlatformOutcome, dry_run: bool) -> HttpResponse {
+fn render_outcome(outcome: &PlatformOutcome, dry_run: bool) -> HttpResponse {
     if dry_run {
         return HttpResponse::Ok().json(trial(outcome, false));
     }
     let status = if outcome.replaced { StatusCode::OK } else { StatusCode::CREATED };
-    stored(status, &outcome.record, outcome.platform)
+    render_stored(status, &outcome.record, outcome.platform)
 }
 
-/// List the configured platforms
+/// List configured platforms
+///
+/// Lists the platforms that are configured for an integration, without their secrets.
 #[utoipa::path(
     operation_id = "list_platforms", tag = "Platforms", params(IntegrationPath),
     responses((status = 200, description = "The configured platforms", body = PlatformsResponse, headers(("ETag" = String)))),
@@ -56,7 +62,9 @@ pub async fn list_platforms(
     Ok(with_etag(HttpResponse::Ok().json(PlatformsResponse { items }), &record))
 }
 
-/// Read a configured platform
+/// Retrieve a configured platform
+///
+/// Retrieves a configured platform, without its secret.
 #[utoipa::path(
     operation_id = "get_platform", tag = "Platforms",
     params(IntegrationPath, PlatformPath),
@@ -71,21 +79,23 @@ pub async fn get_platform(
     platform: PlatformPath,
 ) -> Result<HttpResponse, Problem> {
     let record = state.service.get_platform(&caller.0, id.0, platform.0).await?;
-    Ok(stored(StatusCode::OK, &record, platform.0))
+    Ok(render_stored(StatusCode::OK, &record, platform.0))
 }
 
 /// Configure a platform
 ///
-/// All fields are needed, secrets too. macOS is tried before it is stored: one real challenge and the
-/// certificate authority are fetched. iOS cannot be tried, and the answer says so.
+/// Creates or replaces the configuration of a platform. All its fields are required, including secrets. The
+/// values of macOS are verified before they are stored: a SCEP challenge and the certificate of the
+/// authority are fetched from Okta. A secret key of iOS cannot be verified. With `dry_run=true` the values
+/// are verified and not stored.
 #[utoipa::path(
     operation_id = "update_platform", tag = "Platforms", request_body = PlatformRequest,
-    params(IntegrationPath, PlatformPath, DryRunParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(IntegrationPath, PlatformPath, DryRunParams, ("If-Match" = Option<String>, Header, description = "The ETag of the integration that you read")),
     responses(
-        (status = 200, description = "Replaced; or, with `dry_run`, tried", body = PlatformWritten, headers(("ETag" = String))),
-        (status = 201, description = "Stored", body = PlatformResponse, headers(("ETag" = String))),
+        (status = 200, description = "The platform is replaced, or with `dry_run` verified", body = PlatformWritten, headers(("ETag" = String))),
+        (status = 201, description = "The platform is configured", body = PlatformResponse, headers(("ETag" = String))),
         (status = 409, description = "changed_meanwhile"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -99,23 +109,23 @@ pub async fn update_platform(
     expected: IfMatch,
     body: Body<PlatformRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let write = Write { dry_run: query.0.is_dry_run(), expected_version: expected.0 };
+    let write = WriteOptions { dry_run: query.0.is_dry_run(), expected_version: expected.0 };
     let outcome =
         state.service.update_platform(&caller.0, id.0, platform.0, body.0.into(), write).await?;
-    Ok(answer(&outcome, write.dry_run))
+    Ok(render_outcome(&outcome, write.dry_run))
 }
 
-/// Change fields of a platform
+/// Update a platform
 ///
-/// A merge patch; the result is tried like a new configuration. A new password or secret key is a
-/// rotation.
+/// Updates some fields of a platform with a merge patch; absent fields stay. The result is verified like a
+/// new configuration. Send a new `password` or `secret_key` to rotate it.
 #[utoipa::path(
     operation_id = "patch_platform", tag = "Platforms", request_body = PlatformRequest,
-    params(IntegrationPath, PlatformPath, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(IntegrationPath, PlatformPath, ("If-Match" = Option<String>, Header, description = "The ETag of the integration that you read")),
     responses(
-        (status = 200, description = "Changed", body = PlatformResponse, headers(("ETag" = String))),
+        (status = 200, description = "The updated platform", body = PlatformResponse, headers(("ETag" = String))),
         (status = 409, description = "changed_meanwhile"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]
@@ -128,20 +138,21 @@ pub async fn patch_platform(
     expected: IfMatch,
     body: Body<PlatformRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let write = Write { dry_run: false, expected_version: expected.0 };
+    let write = WriteOptions { dry_run: false, expected_version: expected.0 };
     let outcome =
         state.service.patch_platform(&caller.0, id.0, platform.0, body.0.into(), write).await?;
-    Ok(answer(&outcome, false))
+    Ok(render_outcome(&outcome, false))
 }
 
 /// Delete a platform
 ///
-/// While devices have been given something of it, `confirm=true` is needed. Nothing is called in Okta.
+/// Deletes the configuration of a platform with its secret. If devices got profiles of it, `confirm=true` is
+/// required. The service deletes nothing in Okta; `checklist` lists what the admin still has to do there.
 #[utoipa::path(
     operation_id = "delete_platform", tag = "Platforms",
-    params(IntegrationPath, PlatformPath, ConfirmParams, ("If-Match" = Option<String>, Header, description = "ETag that was read")),
+    params(IntegrationPath, PlatformPath, ConfirmParams, ("If-Match" = Option<String>, Header, description = "The ETag of the integration that you read")),
     responses(
-        (status = 200, description = "Deleted", body = PlatformDeletedResponse, headers(("ETag" = String))),
+        (status = 200, description = "The platform is deleted", body = PlatformDeletedResponse, headers(("ETag" = String))),
         (status = 409, description = "confirmation_required"),
     ),
     security(("bearer" = ["odt:write"])),
@@ -163,15 +174,18 @@ pub async fn delete_platform(
     Ok(with_etag(HttpResponse::Ok().json(answer), &deleted.record))
 }
 
-/// Try the stored values
+/// Verify a platform
+///
+/// Verifies the stored values of a platform: for macOS, a SCEP challenge and the certificate of the authority
+/// are fetched from Okta.
 #[utoipa::path(
     operation_id = "verify_platform", tag = "Platforms",
     params(IntegrationPath, PlatformPath),
     responses(
-        (status = 200, description = "What the trial showed", body = TrialResponse),
+        (status = 200, description = "The result of the verification", body = TrialResponse),
         (status = 409, description = "changed_meanwhile"),
         (status = 422, description = "Okta refused: scep_credentials_refused, scep_wrong_url and others"),
-        AsksOkta,
+        CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
 )]

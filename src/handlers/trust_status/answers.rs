@@ -1,4 +1,4 @@
-//! The shapes of trust status on the wire.
+//! Request and response bodies of `/trust-status`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,45 +13,45 @@ use crate::model::trust_status::{
 use crate::model::{IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid};
 use crate::service::{CertificateCounts, IdentifierFields, TrustStatus, TrustSummary};
 
-/// Whether a device is trusted, and what that rests on.
+/// The trust status of a device, with the facts it is derived from.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct TrustStatusResponse {
     pub trust: Trust,
-    /// The first one decides; the others are notes.
+    /// The first reason decides; the others are notes.
     #[schema(min_items = 1)]
     pub reasons: Vec<Reason>,
-    /// The device in the MDM's inventory; `null` where it is not there.
+    /// The device in the inventory; `null` if the MDM never reported it.
     #[schema(required)]
     pub device: Option<TrustDeviceResponse>,
-    /// `null` where the tenant has connected no org.
+    /// `null` if the tenant has not connected an Okta org.
     #[schema(required)]
     pub integration_id: Option<IntegrationId>,
-    /// Every record of the org that an identifier of the device names, the newest first. `standing` says
-    /// whether it counts.
+    /// All records of the Okta org that match an identifier of the device, newest first. `standing` says
+    /// whether a record counts.
     pub okta_devices: Vec<OktaRecordResponse>,
-    /// The users that the verdict depends on: those that count, of active records that count. Asked by an
-    /// Okta id: of its record.
+    /// The users that the verdict depends on: counting users of active records that count. In a query by
+    /// Okta device id, those of that record.
     pub users: Vec<OktaDeviceUser>,
-    /// Macs: the certificate that counts.
+    /// For Macs: the certificate that counts.
     #[schema(required)]
     pub certificate: Option<CountingCertificate>,
-    /// The oldest fact of Okta's that was used; `null` where there is none.
+    /// When the oldest fact from Okta was observed that the verdict uses; `null` if it uses none.
     #[schema(required)]
     pub observed_at: Option<DateTime<Utc>>,
-    /// How long this answer may be kept; `null`: not at all.
+    /// Until when this answer may be cached; `null` if it must not be cached.
     #[schema(required)]
     pub fresh_until: Option<DateTime<Utc>>,
-    /// The facts are older than 15 minutes (as configured). They still decide, unless `trust` is `unknown`
-    /// because they are older than may decide at all.
+    /// True if the facts are older than 15 minutes (configurable). Stale facts still decide, until they
+    /// are too old and `trust` becomes `unknown`.
     pub stale: bool,
-    /// What the facts said when they were observed, where they are now too old to decide.
+    /// The verdict at the time of observation, if the facts are now too old to decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_known: Option<LastKnown>,
     /// What to do: one entry for each reason that requires action.
     pub remediation: Vec<ReasonRemediation>,
 }
 
-/// A device of the MDM's inventory.
+/// A device of the inventory.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct TrustDeviceResponse {
     #[schema(example = "C02ABC123DEF")]
@@ -60,24 +60,24 @@ pub struct TrustDeviceResponse {
     pub platform: Option<Platform>,
     #[schema(required)]
     pub udid: Option<String>,
-    /// Okta's id of the device as the MDM reported it since the device last left.
+    /// Okta's id of the device, if the MDM reported it since the device last left the MDM.
     #[schema(required)]
     pub okta_device_id: Option<String>,
-    /// `null`: not reported.
+    /// `null` if not reported.
     #[schema(required)]
     pub enrollment: Option<EnrollmentState>,
-    /// The MDM deleted it and has not reported it since.
+    /// True if the MDM deleted the device and has not reported it since.
     pub deleted: bool,
-    /// The beginning of the device's present life, after it last left this MDM or was enrolled; `null`
-    /// if it never left and no `enrolled_at` was reported.
+    /// When the current enrollment started: when the device last left the MDM or was enrolled. `null` if
+    /// it never left and no `enrolled_at` was reported.
     #[schema(required)]
     pub present_since: Option<DateTime<Utc>>,
-    /// When the device last checked in with the MDM since it last left; `null` if that was not reported.
+    /// The last check-in with the MDM in the current enrollment; `null` if not reported.
     #[schema(required)]
     pub checked_in_at: Option<DateTime<Utc>>,
-    /// The MDM reports the device as lost.
+    /// True if the MDM reports that the device is in Lost Mode.
     pub lost: bool,
-    /// The `config_version` that was delivered since the device last left the MDM; `null`: none.
+    /// The `config_version` that was delivered in the current enrollment; `null` if none was.
     #[schema(required)]
     pub config_version: Option<i64>,
     #[schema(required)]
@@ -85,8 +85,8 @@ pub struct TrustDeviceResponse {
     pub reported_at: DateTime<Utc>,
 }
 
-/// By what a device is asked for; at least one of the three. Where they point to different devices
-/// the answer says `conflicting_identity`.
+/// The identifiers of a device; at least one is required. If they belong to different devices, the
+/// reason is `conflicting_identity`.
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]
@@ -102,40 +102,43 @@ pub struct AskedDeviceFields {
     pub okta_device_id: Option<String>,
 }
 
-/// The answer about one of several devices.
+/// The trust status of one device of a query.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct QueriedDeviceResponse {
-    /// The device as it was asked for, in the one spelling of its identifiers.
+    /// The identifiers of the query, normalized.
     pub asked: AskedDeviceFields,
     #[serde(flatten)]
     pub status: TrustStatusResponse,
 }
 
-/// The answers, in the order of the question.
+/// The trust status of each device, in the order of the query.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct TrustQueryResponse {
     pub items: Vec<QueriedDeviceResponse>,
 }
 
-/// How many devices are trusted, and why the others are not.
+/// The number of devices by trust and by reason.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct TrustSummaryResponse {
-    /// `null` where the tenant has connected no org.
+    /// `null` if the tenant has not connected an Okta org.
     #[schema(required)]
     pub integration_id: Option<IntegrationId>,
-    /// Devices of the inventory, unenrolled ones included, deleted ones not.
+    /// All devices of the inventory, including unenrolled ones and excluding deleted ones.
     pub total: u64,
     pub trust: TrustCounts,
-    /// Devices by the reason that decided; a reason that decided nothing is left out.
+    /// Devices by deciding reason. Reasons without devices are left out.
     pub reasons: Vec<ReasonCount>,
-    /// Devices by note, of which one may have several.
+    /// Devices by note; a device may have several.
     pub notes: Vec<ReasonCount>,
     pub certificates: CertificateCountsResponse,
+    /// When the oldest fact from Okta was observed that the summary uses; `null` if it uses none.
     #[schema(required)]
     pub observed_at: Option<DateTime<Utc>>,
+    /// True if that is longer than 15 minutes ago (configurable).
     pub stale: bool,
 }
 
+/// The number of devices by trust.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct TrustCounts {
     pub trusted: u64,
@@ -144,13 +147,15 @@ pub struct TrustCounts {
     pub unknown: u64,
 }
 
+/// The number of devices with a reason.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ReasonCount {
     pub reason: Reason,
     pub devices: u64,
 }
 
-/// Certificates of managed Macs. One that expires within 7 days is also counted in 30 and 90 days.
+/// The certificates of managed Macs by time to expiry. The counts are cumulative: a certificate that
+/// expires in 7 days is also in the counts for 30 and 90.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CertificateCountsResponse {
     pub expired: u64,
@@ -184,7 +189,7 @@ impl From<TrustStatus> for TrustStatusResponse {
         let org = facts.org.as_deref();
         let swept_at = org.and_then(|org| org.swept_at);
         let assessed = facts.assess_records();
-        let record = |assessed: &AssessedRecord<'_>| OktaRecordResponse::of(assessed, swept_at);
+        let record = |assessed: &AssessedRecord<'_>| OktaRecordResponse::new(assessed, swept_at);
         Self {
             trust: verdict.trust,
             remediation: verdict.reasons.iter().filter_map(|reason| reason.remediation()).collect(),
@@ -229,25 +234,25 @@ impl From<DeviceFacts> for TrustDeviceResponse {
 
 impl From<TrustSummary> for TrustSummaryResponse {
     fn from(summary: TrustSummary) -> Self {
-        let of = |trust| summary.trust.get(&trust).copied().unwrap_or_default();
-        let counts = |counted: &std::collections::BTreeMap<Reason, u64>| {
-            let each = |(reason, devices): (&Reason, &u64)| ReasonCount {
+        let count = |trust| summary.trust.get(&trust).copied().unwrap_or_default();
+        let reason_counts = |counts: &std::collections::BTreeMap<Reason, u64>| {
+            let reason_count = |(reason, devices): (&Reason, &u64)| ReasonCount {
                 reason: *reason,
                 devices: *devices,
             };
-            counted.iter().map(each).collect()
+            counts.iter().map(reason_count).collect()
         };
         Self {
             integration_id: summary.integration,
             total: summary.total,
             trust: TrustCounts {
-                trusted: of(Trust::Trusted),
-                pending: of(Trust::Pending),
-                untrusted: of(Trust::Untrusted),
-                unknown: of(Trust::Unknown),
+                trusted: count(Trust::Trusted),
+                pending: count(Trust::Pending),
+                untrusted: count(Trust::Untrusted),
+                unknown: count(Trust::Unknown),
             },
-            reasons: counts(&summary.reasons),
-            notes: counts(&summary.notes),
+            reasons: reason_counts(&summary.reasons),
+            notes: reason_counts(&summary.notes),
             certificates: summary.certificates.into(),
             observed_at: summary.observed_at,
             stale: summary.stale,

@@ -1,21 +1,21 @@
-//! Okta's records of a device in an answer: whether each counts, and if not, why.
+//! The records of a device in Okta, as shown in a trust status.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::model::trust_status::{AssessedRecord, AssessedUser, RecordStanding};
 
-/// A record of the org that an identifier of the device names.
+/// A device record of the Okta org that matches an identifier of the device.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct OktaRecordResponse {
     #[schema(example = "guo1a2b3c4d5e6f7g8h9")]
     pub okta_device_id: String,
-    /// Whether the verdict depends on it.
+    /// True if the verdict depends on the record.
     pub counts: bool,
-    /// `counts`, or why it does not: `not_used_since_enrolment` (not used since the device was last
-    /// enrolled), `superseded` (not used since a newer record was created), `another_device` (it
-    /// contradicts what is known of the device), `disputed` (its identifiers changed and changed back),
-    /// `pre_registered` (nobody registered it yet), `not_found` (Okta has no such record any more).
+    /// `counts`, or why the record does not count: `not_used_since_enrolment` (no sign-in since the device
+    /// was last enrolled), `superseded` (no sign-in since a newer record was created), `another_device`
+    /// (its identifiers contradict those of the device), `disputed` (its identifiers changed and changed
+    /// back), `pre_registered` (no user has registered it yet), `not_found` (Okta no longer has it).
     pub standing: RecordStanding,
     /// Okta's value.
     #[schema(example = "ACTIVE")]
@@ -23,21 +23,21 @@ pub struct OktaRecordResponse {
     /// Okta's value.
     #[schema(example = "MACOS")]
     pub platform: String,
-    /// `null` where Okta's record lacks it, or has a text there that is no serial number.
+    /// `null` if Okta's record has no serial number, or a malformed one.
     #[schema(required)]
     pub serial_number: Option<String>,
-    /// `null` where Okta's record lacks it, or has a text there that is no UDID.
+    /// `null` if Okta's record has no UDID, or a malformed one.
     #[schema(required)]
     pub udid: Option<String>,
     pub users: Vec<RecordUserResponse>,
     pub created_at: DateTime<Utc>,
     pub last_updated_at: DateTime<Utc>,
-    /// The last sign-in that reads of the record showed; `null` if none did.
+    /// The last sign-in that a read of the record showed; `null` if none did.
     #[schema(required)]
     pub used_at: Option<DateTime<Utc>>,
-    /// When it was last read.
+    /// When the record was last read from Okta.
     pub observed_at: DateTime<Utc>,
-    /// When Okta first answered that it has no such record.
+    /// When Okta first answered 404 for the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_found_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,23 +52,23 @@ pub struct RecordUserResponse {
     pub id: String,
     #[schema(example = "ada@acme.example")]
     pub login: String,
-    /// `MANAGED`, `NOT_MANAGED` or another value of Okta's; `null` until Okta has told it.
+    /// Okta's value, such as `MANAGED` or `NOT_MANAGED`; `null` if not read yet.
     #[schema(required, example = "MANAGED")]
     pub management_status: Option<String>,
-    /// Okta's status of the user; `null` until Okta has told it.
+    /// Okta's status of the user; `null` if not read yet.
     #[schema(required, example = "ACTIVE")]
     pub status: Option<String>,
-    /// When the user was added to the record; `null` until Okta has told it.
+    /// When the user was added to the record; `null` if not read yet.
     #[schema(required)]
     pub added_at: Option<DateTime<Utc>>,
-    /// False for a user who was added before the device's present life and need not be the one who uses
-    /// it now, and for one who is deprovisioned or suspended in Okta.
+    /// False for a user who was added before the current enrollment and may no longer use the device, and
+    /// for a user who is deprovisioned or suspended in Okta.
     pub counts: bool,
 }
 
 impl OktaRecordResponse {
-    /// As old as the verdict takes it to be.
-    pub(super) fn of(assessed: &AssessedRecord<'_>, swept_at: Option<DateTime<Utc>>) -> Self {
+    /// Shows the record with the same time of observation that the verdict uses.
+    pub(super) fn new(assessed: &AssessedRecord<'_>, swept_at: Option<DateTime<Utc>>) -> Self {
         let record = assessed.record;
         Self {
             okta_device_id: record.okta_device_id.to_string(),

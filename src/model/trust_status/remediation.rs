@@ -1,10 +1,10 @@
-//! The remediation of the reasons that require action: texts for admins and users.
+//! The remediation of the reasons that require action: who does what, as a text for people.
 
 use serde::Serialize;
 
 use crate::model::trust_status::Reason;
 
-/// Who has to act.
+/// Who acts on a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemediationActor {
@@ -17,7 +17,7 @@ pub enum RemediationActor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ReasonRemediation {
     pub reason: Reason,
-    /// A stable ID, by which a front end can look up its own text.
+    /// The stable id of the text, for translations.
     #[schema(example = "trust_status.awaiting_fastpass_sign_in")]
     pub text_id: &'static str,
     pub text: &'static str,
@@ -27,40 +27,40 @@ pub struct ReasonRemediation {
 impl Reason {
     /// Returns what to do about this reason; `None` if no action is needed.
     pub fn remediation(self) -> Option<ReasonRemediation> {
-        let (text_id, actor, text) = row(self)?;
+        let (text_id, actor, text) = text_and_actor(self)?;
         Some(ReasonRemediation { reason: self, text_id, text, actor })
     }
 }
 
 #[rustfmt::skip]
-fn row(reason: Reason) -> Option<(&'static str, RemediationActor, &'static str)> {
+fn text_and_actor(reason: Reason) -> Option<(&'static str, RemediationActor, &'static str)> {
     use RemediationActor::{EndUser, MdmAdmin, OktaAdmin};
     Some(match reason {
         Reason::ManagedAndActive | Reason::OktaBudgetExhausted | Reason::OktaRecordNotSeen | Reason::ManagementStatusUnknown => return None,
-        Reason::NeverConnected => ("trust_status.never_connected", MdmAdmin, "Connect the Okta org: enter its credentials, then wait until its devices have been read once."),
-        Reason::OktaUnreachable => ("trust_status.okta_unreachable", MdmAdmin, "The facts from Okta are too old to decide. The service reads them again automatically as soon as Okta answers. If this persists, check the integration's sync status. A query for several devices never reads from Okta: query a single device, or use a larger max_age."),
-        Reason::MdmSilent => ("trust_status.mdm_silent", EndUser, "Device management has not heard from the device for too long. Connect it to the network and let it check in."),
-        Reason::MdmUnenrolled => ("trust_status.mdm_unenrolled", EndUser, "Enroll the device in device management again."),
-        Reason::NotKnownToMdm => ("trust_status.not_known_to_mdm", EndUser, "Enroll the device in device management. If it is enrolled, the MDM has not reported it yet."),
-        Reason::MdmLostMode => ("trust_status.mdm_lost_mode", MdmAdmin, "The device is in Lost Mode. Turn Lost Mode off once the device is found."),
-        Reason::PlatformNotConfigured => ("trust_status.platform_not_configured", MdmAdmin, "Configure this platform for the integration."),
-        Reason::OktaRecordUnmatched => ("trust_status.okta_record_unmatched", MdmAdmin, "Install the current iOS configuration on the device, so that Okta Verify sends its serial number and UDID to Okta. Or report the device's okta_device_id."),
-        Reason::NotRegisteredInOkta => ("trust_status.not_registered_in_okta", EndUser, "Open Okta Verify on this device and add the account. If the account is already there, remove it first: Okta rejects it while Okta Verify still has it."),
-        Reason::ConfigNotDelivered => ("trust_status.config_not_delivered", MdmAdmin, "Install the profiles and the Okta Verify configuration on the device, and report the delivery."),
-        Reason::ConflictingIdentity => ("trust_status.conflicting_identity", MdmAdmin, "Serial number, UDID and Okta's device ID do not belong to the same device. Compare the query, the inventory and okta_devices, and correct the wrong one."),
-        Reason::OktaRecordSuperseded => ("trust_status.okta_record_superseded", EndUser, "This record in Okta has not been used since the device was enrolled or registered again. Sign in again with Okta FastPass on this device."),
-        Reason::OktaDeviceSuspended => ("trust_status.okta_device_suspended", OktaAdmin, "The device is suspended in Okta. In the Admin Console, go to Directory > Devices and unsuspend it once it may sign in again."),
-        Reason::OktaDeviceDeactivated => ("trust_status.okta_device_deactivated", OktaAdmin, "The device is deactivated in Okta. In the Admin Console, go to Directory > Devices and activate it; the user then removes the account from Okta Verify and adds it again."),
-        Reason::OktaDeviceInactive => ("trust_status.okta_device_inactive", OktaAdmin, "Okta's record of the device is not active. Check it in the Admin Console under Directory > Devices; the user may have to remove the account from Okta Verify and add it again."),
-        Reason::CertificateExpired => ("trust_status.certificate_expired", MdmAdmin, "Install the certificate profile again: the device's certificate has expired."),
-        Reason::AwaitingFastpassSignIn => ("trust_status.awaiting_fastpass_sign_in", EndUser, "Sign in once with Okta FastPass on this device. If the status does not change, remove the account from Okta Verify and add it again."),
-        Reason::CertificateExpiring => ("trust_status.certificate_expiring", MdmAdmin, "Install the certificate profile again within 30 days, before the certificate expires."),
-        Reason::CertificateMissing => ("trust_status.certificate_missing", MdmAdmin, "Check that the certificate profile is installed, and report the certificate."),
-        Reason::MixedUserProfiles => ("trust_status.mixed_user_profiles", EndUser, "Some users of this device are not managed. Each of them must sign in once with Okta FastPass, or remove the account from Okta Verify."),
-        Reason::DuplicateOktaRecords => ("trust_status.duplicate_okta_records", OktaAdmin, "Okta has several records of this device, for example after a wipe. Once no Okta Verify app uses an older record any more, deactivate and delete that record in the Admin Console under Directory > Devices."),
-        Reason::ForeignOktaRecord => ("trust_status.foreign_okta_record", OktaAdmin, "Another record in Okta has this device's serial number or UDID and is ignored. Find out in the Admin Console under Directory > Devices which machine it belongs to."),
-        Reason::NotUsedSinceEnrolment => ("trust_status.not_used_since_enrolment", EndUser, "A record of this device has not been used since the device was enrolled or registered again. Sign in once with Okta FastPass on this device. If the status does not change, remove the account from Okta Verify and add it again."),
-        Reason::NotSeenLately => ("trust_status.not_seen_lately", EndUser, "The device has not checked in with device management for 30 days. Connect it to the network and let it check in."),
-        Reason::IntegrationDegraded => ("trust_status.integration_degraded", MdmAdmin, "The integration has a problem. Its status_reasons name it."),
+        Reason::NeverConnected => ("trust_status.never_connected", MdmAdmin, "Connect the Okta org: complete the setup of the integration, then wait for its first complete sync."),
+        Reason::OktaUnreachable => ("trust_status.okta_unreachable", MdmAdmin, "The data from Okta is too old to decide. It is read again automatically when Okta answers. If this persists, check the sync of the integration. If you queried several devices with max_age, query this device alone or send a larger max_age."),
+        Reason::MdmSilent => ("trust_status.mdm_silent", EndUser, "The device has not checked in with device management for too long. Connect it to the internet and let it check in."),
+        Reason::MdmUnenrolled => ("trust_status.mdm_unenrolled", EndUser, "The device is no longer enrolled in device management. Enroll it again."),
+        Reason::NotKnownToMdm => ("trust_status.not_known_to_mdm", EndUser, "The device is not known to device management. Enroll it. If it is enrolled already, wait until the MDM reports it."),
+        Reason::MdmLostMode => ("trust_status.mdm_lost_mode", MdmAdmin, "The device is in Lost Mode. When the device is found, turn off Lost Mode in the MDM."),
+        Reason::PlatformNotConfigured => ("trust_status.platform_not_configured", MdmAdmin, "This platform is not configured. Complete its step in the setup of the integration."),
+        Reason::OktaRecordUnmatched => ("trust_status.okta_record_unmatched", MdmAdmin, "No record in Okta has the serial number or UDID of this device. Install the current iOS configuration, which sends both to Okta, and open Okta Verify. If the MDM knows the Okta device id, it can report okta_device_id instead."),
+        Reason::NotRegisteredInOkta => ("trust_status.not_registered_in_okta", EndUser, "The device is not registered in Okta. Open Okta Verify on this device and add your account."),
+        Reason::ConfigNotDelivered => ("trust_status.config_not_delivered", MdmAdmin, "The MDM has not reported a delivery of the configuration to this device. Install the profiles and the Okta Verify configuration of the deployment, then report the delivery."),
+        Reason::ConflictingIdentity => ("trust_status.conflicting_identity", MdmAdmin, "The serial number, UDID and Okta device id belong to different devices. Compare the query, the inventory and okta_devices, and correct the wrong identifier."),
+        Reason::OktaRecordSuperseded => ("trust_status.okta_record_superseded", EndUser, "The device has not signed in with this Okta record since it was enrolled or registered again. Sign in with Okta FastPass on this device."),
+        Reason::OktaDeviceSuspended => ("trust_status.okta_device_suspended", OktaAdmin, "The device is suspended in Okta. To allow sign-ins again, unsuspend it in the Okta Admin Console under Directory > Devices."),
+        Reason::OktaDeviceDeactivated => ("trust_status.okta_device_deactivated", OktaAdmin, "The device is deactivated in Okta. Activate it in the Okta Admin Console under Directory > Devices. Then the user adds the account in Okta Verify again."),
+        Reason::OktaDeviceInactive => ("trust_status.okta_device_inactive", OktaAdmin, "The device is not active in Okta. Check its status in the Okta Admin Console under Directory > Devices. The user may have to add the account in Okta Verify again."),
+        Reason::CertificateExpired => ("trust_status.certificate_expired", MdmAdmin, "The certificate of the device has expired. Install the certificate profile again."),
+        Reason::AwaitingFastpassSignIn => ("trust_status.awaiting_fastpass_sign_in", EndUser, "The device waits for a sign-in. Sign in once with Okta FastPass on this device. If nothing changes, remove the account from Okta Verify and add it again."),
+        Reason::CertificateExpiring => ("trust_status.certificate_expiring", MdmAdmin, "The certificate of the device expires within 30 days. Install the certificate profile again before it does."),
+        Reason::CertificateMissing => ("trust_status.certificate_missing", MdmAdmin, "The MDM has not reported a certificate of this device. Check that the certificate profile is installed, then report the certificate."),
+        Reason::MixedUserProfiles => ("trust_status.mixed_user_profiles", EndUser, "Some users of this device are not managed in Okta. Each of them must sign in once with Okta FastPass, or remove the account from Okta Verify."),
+        Reason::DuplicateOktaRecords => ("trust_status.duplicate_okta_records", OktaAdmin, "Okta has several records of this device, for example after a wipe. When the account of an older record is removed from Okta Verify, deactivate and then delete that record in the Okta Admin Console under Directory > Devices."),
+        Reason::ForeignOktaRecord => ("trust_status.foreign_okta_record", OktaAdmin, "Another record in Okta has the serial number or UDID of this device and is ignored. Check in the Okta Admin Console, under Directory > Devices, which device it belongs to."),
+        Reason::NotUsedSinceEnrolment => ("trust_status.not_used_since_enrolment", EndUser, "The device has not signed in to Okta since it was enrolled or registered again. Sign in once with Okta FastPass on this device. If nothing changes, remove the account from Okta Verify and add it again."),
+        Reason::NotSeenLately => ("trust_status.not_seen_lately", EndUser, "The device has not checked in with device management for 30 days. Connect it to the internet and let it check in."),
+        Reason::IntegrationDegraded => ("trust_status.integration_degraded", MdmAdmin, "The integration is degraded. Open the setup of the integration and fix what its status_reasons name."),
     })
 }

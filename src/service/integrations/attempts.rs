@@ -1,5 +1,5 @@
-//! Our own limit for what makes us ask Okta at once, whoever calls: connects and checks. In memory
-//! and per replica: it protects the org's rate from a caller that loops, and counts nothing exactly.
+//! Limits connects and checks of an integration, which call Okta at once. The limit protects the rate
+//! limit of the Okta org from a caller in a loop. It is held in memory per replica, so it is approximate.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,26 +10,26 @@ use moka::sync::Cache;
 use crate::model::{IntegrationId, TenantId};
 use crate::service::Error;
 
-/// In what time the attempts of an integration are counted.
+/// The window in which attempts are counted.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Integrations whose attempts are remembered; those asked about longest ago are forgotten first.
-const REMEMBERED: u64 = 10_000;
+/// Integrations whose attempts are cached; the least recently used are evicted.
+const MAX_ENTRIES: u64 = 10_000;
 
-/// When each integration was connected or checked of late.
+/// The recent attempts of each integration.
 #[derive(Clone)]
 pub(in crate::service) struct Attempts {
-    most: usize,
+    max: usize,
     recent: Cache<(TenantId, IntegrationId), Arc<Mutex<VecDeque<Instant>>>>,
 }
 
 impl Attempts {
-    /// Allows `most` attempts of an integration in a minute.
-    pub(in crate::service) fn new(most: u32) -> Self {
-        let recent = Cache::builder().max_capacity(REMEMBERED).time_to_idle(WINDOW).build();
-        Self { most: usize::try_from(most).unwrap_or(usize::MAX), recent }
+    /// Allows `max` attempts per integration and minute.
+    pub(in crate::service) fn new(max: u32) -> Self {
+        let recent = Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(WINDOW).build();
+        Self { max: usize::try_from(max).unwrap_or(usize::MAX), recent }
     }
 
-    /// Counts an attempt, unless there were too many: one that is refused does not count.
+    /// Counts an attempt. A refused attempt does not count.
     ///
     /// # Errors
     /// `TooManyAttempts` with the time until the next one.
@@ -40,19 +40,22 @@ impl Attempts {
     ) -> Result<(), Error> {
         let recent = self.recent.get_with((tenant.clone(), id), Arc::default);
         let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
-        claim_at(&mut recent, self.most, Instant::now())
+        claim_at(&mut recent, self.max, Instant::now())
             .map_err(|retry_after| Error::TooManyAttempts { retry_after })
     }
 }
 
-/// Counts an attempt at `now`, or says after what time there is room for one.
-fn claim_at(recent: &mut VecDeque<Instant>, most: usize, now: Instant) -> Result<(), Duration> {
+/// Counts an attempt at `now`.
+///
+/// # Errors
+/// The time until the next attempt is allowed.
+fn claim_at(recent: &mut VecDeque<Instant>, max: usize, now: Instant) -> Result<(), Duration> {
     let age = |at: &Instant| now.saturating_duration_since(*at);
     while recent.front().is_some_and(|oldest| age(oldest) >= WINDOW) {
         recent.pop_front();
     }
     match recent.front() {
-        Some(oldest) if recent.len() >= most => Err(WINDOW.saturating_sub(age(oldest))),
+        Some(oldest) if recent.len() >= max => Err(WINDOW.saturating_sub(age(oldest))),
         _ => {
             recent.push_back(now);
             Ok(())
@@ -74,12 +77,12 @@ mod tests {
         }
         assert_eq!(claim_at(&mut recent, 3, at(30)), Err(Duration::from_secs(30)));
         assert_eq!(claim_at(&mut recent, 3, at(59)), Err(Duration::from_secs(1)));
-        assert_eq!(claim_at(&mut recent, 3, at(60)), Ok(()), "the first one is over");
+        assert_eq!(claim_at(&mut recent, 3, at(60)), Ok(()), "the first has left the window");
         assert_eq!(claim_at(&mut recent, 3, at(61)), Err(Duration::from_secs(9)));
     }
 
     #[test]
-    fn each_integration_has_its_own_share() {
+    fn attempts_are_counted_per_tenant_and_integration() {
         let attempts = Attempts::new(1);
         let tenant = TenantId::parse("acme").unwrap();
         let (one, other) = (IntegrationId::new(), IntegrationId::new());

@@ -1,11 +1,12 @@
-//! What an admin has left to do in Okta when something is deleted here: nothing is called there.
+//! The checklist of a deletion: what the admin does in Okta and in the MDM. The service itself deletes
+//! nothing in Okta.
 
 use crate::model::{IntegrationRecord, Platform};
 
-/// A thing to do, in the order of the list.
+/// An item of a checklist.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct ChecklistItem {
-    /// Stable, for translations.
+    /// The stable id of the text, for translations.
     #[schema(example = "checklist.policies")]
     pub text_id: &'static str,
     pub text: String,
@@ -15,15 +16,15 @@ fn item(text_id: &'static str, text: impl Into<String>) -> ChecklistItem {
     ChecklistItem { text_id, text: text.into() }
 }
 
-/// Before and after an integration is deleted.
-pub(in crate::service) fn of_integration(record: &IntegrationRecord) -> Vec<ChecklistItem> {
+/// Returns the checklist for the deletion of an integration.
+pub(in crate::service) fn for_integration(record: &IntegrationRecord) -> Vec<ChecklistItem> {
     let mut list = vec![policies()];
-    list.extend(record.platforms.iter().flat_map(|state| of_device_integration(state.platform)));
+    list.extend(record.platforms.iter().flat_map(|state| platform_items(state.platform)));
     if let Some(credentials) = &record.credentials {
         list.push(item(
             "checklist.client",
             format!(
-                "In Okta, delete the API service integration with the client ID {}.",
+                "In the Okta Admin Console under Applications > API Service Integrations, revoke the integration with the client ID {}.",
                 credentials.client_id
             ),
         ));
@@ -31,29 +32,29 @@ pub(in crate::service) fn of_integration(record: &IntegrationRecord) -> Vec<Chec
     list
 }
 
-/// Before and after a platform is deleted.
-pub(in crate::service) fn of_platform(platform: Platform) -> Vec<ChecklistItem> {
-    std::iter::once(policies()).chain(of_device_integration(platform)).collect()
+/// Returns the checklist for the deletion of a platform.
+pub(in crate::service) fn for_platform(platform: Platform) -> Vec<ChecklistItem> {
+    std::iter::once(policies()).chain(platform_items(platform)).collect()
 }
 
-/// First of all, or everybody is locked out.
+/// The first item of every checklist: without it, users are locked out.
 fn policies() -> ChecklistItem {
     item(
         "checklist.policies",
-        "In Okta, first take the condition \"Managed\" out of the sign-in policies: with it nobody gets in any more.",
+        "In the Okta Admin Console under Security > Authentication Policies, first remove the condition \"Device management is: Managed\" from all rules. Otherwise users can no longer sign in.",
     )
 }
 
-fn of_device_integration(platform: Platform) -> Vec<ChecklistItem> {
+fn platform_items(platform: Platform) -> Vec<ChecklistItem> {
     match platform {
         Platform::Macos => vec![
             item(
                 "checklist.macos.profiles",
-                "In the MDM, remove the profiles of Okta Device Trust from the Macs.",
+                "In the MDM, remove the Okta Device Trust profiles from the Macs.",
             ),
             item(
                 "checklist.macos.platform",
-                "In Okta, delete the macOS platform under Security > Device integrations. Certificates that were issued stay valid until their end.",
+                "In the Okta Admin Console under Security > Device integrations, delete the macOS platform. Certificates that were already issued stay valid until they expire.",
             ),
         ],
         Platform::Ios => vec![
@@ -63,7 +64,7 @@ fn of_device_integration(platform: Platform) -> Vec<ChecklistItem> {
             ),
             item(
                 "checklist.ios.platform",
-                "In Okta, delete the iOS platform under Security > Device integrations.",
+                "In the Okta Admin Console under Security > Device integrations, delete the iOS platform.",
             ),
         ],
     }

@@ -1,5 +1,5 @@
-//! The client id and what it authenticates with: proved against Okta before anything is stored. A refusal
-//! keeps what was stored before.
+//! The client id and its secret or key. They are verified against Okta before they are stored; if Okta
+//! refuses them, the stored ones stay.
 
 use chrono::Utc;
 use secrecy::SecretString;
@@ -20,11 +20,11 @@ use crate::service::{Error, FieldError, OKTA_TIMEOUT, Service, with_okta_timeout
 use crate::store::CredentialsChange;
 use crate::telemetry::chain_of;
 
-/// Longest client id and secret, in bytes; Okta's have 20 and 64 characters.
+/// The longest client id and secret, in bytes; Okta's have 20 and 64 characters.
 const FIELD_LIMIT: usize = 512;
 
-/// What the admin enters. A client secret belongs to the kind of that name; a key pair is made by the
-/// service before ([`Service::create_client_key`]).
+/// The credentials that the admin enters. Only the kind `client_secret` has a secret; the service creates a
+/// key pair before ([`Service::create_client_key`]).
 #[derive(Debug, Clone)]
 pub struct EnteredCredentials {
     pub kind: CredentialsKind,
@@ -32,22 +32,22 @@ pub struct EnteredCredentials {
     pub client_secret: Option<SecretString>,
 }
 
-/// What a connect brought about.
+/// The result of storing credentials.
 #[derive(Debug)]
 pub struct Connected {
     pub record: IntegrationRecord,
     pub report: Report,
-    /// True when credentials were there before.
+    /// True if the integration had credentials before.
     pub replaced: bool,
 }
 
 impl Service {
-    /// Proves the credentials and stores them: at most 4 requests to Okta, 15 s in all. A client that
-    /// demands DPoP takes two more until that is known.
+    /// Verifies the credentials and stores them, with at most 4 requests to Okta in 15 s. Until a client is
+    /// known to require DPoP, that takes two more requests.
     ///
     /// # Errors
     /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, `ClientKey(Needed)`, `TooManyAttempts`, or `Okta`
-    /// with what Okta said.
+    /// for a refusal.
     pub async fn update_credentials(
         &self,
         caller: &Caller,
@@ -59,13 +59,13 @@ impl Service {
         refuse_malformed(&entered)?;
         let before = self.load(caller, id).await?;
         if !expected_version.allows(before.integration.version) {
-            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            // Do not call Okta for a change that cannot be stored.
             return Err(Error::StaleVersion { current: before.integration.version });
         }
         let new = self.with_secret(caller, id, entered).await?;
         self.attempts.claim(&caller.tenant, id)?;
-        let proved = match self.prove(&before, &new).await {
-            Ok(proved) => proved,
+        let verified = match self.verify_credentials(&before, &new).await {
+            Ok(verified) => verified,
             Err(error) => {
                 self.audit_refusal(caller, id, &new.client_id, &error).await;
                 return Err(error);
@@ -74,14 +74,14 @@ impl Service {
         let event = NewEvent::by(caller, id, EventKind::CredentialsStored).with(json!({
             "client_id": new.client_id,
             "kind": new.secret.kind(),
-            "granted_scopes": proved.grant.granted,
+            "granted_scopes": verified.grant.granted,
         }));
         let replaced = before.credentials.is_some();
         let change = CredentialsChange {
             new,
             org_id: before.integration.org.id,
-            engine: proved.engine,
-            findings: proved.findings,
+            engine: verified.engine,
+            findings: verified.findings,
             expected_version,
             event,
         };
@@ -90,7 +90,7 @@ impl Service {
         Ok(Connected { report: report(&record), record, replaced })
     }
 
-    /// Deletes the credentials; platforms and minting stay (contract §2).
+    /// Deletes the credentials. The platforms stay, and SCEP challenges are still minted for them.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `CredentialsNotFound`, `StaleVersion`.
@@ -112,7 +112,7 @@ impl Service {
         Ok(record)
     }
 
-    /// What was entered, with the secret or the key that it is proved with.
+    /// Returns the entered credentials with the client secret or the private key.
     async fn with_secret(
         &self,
         caller: &Caller,
@@ -129,26 +129,26 @@ impl Service {
         Ok(NewCredentials { client_id, secret })
     }
 
-    /// Asks Okta: which org, which scopes, and whether `FastPass` is on. The first two decide; when
-    /// time or Okta fails after them, what could not be seen is `unknown`.
-    async fn prove(
+    /// Verifies the org, the granted scopes, and whether `FastPass` is on. The org and the scopes must be
+    /// right; if the check of `FastPass` fails or times out, its outcome is `unknown`.
+    async fn verify_credentials(
         &self,
         before: &IntegrationRecord,
         new: &NewCredentials,
-    ) -> Result<Proved, Error> {
+    ) -> Result<VerifiedCredentials, Error> {
         let deadline = Instant::now() + OKTA_TIMEOUT;
-        let (org, grant) = with_okta_timeout(self.prove_grant(before, new)).await?;
-        let host = self.address_of(before)?;
+        let (org, grant) = with_okta_timeout(self.verify_grant(before, new)).await?;
+        let host = self.org_address(before)?;
         let fastpass = timeout_at(deadline, self.find_fastpass(&host, &org.engine, &grant)).await;
         let fastpass = fastpass.unwrap_or_else(|_| {
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
             finding.with_reason(FindingReason::OktaUnreachable)
         });
         let findings = vec![engine_finding(&org), scopes_finding(&grant), fastpass];
-        Ok(Proved { engine: org.engine, grant, findings })
+        Ok(VerifiedCredentials { engine: org.engine, grant, findings })
     }
 
-    async fn prove_grant(
+    async fn verify_grant(
         &self,
         before: &IntegrationRecord,
         new: &NewCredentials,
@@ -157,7 +157,7 @@ impl Service {
         let credentials =
             ClientCredentials { client_id: new.client_id.clone(), secret: new.secret.clone() };
         let okta = self.okta.without_retries();
-        let grant = okta.prove_credentials(&self.address_of(before)?, &credentials).await?;
+        let grant = okta.prove_credentials(&self.org_address(before)?, &credentials).await?;
         grant.require_all()?;
         Ok((org, grant))
     }
@@ -175,7 +175,7 @@ impl Service {
             return;
         }
         let event = NewEvent::by(caller, id, EventKind::CredentialsRefused)
-            .with(json!({ "client_id": as_client_id(client_id), "cause": refusal.code() }));
+            .with(json!({ "client_id": auditable_client_id(client_id), "cause": refusal.code() }));
         if let Err(error) = self.store.create_event(&caller.tenant, event).await {
             tracing::warn!(
                 tenant_id = %caller.tenant,
@@ -187,16 +187,17 @@ impl Service {
     }
 }
 
-/// The id as the audit may keep it. Somebody who mixes up the two fields has sent the secret here, so
-/// only what has the shape of Okta's client ids is kept.
-fn as_client_id(text: &str) -> Option<&str> {
+/// Returns the client id if it is safe to audit. An admin who mixes up the two fields sends the secret
+/// here, so only text in the format of Okta's client ids is accepted.
+fn auditable_client_id(text: &str) -> Option<&str> {
     let shaped = text.len() == 20
         && text.starts_with("0oa")
         && text.bytes().all(|b| b.is_ascii_alphanumeric());
     shaped.then_some(text)
 }
 
-struct Proved {
+/// Credentials that Okta accepted, with the findings of their verification.
+struct VerifiedCredentials {
     engine: Engine,
     grant: ProvedGrant,
     findings: Vec<Finding>,
@@ -204,38 +205,29 @@ struct Proved {
 
 fn refuse_malformed(entered: &EnteredCredentials) -> Result<(), Error> {
     let mut errors: Vec<FieldError> = misplaced_secret(entered).into_iter().collect();
-    let mut check = |pointer: &str, value: &SecretString, from_where: &str| {
+    let mut check = |pointer: &str, value: &SecretString, name: &str| {
         let (length, visible) = measure_secret(value);
         if length == 0 {
-            errors.push(FieldError::new(pointer, "empty", format!("Enter the {from_where}.")));
+            let detail = format!("Enter the {name} from Okta.");
+            errors.push(FieldError::new(pointer, "empty", detail));
         } else if length > FIELD_LIMIT {
-            errors.push(FieldError::new(
-                pointer,
-                "too_long",
-                format!("{FIELD_LIMIT} characters at most."),
-            ));
+            let detail = format!("Enter at most {FIELD_LIMIT} characters.");
+            errors.push(FieldError::new(pointer, "too_long", detail));
         } else if !visible {
             let detail = format!(
-                "Only visible ASCII characters, without blanks: copy the {from_where} once more."
+                "The {name} has only visible ASCII characters and no spaces. Copy it from Okta again."
             );
             errors.push(FieldError::new(pointer, "invalid_characters", detail));
         }
     };
-    check(
-        "/client_id",
-        &entered.client_id.as_str().into(),
-        "client ID from the integration's page in Okta",
-    );
+    check("/client_id", &entered.client_id.as_str().into(), "client ID");
     if let Some(secret) = &entered.client_secret {
-        check("/client_secret", secret, "client secret that Okta showed once");
+        check("/client_secret", secret, "client secret");
     }
-    // A colon would end the user name of HTTP Basic (RFC 7617 §2).
+    // A colon would end the username of HTTP Basic (RFC 7617 §2).
     if entered.client_id.contains(':') {
-        errors.push(FieldError::new(
-            "/client_id",
-            "invalid_characters",
-            "A client ID has no colon.",
-        ));
+        let detail = "A client ID has no colon. Copy it from Okta again.";
+        errors.push(FieldError::new("/client_id", "invalid_characters", detail));
     }
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }

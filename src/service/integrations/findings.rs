@@ -1,4 +1,4 @@
-//! What an answer of Okta's says about a prerequisite.
+//! Derives findings about prerequisites from Okta's answers.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::model::{Finding, FindingReason, Org, Outcome, PrerequisiteKind, integrations::Engine};
 use crate::okta::{FastPass, OktaError, ProvedGrant, REQUIRED_SCOPES};
 
-/// Identity Engine or not, as the org's well-known document says (facts §4).
+/// Whether the org runs on Identity Engine, from the `pipeline` of its well-known document.
 pub(super) fn engine_finding(org: &Org) -> Finding {
     let kind = PrerequisiteKind::IdentityEngine;
     let now = Utc::now();
@@ -26,7 +26,7 @@ pub(super) fn engine_finding(org: &Org) -> Finding {
     )
 }
 
-/// All scopes granted: only a super admin can grant them (facts §4).
+/// Whether all scopes are granted, which only a super admin can do.
 pub(super) fn scopes_finding(grant: &ProvedGrant) -> Finding {
     let kind = PrerequisiteKind::SuperAdminScopes;
     let evidence = json!({ "granted": grant.granted, "missing": grant.missing });
@@ -39,7 +39,7 @@ pub(super) fn scopes_finding(grant: &ProvedGrant) -> Finding {
     }
 }
 
-/// A client that is refused has no scopes; what it would have shown stays unknown.
+/// The findings for a refused client: it has no scopes, and `FastPass` cannot be checked.
 pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
     let missing: BTreeSet<&str> = match refusal {
         OktaError::MissingScopes(missing) => missing.iter().map(String::as_str).collect(),
@@ -54,7 +54,7 @@ pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
     vec![scopes, fastpass]
 }
 
-/// `FastPass` is on when Okta Verify and its method `signed_nonce` are active, or the authenticator
+/// Whether `FastPass` is on: Okta Verify and its method `signed_nonce` are active, or the authenticator
 /// `okta_verify_fastpass` is.
 pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
     let finding = |outcome| Finding::new(PrerequisiteKind::Fastpass, outcome, Utc::now());
@@ -120,7 +120,7 @@ fn reason_of(error: &OktaError) -> FindingReason {
     }
 }
 
-/// Whether Okta could not be asked: such a finding says nothing about the org.
+/// Returns true if Okta did not answer. Such a finding says nothing about the org.
 pub(super) fn is_unanswered(finding: &Finding) -> bool {
     finding.outcome == Outcome::Unknown && finding.reason.is_some_and(FindingReason::is_no_answer)
 }

@@ -1,4 +1,4 @@
-//! Connecting an Okta org for a tenant: find it, keep it, change it, take it away.
+//! Integrations: connects an Okta org for a tenant, and updates or deletes the connection.
 
 mod attempts;
 pub(in crate::service) mod checklist;
@@ -29,7 +29,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
 use findings::engine_finding;
-use org::org_of;
+use org::to_org;
 
 use crate::model::{
     Caller, EventKind, ExpectedVersion, IntegrationId, IntegrationRecord, NewEvent, OktaDomain,
@@ -41,32 +41,32 @@ use crate::store::{
 };
 use crate::telemetry::chain_of;
 
-/// What the wizard sends first.
+/// The request to create an integration.
 #[derive(Debug, Clone)]
 pub struct NewIntegrationRequest {
-    /// As the admin pasted it.
+    /// The domain as the admin entered it.
     pub okta_domain: String,
     pub selected_platforms: Vec<Platform>,
 }
 
-/// What was created.
+/// A created or updated integration.
 #[derive(Debug)]
 pub struct Created {
     pub record: IntegrationRecord,
-    /// The custom domain that the org did not confirm, and that was therefore dropped.
+    /// A custom domain that was ignored because the org does not confirm it.
     pub dropped_custom_host: Option<String>,
-    /// True when an earlier request with the same `Idempotency-Key` had created it.
+    /// True if an earlier request with the same `Idempotency-Key` created it.
     pub replayed: bool,
 }
 
-/// A change; what is absent stays.
+/// An update of an integration; absent fields stay.
 #[derive(Debug, Clone, Default)]
 pub struct IntegrationPatch {
     pub okta_domain: Option<String>,
     pub selected_platforms: Option<Vec<Platform>>,
 }
 
-/// What a deletion took away, and what the admin has left to do in Okta.
+/// A deleted integration, and what the admin still has to do in Okta.
 #[derive(Debug)]
 pub struct Deleted {
     pub id: IntegrationId,
@@ -74,11 +74,11 @@ pub struct Deleted {
 }
 
 impl Service {
-    /// Finds the org behind the pasted domain and keeps it.
+    /// Discovers the org at a domain and creates an integration for it.
     ///
     /// # Errors
-    /// `Invalid` for a domain that is none, `Okta(OrgNotFound)` when no org is there,
-    /// `OrgAlreadyConnected` when the tenant has connected it before.
+    /// `Invalid` for a malformed domain, `Okta(OrgNotFound)` if there is no org at the domain,
+    /// `OrgAlreadyConnected` if the tenant already has an integration for the org.
     pub async fn create_integration(
         &self,
         caller: &Caller,
@@ -92,7 +92,7 @@ impl Service {
         let Some(key) = idempotency_key else {
             return self.create_claimed(caller, &domain, request, None).await;
         };
-        let key = IdempotencyKey { key, body_hash: hash_of(&request) };
+        let key = IdempotencyKey { key, body_hash: hash_request(&request) };
         match self.store.claim_idempotency_key(&caller.tenant, key.clone()).await? {
             IdempotencyClaim::Claimed => {}
             IdempotencyClaim::Done(id) => return self.replay(caller, id).await,
@@ -101,7 +101,7 @@ impl Service {
         }
         let created = self.create_claimed(caller, &domain, request, Some(key.clone())).await;
         if created.is_err() {
-            // It created nothing, so the caller may try again with the same key.
+            // Nothing was created, so the caller may retry with the same key.
             let released = self.store.release_idempotency_key(&caller.tenant, key.key).await;
             if let Err(error) = released {
                 tracing::warn!(
@@ -122,7 +122,7 @@ impl Service {
         key: Option<IdempotencyKey>,
     ) -> Result<Created, Error> {
         let discovered = self.discover_org(domain).await?;
-        let org = org_of(&discovered);
+        let org = to_org(&discovered);
         let id = IntegrationId::new();
         let event = NewEvent::by(caller, id, EventKind::IntegrationCreated).with(json!({ "org_id": org.id, "okta_domain": org.canonical_host, "custom_domain": org.custom_host }));
         let new = NewIntegration {
@@ -146,8 +146,10 @@ impl Service {
         Ok(Created { record, dropped_custom_host: None, replayed: true })
     }
 
+    /// Lists the integrations of the tenant.
+    ///
     /// # Errors
-    /// `Store` when `PostgreSQL` is away.
+    /// `DatabaseUnavailable`.
     pub async fn list_integrations(
         &self,
         caller: &Caller,
@@ -157,8 +159,10 @@ impl Service {
         Ok(self.store.list_integrations(&caller.tenant, page).await?)
     }
 
+    /// Returns an integration.
+    ///
     /// # Errors
-    /// `IntegrationNotFound`, also for another tenant's.
+    /// `IntegrationNotFound`, also for another tenant's integration.
     pub async fn get_integration(
         &self,
         caller: &Caller,
@@ -168,10 +172,10 @@ impl Service {
         self.load(caller, id).await
     }
 
-    /// Changes the domain or the selected platforms.
+    /// Updates the domain or the selected platforms.
     ///
     /// # Errors
-    /// `OtherOrg` when the org was connected and the domain is that of another, `StaleVersion`,
+    /// `OtherOrg` if the integration is connected and the domain belongs to another org, `StaleVersion`,
     /// `IntegrationNotFound`.
     pub async fn update_integration(
         &self,
@@ -185,14 +189,14 @@ impl Service {
         let before = self.load(caller, id).await?;
         let version = before.integration.version;
         if !expected_version.allows(version) {
-            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            // Do not call Okta for a change that cannot be stored.
             return Err(Error::StaleVersion { current: version });
         }
         let discovered = match &patch.okta_domain {
             Some(pasted) => Some(self.rediscover_org(&before, pasted).await?),
             None => None,
         };
-        let org = discovered.as_ref().map(org_of);
+        let org = discovered.as_ref().map(to_org);
         let event = NewEvent::by(caller, id, EventKind::IntegrationUpdated).with(json!({
             "okta_domain": org.as_ref().map(|org| &org.canonical_host),
             "custom_domain": org.as_ref().and_then(|org| org.custom_host.as_ref()),
@@ -211,11 +215,11 @@ impl Service {
         Ok(Created { record, dropped_custom_host, replayed: false })
     }
 
-    /// Deletes the integration with its secrets. Nothing is called in Okta.
+    /// Deletes an integration and its secrets. Does not call Okta.
     ///
     /// # Errors
-    /// `IntegrationNotFound`, `StaleVersion`, and `ConfirmationRequired` while platforms or devices
-    /// depend on it and `confirmed` is not said.
+    /// `IntegrationNotFound`, `StaleVersion`; `ConfirmationRequired` if platforms or devices depend on it
+    /// and `confirmed` is false.
     pub async fn delete_integration(
         &self,
         caller: &Caller,
@@ -234,12 +238,12 @@ impl Service {
             StoreError::InUse { devices, platforms } => Error::ConfirmationRequired {
                 devices,
                 platforms,
-                checklist: checklist::of_integration(&before),
+                checklist: checklist::for_integration(&before),
             },
             other => Error::for_integration(id)(other),
         })?;
         self.okta.evict_tokens(&caller.tenant, id);
-        Ok(Deleted { id, checklist: checklist::of_integration(&record) })
+        Ok(Deleted { id, checklist: checklist::for_integration(&record) })
     }
 
     pub(super) async fn load(
@@ -251,15 +255,15 @@ impl Service {
     }
 }
 
-/// What has to be the same for a repeated request: the body, but for the query of a pasted address,
+/// Hashes a request, to recognize a repeated one. Leaves out the query and fragment of a pasted URL,
 /// which may hold tokens.
-fn hash_of(request: &NewIntegrationRequest) -> Vec<u8> {
+fn hash_request(request: &NewIntegrationRequest) -> Vec<u8> {
     let address = request.okta_domain.split(['?', '#']).next();
     let canonical = json!([address, request.selected_platforms]).to_string();
     digest(&SHA256, canonical.as_bytes()).as_ref().to_vec()
 }
 
-/// Refuses a list of platforms that names one twice.
+/// Refuses a list with a duplicate platform.
 fn refuse_duplicates(platforms: &[Platform]) -> Result<(), Error> {
     let mut seen = Vec::new();
     for (index, platform) in platforms.iter().enumerate() {

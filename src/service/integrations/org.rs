@@ -1,4 +1,4 @@
-//! The org behind an integration: where it is, and whether it is still the same.
+//! The Okta org of an integration: discovers it, and checks that it is still the same.
 
 use chrono::Utc;
 
@@ -11,12 +11,16 @@ use crate::okta::{DiscoveredOrg, OrgAddress, ProvedGrant};
 use crate::service::{Error, Service, with_okta_timeout};
 
 impl Service {
-    /// Finds the org behind a domain.
+    /// Discovers the org at a domain.
     pub(super) async fn discover_org(&self, domain: &OktaDomain) -> Result<DiscoveredOrg, Error> {
         with_okta_timeout(async { Ok(self.okta.discover(domain).await?) }).await
     }
 
-    /// The org behind a domain that replaces the one before; after connecting, the same org only.
+    /// Discovers the org at a domain that replaces the current one. Once the integration has credentials
+    /// or platforms, it must be the same org.
+    ///
+    /// # Errors
+    /// `Invalid`, `OtherOrg`, `Okta`.
     pub(super) async fn rediscover_org(
         &self,
         before: &IntegrationRecord,
@@ -46,7 +50,7 @@ impl Service {
     }
 
     /// Returns the address of the org of an integration.
-    pub(in crate::service) fn address_of(
+    pub(in crate::service) fn org_address(
         &self,
         record: &IntegrationRecord,
     ) -> Result<OrgAddress, Error> {
@@ -54,7 +58,7 @@ impl Service {
         OrgAddress::parse(host, self.okta.suffixes()).map_err(Error::from_domain_error)
     }
 
-    /// Asks Okta whether `FastPass` is on. A failure is a finding, too.
+    /// Checks whether `FastPass` is on. A failed request to Okta is a finding as well.
     pub(super) async fn find_fastpass(
         &self,
         host: &OrgAddress,
@@ -62,7 +66,7 @@ impl Service {
         grant: &ProvedGrant,
     ) -> Finding {
         if *engine == Engine::Classic {
-            // A Classic org has no FastPass and refuses the question (facts §3): it is not asked.
+            // A Classic org has no FastPass and refuses the request.
             let finding = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now());
             return finding.with_reason(FindingReason::ClassicEngine);
         }
@@ -70,7 +74,7 @@ impl Service {
     }
 }
 
-pub(super) fn org_of(discovered: &DiscoveredOrg) -> Org {
+pub(super) fn to_org(discovered: &DiscoveredOrg) -> Org {
     Org {
         id: discovered.org_id.clone(),
         canonical_host: discovered.canonical_host.clone(),

@@ -1,4 +1,4 @@
-//! Whether the org is ready: what Okta shows, and what people confirm.
+//! The prerequisites of an org: what is checked against Okta, and what an admin or the MDM attests.
 
 use chrono::Utc;
 use serde_json::json;
@@ -13,20 +13,20 @@ use crate::okta::{ClientCredentials, TokenKey};
 use crate::service::{Error, FieldError, Service, with_okta_timeout};
 use crate::store::CheckResult;
 
-/// Who wants a check.
+/// What triggered a check.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::service) enum Trigger<'a> {
-    /// Somebody who asked for it, and it is audited.
+    /// A caller's request, which is always audited.
     Caller(&'a Actor),
-    /// Nobody; it is audited when it finds something new.
+    /// The schedule; audited only if a finding changed.
     Schedule,
 }
 
-/// Longest note of an attestation, in characters.
+/// The longest note of an attestation, in characters.
 const NOTE_LIMIT: usize = 500;
 
 impl Service {
-    /// The report as of the last check. Asks Okta nothing.
+    /// Returns the report as of the last check, without calling Okta.
     ///
     /// # Errors
     /// `IntegrationNotFound`.
@@ -39,14 +39,13 @@ impl Service {
         Ok(report(&self.load(caller, id).await?))
     }
 
-    /// Looks now: the org, a fresh token with all scopes, `FastPass`.
+    /// Checks the org now: its engine, a new token with all scopes, and `FastPass`.
     ///
-    /// What Okta refuses becomes a finding. When Okta cannot be asked, nothing is overwritten and
-    /// the caller learns why: an outage says nothing about the org.
+    /// A refusal by Okta becomes a finding. If Okta does not answer, the earlier findings stay, since an
+    /// outage says nothing about the org.
     ///
     /// # Errors
-    /// `CredentialsNeeded`, `IntegrationNotFound`, `TooManyAttempts`, or `Okta` when Okta could not be
-    /// asked.
+    /// `CredentialsNeeded`, `IntegrationNotFound`, `TooManyAttempts`, or `Okta` if Okta did not answer.
     pub async fn check_prerequisites(
         &self,
         caller: &Caller,
@@ -61,11 +60,11 @@ impl Service {
         Ok(report(&record))
     }
 
-    /// Checks with the stored credentials and keeps what was found. No scope is asked: a schedule has
-    /// none.
+    /// Checks with the stored credentials and stores the findings. Requires no scope, since the schedule
+    /// has no caller.
     ///
     /// # Errors
-    /// As [`Service::check_prerequisites`]; nothing is kept then.
+    /// As [`Service::check_prerequisites`]; nothing is stored then.
     pub(in crate::service) async fn check_stored(
         &self,
         tenant: &TenantId,
@@ -92,7 +91,7 @@ impl Service {
         updated.map_err(Error::for_integration(id))
     }
 
-    /// Keeps "we confirm it", or takes it back.
+    /// Stores or withdraws an attestation of a prerequisite.
     ///
     /// # Errors
     /// `ScopeMissing`, `PrerequisiteNotFound`, `CannotBeAttested`, `Invalid`, `IntegrationNotFound`.
@@ -105,7 +104,7 @@ impl Service {
         note: Option<String>,
     ) -> Result<Report, Error> {
         let parsed = kind.parse::<PrerequisiteKind>().ok();
-        // The MDM knows what it distributes, and may say so with the scope of its inventory.
+        // The MDM distributes Okta Verify, so its inventory scope is enough to attest that.
         let by_inventory = parsed == Some(PrerequisiteKind::OktaVerifyDistribution)
             && caller.require(Scope::OdtInventory).is_ok();
         if !by_inventory {
@@ -117,7 +116,7 @@ impl Service {
         if !kind.can_be_attested() {
             return Err(Error::CannotBeAttested(kind));
         }
-        refuse_unfit_note(note.as_deref())?;
+        check_note(note.as_deref())?;
         let event = NewEvent::by(caller, id, EventKind::PrerequisiteAttested)
             .with(json!({ "kind": kind, "attested": attested, "note": note }));
         let attestation =
@@ -133,7 +132,7 @@ impl Service {
         credentials: &ClientCredentials,
     ) -> Result<(Org, Vec<Finding>), Error> {
         let org = self.refetch_org(record).await?;
-        let host = self.address_of(record)?;
+        let host = self.org_address(record)?;
         let mut findings = vec![engine_finding(&org)];
         match self.okta.without_retries().prove_credentials(&host, credentials).await {
             Ok(grant) => {
@@ -145,24 +144,25 @@ impl Service {
             Err(refusal) if refusal.is_refusal() => findings.extend(refusal_findings(&refusal)),
             Err(error) => return Err(error.into()),
         }
-        // An answer that could not be had says nothing new: what was known before stays. A refusal does
-        // say something: without the scope nobody can tell any more.
+        // Keep the earlier finding where Okta did not answer. A refusal replaces it: without the scope
+        // the earlier finding can no longer be confirmed.
         findings.retain(|new| !is_unanswered(new) || record.finding(new.kind).is_none());
         Ok((org, findings))
     }
 }
 
-fn refuse_unfit_note(note: Option<&str>) -> Result<(), Error> {
+fn check_note(note: Option<&str>) -> Result<(), Error> {
     let Some(note) = note else { return Ok(()) };
     let refused = |code: &str, detail: String| {
         Err(Error::Invalid(vec![FieldError::new("/note", code, detail)]))
     };
     if note.chars().count() > NOTE_LIMIT {
-        return refused("too_long", format!("{NOTE_LIMIT} characters at most."));
+        return refused("too_long", format!("Enter at most {NOTE_LIMIT} characters."));
     }
-    // Also what PostgreSQL cannot store: a NUL.
+    // Includes NUL, which PostgreSQL cannot store.
     if note.chars().any(|c| c.is_control() && c != '\n') {
-        return refused("invalid_characters", "Plain text, without control characters.".to_owned());
+        let detail = "Enter plain text without control characters.".to_owned();
+        return refused("invalid_characters", detail);
     }
     Ok(())
 }

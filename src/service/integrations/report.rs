@@ -1,4 +1,4 @@
-//! The readiness report: each prerequisite with its outcome and what to do about it.
+//! The report on an org: each prerequisite with its outcome and remediation.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -7,7 +7,7 @@ use strum::VariantArray;
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{Attestation, FindingReason, IntegrationRecord, Outcome, PrerequisiteKind};
 
-/// One line of the report.
+/// A prerequisite in the report.
 #[derive(Debug)]
 pub struct Prerequisite {
     pub kind: PrerequisiteKind,
@@ -18,14 +18,14 @@ pub struct Prerequisite {
     pub checked_at: Option<DateTime<Utc>>,
     pub blocks: Blocks,
     pub attestation: Option<Attestation>,
-    /// What to do about it; `None` when there is nothing to do.
+    /// What the admin does about it; `None` if no action is needed.
     pub remediation: Option<&'static str>,
 }
 
 /// The report on an org.
 #[derive(Debug)]
 pub struct Report {
-    /// True when nothing is in the way of going on with the setup.
+    /// True if no prerequisite blocks the setup.
     pub ready: bool,
     pub items: Vec<Prerequisite>,
 }
@@ -41,7 +41,7 @@ fn prerequisite(record: &IntegrationRecord, kind: PrerequisiteKind) -> Prerequis
     let finding = record.finding(kind);
     let outcome = record.outcome(kind);
     let reason = match outcome {
-        Outcome::Failed | Outcome::Unknown => Some(reason_of(record, kind)),
+        Outcome::Failed | Outcome::Unknown => Some(reason_or_default(record, kind)),
         _ => finding.and_then(|finding| finding.reason),
     };
     Prerequisite {
@@ -56,18 +56,18 @@ fn prerequisite(record: &IntegrationRecord, kind: PrerequisiteKind) -> Prerequis
     }
 }
 
-fn reason_of(record: &IntegrationRecord, kind: PrerequisiteKind) -> FindingReason {
+fn reason_or_default(record: &IntegrationRecord, kind: PrerequisiteKind) -> FindingReason {
     let found = record.finding(kind).and_then(|finding| finding.reason);
-    let not_seen = match kind {
+    let default = match kind {
         PrerequisiteKind::AdaptiveMfa => FindingReason::NoApiTells,
         PrerequisiteKind::OktaVerifyDistribution => FindingReason::KnownToTheMdmOnly,
         _ if record.credentials.is_none() => FindingReason::NoCredentials,
         _ => FindingReason::NotChecked,
     };
-    found.unwrap_or(not_seen)
+    found.unwrap_or(default)
 }
 
-/// What an admin does about it, in plain words.
+/// Returns what the admin does about a prerequisite.
 fn remediation(
     kind: PrerequisiteKind,
     outcome: Outcome,
@@ -81,52 +81,52 @@ fn remediation(
     }
     Some(match (kind, reason) {
         (_, Some(FindingReason::NoCredentials)) => {
-            "Enter the client ID and the client secret, and the check runs by itself."
+            "Enter the client ID and the client secret. This prerequisite is then checked automatically."
         }
         (_, Some(reason)) if reason.is_no_answer() => {
-            "Okta did not answer when it was asked. Run the check again in a few minutes."
+            "Okta did not answer the last check. Check again in a few minutes."
         }
         (IdentityEngine, Some(FindingReason::ClassicEngine)) => {
-            "This org runs on Classic Engine. Ask Okta to upgrade it to Identity Engine: device trust does not exist on Classic."
+            "This org runs on Okta Classic Engine, which does not support device trust. Ask Okta to upgrade it to Okta Identity Engine."
         }
         (IdentityEngine, _) => {
-            "Okta did not say which engine this org runs on. Run the check again, or ask Okta's support."
+            "Okta did not report which engine this org runs on. Check again. If this persists, contact Okta support."
         }
         (SuperAdminScopes, Some(FindingReason::InvalidClient)) => {
-            "Okta no longer accepts the client. In the API service integration generate a new secret and enter it here."
+            "Okta rejected the client. In the Okta Admin Console under Applications > API Service Integrations, open the integration, click Generate new secret, and enter the new client secret here."
         }
         (SuperAdminScopes, Some(FindingReason::WrongClientType)) => {
-            "Okta accepts no client secret from this client: it is an app of your own, which signs in with a key. Install the API service integration from Okta's catalogue, or switch these credentials to an own service app."
+            "This client is a custom app that authenticates with a private key, so Okta accepts no client secret from it. Install the API service integration from Okta's app catalog, or change these credentials to a custom service app."
         }
         (SuperAdminScopes, Some(FindingReason::NetworkZoneBlocked)) => {
-            "Okta does not admit requests from this service's address. In Okta under Security > Networks take it out of the blocked zones, or add it to the zones from which the client may be used."
+            "Okta does not allow requests from the address of this service. In the Okta Admin Console under Security > Networks, remove the address from the blocked zones, or add it to the zones that the client may use."
         }
         (SuperAdminScopes, Some(FindingReason::KeyRefused)) => {
-            "Okta no longer accepts the key of the service app. In Okta open the service app and check that it is active and that its public key is the one shown here; otherwise make a new key pair."
+            "Okta rejected the key of the service app. In Okta, open the service app and check that it is active and has the public key shown here. Otherwise create a new key pair."
         }
         (SuperAdminScopes, _) => {
-            "As a super admin, authorize the API service integration in Okta again and grant the scopes that are missing."
+            "The client lacks scopes. Sign in to Okta as a super admin, authorize the API service integration again with all scopes, then check again."
         }
         (Fastpass, Some(FindingReason::MissingScopes)) if outcome == Outcome::Unknown => {
-            "Grant the scope okta.authenticators.read to the API service integration, then run the check again."
+            "FastPass cannot be checked without the scope okta.authenticators.read. Grant it to the API service integration in Okta, then check again."
         }
         (Fastpass, Some(FindingReason::ClassicEngine)) => {
-            "Classic Engine has no FastPass: the org has to be upgraded first."
+            "Okta Classic Engine has no FastPass. Upgrade the org to Okta Identity Engine first."
         }
         (Fastpass, _) if outcome == Outcome::Unknown => {
-            "Whether FastPass is on could not be seen. Mend what the report says of the scopes, then run the check again."
+            "Okta did not show whether FastPass is on. If the prerequisite super_admin_scopes failed, fix it first. Otherwise check that the client has an Okta admin role that can read authenticators. Then check again."
         }
         (Fastpass, Some(FindingReason::OktaVerifyInactive)) => {
-            "In Okta under Security > Authenticators add Okta Verify and switch on \"Okta FastPass (All platforms)\"."
+            "Okta Verify is not active. In the Okta Admin Console under Security > Authenticators, add Okta Verify and select Okta FastPass (All platforms). Then check again."
         }
         (Fastpass, _) => {
-            "In Okta under Security > Authenticators > Okta Verify switch on \"Okta FastPass (All platforms)\". Where Okta lists FastPass as an authenticator of its own, activate that one."
+            "Okta FastPass is off. In the Okta Admin Console under Security > Authenticators, edit Okta Verify and select Okta FastPass (All platforms). If Okta lists FastPass as its own authenticator, activate that one. Then check again."
         }
         (AdaptiveMfa, _) => {
-            "Okta tells nobody by API whether the org has Adaptive MFA. If Security > Device integrations offers \"Add platform\", it does: confirm it here."
+            "Okta has no API that shows whether the org has Adaptive MFA. Open Security > Device integrations in the Okta Admin Console. If it offers Add platform, the org has Adaptive MFA: confirm it here."
         }
         (OktaVerifyDistribution, _) => {
-            "Assign Okta Verify through Apple's Apps and Books to the devices in the MDM, then confirm it here."
+            "In the MDM, assign Okta Verify to the devices through Apple's Apps and Books. Then confirm it here."
         }
     })
 }

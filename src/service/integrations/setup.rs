@@ -1,11 +1,11 @@
-//! The wizard as data: which step is done and which is next.
+//! The setup of an integration as data: the state of each step, and the next form.
 
 use chrono::Utc;
 use strum::VariantArray;
 
 use super::setup_text::{
-    CREDENTIALS_FIELDS, CopyValue, FormField, Link, PLATFORMS_FIELDS, StepName, copy_values,
-    fields_of, links, step_text,
+    CREDENTIALS_FIELDS, CopyValue, FormField, Link, PLATFORMS_FIELDS, StepName, copy_values, links,
+    platform_fields, step_text,
 };
 use crate::config::WizardConfig;
 use crate::model::integrations::notices::Notice;
@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::service::{Error, Service};
 
-/// Exactly one step is `current` until all are done.
+/// The state of a step. Exactly one step is `current` until all are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
@@ -26,19 +26,19 @@ pub enum StepState {
     Waiting,
 }
 
-/// A step of the wizard.
+/// A step of the setup.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Step {
     pub name: StepName,
     pub state: StepState,
-    /// False for a platform that was not selected: the wizard passes over it.
+    /// False for a platform that is not selected; skip such a step.
     pub applies: bool,
     pub text_id: &'static str,
     pub title: &'static str,
     pub text: String,
     pub links: Vec<Link>,
     pub copy: Vec<CopyValue>,
-    /// Prerequisites that are missing or not known, and do not stop the wizard.
+    /// Prerequisites that failed or are unknown, and do not block the setup.
     pub warnings: Vec<PrerequisiteKind>,
 }
 
@@ -49,18 +49,20 @@ pub struct Form {
     pub fields: Vec<FormField>,
 }
 
-/// The whole wizard.
+/// The setup of an integration.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub status: Status,
     pub status_reasons: Vec<StatusReason>,
     pub steps: Vec<Step>,
-    /// The form that the admin fills in next; `None` when nothing is to be entered.
+    /// The form that the admin fills in next; `None` if the current step has no form.
     pub next_form: Option<Form>,
     pub notices: Vec<Notice>,
 }
 
 impl Service {
+    /// Returns the setup of an integration.
+    ///
     /// # Errors
     /// `IntegrationNotFound`.
     pub async fn get_setup(&self, caller: &Caller, id: IntegrationId) -> Result<Setup, Error> {
@@ -80,7 +82,7 @@ fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSu
     Setup { status, status_reasons, steps, next_form, notices }
 }
 
-/// The first step that applies and is not done is the current one.
+/// Marks the first step that applies and is not done as current.
 fn mark_current(steps: &mut [Step]) {
     let open = |step: &&mut Step| step.applies && step.state != StepState::Done;
     if let Some(step) = steps.iter_mut().find(open) {
@@ -92,9 +94,9 @@ fn is_done(name: StepName, record: &IntegrationRecord) -> bool {
     let selected = &record.integration.selected_platforms;
     match name {
         StepName::Domain => true,
-        // What the admin did in Okta shows by the credentials alone.
+        // Only the credentials show that the admin authorized the app in Okta.
         StepName::Authorize => record.credentials.is_some(),
-        // A client that Okta refuses needs another secret: the form is offered again.
+        // If Okta refuses the client, the step is open again, so that the admin can enter a new secret.
         StepName::Credentials => {
             let reasons = derive_status(record, Utc::now()).1;
             record.credentials.is_some() && !reasons.contains(&StatusReason::ClientRefused)
@@ -149,8 +151,8 @@ fn warnings(name: StepName, record: &IntegrationRecord) -> Vec<PrerequisiteKind>
     PrerequisiteKind::VARIANTS.iter().copied().filter(not_blocking).filter(open).collect()
 }
 
-/// The form of the current step. What the admin does in Okta shows by the credentials alone, so the
-/// form for them belongs to that step too.
+/// Returns the form of the current step. The step `authorize` has the form for the credentials, since
+/// only they show that the admin authorized the app in Okta.
 fn next_form(steps: &[Step]) -> Option<Form> {
     let current = steps.iter().find(|step| step.state == StepState::Current)?;
     match current.name {
@@ -160,8 +162,10 @@ fn next_form(steps: &[Step]) -> Option<Form> {
         StepName::Platforms => {
             Some(Form { step: StepName::Platforms, fields: PLATFORMS_FIELDS.to_vec() })
         }
-        StepName::Macos => Some(Form { step: StepName::Macos, fields: fields_of(Platform::Macos) }),
-        StepName::Ios => Some(Form { step: StepName::Ios, fields: fields_of(Platform::Ios) }),
+        StepName::Macos => {
+            Some(Form { step: StepName::Macos, fields: platform_fields(Platform::Macos) })
+        }
+        StepName::Ios => Some(Form { step: StepName::Ios, fields: platform_fields(Platform::Ios) }),
         _ => None,
     }
 }

@@ -1,12 +1,12 @@
-//! What the steps of the wizard say, link to and ask for. Texts are plain English with a stable
-//! `text_id` beside them, so that a front end may translate.
+//! The texts, links and fields of the setup steps. Texts are in English, each with a stable `text_id`
+//! by which a front end can translate it.
 
 use crate::config::WizardConfig;
 use crate::model::integrations::okta_domain::OktaSuffixes;
 use crate::model::{IntegrationRecord, OktaDomain, Platform};
 use crate::service::platforms::CATALOGUE;
 
-/// The steps, in their order.
+/// The steps of the setup, in their order.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, strum::VariantArray, utoipa::ToSchema,
 )]
@@ -22,7 +22,7 @@ pub enum StepName {
     Complete,
 }
 
-/// A link to open.
+/// A link for the admin to open.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Link {
     pub rel: &'static str,
@@ -31,7 +31,7 @@ pub struct Link {
     pub href: String,
 }
 
-/// A value that the admin carries to Okta.
+/// A value that the admin copies to Okta.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct CopyValue {
     pub text_id: &'static str,
@@ -44,12 +44,12 @@ pub struct CopyValue {
 pub struct FormField {
     pub name: &'static str,
     pub label: &'static str,
-    /// Never shown again after it was sent.
+    /// True if the value is write-only.
     pub secret: bool,
     pub help: &'static str,
 }
 
-/// The text id, the title and the text of a step.
+/// Returns the text id, the title and the text of a step.
 pub(super) fn step_text(
     name: StepName,
     record: &IntegrationRecord,
@@ -59,49 +59,49 @@ pub(super) fn step_text(
     let app = &wizard.okta_app_name;
     match name {
         StepName::Domain => {
-            ("setup.domain", "Okta tenant", format!("Your Okta org was found at {host}."))
+            ("setup.domain", "Okta domain", format!("Your Okta org was found at {host}."))
         }
         StepName::Authorize => (
             "setup.authorize",
             "Authorize in Okta",
             format!(
-                "Sign in to Okta as a super admin, install the API service integration \"{app}\" from the catalogue and authorize it. Okta shows the client secret once: copy it and the client ID."
+                "Sign in to the Okta Admin Console as a super admin. Go to Applications > API Service Integrations, click Add Integration, select \"{app}\" and authorize it. Copy the client ID and the client secret. Okta shows the client secret only once."
             ),
         ),
         StepName::Credentials => (
             "setup.credentials",
             "Enter the credentials",
-            "Enter the client ID and the client secret. They are tried against Okta before they are stored, and the secret is never shown again.".to_owned(),
+            "Enter the client ID and the client secret from Okta. They are verified with Okta before they are saved. The client secret is not shown again.".to_owned(),
         ),
         StepName::Prerequisites => (
             "setup.prerequisites",
             "Check the org",
-            "Device trust needs Okta Identity Engine, Okta FastPass, Adaptive MFA and Okta Verify from Apple's Apps and Books. What is missing stands in the report, with what to do about it.".to_owned(),
+            "Device trust requires Okta Identity Engine, Okta FastPass, Adaptive MFA, and Okta Verify from Apple's Apps and Books. Fix what the report lists as failed, then check again.".to_owned(),
         ),
         StepName::Platforms => (
             "setup.platforms",
             "Choose platforms",
-            "Choose the platforms that are to be trusted: macOS, iOS (with iPadOS) or both.".to_owned(),
+            "Select the platforms to set up: macOS, iOS (includes iPadOS), or both.".to_owned(),
         ),
         StepName::Macos => (
             "setup.macos",
             "Set up macOS",
-            "In Okta go to Security > Device integrations > Add platform > Desktop (Windows and macOS only). Use Okta as certificate authority, choose Dynamic SCEP URL and Generic, and copy what Okta shows.".to_owned(),
+            "In the Okta Admin Console, go to Security > Device integrations and click Add platform. Select Desktop (Windows and macOS only), Use Okta as certificate authority, Dynamic SCEP URL, and Generic. Click Generate, then copy the SCEP URL, the challenge URL, the username and the password.".to_owned(),
         ),
         StepName::Ios => (
             "setup.ios",
             "Set up iOS",
-            "In Okta go to Security > Device integrations > Add platform > iOS, enter the device management provider and the enrollment link below, and copy the secret key that Okta shows.".to_owned(),
+            "In the Okta Admin Console, go to Security > Device integrations, click Add platform and select iOS. Copy the secret key, which Okta shows only once. Enter the device management provider and the enrollment link below, and click Save.".to_owned(),
         ),
         StepName::Complete => (
             "setup.complete",
             "Deploy Okta Verify",
-            "All is configured: deploy Okta Verify and the profiles to your devices. A device is trusted after its user's next sign-in with FastPass.".to_owned(),
+            "The setup is complete. Deploy Okta Verify and the profiles to your devices. A device becomes trusted when its user next signs in with Okta FastPass.".to_owned(),
         ),
     }
 }
 
-/// Where the step sends the admin.
+/// Returns the links of a step.
 pub(super) fn links(
     name: StepName,
     record: &IntegrationRecord,
@@ -120,28 +120,30 @@ pub(super) fn links(
             .into_iter()
             .collect(),
         StepName::Macos | StepName::Ios => console
-            .map(|href| link("okta_console", "link.okta_console", "Open Okta's console", href))
+            .map(|href| {
+                link("okta_console", "link.okta_console", "Open the Okta Admin Console", href)
+            })
             .into_iter()
             .collect(),
         StepName::Complete => wizard
             .library_item_url
             .iter()
             .map(|url| {
-                link("library_item", "link.library_item", "Go to Library item", url.to_string())
+                link("library_item", "link.library_item", "Go to the library item", url.to_string())
             })
             .collect(),
         _ => Vec::new(),
     }
 }
 
-/// What the admin copies to Okta in the step.
+/// Returns the values that the admin copies to Okta in a step.
 pub(super) fn copy_values(name: StepName, wizard: &WizardConfig) -> Vec<CopyValue> {
     let copy = |text_id, label, value| CopyValue { text_id, label, value };
     match name {
         StepName::Authorize => {
             vec![copy(
                 "copy.okta_app_name",
-                "Name in Okta's catalogue",
+                "API service integration",
                 wizard.okta_app_name.clone(),
             )]
         }
@@ -158,8 +160,8 @@ pub(super) fn copy_values(name: StepName, wizard: &WizardConfig) -> Vec<CopyValu
     }
 }
 
-/// The catalogue's fields, in short: it has the limits and patterns.
-pub(super) fn fields_of(platform: Platform) -> Vec<FormField> {
+/// Returns the form fields of a platform. The catalogue also has their limits and patterns.
+pub(super) fn platform_fields(platform: Platform) -> Vec<FormField> {
     let entry = CATALOGUE.iter().find(|entry| entry.platform == platform);
     let fields = entry.map_or(&[][..], |entry| entry.fields);
     fields
@@ -178,13 +180,13 @@ pub(super) const CREDENTIALS_FIELDS: [FormField; 2] = [
         name: "client_id",
         label: "Client ID",
         secret: false,
-        help: "On the API service integration's page in Okta; begins with 0oa.",
+        help: "In the Okta Admin Console under Applications > API Service Integrations. It starts with 0oa.",
     },
     FormField {
         name: "client_secret",
         label: "Client secret",
         secret: true,
-        help: "Okta shows it once, when the integration is installed or a new secret is generated.",
+        help: "Okta shows it only once, when you add the integration or generate a new secret.",
     },
 ];
 
@@ -192,5 +194,5 @@ pub(super) const PLATFORMS_FIELDS: [FormField; 1] = [FormField {
     name: "selected_platforms",
     label: "Platforms",
     secret: false,
-    help: "A list of macos and ios.",
+    help: "Select macOS, iOS, or both.",
 }];

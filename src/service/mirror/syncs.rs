@@ -98,7 +98,7 @@ impl Service {
             Ok((_, None)) | Err(StoreError::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let org = self.address_of(&record)?;
+        let org = self.org_address(&record)?;
         let key =
             TokenKey { tenant: tenant.clone(), integration, credentials_version: stored.version };
         let credentials = ClientCredentials::from(stored);

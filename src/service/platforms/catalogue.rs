@@ -1,36 +1,36 @@
-//! The catalogue: what each platform asks for and what its admin does in Okta, so that a front end can
-//! draw forms and help from it. Texts are ours, in plain words; the same for every tenant.
+//! The platform catalogue: the fields of each platform and the guides for Okta, from which a front end
+//! draws forms and help. It is the same for every tenant.
 
 use serde::Serialize;
 
 use crate::model::{Caller, Platform, Scope};
 use crate::service::{Error, Service};
 
-/// A platform, as it can be set up.
+/// A platform of the catalogue.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct CataloguePlatform {
     pub platform: Platform,
     pub name: &'static str,
-    /// What it stands for, such as iPadOS.
+    /// A short description of the platform.
     pub about: &'static str,
-    /// Whether what is entered can be tried against Okta before it is stored.
+    /// True if the values can be verified against Okta before they are stored.
     pub verifiable: bool,
     pub fields: &'static [CatalogueField],
     /// How to add the device integration in Okta.
     pub add: Guide,
-    /// How to replace its secret.
+    /// How to rotate its secret.
     pub rotate: Guide,
-    /// How to take it away.
+    /// How to delete it.
     pub delete: Guide,
 }
 
-/// A field of the platform's form.
+/// A field in the form of a platform.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct CatalogueField {
     pub name: &'static str,
     pub label: &'static str,
     pub kind: FieldKind,
-    /// Never shown again after it was sent.
+    /// True if the value is write-only.
     pub secret: bool,
     /// In characters.
     pub min_length: u16,
@@ -38,11 +38,11 @@ pub struct CatalogueField {
     /// A regular expression (ECMA-262).
     pub pattern: &'static str,
     pub example: &'static str,
-    /// Where in Okta's console it stands.
+    /// Where the admin finds the value in Okta.
     pub where_in_okta: &'static str,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldKind {
@@ -51,10 +51,10 @@ pub enum FieldKind {
     Password,
 }
 
-/// Steps, and what they do to devices that are set up already.
+/// The steps of a task, and their effect on devices.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Guide {
-    /// Stable, for translations.
+    /// The stable id of the texts, for translations.
     pub text_id: &'static str,
     pub steps: &'static [&'static str],
     pub effect_on_devices: &'static str,
@@ -66,7 +66,7 @@ const fn url(
     name: &'static str,
     label: &'static str,
     example: &'static str,
-    place: &'static str,
+    where_in_okta: &'static str,
 ) -> CatalogueField {
     CatalogueField {
         name,
@@ -77,29 +77,29 @@ const fn url(
         max_length: 2048,
         pattern: URL_PATTERN,
         example,
-        where_in_okta: place,
+        where_in_okta,
     }
 }
 
-/// Every platform that can be set up.
+/// All platforms that can be configured.
 pub static CATALOGUE: &[CataloguePlatform] = &[
     CataloguePlatform {
         platform: Platform::Macos,
         name: "macOS",
-        about: "Macs, with Okta as the certificate authority: each gets a certificate of its own.",
+        about: "Macs. Okta is the certificate authority, and each Mac gets its own certificate.",
         verifiable: true,
         fields: &[
             url(
                 "scep_url",
                 "SCEP URL",
                 "https://acme.okta.com/pki/0123456789abcdef0123456789abcdef01234567/scep/rac1a2b3c4",
-                "Shown when the platform is added, and later under its Actions menu: SCEP URL.",
+                "Okta shows it when you add the platform, and later in the Actions menu of the platform.",
             ),
             url(
                 "challenge_url",
                 "Challenge URL",
                 "https://acme.okta.com/pki/scep/challenge",
-                "Shown together with the SCEP URL: Challenge URL.",
+                "Okta shows it next to the SCEP URL.",
             ),
             CatalogueField {
                 name: "username",
@@ -110,7 +110,7 @@ pub static CATALOGUE: &[CataloguePlatform] = &[
                 max_length: 256,
                 pattern: "^[^:\\u0000-\\u001f\\u007f-\\u009f]+$",
                 example: "okta-scep-user",
-                where_in_okta: "Shown together with the SCEP URL: Username.",
+                where_in_okta: "Okta shows it next to the SCEP URL.",
             },
             CatalogueField {
                 name: "password",
@@ -121,44 +121,44 @@ pub static CATALOGUE: &[CataloguePlatform] = &[
                 max_length: 512,
                 pattern: "^[!-~]+$",
                 example: "shown-once-by-Okta",
-                where_in_okta: "Shown once, when the platform is added or its password is reset: Password.",
+                where_in_okta: "Okta shows it once, when you add the platform or reset its password.",
             },
         ],
         add: Guide {
             text_id: "catalogue.macos.add",
             steps: &[
-                "In Okta's console open Security > Device integrations and choose Add platform.",
-                "Choose Desktop (Windows and macOS only), then Next.",
-                "Under Certificate authority choose Use Okta as certificate authority.",
-                "Under SCEP URL challenge type choose Dynamic SCEP URL, then Generic.",
-                "Choose Generate. Copy the SCEP URL, the challenge URL, the username and the password: the password is shown once.",
-                "Choose Save in Okta, then enter the four values here.",
+                "In the Okta Admin Console, go to Security > Device integrations and click Add platform.",
+                "Select Desktop (Windows and macOS only) and click Next.",
+                "Under Certificate authority, select Use Okta as certificate authority.",
+                "Under SCEP URL challenge type, select Dynamic SCEP URL, then Generic.",
+                "Click Generate. Copy the SCEP URL, the challenge URL, the username and the password. Okta shows the password only once.",
+                "Click Save in Okta, then enter the four values here.",
             ],
-            effect_on_devices: "None, until their profiles are delivered. A Mac is trusted after its certificate has arrived and its user has signed in with FastPass once more.",
+            effect_on_devices: "No effect until the MDM installs the profiles. A Mac becomes trusted when it has its certificate and its user signs in with Okta FastPass.",
         },
         rotate: Guide {
             text_id: "catalogue.macos.rotate",
             steps: &[
-                "In Okta's console open Security > Device integrations.",
-                "Open the Actions menu of the macOS platform and choose Reset password.",
-                "Copy the new password and enter it here: it is tried, then it replaces the old one.",
+                "In the Okta Admin Console, go to Security > Device integrations.",
+                "Open the Actions menu of the macOS platform and click Reset password.",
+                "Copy the new password and enter it here. It is verified before it replaces the old one.",
             ],
-            effect_on_devices: "None: certificates that were issued stay valid. Between the reset in Okta and the new password here, no Mac can be given a certificate.",
+            effect_on_devices: "Certificates that were already issued stay valid. Until you enter the new password here, no Mac can get a new certificate.",
         },
         delete: Guide {
             text_id: "catalogue.macos.delete",
             steps: &[
-                "In Okta, first take the condition \"Managed\" out of the sign-in policies for macOS: with it nobody gets in any more.",
-                "Delete the platform here, and remove its profiles from the Macs in the MDM.",
-                "In Okta's console under Security > Device integrations delete the macOS platform.",
+                "In the Okta Admin Console under Security > Authentication Policies, first remove the condition \"Device management is: Managed\" from all rules for macOS. Otherwise users of Macs can no longer sign in.",
+                "Delete the platform here. In the MDM, remove the Okta Device Trust profiles from the Macs.",
+                "In the Okta Admin Console under Security > Device integrations, delete the macOS platform.",
             ],
-            effect_on_devices: "Macs keep their certificates until these end, and count as managed until then. No new certificates are issued.",
+            effect_on_devices: "Macs count as managed until their certificates expire. No new certificates are issued.",
         },
     },
     CataloguePlatform {
         platform: Platform::Ios,
         name: "iOS",
-        about: "iPhones and iPads, with a secret key that the MDM hands to Okta Verify.",
+        about: "iPhones and iPads. The MDM sends a secret key to Okta Verify on each device.",
         verifiable: false,
         fields: &[CatalogueField {
             name: "secret_key",
@@ -169,42 +169,43 @@ pub static CATALOGUE: &[CataloguePlatform] = &[
             max_length: 256,
             pattern: "^[!-~]+$",
             example: "shown-once-by-Okta",
-            where_in_okta: "Shown once, when the platform is added or its secret key is reset: Secret key.",
+            where_in_okta: "Okta shows it once, when you add the platform or reset its secret key.",
         }],
         add: Guide {
             text_id: "catalogue.ios.add",
             steps: &[
-                "In Okta's console open Security > Device integrations and choose Add platform.",
-                "Choose iOS, then Next.",
-                "Copy the secret key: it is shown once.",
-                "Enter the device management provider and the enrollment link, which the setup offers to copy.",
-                "Choose Save in Okta, then enter the secret key here.",
+                "In the Okta Admin Console, go to Security > Device integrations and click Add platform.",
+                "Select iOS and click Next.",
+                "Copy the secret key. Okta shows it only once.",
+                "Enter the device management provider and the enrollment link. Copy both from the iOS step of the setup.",
+                "Click Save in Okta, then enter the secret key here.",
             ],
-            effect_on_devices: "None, until the app configuration is delivered. An iPhone is trusted after that, once its user has signed in with FastPass. Okta has no way to try the key: a wrong one shows on the devices only.",
+            effect_on_devices: "No effect until the MDM sends the app configuration. After that, an iPhone or iPad becomes trusted when its user signs in with Okta FastPass. The key cannot be verified: with a wrong key, devices do not become managed in Okta.",
         },
         rotate: Guide {
             text_id: "catalogue.ios.rotate",
             steps: &[
-                "In Okta's console open Security > Device integrations.",
-                "Open the Actions menu of the iOS platform and choose Reset secret key.",
-                "Copy the new key, enter it here, and deliver the configuration to every iPhone and iPad again.",
+                "In the Okta Admin Console, go to Security > Device integrations.",
+                "Open the Actions menu of the iOS platform and click Reset secret key.",
+                "Copy the new key and enter it here.",
+                "In the MDM, send the new configuration to every iPhone and iPad.",
             ],
-            effect_on_devices: "Devices that carry the old key stop being trusted until the new one has been delivered and their users have signed in again. Devices report the version that they carry.",
+            effect_on_devices: "Devices with the old key lose trust until they get the new configuration and their users sign in again. The list of devices shows which ones still have an outdated configuration.",
         },
         delete: Guide {
             text_id: "catalogue.ios.delete",
             steps: &[
-                "In Okta, first take the condition \"Managed\" out of the sign-in policies for iOS: with it nobody gets in any more.",
-                "Delete the platform here, and remove the profile and the app configuration in the MDM.",
-                "In Okta's console under Security > Device integrations delete the iOS platform.",
+                "In the Okta Admin Console under Security > Authentication Policies, first remove the condition \"Device management is: Managed\" from all rules for iOS. Otherwise users of iPhones and iPads can no longer sign in.",
+                "Delete the platform here. In the MDM, remove the profile and the app configuration from the iPhones and iPads.",
+                "In the Okta Admin Console under Security > Device integrations, delete the iOS platform.",
             ],
-            effect_on_devices: "iPhones and iPads are no longer managed in Okta's eyes as soon as the platform is deleted there.",
+            effect_on_devices: "iPhones and iPads lose trust as soon as the platform is deleted in Okta.",
         },
     },
 ];
 
 impl Service {
-    /// The whole catalogue.
+    /// Returns the catalogue.
     ///
     /// # Errors
     /// `ScopeMissing`.
@@ -216,7 +217,7 @@ impl Service {
         Ok(CATALOGUE)
     }
 
-    /// One platform of the catalogue.
+    /// Returns a platform of the catalogue.
     ///
     /// # Errors
     /// `ScopeMissing`, `PlatformNotFound`.

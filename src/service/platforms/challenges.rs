@@ -1,4 +1,5 @@
-//! SCEP challenges: fetched on delivery, one per device, and never returned without an audit event.
+//! SCEP challenges. Each is fetched from Okta at delivery, for one device, and returned only once it is
+//! audited.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
@@ -10,19 +11,21 @@ use crate::model::platforms::ScepValues;
 use crate::model::{Caller, EventKind, IntegrationId, NewEvent, Platform, Scope};
 use crate::okta::ScepChallenge;
 use crate::payload::Device;
-use crate::service::platforms::configured::Configured;
+use crate::service::platforms::configured::ConfiguredPlatform;
 use crate::service::platforms::deployment_plan::{DeviceFields, parse_device};
-use crate::service::platforms::fields::hosts_of;
-use crate::service::platforms::trial::source_of;
+use crate::service::platforms::fields::org_hosts;
+use crate::service::platforms::trial::challenge_source;
 use crate::service::{Error, Service, with_okta_timeout};
 use crate::store::ChallengeClaim;
 use crate::telemetry::chain_of;
 
-/// Okta says 60 minutes; after this a challenge is treated as dead.
+/// How long a device may use a challenge, with a margin for the lifetime in Okta.
 pub(super) const CHALLENGE_USE: TimeDelta = TimeDelta::minutes(57);
-const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(60);
+/// The lifetime of a challenge in Okta.
+const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(60);
 
-/// A challenge for one device; the only answer beside a deployment that holds a secret.
+/// A challenge for one device. Besides deployments and event hooks, this is the only response with a
+/// secret.
 #[derive(Debug)]
 pub struct MintedChallenge {
     pub challenge: SecretString,
@@ -33,11 +36,11 @@ pub struct MintedChallenge {
 }
 
 impl Service {
-    /// Fetches a fresh one-time challenge for one Mac.
+    /// Fetches a new one-time challenge for one Mac.
     ///
     /// # Errors
     /// `Invalid`, `IntegrationNotFound`, `PlatformNotFound`, `Device`, `DeviceChallengeLimit`,
-    /// `ChallengesInFlight`, or `Okta` with why there is none.
+    /// `ChallengesInFlight`, or `Okta` if Okta issued no challenge.
     pub async fn create_scep_challenge(
         &self,
         caller: &Caller,
@@ -47,33 +50,33 @@ impl Service {
         self.require(caller, Scope::OdtDeploy).await?;
         let device = parse_device(&device)?;
         let configured = self.open_configured(caller, id, Platform::Macos).await?;
-        self.refuse_other_device(caller, Platform::Macos, &device).await?;
+        self.ensure_identity_matches(caller, Platform::Macos, &device).await?;
         let scep = configured.scep()?;
-        let challenge = self.mint(caller, &configured, scep, &device).await?;
+        let challenge = self.mint_challenge(caller, &configured, scep, &device).await?;
         Ok(minted(challenge, scep.scep_url.clone()))
     }
 
-    /// Within the limits, one challenge of Okta's, audited. Whatever goes wrong after it was fetched, it
-    /// is dropped: it dies by itself.
-    pub(super) async fn mint(
+    /// Fetches a challenge within the limits, and audits it. If an error follows, the challenge is dropped
+    /// and expires unused.
+    pub(super) async fn mint_challenge(
         &self,
         caller: &Caller,
-        configured: &Configured,
+        configured: &ConfiguredPlatform,
         scep: &ScepValues,
         device: &Device,
     ) -> Result<ScepChallenge, Error> {
         let id = configured.record.integration.id;
-        let claim = self.claim(caller, id, device).await?;
-        let hosts = hosts_of(&configured.record);
+        let claim = self.claim_challenge(caller, id, device).await?;
+        let hosts = org_hosts(&configured.record);
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        let source = source_of(scep, &configured.secret);
+        let source = challenge_source(scep, &configured.secret);
         let fetched =
             with_okta_timeout(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) })
                 .await;
         let challenge = match fetched {
             Ok(challenge) => challenge,
             Err(error) => {
-                self.note_refusal(caller, id, &configured.state, &error).await;
+                self.record_refusal(caller, id, &configured.state, &error).await;
                 if let Err(error) = self.store.end_challenge(&caller.tenant, id, claim, None).await
                 {
                     tracing::warn!(
@@ -93,7 +96,7 @@ impl Service {
         Ok(challenge)
     }
 
-    async fn claim(
+    async fn claim_challenge(
         &self,
         caller: &Caller,
         id: IntegrationId,
@@ -118,6 +121,6 @@ fn minted(challenge: ScepChallenge, scep_url: Url) -> MintedChallenge {
         scep_url,
         issued_at,
         use_before: issued_at + CHALLENGE_USE,
-        expires_at: issued_at + CHALLENGE_LIFE,
+        expires_at: issued_at + CHALLENGE_LIFETIME,
     }
 }

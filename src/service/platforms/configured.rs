@@ -1,4 +1,4 @@
-//! A configured platform with its secret, and the check of the device that it is rendered for.
+//! Opens a configured platform with its secret, and checks the identity of the device that gets it.
 
 use secrecy::SecretString;
 
@@ -8,13 +8,13 @@ use crate::payload::Device;
 use crate::service::{DeviceError, Error, Service};
 
 /// A configured platform with its secret.
-pub(super) struct Configured {
+pub(super) struct ConfiguredPlatform {
     pub(super) record: IntegrationRecord,
     pub(super) state: PlatformState,
     pub(super) secret: SecretString,
 }
 
-impl Configured {
+impl ConfiguredPlatform {
     pub(super) fn scep(&self) -> Result<&ScepValues, Error> {
         self.state.scep.as_ref().ok_or(Error::PlatformNotFound(Platform::Macos))
     }
@@ -26,17 +26,21 @@ impl Service {
         caller: &Caller,
         id: IntegrationId,
         platform: Platform,
-    ) -> Result<Configured, Error> {
+    ) -> Result<ConfiguredPlatform, Error> {
         let opened = self.store.open_platform(&caller.tenant, id, platform).await;
         let (record, secret) = opened.map_err(Error::for_integration(id))?;
         match (record.platform(platform).cloned(), secret) {
-            (Some(state), Some(secret)) => Ok(Configured { record, state, secret }),
+            (Some(state), Some(secret)) => Ok(ConfiguredPlatform { record, state, secret }),
             _ => Err(Error::PlatformNotFound(platform)),
         }
     }
 
-    /// A device that the MDM has reported is given something only as the one that it is (contract §4).
-    pub(super) async fn refuse_other_device(
+    /// Ensures that a device the MDM reported is requested with its reported platform and UDID. A device
+    /// that was not reported passes.
+    ///
+    /// # Errors
+    /// `Device` with the field that differs.
+    pub(super) async fn ensure_identity_matches(
         &self,
         caller: &Caller,
         platform: Platform,

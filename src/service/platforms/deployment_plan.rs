@@ -1,4 +1,4 @@
-//! What is asked for of a deployment, checked whole before a challenge is spent on it.
+//! Validates the request for a deployment before a challenge is fetched for it.
 
 use serde_json::{Map, Value};
 
@@ -10,14 +10,14 @@ use crate::payload::{
     AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, OktaVerifyOptions, OrgHosts,
     PayloadError, PayloadScope, common_name,
 };
-use crate::service::platforms::fields::hosts_of;
+use crate::service::platforms::fields::org_hosts;
 use crate::service::{Error, FieldError};
 
-/// Longest subject template and names of plugins, in characters.
+/// The longest subject template and plugin name, in characters.
 const TEXT_LIMIT: usize = 256;
-const MOST_PLUGINS: usize = 20;
+const MAX_PLUGINS: usize = 20;
 
-/// The device, as the MDM sends it.
+/// The device, as the MDM sent it.
 #[derive(Debug, Clone)]
 pub struct DeviceFields {
     pub serial_number: String,
@@ -25,26 +25,26 @@ pub struct DeviceFields {
     pub user_principal_name: Option<String>,
 }
 
-/// What of a deployment is asked for.
+/// A part of a deployment.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentPart {
-    /// A Mac's SCEP profile; fetches a challenge.
+    /// Macs: the SCEP profile, for which a challenge is fetched.
     Certificate,
-    /// A Mac's single sign-on extension and preferences; an iPhone's single sign-on extension.
+    /// Macs: the single sign-on extension and preferences. iPhones and iPads: the single sign-on extension.
     Settings,
-    /// An iPhone's managed app configuration; in JSON alone.
+    /// iPhones and iPads: the managed app configuration, in JSON only.
     AppConfiguration,
 }
 
-/// How it is to be rendered.
+/// Options for rendering a deployment.
 #[derive(Debug, Clone, Default)]
 pub struct DeploymentOptions {
     pub scope: PayloadScope,
-    /// The host where users sign in: the org's own or its confirmed custom domain, which is the
-    /// default.
+    /// The host where users sign in: the canonical host of the org, or its confirmed custom domain, which
+    /// is the default.
     pub sign_in_host: Option<String>,
     pub silent_enrollment: bool,
     pub report_diagnostics: Option<bool>,
@@ -53,7 +53,7 @@ pub struct DeploymentOptions {
     pub subject_template: Option<String>,
 }
 
-/// The options, checked: what every part of a deployment is rendered with.
+/// Validated options, with which every part of a deployment is rendered.
 pub(in crate::service) struct Plan {
     pub(in crate::service) hosts: OrgHosts,
     pub(in crate::service) options: OktaVerifyOptions,
@@ -85,12 +85,12 @@ pub(in crate::service) fn plan(
     platform: Platform,
     options: DeploymentOptions,
 ) -> Result<Plan, Error> {
-    refuse_long_texts(&options)?;
-    let known = hosts_of(record);
+    check_lengths(&options)?;
+    let known = org_hosts(record);
     let sign_in = match options.sign_in_host {
         Some(host) if known.contains(&host) => host,
         Some(_) => {
-            let detail = format!("This has to be {}.", known.join(" or "));
+            let detail = format!("Send {}.", known.join(" or "));
             return Err(invalid("/options/sign_in_host", "other_host", detail));
         }
         None => record.integration.sign_in_host().to_owned(),
@@ -99,12 +99,12 @@ pub(in crate::service) fn plan(
         return Err(invalid(
             "/options/scope",
             "invalid",
-            "iPhones and iPads know the scope system alone.",
+            "iPhones and iPads support only the scope system. Leave this field out.",
         ));
     }
     let subject_template =
         options.subject_template.unwrap_or_else(|| DEFAULT_SUBJECT_TEMPLATE.to_owned());
-    // Rendered here already: what cannot be must not cost a challenge.
+    // Checked here, so that an invalid template does not waste a challenge.
     common_name(&subject_template, device)?;
     Ok(Plan {
         hosts: OrgHosts::new(&sign_in, known.iter().map(String::as_str))?,
@@ -120,21 +120,25 @@ pub(in crate::service) fn plan(
     })
 }
 
-fn refuse_long_texts(options: &DeploymentOptions) -> Result<(), Error> {
+fn check_lengths(options: &DeploymentOptions) -> Result<(), Error> {
     let too_long = |text: &str| text.chars().count() > TEXT_LIMIT;
     if options.subject_template.as_deref().is_some_and(too_long) {
-        let detail = format!("{TEXT_LIMIT} characters at most.");
+        let detail = format!("Send at most {TEXT_LIMIT} characters.");
         return Err(invalid("/options/subject_template", "too_long", detail));
     }
-    if options.plugins.len() > MOST_PLUGINS || options.plugins.iter().any(|plugin| too_long(plugin))
+    if options.plugins.len() > MAX_PLUGINS || options.plugins.iter().any(|plugin| too_long(plugin))
     {
-        let detail = format!("{MOST_PLUGINS} names at most, of {TEXT_LIMIT} characters at most.");
+        let detail =
+            format!("Send at most {MAX_PLUGINS} names of at most {TEXT_LIMIT} characters.");
         return Err(invalid("/options/plugins", "too_long", detail));
     }
     Ok(())
 }
 
-/// All parts of the platform, or those that are named.
+/// Returns the requested parts, or all parts of the platform.
+///
+/// # Errors
+/// `Invalid` for an empty list, and for a part of the other platform.
 pub(in crate::service) fn choose_parts(
     platform: Platform,
     parts: Option<Vec<DeploymentPart>>,
@@ -146,13 +150,13 @@ pub(in crate::service) fn choose_parts(
     };
     let Some(parts) = parts else { return Ok(all) };
     if parts.is_empty() {
-        return Err(invalid("/parts", "empty", "Name one part at least, or leave the field out."));
+        return Err(invalid("/parts", "empty", "Send at least one part, or leave this field out."));
     }
     if let Some(index) = parts.iter().position(|part| !all.contains(part)) {
         return Err(invalid(
             &format!("/parts/{index}"),
             "invalid",
-            "This part belongs to the other platform.",
+            "This platform does not have this part.",
         ));
     }
     Ok(parts)
@@ -160,11 +164,14 @@ pub(in crate::service) fn choose_parts(
 
 pub(in crate::service) fn parse_device(fields: &DeviceFields) -> Result<Device, Error> {
     let mut errors = Vec::new();
-    let serial_number =
-        note(&mut errors, "/device/serial_number", SerialNumber::parse(&fields.serial_number));
-    let udid = note(&mut errors, "/device/udid", Udid::parse(&fields.udid));
+    let serial_number = accept_or_record(
+        &mut errors,
+        "/device/serial_number",
+        SerialNumber::parse(&fields.serial_number),
+    );
+    let udid = accept_or_record(&mut errors, "/device/udid", Udid::parse(&fields.udid));
     let name = fields.user_principal_name.as_deref().map(UserPrincipalName::parse).transpose();
-    let user_principal_name = note(&mut errors, "/device/user_principal_name", name);
+    let user_principal_name = accept_or_record(&mut errors, "/device/user_principal_name", name);
     match (serial_number, udid, user_principal_name) {
         (Some(serial_number), Some(udid), Some(user_principal_name)) => {
             Ok(Device { serial_number, udid, user_principal_name })
@@ -173,7 +180,8 @@ pub(in crate::service) fn parse_device(fields: &DeviceFields) -> Result<Device, 
     }
 }
 
-fn note<T>(
+/// Returns a parsed identifier; records an error for a malformed one.
+fn accept_or_record<T>(
     errors: &mut Vec<FieldError>,
     pointer: &str,
     parsed: Result<T, DeviceIdentifierError>,
@@ -191,7 +199,7 @@ fn invalid(pointer: &str, code: &str, detail: impl Into<String>) -> Error {
     Error::Invalid(vec![FieldError::new(pointer, code, detail)])
 }
 
-/// A text that cannot be put into a profile is the caller's to mend, when the caller sent it.
+/// A value that cannot be rendered is a field error if the caller sent it, otherwise an internal error.
 impl From<PayloadError> for Error {
     fn from(error: PayloadError) -> Self {
         match error.field() {

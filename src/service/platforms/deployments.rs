@@ -1,4 +1,4 @@
-//! Renders what the MDM installs on one device.
+//! Deployments: renders the profiles and the app configuration that the MDM installs on a device.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::payload::{
     managed_app_configuration, settings_profile, single_sign_on_profile,
 };
 use crate::service::platforms::challenges::CHALLENGE_USE;
-use crate::service::platforms::configured::Configured;
+use crate::service::platforms::configured::ConfiguredPlatform;
 use crate::service::platforms::deployment_plan::{
     DeploymentOptions, DeploymentPart, DeviceFields, Plan, choose_parts, parse_device, plan,
 };
@@ -21,11 +21,11 @@ use crate::store::NewDeployment;
 pub struct DeployedProfile {
     pub part: DeploymentPart,
     pub document: ProfileDocument,
-    /// For a profile with a challenge: until when it has to be on the device.
+    /// For a profile with a challenge: the deadline for its installation.
     pub use_before: Option<DateTime<Utc>>,
 }
 
-/// What one device must be given.
+/// All parts of a deployment for one device.
 #[derive(Debug)]
 pub struct DeploymentBundle {
     pub platform: Platform,
@@ -37,7 +37,7 @@ pub struct DeploymentBundle {
 }
 
 impl Service {
-    /// Renders what one device must be given.
+    /// Renders a deployment for one device.
     ///
     /// # Errors
     /// As [`Service::create_scep_challenge`]; `Invalid` also for options that cannot be rendered.
@@ -55,14 +55,14 @@ impl Service {
         let parts = choose_parts(platform, parts)?;
         let configured = self.open_configured(caller, id, platform).await?;
         let plan = plan(&configured.record, &device, platform, options)?;
-        self.refuse_other_device(caller, platform, &device).await?;
+        self.ensure_identity_matches(caller, platform, &device).await?;
         let (profiles, app_configuration) = match platform {
             Platform::Macos => {
                 (self.render_mac(caller, &configured, &device, &parts, &plan).await?, None)
             }
             Platform::Ios => render_ios(&configured, &device, &parts, &plan)?,
         };
-        self.note_deployment(caller, &configured, &device, &parts).await?;
+        self.record_deployment(caller, &configured, &device, &parts).await?;
         Ok(DeploymentBundle {
             platform,
             device,
@@ -76,14 +76,14 @@ impl Service {
     async fn render_mac(
         &self,
         caller: &Caller,
-        configured: &Configured,
+        configured: &ConfiguredPlatform,
         device: &Device,
         parts: &[DeploymentPart],
         plan: &Plan,
     ) -> Result<Vec<DeployedProfile>, Error> {
         let deployment = plan.deployment(&configured.record, &configured.state, device);
         let mut profiles = Vec::new();
-        // Settings first: what cannot be rendered must not cost a challenge.
+        // Render the settings first, so that an invalid option does not waste a challenge.
         if parts.contains(&DeploymentPart::Settings) {
             let document = settings_profile(&deployment, &plan.hosts, &plan.options)?;
             profiles.push(DeployedProfile {
@@ -94,7 +94,7 @@ impl Service {
         }
         if parts.contains(&DeploymentPart::Certificate) {
             let scep = configured.scep()?;
-            let challenge = self.mint(caller, configured, scep, device).await?;
+            let challenge = self.mint_challenge(caller, configured, scep, device).await?;
             let values = Scep {
                 url: &scep.scep_url,
                 challenge: &challenge.value,
@@ -111,10 +111,10 @@ impl Service {
         Ok(profiles)
     }
 
-    async fn note_deployment(
+    async fn record_deployment(
         &self,
         caller: &Caller,
-        configured: &Configured,
+        configured: &ConfiguredPlatform,
         device: &Device,
         parts: &[DeploymentPart],
     ) -> Result<(), Error> {
@@ -140,7 +140,7 @@ impl Service {
 }
 
 fn render_ios(
-    configured: &Configured,
+    configured: &ConfiguredPlatform,
     device: &Device,
     parts: &[DeploymentPart],
     plan: &Plan,

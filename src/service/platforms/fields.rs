@@ -1,5 +1,4 @@
-//! What is entered for a platform, and whether it has the right shape: judged from the values alone,
-//! before anything is asked of Okta.
+//! The fields of a platform, and their validation, which does not call Okta.
 
 use secrecy::SecretString;
 use url::Url;
@@ -9,8 +8,7 @@ use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{IntegrationRecord, Platform};
 use crate::service::{Error, FieldError};
 
-/// The fields of a platform as they are entered; which of them a platform takes stands in the
-/// catalogue.
+/// The fields of a platform as the caller sent them. The catalogue says which ones a platform has.
 #[derive(Debug, Clone, Default)]
 pub struct PlatformFields {
     pub scep_url: Option<String>,
@@ -20,28 +18,30 @@ pub struct PlatformFields {
     pub secret_key: Option<SecretString>,
 }
 
-/// Longest URL and user name, in bytes.
-const URL_LIMIT: usize = 2048;
-const USERNAME_LIMIT: usize = 256;
-const PASSWORD_LIMIT: usize = 512;
-/// Length of an iOS secret key (facts §9).
-const SECRET_KEY_LEAST: usize = 8;
-const SECRET_KEY_MOST: usize = 256;
+/// The longest URL, username and password, in bytes.
+const MAX_URL_LEN: usize = 2048;
+const MAX_USERNAME_LEN: usize = 256;
+const MAX_PASSWORD_LEN: usize = 512;
+/// The length of an iOS secret key in Okta.
+const MIN_SECRET_KEY_LEN: usize = 8;
+const MAX_SECRET_KEY_LEN: usize = 256;
 
-/// Fields that have the right shape for their platform.
-pub(in crate::service) struct Entered {
+/// Validated values of a platform.
+pub(in crate::service) struct PlatformValues {
     pub(in crate::service) platform: Platform,
     pub(in crate::service) scep: Option<ScepValues>,
     pub(in crate::service) secret: SecretString,
     pub(in crate::service) secret_is_new: bool,
 }
 
-/// The hosts that an org's SCEP URLs may be on: its own, and the custom domain that it confirmed.
-pub(in crate::service) fn hosts_of(record: &IntegrationRecord) -> Vec<String> {
+/// Returns the hosts of an org: its canonical host, and its confirmed custom domain. SCEP URLs must be
+/// on one of them.
+pub(in crate::service) fn org_hosts(record: &IntegrationRecord) -> Vec<String> {
     let org = &record.integration.org;
     std::iter::once(org.canonical_host.clone()).chain(org.custom_host.clone()).collect()
 }
 
+/// Fills in absent fields with the stored values.
 pub(in crate::service) fn merge(
     state: &PlatformState,
     secret: SecretString,
@@ -60,35 +60,39 @@ pub(in crate::service) fn merge(
     }
 }
 
+/// Validates the fields of a platform.
+///
+/// # Errors
+/// `Invalid` with every invalid field.
 pub(in crate::service) fn check_fields(
     before: &IntegrationRecord,
     platform: Platform,
     fields: PlatformFields,
-) -> Result<Entered, Error> {
+) -> Result<PlatformValues, Error> {
     let mut errors = Vec::new();
-    let entered = match platform {
+    let values = match platform {
         Platform::Macos => check_macos(before, fields, &mut errors),
         Platform::Ios => check_ios(fields, &mut errors),
     };
-    entered.filter(|_| errors.is_empty()).ok_or(Error::Invalid(errors))
+    values.filter(|_| errors.is_empty()).ok_or(Error::Invalid(errors))
 }
 
 fn check_macos(
     before: &IntegrationRecord,
     fields: PlatformFields,
     errors: &mut Vec<FieldError>,
-) -> Option<Entered> {
+) -> Option<PlatformValues> {
     if fields.secret_key.is_some() {
-        errors.push(not_here("/secret_key", "iOS"));
+        errors.push(wrong_platform("/secret_key", "iOS"));
     }
-    let hosts = hosts_of(before);
+    let hosts = org_hosts(before);
     let scep_url = check_url("/scep_url", fields.scep_url, &hosts, errors);
     let challenge_url = check_url("/challenge_url", fields.challenge_url, &hosts, errors);
     let username = check_username(fields.username, errors);
-    let secret = check_secret("/password", fields.password, 1, PASSWORD_LIMIT, errors);
+    let secret = check_secret("/password", fields.password, 1, MAX_PASSWORD_LEN, errors);
     let scep =
         ScepValues { scep_url: scep_url?, challenge_url: challenge_url?, username: username? };
-    Some(Entered {
+    Some(PlatformValues {
         platform: Platform::Macos,
         scep: Some(scep),
         secret: secret?,
@@ -96,7 +100,7 @@ fn check_macos(
     })
 }
 
-fn check_ios(fields: PlatformFields, errors: &mut Vec<FieldError>) -> Option<Entered> {
+fn check_ios(fields: PlatformFields, errors: &mut Vec<FieldError>) -> Option<PlatformValues> {
     let macos_only = [
         ("/scep_url", fields.scep_url.is_some()),
         ("/challenge_url", fields.challenge_url.is_some()),
@@ -104,19 +108,27 @@ fn check_ios(fields: PlatformFields, errors: &mut Vec<FieldError>) -> Option<Ent
         ("/password", fields.password.is_some()),
     ];
     errors.extend(
-        macos_only.iter().filter(|(_, sent)| *sent).map(|(pointer, _)| not_here(pointer, "macOS")),
+        macos_only
+            .iter()
+            .filter(|(_, sent)| *sent)
+            .map(|(pointer, _)| wrong_platform(pointer, "macOS")),
     );
-    let secret =
-        check_secret("/secret_key", fields.secret_key, SECRET_KEY_LEAST, SECRET_KEY_MOST, errors)?;
-    Some(Entered { platform: Platform::Ios, scep: None, secret, secret_is_new: true })
+    let secret = check_secret(
+        "/secret_key",
+        fields.secret_key,
+        MIN_SECRET_KEY_LEN,
+        MAX_SECRET_KEY_LEN,
+        errors,
+    )?;
+    Some(PlatformValues { platform: Platform::Ios, scep: None, secret, secret_is_new: true })
 }
 
-fn not_here(pointer: &str, platform: &str) -> FieldError {
-    FieldError::new(pointer, "unknown_field", format!("This field belongs to {platform}."))
+fn wrong_platform(pointer: &str, platform: &str) -> FieldError {
+    FieldError::new(pointer, "unknown_field", format!("Only {platform} has this field."))
 }
 
 fn missing(pointer: &str) -> FieldError {
-    FieldError::new(pointer, "missing", "This field is needed.")
+    FieldError::new(pointer, "missing", "This field is required.")
 }
 
 fn check_url(
@@ -129,7 +141,7 @@ fn check_url(
         errors.push(missing(pointer));
         return None;
     };
-    match judge_url(text.trim(), hosts) {
+    match parse_scep_url(text.trim(), hosts) {
         Ok(url) => Some(url),
         Err((code, detail)) => {
             errors.push(FieldError::new(pointer, code, detail));
@@ -138,33 +150,40 @@ fn check_url(
     }
 }
 
-/// https on the org's own host, without anything that would lead elsewhere.
-fn judge_url(text: &str, hosts: &[String]) -> Result<Url, (&'static str, String)> {
-    if text.len() > URL_LIMIT {
-        return Err(("too_long", format!("{URL_LIMIT} characters at most.")));
+/// Parses a URL, which must be an https URL on a host of the org.
+///
+/// # Errors
+/// The code and the detail of the field error.
+fn parse_scep_url(text: &str, hosts: &[String]) -> Result<Url, (&'static str, String)> {
+    if text.len() > MAX_URL_LEN {
+        return Err(("too_long", format!("Enter at most {MAX_URL_LEN} characters.")));
     }
     let url = Url::parse(text)
-        .map_err(|_| ("invalid_url", "Copy the whole address from Okta.".to_owned()))?;
+        .map_err(|_| ("invalid_url", "Copy the whole URL from Okta again.".to_owned()))?;
     if url.scheme() != "https" {
-        return Err(("not_https", "The address has to begin with https://.".to_owned()));
+        return Err(("not_https", "Enter a URL that starts with https://.".to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err((
             "has_userinfo",
-            "Leave the user name and password out of the address.".to_owned(),
+            "Remove the username and password from the URL. They have fields of their own."
+                .to_owned(),
         ));
     }
     if url.port().is_some() {
-        return Err((
-            "has_port",
-            "Leave the port out: Okta answers at https on port 443.".to_owned(),
-        ));
+        return Err(("has_port", "Remove the port from the URL.".to_owned()));
     }
     if !url.host_str().is_some_and(|host| hosts.iter().any(|known| known == host)) {
-        return Err(("other_host", format!("The address has to be on {}.", hosts.join(" or "))));
+        return Err((
+            "other_host",
+            format!(
+                "This URL belongs to another Okta org. Copy the URL on {} from Okta.",
+                hosts.join(" or ")
+            ),
+        ));
     }
     if url.fragment().is_some() {
-        return Err(("invalid_url", "Leave out what follows the #.".to_owned()));
+        return Err(("invalid_url", "Remove the # and everything after it.".to_owned()));
     }
     Ok(url)
 }
@@ -174,12 +193,12 @@ fn check_username(username: Option<String>, errors: &mut Vec<FieldError>) -> Opt
         errors.push(missing("/username"));
         return None;
     };
-    // A colon would end the user name of HTTP Basic (RFC 7617 §2).
-    let fits = !username.is_empty()
-        && username.len() <= USERNAME_LIMIT
+    // A colon would end the username of HTTP Basic (RFC 7617 §2).
+    let is_valid = !username.is_empty()
+        && username.len() <= MAX_USERNAME_LEN
         && username.chars().all(|c| !c.is_control() && c != ':');
-    if !fits {
-        let detail = format!("1 to {USERNAME_LIMIT} characters, without a colon.");
+    if !is_valid {
+        let detail = format!("Enter 1 to {MAX_USERNAME_LEN} characters without a colon.");
         errors.push(FieldError::new("/username", "invalid_characters", detail));
         return None;
     }
@@ -189,8 +208,8 @@ fn check_username(username: Option<String>, errors: &mut Vec<FieldError>) -> Opt
 fn check_secret(
     pointer: &str,
     secret: Option<SecretString>,
-    least: usize,
-    most: usize,
+    min: usize,
+    max: usize,
     errors: &mut Vec<FieldError>,
 ) -> Option<SecretString> {
     let Some(secret) = secret else {
@@ -198,14 +217,16 @@ fn check_secret(
         return None;
     };
     let (length, visible) = measure_secret(&secret);
-    let problem = if length < least {
-        Some(("too_short", format!("{least} characters at least.")))
-    } else if length > most {
-        Some(("too_long", format!("{most} characters at most.")))
+    let problem = if length < min {
+        let unit = if min == 1 { "character" } else { "characters" };
+        Some(("too_short", format!("Enter at least {min} {unit}.")))
+    } else if length > max {
+        Some(("too_long", format!("Enter at most {max} characters.")))
     } else if !visible {
         Some((
             "invalid_characters",
-            "Only visible ASCII characters, without blanks: copy it once more.".to_owned(),
+            "The value has only visible ASCII characters and no spaces. Copy it from Okta again."
+                .to_owned(),
         ))
     } else {
         None

@@ -1,5 +1,5 @@
-//! Configuring a platform: macOS is tried against Okta before it is stored; iOS cannot be tried, and
-//! says so.
+//! Platforms of an integration. macOS values are verified against Okta before they are stored; an iOS
+//! secret key cannot be verified.
 
 mod catalogue;
 mod challenges;
@@ -16,7 +16,7 @@ pub use deployments::{DeployedProfile, DeploymentBundle};
 pub use fields::PlatformFields;
 pub use trial::Verification;
 
-use self::fields::{Entered, check_fields, merge};
+use self::fields::{PlatformValues, check_fields, merge};
 use self::trial::platform_event;
 use crate::model::platforms::{CertificateAuthority, NewPlatform, PlatformState};
 use crate::model::{
@@ -26,14 +26,14 @@ use crate::service::integrations::checklist::{self, ChecklistItem};
 use crate::service::{Error, Service};
 use crate::store::{PlatformChange, StoreError, Trial, TrialOutcome};
 
-/// What a write brought about.
+/// The result of writing or verifying a platform.
 #[derive(Debug)]
 pub struct PlatformOutcome {
     pub record: IntegrationRecord,
     pub platform: Platform,
     pub verification: Verification,
     pub ca: Option<CertificateAuthority>,
-    /// True when the platform was configured before.
+    /// True if the platform was configured before.
     pub replaced: bool,
 }
 
@@ -54,6 +54,8 @@ impl PlatformOutcome {
 }
 
 impl Service {
+    /// Returns an integration with its configured platforms.
+    ///
     /// # Errors
     /// `IntegrationNotFound`.
     pub async fn list_platforms(
@@ -65,6 +67,8 @@ impl Service {
         self.load(caller, id).await
     }
 
+    /// Returns a configured platform.
+    ///
     /// # Errors
     /// `IntegrationNotFound`, `PlatformNotFound`.
     pub async fn get_platform(
@@ -81,27 +85,27 @@ impl Service {
         Ok(record)
     }
 
-    /// Creates or replaces a platform; all its fields are needed, secrets too.
+    /// Creates or replaces a platform. All its fields are required, including secrets.
     ///
-    /// With `dry_run` the values are tried and nothing is stored.
+    /// With `dry_run` the values are verified and not stored.
     ///
     /// # Errors
-    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, or `Okta` with what the trial showed.
+    /// `Invalid`, `IntegrationNotFound`, `StaleVersion`, or `Okta` if the verification failed.
     pub async fn update_platform(
         &self,
         caller: &Caller,
         id: IntegrationId,
         platform: Platform,
         fields: PlatformFields,
-        write: Write,
+        write: WriteOptions,
     ) -> Result<PlatformOutcome, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let before = self.load(caller, id).await?;
-        let entered = check_fields(&before, platform, fields)?;
-        self.try_and_store(caller, before, entered, write).await
+        let values = check_fields(&before, platform, fields)?;
+        self.verify_and_store(caller, before, values, write).await
     }
 
-    /// Changes some fields of a platform; the result is tried like a new one.
+    /// Updates some fields of a platform; the result is verified like a new one.
     ///
     /// # Errors
     /// As [`Service::update_platform`], and `PlatformNotFound`.
@@ -111,7 +115,7 @@ impl Service {
         id: IntegrationId,
         platform: Platform,
         fields: PlatformFields,
-        write: Write,
+        write: WriteOptions,
     ) -> Result<PlatformOutcome, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         let opened = self.store.open_platform(&caller.tenant, id, platform).await;
@@ -120,29 +124,29 @@ impl Service {
             return Err(Error::PlatformNotFound(platform));
         };
         let secret_is_new = fields.password.is_some() || fields.secret_key.is_some();
-        let mut entered = check_fields(&before, platform, merge(state, secret, fields))?;
-        entered.secret_is_new = secret_is_new;
-        if !secret_is_new && entered.scep == state.scep && !write.is_stale(&before) {
-            // Nothing is tried and no version counts up for a patch that changes nothing.
+        let mut values = check_fields(&before, platform, merge(state, secret, fields))?;
+        values.secret_is_new = secret_is_new;
+        if !secret_is_new && values.scep == state.scep && !write.is_stale(&before) {
+            // A patch that changes nothing is not verified and does not increment the version.
             return Ok(PlatformOutcome::unchanged(&before, state));
         }
-        self.try_and_store(caller, before, entered, write).await
+        self.verify_and_store(caller, before, values, write).await
     }
 
-    async fn try_and_store(
+    async fn verify_and_store(
         &self,
         caller: &Caller,
         before: IntegrationRecord,
-        entered: Entered,
-        write: Write,
+        values: PlatformValues,
+        write: WriteOptions,
     ) -> Result<PlatformOutcome, Error> {
         if write.is_stale(&before) {
-            // Nothing is asked of Okta for a change that cannot be stored anyway.
+            // Do not call Okta for a change that cannot be stored.
             return Err(Error::StaleVersion { current: before.integration.version });
         }
-        let (id, platform) = (before.integration.id, entered.platform);
-        let tried = match self.try_values(caller, &before, &entered).await {
-            Ok(tried) => tried,
+        let (id, platform) = (before.integration.id, values.platform);
+        let verified = match self.verify_values(caller, &before, &values).await {
+            Ok(verified) => verified,
             Err(error) => {
                 self.audit_scep_refusal(caller, id, platform, &error).await;
                 return Err(error);
@@ -150,22 +154,22 @@ impl Service {
         };
         let replaced = before.platform(platform).is_some();
         if write.dry_run {
-            let (verification, ca) = (tried.verification, tried.ca);
+            let (verification, ca) = (verified.verification, verified.ca);
             return Ok(PlatformOutcome { record: before, platform, verification, ca, replaced });
         }
         let new = NewPlatform {
             platform,
-            scep: entered.scep,
-            secret: entered.secret,
-            secret_is_new: entered.secret_is_new,
-            ca: tried.ca.clone(),
-            verified_at: tried.at,
+            scep: values.scep,
+            secret: values.secret,
+            secret_is_new: values.secret_is_new,
+            ca: verified.ca.clone(),
+            verified_at: verified.at,
         };
         let event = platform_event(caller, id, EventKind::PlatformStored, platform);
         let change = PlatformChange {
             new,
             org_id: before.integration.org.id,
-            findings: tried.findings,
+            findings: verified.findings,
             expected_version: write.expected_version,
             event,
         };
@@ -174,16 +178,16 @@ impl Service {
         Ok(PlatformOutcome {
             record,
             platform,
-            verification: tried.verification,
-            ca: tried.ca,
+            verification: verified.verification,
+            ca: verified.ca,
             replaced,
         })
     }
 
-    /// Tries the stored values.
+    /// Verifies the stored values against Okta.
     ///
     /// # Errors
-    /// `IntegrationNotFound`, `PlatformNotFound`, or `Okta` with what the trial showed.
+    /// `IntegrationNotFound`, `PlatformNotFound`, or `Okta` if the verification failed.
     pub async fn verify_platform(
         &self,
         caller: &Caller,
@@ -196,16 +200,17 @@ impl Service {
         let (Some(state), Some(secret)) = (before.platform(platform).cloned(), secret) else {
             return Err(Error::PlatformNotFound(platform));
         };
-        let entered = Entered { platform, scep: state.scep.clone(), secret, secret_is_new: false };
-        let tried = match self.try_values(caller, &before, &entered).await {
-            Ok(tried) => tried,
+        let scep = state.scep.clone();
+        let values = PlatformValues { platform, scep, secret, secret_is_new: false };
+        let verified = match self.verify_values(caller, &before, &values).await {
+            Ok(verified) => verified,
             Err(error) => {
-                self.note_refusal(caller, id, &state, &error).await;
+                self.record_refusal(caller, id, &state, &error).await;
                 return Err(error);
             }
         };
-        let (verification, ca) = (tried.verification, tried.ca.clone());
-        let Some(at) = tried.at else {
+        let (verification, ca) = (verified.verification, verified.ca.clone());
+        let Some(at) = verified.at else {
             return Ok(PlatformOutcome {
                 record: before,
                 platform,
@@ -217,20 +222,20 @@ impl Service {
         let trial = Trial {
             platform,
             secret_version: state.secret_version,
-            outcome: TrialOutcome::Worked { ca: tried.ca, at },
-            findings: tried.findings,
+            outcome: TrialOutcome::Worked { ca: verified.ca, at },
+            findings: verified.findings,
             event: platform_event(caller, id, EventKind::PlatformVerified, platform),
         };
-        let noted = self.store.update_verification(&caller.tenant, id, trial).await;
-        let record = noted.map_err(Error::for_integration(id))?;
+        let updated = self.store.update_verification(&caller.tenant, id, trial).await;
+        let record = updated.map_err(Error::for_integration(id))?;
         Ok(PlatformOutcome { record, platform, verification, ca, replaced: true })
     }
 
-    /// Deletes a platform. Nothing is called in Okta.
+    /// Deletes a platform. Does not call Okta.
     ///
     /// # Errors
-    /// `PlatformNotFound`, `StaleVersion`, and `ConfirmationRequired` while devices have been given
-    /// something of it and `confirmed` is not said.
+    /// `PlatformNotFound`, `StaleVersion`; `ConfirmationRequired` if devices got profiles of the platform
+    /// and `confirmed` is false.
     pub async fn delete_platform(
         &self,
         caller: &Caller,
@@ -255,31 +260,31 @@ impl Service {
             StoreError::InUse { devices, platforms } => Error::ConfirmationRequired {
                 devices,
                 platforms,
-                checklist: checklist::of_platform(platform),
+                checklist: checklist::for_platform(platform),
             },
             other => other.into(),
         })?;
-        Ok(DeletedPlatform { record, checklist: checklist::of_platform(platform) })
+        Ok(DeletedPlatform { record, checklist: checklist::for_platform(platform) })
     }
 }
 
-/// The result of deleting a platform.
+/// The integration without the deleted platform.
 #[derive(Debug)]
 pub struct DeletedPlatform {
     pub record: IntegrationRecord,
-    /// The steps that are left to do in Okta.
+    /// What the admin still has to do in Okta and the MDM.
     pub checklist: Vec<ChecklistItem>,
 }
 
-/// How a platform is to be written.
+/// Options for writing a platform.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Write {
-    /// Try only.
+pub struct WriteOptions {
+    /// Verify the values without storing them.
     pub dry_run: bool,
     pub expected_version: ExpectedVersion,
 }
 
-impl Write {
+impl WriteOptions {
     fn is_stale(self, record: &IntegrationRecord) -> bool {
         !self.expected_version.allows(record.integration.version)
     }

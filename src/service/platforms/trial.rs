@@ -1,10 +1,10 @@
-//! Trying the values of a platform against Okta, and what becomes of a refusal.
+//! Verifies the values of a platform against Okta, and records a refusal.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::fields::{Entered, hosts_of};
+use super::fields::{PlatformValues, org_hosts};
 use crate::model::platforms::{CertificateAuthority, PlatformState, ScepValues};
 use crate::model::{
     Caller, EventKind, Finding, FindingReason, IntegrationId, IntegrationRecord, NewEvent, Outcome,
@@ -15,30 +15,30 @@ use crate::service::{Error, Service};
 use crate::store::{Trial, TrialOutcome};
 use crate::telemetry::chain_of;
 
-/// Whether what was entered could be tried.
+/// Whether the values were verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verification {
-    /// A challenge and the certificate authority were fetched with these values.
+    /// A challenge and the certificate of the authority were fetched with these values.
     Verified,
-    /// Okta has no way to try an iOS secret key: a wrong one shows on the devices only.
+    /// Okta offers no way to verify an iOS secret key. With a wrong one, devices do not become managed.
     Unverifiable,
 }
 
 impl Service {
-    /// One real challenge and the certificate authority. A challenge that is issued shows that the
-    /// org has Adaptive MFA: device integrations cannot be added without it (facts §4).
-    pub(super) async fn try_values(
+    /// Fetches a challenge and the certificate of the authority. A challenge implies Adaptive MFA: without
+    /// it Okta offers no device integrations.
+    pub(super) async fn verify_values(
         &self,
         caller: &Caller,
         before: &IntegrationRecord,
-        entered: &Entered,
-    ) -> Result<TrialResult, Error> {
-        let Some(scep) = &entered.scep else { return Ok(TrialResult::impossible()) };
-        let hosts = hosts_of(before);
+        values: &PlatformValues,
+    ) -> Result<VerifiedValues, Error> {
+        let Some(scep) = &values.scep else { return Ok(VerifiedValues::unverifiable()) };
+        let hosts = org_hosts(before);
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        let source = source_of(scep, &entered.secret);
-        // Dropped at once: it was fetched to see that it can be.
+        let source = challenge_source(scep, &values.secret);
+        // The challenge is dropped: it only proves that the values work.
         let minted = self.okta.fetch_scep_challenge(&hosts, &source).await?;
         tracing::debug!(
             tenant_id = %caller.tenant,
@@ -59,7 +59,7 @@ impl Service {
         let mfa = Finding::new(PrerequisiteKind::AdaptiveMfa, Outcome::Inferred, now)
             .with_reason(FindingReason::ScepChallengeIssued)
             .with_evidence(json!({ "scep_challenge_issued_at": now }));
-        Ok(TrialResult {
+        Ok(VerifiedValues {
             verification: Verification::Verified,
             ca: Some(ca),
             at: Some(now),
@@ -67,7 +67,7 @@ impl Service {
         })
     }
 
-    /// Values that were entered and refused: audited, and nothing else changes.
+    /// Audits that Okta refused new values, which are not stored.
     pub(super) async fn audit_scep_refusal(
         &self,
         caller: &Caller,
@@ -89,8 +89,9 @@ impl Service {
         }
     }
 
-    /// A refusal of the stored user name and password degrades the integration until they work again.
-    pub(super) async fn note_refusal(
+    /// Records that Okta refused the stored username and password, which degrades the integration until
+    /// they work again.
+    pub(super) async fn record_refusal(
         &self,
         caller: &Caller,
         id: IntegrationId,
@@ -118,21 +119,21 @@ impl Service {
     }
 }
 
-/// What a trial of the values showed.
-pub(super) struct TrialResult {
+/// The result of a verification.
+pub(super) struct VerifiedValues {
     pub(super) verification: Verification,
     pub(super) ca: Option<CertificateAuthority>,
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) findings: Vec<Finding>,
 }
 
-impl TrialResult {
-    fn impossible() -> Self {
+impl VerifiedValues {
+    fn unverifiable() -> Self {
         Self { verification: Verification::Unverifiable, ca: None, at: None, findings: Vec::new() }
     }
 }
 
-pub(super) fn source_of(scep: &ScepValues, password: &SecretString) -> ScepChallengeSource {
+pub(super) fn challenge_source(scep: &ScepValues, password: &SecretString) -> ScepChallengeSource {
     ScepChallengeSource {
         challenge_url: scep.challenge_url.clone(),
         username: scep.username.clone(),
@@ -140,7 +141,7 @@ pub(super) fn source_of(scep: &ScepValues, password: &SecretString) -> ScepChall
     }
 }
 
-/// An event about one platform.
+/// Returns an audit event about a platform.
 pub(super) fn platform_event(
     caller: &Caller,
     id: IntegrationId,

@@ -119,8 +119,7 @@ impl Store {
             }
             let merged = merge(tx, job.integration, &page.devices, Source::Sweep, page.read_at)?;
             budgets::save_limit(tx, &page.org_id, RateBucket::Devices, page.limit)?;
-            insert_page(tx, job, &at, &page, &merged)?;
-            advance(tx, job, &at, &page)?;
+            record_page(tx, job, &at, &page, &merged)?;
             if page.next.is_some() {
                 if is_endless(tx, job, sweep_id, &page)? {
                     abort_sweep(tx, job)?;
@@ -186,14 +185,11 @@ fn abort_sweep(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
     delete_pages(tx, job)
 }
 
-/// The `sweep_id` of pages of incremental reads. Sweeps count from 1.
-pub(super) const CHANGES: i64 = 0;
-
 /// After this many consecutive empty pages the list is considered endless.
 const MAX_EMPTY_PAGES: i64 = 20;
 
 /// Returns whether the next page was read before, or the last pages were all empty.
-pub(super) fn is_endless(
+fn is_endless(
     tx: &mut Tx<'_>,
     job: &Job,
     sweep_id: i64,
@@ -219,8 +215,7 @@ pub(super) fn is_endless(
     Ok(many && last.iter().all(Vec::is_empty))
 }
 
-/// Saves that a page was read, and what it showed.
-pub(super) fn insert_page(
+fn record_page(
     tx: &mut Tx<'_>,
     job: &Job,
     at: &SweepCursor,
@@ -228,6 +223,7 @@ pub(super) fn insert_page(
     merged: &Merged,
 ) -> Result<(), StoreError> {
     use okta_sweep_pages as p;
+    use okta_syncs as s;
     diesel::insert_into(p::table)
         .values((
             p::tenant_id.eq(job.tenant.as_str()),
@@ -241,16 +237,6 @@ pub(super) fn insert_page(
             p::emptied_ids.eq(merged.emptied.iter().collect::<Vec<_>>()),
         ))
         .execute(tx.connection)?;
-    Ok(())
-}
-
-fn advance(
-    tx: &mut Tx<'_>,
-    job: &Job,
-    at: &SweepCursor,
-    page: &ReadPage,
-) -> Result<(), StoreError> {
-    use okta_syncs as s;
     let rows = i64::try_from(page.devices.len()).unwrap_or(i64::MAX);
     diesel::update(sync_row!(job))
         .set((

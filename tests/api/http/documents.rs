@@ -71,7 +71,7 @@ async fn every_operation_with_security_answers_401_before_it_reads_a_broken_body
             .replace("{kind}", "x");
         let ask = world.ask(method.clone(), &path).body("application/json", "{ this is not JSON");
         let problem = ask.send().await.expect_problem(401, "unauthorized");
-        assert_eq!(problem["title"], "Token needed", "{method} {path}");
+        assert_eq!(problem["title"], "Unauthorized", "{method} {path}");
         asked += 1;
     }
     assert!(asked >= 12, "only {asked} operations need a token");

@@ -97,7 +97,7 @@ async fn a_blocked_address_at_the_challenge_url_is_no_refusal_of_the_password() 
     let mint = world.ask(Method::POST, &format!("{path}/platforms/macos/scep-challenges"));
     let minted = mint.scopes(&["odt:deploy"]).json(&json!({ "device": device })).send().await;
     let problem = minted.expect_problem(422, "network_zone_blocked");
-    assert!(problem["detail"].as_str().expect("detail").contains("do not reset"), "{problem}");
+    assert!(problem["detail"].as_str().expect("detail").contains("Do not reset"), "{problem}");
     let put = world.put(&format!("{path}/platforms/macos"), &world.macos_settings()).await;
     put.expect_problem(422, "network_zone_blocked");
     assert_eq!(world.get(&path).await.expect(200)["status"], "active");

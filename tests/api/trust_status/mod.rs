@@ -6,8 +6,5 @@ mod freshness;
 mod iphones;
 mod lives;
 mod queries;
-mod random_lives;
-mod silence;
 mod tenants;
-mod users;
 mod verdicts;

@@ -71,7 +71,6 @@ impl Life {
             org: Org::new(switches),
             mdm: Mdm::new(habits, replica.integration),
             seen: std::collections::BTreeMap::new(),
-            okta_away_until: beginning(),
             copied: Vec::new(),
         };
         let mut life = Self { world, replica, day: 0 };

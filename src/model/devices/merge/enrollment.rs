@@ -28,7 +28,8 @@ impl DeviceRecord {
         }
         let order = self.compare_enrollment(&new, platform);
         if !new.is_ended() && (order != Ordering::Less || self.is_historical(&new)) {
-            self.history.record_enrolled(new.reported_at, new.continues);
+            let deleted_at = self.deleted.map(|deleted| deleted.at);
+            self.history.record_enrolled(new.reported_at, new.continues, deleted_at);
         }
         let is_departure = new.left_at().is_some();
         if order == Ordering::Greater {
