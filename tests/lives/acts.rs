@@ -1,33 +1,33 @@
-//! Takes a step of a random life: what people, admins, machines and the MDM do.
+//! Performs the steps of a random history: actions of users, admins, machines and the MDM.
 
 use chrono::TimeDelta;
 use okta_device_trust::model::Platform;
 
 use crate::mdm::What;
-use crate::steps::{Dice, Step, StrangerKind};
+use crate::steps::{Random, Step, StrangerKind};
 use crate::truth::{Machine, MachineId, PersonId, Shown, mac_udid};
 use crate::world::World;
 
 impl World {
-    fn delay(dice: &mut Dice) -> TimeDelta {
-        match dice.below(10) {
+    fn delay(random: &mut Random) -> TimeDelta {
+        match random.below(10) {
             0..6 => TimeDelta::zero(),
-            6..8 => dice.seconds(1, 1_800),
-            _ => dice.seconds(1_800, 180_000),
+            6..8 => random.seconds(1, 1_800),
+            _ => random.seconds(1_800, 180_000),
         }
     }
 
-    /// Does what is not a read by the service. Each takes some time.
-    pub fn take(&mut self, step: &Step, dice: &mut Dice) {
-        self.pass(dice.seconds(1, 90));
-        let (now, delay) = (self.now, Self::delay(dice));
+    /// Performs a step that is not a read by the service. Each step takes some time.
+    pub fn perform(&mut self, step: &Step, random: &mut Random) {
+        self.pass(random.seconds(1, 90));
+        let (now, delay) = (self.now, Self::delay(random));
         match step {
             Step::Pass(time) => self.pass(*time),
-            Step::SetUp(m, p) => self.set_up(*m, *p, dice),
+            Step::SetUp(m, p) => self.set_up(*m, *p, random),
             Step::Enroll(m) if !self.truth.machines[*m].enrolled && !self.mdm.has_deleted(*m) => {
                 self.enroll(*m, delay);
             }
-            Step::Enroll(m) if !self.truth.machines[*m].enrolled && dice.flip() => {
+            Step::Enroll(m) if !self.truth.machines[*m].enrolled && random.flip() => {
                 self.enroll(*m, delay);
             }
             Step::Deliver(m) if self.truth.machines[*m].enrolled => self.deliver(*m, delay),
@@ -46,10 +46,14 @@ impl World {
                 self.wipe_and_report(*machine, *twice, *with_udid_of, delay);
             }
             Step::LateWipe(m) if self.truth.machines[*m].enrolled => {
-                self.wipe(*m, dice.seconds(1_200, 7_200));
-                self.pass(dice.seconds(300, 1_200));
+                self.wipe(*m, random.seconds(1_200, 7_200));
+                self.pass(random.seconds(300, 1_200));
                 self.enroll(*m, TimeDelta::zero());
             }
+            Step::ReplaceLogicBoard(m) => self.replace_logic_board(*m),
+            Step::ReplaceSerialNumber(m) => self.replace_serial_number(*m, delay),
+            Step::LeaveSilently(m) if self.truth.machines[*m].enrolled => self.leave_silently(*m),
+            Step::Outage(time) => self.okta_away_until = now + *time,
             Step::Erase(m) if self.truth.machines[*m].enrolled => self.truth.machines[*m].erase(),
             Step::Unenroll { machine, stays_configured }
                 if self.truth.machines[*machine].enrolled =>
@@ -63,18 +67,18 @@ impl World {
                 self.import(*m, delay);
             }
             Step::Status(m) if self.mdm.believes_enrolled(*m) => {
-                self.mdm.note(*m, now, What::Status, delay);
+                self.mdm.record(*m, now, What::Status, delay);
             }
             Step::Lost(m, lost) if self.truth.machines[*m].enrolled => {
                 self.set_lost(*m, *lost, delay);
             }
             Step::OktaId(m) if self.mdm.believes_enrolled(*m) => self.report_okta_id(*m, delay),
             Step::CheckIn(m) if self.truth.machines[*m].enrolled => {
-                self.mdm.note(*m, now, What::CheckIn, delay);
+                self.mdm.record(*m, now, What::CheckIn, delay);
             }
             Step::Certificate(m) if self.truth.machines[*m].enrolled && self.is_mac(*m) => {
                 let what = What::Certificate { number: 7, days: 365 };
-                self.mdm.note(*m, now, what, delay);
+                self.mdm.record(*m, now, what, delay);
             }
             Step::Suspend(id) => {
                 self.org.set_status(id, &["ACTIVE"], "SUSPENDED", now);
@@ -103,15 +107,15 @@ impl World {
         }
     }
 
-    fn set_up(&mut self, m: MachineId, p: PersonId, dice: &mut Dice) {
+    fn set_up(&mut self, m: MachineId, p: PersonId, random: &mut Random) {
         if !self.truth.machines[m].enrolled {
             self.enroll(m, TimeDelta::zero());
         }
-        self.pass(dice.seconds(10, 600));
+        self.pass(random.seconds(10, 600));
         self.deliver(m, TimeDelta::zero());
-        self.pass(dice.seconds(10, 600));
+        self.pass(random.seconds(10, 600));
         self.register(m, p, true);
-        self.pass(dice.seconds(10, 600));
+        self.pass(random.seconds(10, 600));
         self.sign_in(m, p, true);
     }
 
@@ -133,7 +137,7 @@ impl World {
         });
         if let Some(other) = other {
             let udid = self.truth.machines[other].udid.clone();
-            self.mdm.last_letter().expect("just written").udid = Some(udid);
+            self.mdm.last_queued().expect("just written").udid = Some(udid);
         }
         if twice {
             let again = self.now + TimeDelta::minutes(20);
@@ -141,10 +145,10 @@ impl World {
         }
     }
 
-    fn report_okta_id(&mut self, m: MachineId, delay: TimeDelta) {
+    pub fn report_okta_id(&mut self, m: MachineId, delay: TimeDelta) {
         let records = self.org.records.iter().filter(|(_, record)| record.machine == m);
         if let Some((id, _)) = records.max_by_key(|(_, record)| record.created()) {
-            self.mdm.note(m, self.now, What::OktaId(id.clone()), delay);
+            self.mdm.record(m, self.now, What::OktaId(id.clone()), delay);
         }
     }
 
@@ -153,8 +157,10 @@ impl World {
         let ours = self.truth.machines[claims].clone();
         let serial_number = Some(ours.serial_number.clone());
         let claimed = |udid| Shown::Claimed { serial_number: serial_number.clone(), udid };
-        if matches!(kind, StrangerKind::VirtualMac { .. }) && !self.mdm.habits.reports_udid {
-            // Nothing tells the two apart where the MDM tells serial numbers alone.
+        let knows_udid = self.mdm.habits.reports_udid && !ours.has_new_serial_number();
+        if matches!(kind, StrangerKind::VirtualMac { .. }) && !knows_udid {
+            // The two are indistinguishable if the MDM reports only serial numbers, or if another device
+            // of the inventory still has the UDID.
             self.copied.push(claims);
         }
         let (word, shown) = match kind {
@@ -164,7 +170,7 @@ impl World {
             StrangerKind::Windows => ("WINDOWS", claimed(None)),
             StrangerKind::Android => ("ANDROID", claimed(None)),
             StrangerKind::UnfilledMacro => ("IOS", Shown::Macro),
-            // Alone, nothing tells the copy from the device itself.
+            // If only one is used, the copy is indistinguishable from the device.
             StrangerKind::CopiedPhone if ours.platform == Some(Platform::Ios) => {
                 self.copied.push(claims);
                 ("IOS", claimed(Some(ours.udid.clone())))

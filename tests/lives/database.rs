@@ -1,4 +1,4 @@
-//! The database that all lives share, and a tenant in it for each of them.
+//! The shared database, with one tenant for each history.
 
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -23,7 +23,7 @@ const PASSWORD: &str = "only-for-tests";
 const KEYRING: &str = "test-key:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const HOST: &str = "acme.okta.com";
 
-/// One server and one pool for the process; each life is a tenant of its own.
+/// One server and one pool for the process; each history is a separate tenant.
 static DATABASE: LazyLock<(Mutex<Postgres>, Store)> = LazyLock::new(|| {
     let postgres = Postgres::start_temporary().expect("a private PostgreSQL");
     let roles = format!(
@@ -34,7 +34,7 @@ static DATABASE: LazyLock<(Mutex<Postgres>, Store)> = LazyLock::new(|| {
     postgres.execute("postgres", &roles).expect("roles");
     postgres.create_database("lives", None).expect("a database");
     postgres.execute("lives", "ALTER SCHEMA public OWNER TO odt_owner").expect("owner");
-    // A life asks some thousand questions of tables with a dozen rows: compiling would take all the time.
+    // A history runs thousands of queries on tiny tables; JIT compilation would dominate the run time.
     postgres.execute("lives", "ALTER DATABASE lives SET jit = off").expect("a setting");
     migrate(&SecretString::from(postgres.url("odt_owner", PASSWORD, "lives"))).expect("migrations");
     let settings = PoolSettings {
@@ -47,11 +47,11 @@ static DATABASE: LazyLock<(Mutex<Postgres>, Store)> = LazyLock::new(|| {
     (Mutex::new(postgres), store)
 });
 
-/// Held while a tenant is made: until its jobs are claimed, another life could claim them.
+/// Locked while a tenant is created, so that no other history claims its jobs.
 static CLAIMS: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(tokio::sync::Mutex::default);
 
 impl Replica {
-    /// A tenant with a connected org, both platforms configured, and all of its jobs claimed.
+    /// Creates a tenant with a connected org and both platforms configured, and claims all its jobs.
     pub async fn start(now: Time) -> Self {
         let clock = Arc::new(Mutex::new(now));
         let store = DATABASE.1.clone().with_clock(Clock::Manual(Arc::clone(&clock)));
@@ -85,7 +85,7 @@ impl Replica {
         }
     }
 
-    /// Another org of the same tenant, without credentials.
+    /// Adds another org of the same tenant, without credentials.
     pub async fn add_integration_in_setup(&self) {
         create(&self.store, &self.tenant, IntegrationId::new(), "00oSecond").await;
     }

@@ -1,9 +1,9 @@
-//! Lives of devices against the real store on a real PostgreSQL, with a clock that the tests set: random
-//! ones by seed, and those that were written down. No HTTP and no Okta: reads are given to the store as
-//! the client for Okta would have parsed them.
+//! Histories ("lives") of devices against the real store and a real PostgreSQL, with a controlled clock:
+//! random ones by seed, and scripted ones. They use no HTTP and no simulated Okta server: the store gets
+//! the reads as the Okta client would have parsed them.
 //!
-//! A failing seed prints its steps and replays with `ODT_LIVES_SEED=… cargo test --test lives`;
-//! `ODT_LIVES_SEEDS=5000` runs more of them.
+//! A failing seed prints its steps. `ODT_LIVES_SEED=… cargo test --test lives` replays it, and
+//! `ODT_LIVES_SEEDS=5000` sets the number of seeds.
 
 mod acts;
 mod database;
@@ -12,9 +12,10 @@ mod mirror;
 mod okta;
 mod questions;
 mod random;
+mod recovery;
 mod reference;
 mod scripts;
 mod steps;
 mod truth;
-mod well;
+
 mod world;

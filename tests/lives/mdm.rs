@@ -1,5 +1,5 @@
-//! What the MDM reports: late, out of order, twice, in batches with one stamp, by a clock that is off by
-//! minutes. It never says of a device what was not so; it may not know everything.
+//! The MDM and its reports: late, out of order, repeated, in batches with one time, and with a clock that is
+//! off by minutes. Reports are never false, but may be incomplete.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use okta_device_trust::model::{
 
 use crate::truth::{Machine, MachineId, Time};
 
-/// How an MDM reports.
+/// How the MDM reports.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "independent habits")]
 pub struct Habits {
-    /// Its clock is off by this much.
+    /// The offset of its clock.
     pub skew: TimeDelta,
-    /// Reports that arrive at once may carry a time that is minutes ahead, each by another amount.
+    /// Reports that arrive immediately may have a time that is minutes ahead, each by a different amount.
     pub jumps_ahead: bool,
-    /// Reports go out once a night, all with one stamp.
+    /// Reports are sent once a night, all with the same time.
     pub batched: bool,
     pub tells_enrolled_at: bool,
     pub tells_ended_at: bool,
@@ -29,22 +29,22 @@ pub struct Habits {
     pub reports_udid: bool,
 }
 
-/// Something that the MDM knows of a device.
+/// An event that the MDM knows about a device.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub machine: MachineId,
-    /// When it happened in truth.
+    /// When it actually happened.
     pub at: Time,
     pub what: What,
-    /// Whether its report reached the service.
+    /// Whether its report has reached the service.
     pub arrived: bool,
-    /// The stamp of its first report that reached the service.
+    /// The time in its first report that reached the service.
     pub stamp: Option<Time>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// A new enrolment began; `continues`: the device was enrolled all along.
+    /// A new enrolment began; `continues`: the device was never unenrolled.
     Enrolled {
         continues: bool,
     },
@@ -66,17 +66,17 @@ pub enum What {
     },
 }
 
-/// A report on its way.
+/// A report that has not arrived yet.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct QueuedReport {
     pub event: usize,
     pub due: Time,
     pub stamp: Time,
-    /// In place of the device's own.
+    /// Overrides the device's UDID.
     pub udid: Option<String>,
 }
 
-/// A letter as it is sent.
+/// A report as it is sent.
 #[derive(Debug, Clone)]
 pub enum Message {
     Report(Box<DeviceReport>),
@@ -88,13 +88,15 @@ pub struct Mdm {
     pub habits: Habits,
     pub integration: IntegrationId,
     pub events: Vec<Event>,
-    outbox: Vec<Letter>,
+    /// UDIDs of machines that reached the service, with the stamps of their reports.
+    pub told_udids: Vec<(MachineId, Time, String)>,
+    outbox: Vec<QueuedReport>,
     /// Events that wait for the nightly batch.
     unsent: Vec<usize>,
 }
 
 impl What {
-    /// Whether the device is managed after it; `None`: it says nothing of that.
+    /// Returns whether the device is managed afterwards; `None` if the event does not affect that.
     pub fn enrolled_after(&self) -> Option<bool> {
         match self {
             Self::Enrolled { .. } | Self::Status => Some(true),
@@ -106,11 +108,18 @@ impl What {
 
 impl Mdm {
     pub fn new(habits: Habits, integration: IntegrationId) -> Self {
-        Self { habits, integration, events: Vec::new(), outbox: Vec::new(), unsent: Vec::new() }
+        Self {
+            habits,
+            integration,
+            events: Vec::new(),
+            told_udids: Vec::new(),
+            outbox: Vec::new(),
+            unsent: Vec::new(),
+        }
     }
 
     /// Records an event whose report arrives after `delay`.
-    pub fn note(&mut self, machine: MachineId, at: Time, what: What, delay: TimeDelta) -> usize {
+    pub fn record(&mut self, machine: MachineId, at: Time, what: What, delay: TimeDelta) -> usize {
         let event = self.events.len();
         let jump = if self.habits.jumps_ahead && delay.is_zero() { event * 97 % 290 } else { 0 };
         let ahead = TimeDelta::seconds(i64::try_from(jump).unwrap_or_default());
@@ -124,8 +133,8 @@ impl Mdm {
         event
     }
 
-    /// Records an event whose report has this stamp and arrives at `due`.
-    pub fn note_stamped(
+    /// Records an event whose report has the time `stamp` and arrives at `due`.
+    pub fn record_stamped(
         &mut self,
         machine: MachineId,
         at: Time,
@@ -137,43 +146,64 @@ impl Mdm {
         self.send(self.events.len() - 1, due, stamp);
     }
 
-    /// Sends the report of an event again, or for the first time, with this stamp.
+    /// Sends or repeats the report of an event with the time `stamp`.
     pub fn send(&mut self, event: usize, due: Time, stamp: Time) {
-        self.outbox.push(Letter { event, due, stamp, udid: None });
+        self.outbox.push(QueuedReport { event, due, stamp, udid: None });
     }
 
-    pub fn last_letter(&mut self) -> Option<&mut Letter> {
+    pub fn last_queued(&mut self) -> Option<&mut QueuedReport> {
         self.outbox.last_mut()
     }
 
-    /// Sends what waited for the night, all with one stamp.
+    /// Sends the reports that wait for the nightly batch, all with the same time.
     pub fn send_batch(&mut self, now: Time) {
         for event in std::mem::take(&mut self.unsent) {
             self.send(event, now, now + self.habits.skew);
         }
     }
 
-    /// The letters that arrive by now, in the order of their arrival.
-    pub fn arrivals(&mut self, now: Time) -> Vec<Letter> {
+    /// Removes and returns the reports that have arrived, in the order of their arrival.
+    pub fn arrivals(&mut self, now: Time) -> Vec<QueuedReport> {
         let (mut due, left): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.outbox).into_iter().partition(|letter| letter.due <= now);
+            std::mem::take(&mut self.outbox).into_iter().partition(|queued| queued.due <= now);
         self.outbox = left;
-        due.sort_by_key(|letter| letter.due);
+        due.sort_by_key(|queued| queued.due);
         due
     }
 
-    /// When the next letter arrives.
+    /// Returns when the last queued report arrives.
     pub fn last_due(&self) -> Option<Time> {
-        self.outbox.iter().map(|letter| letter.due).max()
+        self.outbox.iter().map(|queued| queued.due).max()
     }
 
-    pub fn mark_arrived(&mut self, letter: &Letter) {
-        let event = &mut self.events[letter.event];
+    /// Records an event that is never reported.
+    pub fn record_unreported(&mut self, machine: MachineId, at: Time, what: What) {
+        self.events.push(Event { machine, at, what, arrived: false, stamp: None });
+    }
+
+    pub fn mark_arrived(&mut self, queued: &QueuedReport, udid: Option<String>) {
+        let event = &mut self.events[queued.event];
+        if let Some(udid) = udid.filter(|_| queued.udid.is_none()) {
+            self.told_udids.push((event.machine, queued.stamp, udid));
+        }
         event.arrived = true;
-        event.stamp.get_or_insert(letter.stamp);
+        event.stamp.get_or_insert(queued.stamp);
     }
 
-    /// Whether the MDM has the device in its list, and as enrolled.
+    pub fn is_departure(&self, queued: &QueuedReport) -> bool {
+        self.events[queued.event].what.enrolled_after() == Some(false)
+    }
+
+    /// Records that a snapshot of the fleet reported the departure of the device.
+    pub fn mark_left(&mut self, machine: MachineId, stamp: Time) {
+        let mut own = self.events.iter_mut().rev().filter(|event| event.machine == machine);
+        let left = own.find(|event| event.what.enrolled_after() == Some(false));
+        let left = left.expect("a departure of the device");
+        left.arrived = true;
+        left.stamp.get_or_insert(stamp);
+    }
+
+    /// Returns whether the MDM lists the device as enrolled.
     pub fn believes_enrolled(&self, machine: MachineId) -> bool {
         let mut own = self.events.iter().rev().filter(|event| event.machine == machine);
         own.find_map(|event| event.what.enrolled_after()) == Some(true)
@@ -185,16 +215,17 @@ impl Mdm {
             .is_some_and(|event| matches!(event.what, What::Deleted { .. }))
     }
 
-    /// What the letter says of the machine.
-    pub fn write(&self, letter: &Letter, machine: &Machine) -> Message {
-        let event = &self.events[letter.event];
+    /// Returns the report in the format of the API.
+    pub fn write(&self, queued: &QueuedReport, machine: &Machine) -> Message {
+        let event = &self.events[queued.event];
         let serial_number = SerialNumber::parse(&machine.serial_number).expect("a serial number");
-        let at = letter.stamp;
+        let at = queued.stamp;
         if matches!(event.what, What::Deleted { .. }) {
             return Message::Delete { serial_number, at };
         }
         let happened = event.at + self.habits.skew;
-        let udid = letter.udid.as_ref().or(self.habits.reports_udid.then_some(&machine.udid));
+        let own = self.habits.reports_udid.then(|| machine.udid_at(event.at));
+        let udid = queued.udid.as_deref().or(own);
         let mut report = DeviceReport {
             serial_number,
             platform: machine.platform.unwrap_or(Platform::Macos),

@@ -1,14 +1,16 @@
-//! Drives the store as the service's workers do: reports, sweeps page by page, reads of changes, rereads,
-//! event hooks, live reads and housekeeping. Its jobs stay claimed, so no other life can take them.
+//! Drives the store as the service's workers do: reports, sweeps by page, incremental reads, re-reads,
+//! event hooks, live reads and housekeeping. The jobs stay claimed, so that no other history claims them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use okta_device_trust::crypto::HookSecretDigest;
+use okta_device_trust::model::integrations::notices::Notice;
 use okta_device_trust::model::trust_status::{AskedDevice, Facts};
 use okta_device_trust::model::{
-    ClaimedJob, DeviceMention, HookId, IntegrationId, Job, JobKind, OktaDevice, ReadPage, TenantId,
+    Actor, ClaimedJob, DeviceMention, EventKind, HookId, IntegrationId, Job, JobKind, NewEvent,
+    OktaDevice, ReadPage, SerialNumber, TenantId,
 };
 use okta_device_trust::store::{
     Expired, HookCall, LiveFinding, LiveSearch, Read, Store, SweepStep,
@@ -21,26 +23,26 @@ use crate::reference::MAX_LAG;
 use crate::truth::{MachineId, Time};
 use crate::world::{Seen, World};
 
-/// Longer than any life: a claimed job stays ours.
+/// Longer than any history, so that claimed jobs stay claimed.
 pub const LEASE: Duration = Duration::from_hours(24 * 365 * 50);
 pub const ORG_ID: &str = "00oLives";
 const PAGE: usize = 3;
-/// Devices that wait are read again after this.
-const PENDING_EVERY: Duration = Duration::from_mins(5);
+/// How often pending devices are re-read.
+const PENDING_INTERVAL: Duration = Duration::from_mins(5);
 
-/// How a list lies.
+/// A fault of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub enum ListFault {
     None,
-    /// It shows every third record alone.
+    /// It shows only every third record.
     Shrunk,
     /// `users: null` for all records.
     NoUsers,
-    /// `users: null` for one of them.
-    NoUsersOfOne(usize),
-    /// Users are not in the answer.
-    UsersLeftOut,
-    /// Okta goes away after the first page.
+    /// `users: null` for one record.
+    NoUsersOfDevice(usize),
+    /// The response has no users.
+    UsersOmitted,
+    /// Okta becomes unavailable after the first page.
     Interrupted,
 }
 
@@ -52,7 +54,7 @@ pub struct Replica {
     pub integration: IntegrationId,
     pub jobs: Vec<ClaimedJob>,
     pub hook: (HookId, HookSecretDigest),
-    /// Up to where changes are read.
+    /// Changes up to this time are read.
     pub read_until: Option<Time>,
     /// Whether a sweep was completed.
     pub swept: bool,
@@ -71,30 +73,62 @@ impl Replica {
         *self.clock.lock().expect("clock") = now;
     }
 
-    /// Takes in what the MDM's letters say that have arrived.
+    /// Stores the MDM's reports that have arrived.
     pub async fn receive(&self, world: &mut World) {
-        for letter in world.mdm.arrivals(world.now) {
-            self.set_clock(letter.due);
-            let machine = &world.truth.machines[world.mdm.events[letter.event].machine];
-            let taken = match world.mdm.write(&letter, machine) {
+        for queued in world.mdm.arrivals(world.now) {
+            self.set_clock(queued.due);
+            let machine = &world.truth.machines[world.mdm.events[queued.event].machine];
+            let (taken, udid) = match world.mdm.write(&queued, machine) {
                 Message::Report(report) => {
+                    let udid = report.udid.clone().flatten().map(|udid| udid.to_string());
                     let results = self.store.update_devices(&self.tenant, vec![*report]).await;
-                    results.expect("reports")[0].is_ok()
+                    (results.expect("reports")[0].is_ok(), udid)
                 }
                 Message::Delete { serial_number, at } => {
                     let deleted = self.store.delete_device(&self.tenant, serial_number, Some(at));
                     deleted.await.expect("deletion");
-                    true
+                    (true, None)
                 }
             };
-            if taken {
-                world.mdm.mark_arrived(&letter);
+            // What takes trust away must not be refused.
+            if taken || world.mdm.is_departure(&queued) {
+                world.mdm.mark_arrived(&queued, udid);
             }
         }
     }
 
-    /// A sweep, or the rest of one.
-    pub async fn sweep(&mut self, world: &mut World, lie: Lie, lag: TimeDelta) {
+    /// Stores a snapshot of the MDM's fleet. Devices that are neither in it nor reported since have left.
+    pub async fn reconcile(&self, world: &mut World) {
+        self.set_clock(world.now);
+        let machines = 0..world.truth.machines.len();
+        let serial = |m: MachineId| {
+            SerialNumber::parse(&world.truth.machines[m].serial_number).expect("a serial number")
+        };
+        let named = machines.clone().filter(|m| world.mdm.believes_enrolled(*m)).map(serial);
+        let id = format!("snapshot-{}", world.now.timestamp_millis());
+        let snapshot = self.store.save_snapshot_page(&self.tenant, id.clone(), named.collect());
+        let began_at = snapshot.await.expect("a snapshot").began_at;
+        let mut after = Some(String::new());
+        while let Some(last) = after {
+            let batch = self.store.unenroll_missing_devices(&self.tenant, id.clone(), last).await;
+            after = batch.expect("a batch");
+        }
+        let event =
+            NewEvent::by_actor(Actor::service(), self.integration, EventKind::DevicesReconciled);
+        self.store.complete_snapshot(&self.tenant, id, event).await.expect("complete");
+        for m in machines {
+            let Ok(device) = self.store.get_device(&self.tenant, serial(m)).await else { continue };
+            let left = device
+                .enrollment
+                .is_some_and(|known| known.is_ended() && known.reported_at == began_at);
+            if left {
+                world.mdm.mark_left(m, began_at);
+            }
+        }
+    }
+
+    /// Runs a sweep, or the rest of one.
+    pub async fn sweep(&mut self, world: &mut World, fault: ListFault, lag: TimeDelta) {
         self.set_clock(world.now);
         let job = self.job(JobKind::Sweep);
         let mut at = self.store.begin_sweep(&job, LEASE).await.expect("sweep");
@@ -105,20 +139,20 @@ impl Replica {
             let after = at.cursor.clone().unwrap_or_default();
             let rows = world.org.as_of(as_of);
             let shown = rows.into_iter().enumerate().filter(|(place, device)| {
-                device.id > after && (lie != Lie::Shrunk || place % 3 == 0)
+                device.id > after && (fault != ListFault::Shrunk || place % 3 == 0)
             });
             let mut shown: Vec<OktaDevice> = shown.map(|(_, device)| device).collect();
             let more = shown.len() > PAGE;
             shown.truncate(PAGE);
             let next = shown.last().filter(|_| more).map(|device| device.id.clone());
             for device in &mut shown {
-                distort(device, lie);
-                note_list(world, device, as_of);
+                apply_fault(device, fault);
+                record_list(world, device, as_of);
             }
-            let page = page_of(world, shown, next);
+            let page = to_page(world, shown, next);
             let saved = self.store.save_sweep_page(&job, LEASE, &at, page).await;
             match saved.expect("a page") {
-                SweepStep::Continue(_) if lie == Lie::Interrupted => return,
+                SweepStep::Continue(_) if fault == ListFault::Interrupted => return,
                 SweepStep::Continue(next) => at = next,
                 _ => break,
             }
@@ -129,7 +163,7 @@ impl Replica {
         }
     }
 
-    /// Reads what has changed.
+    /// Reads the changed devices.
     pub async fn read_changes(&mut self, world: &mut World, lag: TimeDelta) {
         if !self.swept {
             return;
@@ -140,48 +174,49 @@ impl Replica {
         let mut changed = world.org.as_of(as_of);
         changed.retain(|device| device.last_updated > since);
         for device in &changed {
-            note_list(world, device, as_of);
+            record_list(world, device, as_of);
         }
         let latest = changed.iter().map(|device| device.last_updated).max();
-        let page = page_of(world, changed, None);
+        let page = to_page(world, changed, None);
         let job = &self.job(JobKind::Incremental);
         self.store.save_read_page(job, LEASE, page).await.expect("changes");
         self.read_until = self.read_until.max(latest.map(|latest| latest.min(world.now)));
     }
 
-    /// Reads devices by id that were asked for, and the users of those that wait.
+    /// Handles requested re-reads, and reads the users of pending devices.
     pub async fn reread(&self, world: &mut World) {
         self.set_clock(world.now);
         let job = &self.job(JobKind::Rereads);
-        let due = self.store.list_due_rereads(job, LEASE, 50).await.expect("rereads");
+        let due =
+            self.store.list_due_rereads(job, LEASE, PENDING_INTERVAL, 50).await.expect("rereads");
         for asked in due {
             let id = asked.okta_device_id.clone();
             let saved = match world.org.device(&id) {
                 Some(device) => {
-                    let read = read_of(device.clone(), world.now);
+                    let read = to_read(device.clone(), world.now);
                     self.store.save_reread(job, LEASE, &asked, read).await
                 }
                 None => self.store.mark_not_found(job, LEASE, &id, world.now, Some(&asked)).await,
             };
             saved.expect("a reread");
-            note_by_id(world, &id, true);
+            record_read_by_id(world, &id, true);
         }
-        let pending = self.store.list_pending_devices(job, LEASE, PENDING_EVERY, 50).await;
+        let pending = self.store.list_pending_devices(job, LEASE, PENDING_INTERVAL, 50).await;
         for id in pending.expect("pending devices") {
             let saved = match world.org.device(&id) {
                 Some(device) => {
-                    let read = read_of(users_of(device).to_vec(), world.now);
+                    let read = to_read(users_of(device).to_vec(), world.now);
                     self.store.save_device_users(job, LEASE, &id, read).await
                 }
                 None => self.store.mark_not_found(job, LEASE, &id, world.now, None).await,
             };
             saved.expect("users");
             let gone = world.org.device(&id).is_none();
-            note_by_id(world, &id, gone);
+            record_read_by_id(world, &id, gone);
         }
     }
 
-    /// Delivers hooks for the records whose status changed since the last delivery.
+    /// Delivers event hooks for records whose status changed since the last delivery.
     pub async fn deliver_hooks(&mut self, world: &World) {
         self.set_clock(world.now);
         let mut mentions = Vec::new();
@@ -207,7 +242,7 @@ impl Replica {
         asked.expect("rereads");
     }
 
-    /// A live read for a caller who asks about this machine.
+    /// Performs a live read for a query about this machine.
     pub async fn read_live(&self, world: &mut World, m: MachineId) {
         self.set_clock(world.now);
         let serial_number = &world.truth.machines[m].serial_number;
@@ -217,7 +252,7 @@ impl Replica {
             return;
         };
         for device in &found {
-            note_list(world, device, world.now);
+            record_list(world, device, world.now);
         }
         let id = newest.id.clone();
         let search = LiveSearch {
@@ -228,7 +263,7 @@ impl Replica {
         };
         let saved = self.store.save_live_read(&self.tenant, self.integration, search).await;
         saved.expect("a live read");
-        note_by_id(world, &id, true);
+        record_read_by_id(world, &id, true);
     }
 
     pub async fn delete_expired(&self, world: &World) {
@@ -239,7 +274,13 @@ impl Replica {
         }
     }
 
-    /// What the service knows of each of these.
+    pub async fn notices(&self, world: &World) -> Vec<Notice> {
+        self.set_clock(world.now);
+        let record = self.store.get_integration(&self.tenant, self.integration).await;
+        record.expect("the integration").notices
+    }
+
+    /// Returns the service's facts about each of these devices.
     pub async fn ask(&self, world: &World, asked: Vec<AskedDevice>) -> Vec<Facts> {
         self.set_clock(world.now);
         let facts = self.store.get_trust_facts(&self.tenant, None, asked).await;
@@ -247,7 +288,7 @@ impl Replica {
     }
 }
 
-fn page_of(world: &World, devices: Vec<OktaDevice>, next: Option<String>) -> ReadPage {
+fn to_page(world: &World, devices: Vec<OktaDevice>, next: Option<String>) -> ReadPage {
     ReadPage {
         org_id: ORG_ID.to_owned(),
         devices,
@@ -258,33 +299,33 @@ fn page_of(world: &World, devices: Vec<OktaDevice>, next: Option<String>) -> Rea
     }
 }
 
-fn read_of<T>(value: T, read_at: Time) -> Read<T> {
+fn to_read<T>(value: T, read_at: Time) -> Read<T> {
     Read { value, read_at, org_id: ORG_ID.to_owned(), limit: None }
 }
 
-fn distort(device: &mut OktaDevice, lie: Lie) {
+fn apply_fault(device: &mut OktaDevice, fault: ListFault) {
     let number: usize = device.id.trim_start_matches("guo").parse().unwrap_or_default();
-    match lie {
-        Lie::NoUsers => device.users = Some(Vec::new()),
-        Lie::NoUsersOfOne(one) if one == number => device.users = Some(Vec::new()),
-        Lie::UsersLeftOut => device.users = None,
+    match fault {
+        ListFault::NoUsers => device.users = Some(Vec::new()),
+        ListFault::NoUsersOfDevice(one) if one == number => device.users = Some(Vec::new()),
+        ListFault::UsersOmitted => device.users = None,
         _ => {}
     }
 }
 
-/// A list showed this as of then. It tells all where it has users and no read by id may outweigh it.
-fn note_list(world: &mut World, device: &OktaDevice, as_of: Time) {
+/// Records that a list showed this device. It is complete if it has users and no read by ID outweighs it.
+fn record_list(world: &mut World, device: &OktaDevice, as_of: Time) {
     let now = world.now;
     let seen = world.seen.entry(device.id.clone());
     let seen = seen.or_insert(Seen { whole_at: Time::UNIX_EPOCH, by_id_at: None });
     let outweighed = seen.by_id_at.is_some_and(|at| now - at <= MAX_LAG);
     if !outweighed && !users_of(device).is_empty() {
-        // Another list may show what was before it.
+        // Another list may show an earlier state.
         seen.whole_at = seen.whole_at.max(as_of - MAX_LAG);
     }
 }
 
-fn note_by_id(world: &mut World, id: &str, whole: bool) {
+fn record_read_by_id(world: &mut World, id: &str, whole: bool) {
     let now = world.now;
     let seen = world.seen.entry(id.to_owned());
     let seen = seen.or_insert(Seen { whole_at: Time::UNIX_EPOCH, by_id_at: None });

@@ -1,5 +1,5 @@
-//! A simulated Okta org as pure state: its device records, their users, and what moves `lastUpdated`.
-//! What Okta does not document is a switch, and every world has to be safe.
+//! A simulated Okta org as pure state: device records, their users, and what changes `lastUpdated`. Behavior
+//! that Okta does not document is a switch; the verdict must be safe with any combination.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +8,30 @@ use okta_device_trust::model::{OktaDevice, OktaDeviceUser};
 
 use crate::truth::{MachineId, Person, Time};
 
-/// What is not known of Okta.
+/// Undocumented behavior of Okta.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "independent unknowns")]
 pub struct Switches {
-    /// A wiped Mac that registers again gets its old record back, by its UDID.
+    /// A wiped Mac that registers again gets its old record, by its UDID.
     pub wiped_mac_gets_old_record: bool,
-    /// A second macOS user is a second record; else a second user of the same.
+    /// A second macOS user gets a second record; otherwise they are a second user of the same record.
     pub second_user_is_second_record: bool,
-    /// Adding a user moves `lastUpdated` of a record that exists.
+    /// Adding a user updates the `lastUpdated` of an existing record.
     pub registration_moves: bool,
-    /// A sign-in whose signals are as before moves `lastUpdated`.
+    /// A sign-in with unchanged signals updates `lastUpdated`.
     pub unchanged_sign_in_moves: bool,
-    /// Removing a user moves `lastUpdated`.
+    /// Removing a user updates `lastUpdated`.
     pub unlinking_moves: bool,
-    /// Adding a user again who is still listed renews `created` of the user.
+    /// Adding a user who is already listed updates the `created` of the user.
     pub adding_again_renews: bool,
 }
 
-/// A device record, with what it was at every time.
+/// A device record with its history.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The machine that it was made for.
+    /// The machine that it was created for.
     pub machine: MachineId,
-    /// As it is now; `None` when it was deleted.
+    /// The current state; `None` if it was deleted.
     pub device: Option<OktaDevice>,
     pub history: Vec<(Time, Option<OktaDevice>)>,
 }
@@ -52,7 +52,7 @@ impl Org {
         self.records.get(id)?.device.as_ref()
     }
 
-    /// A new record for a machine, with this user.
+    /// Creates a record for a machine, with this user.
     pub fn register(
         &mut self,
         machine: MachineId,
@@ -79,7 +79,7 @@ impl Org {
         id
     }
 
-    /// A record that was made before any device registered.
+    /// Creates a record before any device registers.
     pub fn pre_register(&mut self, machine: MachineId, serial_number: &str, now: Time) -> String {
         let nobody = Person { id: String::new(), login: String::new(), status: "ACTIVE" };
         let shown = (Some(serial_number.to_owned()), None);
@@ -92,7 +92,7 @@ impl Org {
         id
     }
 
-    /// Adds a user to an active record. False: Okta refuses it.
+    /// Adds a user to an active record. Returns false if Okta refuses it.
     pub fn add_user(&mut self, id: &str, person: &Person, now: Time) -> bool {
         let switches = self.switches;
         self.change(id, now, |device| {
@@ -107,7 +107,7 @@ impl Org {
         })
     }
 
-    /// A FastPass sign-in on the record; `changed`: the signals are not what they were. False: Okta
+    /// Performs a FastPass sign-in on the record; `changed`: with other signals than before. Returns false if Okta
     /// refuses it.
     pub fn sign_in(
         &mut self,
@@ -132,8 +132,8 @@ impl Org {
             (device.serial_number, device.udid) = shown;
             let users = device.users.get_or_insert_default();
             for user in users.iter_mut().filter(|user| user.id == person.id) {
-                let word = if managed { "MANAGED" } else { "NOT_MANAGED" };
-                user.management_status = Some(word.to_owned());
+                let status = if managed { "MANAGED" } else { "NOT_MANAGED" };
+                user.management_status = Some(status.to_owned());
             }
             moves || renamed
         })
@@ -173,7 +173,7 @@ impl Org {
             })
     }
 
-    /// Okta's status of the user becomes another one, on all records.
+    /// Changes Okta's status of the user, on all records.
     pub fn set_user_status(&mut self, person: &Person, now: Time) {
         let ids: Vec<String> = self.records.keys().cloned().collect();
         for id in ids {
@@ -187,12 +187,12 @@ impl Org {
         }
     }
 
-    /// All records as they were at that time, by their ids.
+    /// Returns all records as of that time, ordered by ID.
     pub fn as_of(&self, at: Time) -> Vec<OktaDevice> {
         self.records.values().filter_map(|record| record.as_of(at).cloned()).collect()
     }
 
-    /// Changes a record that exists; `change` answers whether `lastUpdated` moves.
+    /// Changes an existing record; `change` returns whether `lastUpdated` changes.
     fn change(
         &mut self,
         id: &str,
@@ -203,7 +203,7 @@ impl Org {
         let Some(device) = &mut record.device else { return false };
         let before = device.clone();
         if change(device) {
-            // Okta never shows the same time for two changes that it shows at all.
+            // Two visible changes never have the same time.
             device.last_updated = now.max(device.last_updated + TimeDelta::milliseconds(1));
         }
         if *device != before {
@@ -219,7 +219,7 @@ impl Record {
         past.1.as_ref()
     }
 
-    /// What the record was at some moment from `since` on.
+    /// Iterates over the states of the record from `since` on.
     pub fn states_since(&self, since: Time) -> impl Iterator<Item = &OktaDevice> {
         let later = self.history.iter().filter(move |(at, _)| *at > since);
         self.as_of(since).into_iter().chain(later.filter_map(|(_, device)| device.as_ref()))

@@ -1,4 +1,4 @@
-//! The questions that are asked after each step, and what is wrong with their answers.
+//! The queries after each step, and the check of their verdicts.
 
 use okta_device_trust::model::trust_status::{AskedDevice, Facts, Policy, Trust, Verdict, decide};
 use okta_device_trust::model::{OktaDeviceId, SerialNumber, Udid};
@@ -9,7 +9,7 @@ use crate::mirror::Replica;
 use crate::truth::MachineId;
 use crate::world::World;
 
-/// The policy of the defaults.
+/// Returns the default policy.
 pub fn policy() -> Policy {
     Policy {
         fresh_for: TimeDelta::minutes(15),
@@ -31,7 +31,7 @@ pub fn asked(serial: Option<&str>, udid: Option<&str>, okta_id: Option<&str>) ->
 }
 
 impl World {
-    /// Every identifier alone, and every combination that may matter.
+    /// Returns queries by every identifier, and by every relevant combination.
     pub fn questions(&self) -> Vec<AskedDevice> {
         let serials: Vec<&str> =
             self.truth.machines.iter().map(|machine| machine.serial_number.as_str()).collect();
@@ -55,23 +55,26 @@ impl World {
     }
 }
 
-/// A UDID that no device has.
+/// A UDID of no device.
 pub const NO_UDID: &str = "DEADBEEF-0000-4000-8000-000000000000";
 
 impl Replica {
-    /// Asks everything, and returns the answers that the truth does not support.
+    /// Runs all queries and returns the wrong verdicts.
     pub async fn wrong_answers(&self, world: &World) -> Vec<String> {
         let questions = world.questions();
         let facts = self.ask(world, questions).await;
         let mut wrong = Vec::new();
         for one in &facts {
-            for require_inventory in [true, false] {
-                let policy = Policy { require_inventory, ..policy() };
+            for (require_inventory, all_users) in
+                [(true, false), (false, false), (true, true), (false, true)]
+            {
+                let policy = Policy { require_inventory, all_users, ..policy() };
                 let verdict = decide(one, &policy, world.now);
                 if verdict.trust != Trust::Trusted || world.is_copied(one) {
                     continue;
                 }
-                if let Some(why) = world.objection(one, require_inventory) {
+                let others = || world.objection_of_all_users(one).filter(|_| all_users);
+                if let Some(why) = world.objection(one, &policy).or_else(others) {
                     wrong.push(describe(one, &verdict, require_inventory, &why));
                 }
             }
@@ -79,7 +82,7 @@ impl Replica {
         wrong
     }
 
-    /// The verdict on a machine, asked by its serial number.
+    /// Returns the verdict on a machine, queried by serial number.
     pub async fn verdict(&self, world: &World, m: MachineId) -> (Facts, Verdict) {
         let serial = asked(Some(&world.truth.machines[m].serial_number), None, None);
         self.verdict_on(world, serial).await
@@ -93,7 +96,7 @@ impl Replica {
 }
 
 impl World {
-    /// Nothing tells a copied iPhone from the device itself, as long as only one of them is used.
+    /// Returns whether the device is an iPhone with a copy. As long as only one is used, they cannot be distinguished.
     fn is_copied(&self, facts: &Facts) -> bool {
         let serial = facts.device.as_ref().map(|device| device.serial_number.as_str());
         let names = |m: &MachineId| {

@@ -1,4 +1,4 @@
-//! Random lives by seed.
+//! Random histories by seed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta};
 
 use crate::mirror::Replica;
-use crate::steps::{Dice, Step};
+use crate::steps::{Random, Step};
 use crate::truth::Time;
 use crate::world::World;
 
 const SEEDS: u64 = 200;
 const STEPS: usize = 60;
-/// Lives at the same time.
-const LIVES: usize = 6;
+/// Histories that run concurrently.
+const CONCURRENT_LIVES: usize = 6;
 
-/// When all lives begin.
-pub fn beginning() -> Time {
+/// Returns the start time of all histories.
+pub fn start_time() -> Time {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::hours(8)
 }
 
@@ -26,14 +26,14 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_lives_end_in_no_wrong_answer() {
+async fn random_histories_give_no_wrong_verdict() {
     let seeds = match setting("ODT_LIVES_SEED") {
         Some(seed) => vec![seed],
         None => (1..=setting("ODT_LIVES_SEEDS").unwrap_or(SEEDS)).collect(),
     };
     let (count, next) = (seeds.len(), Arc::new(AtomicU64::new(0)));
     let seeds = Arc::new(seeds);
-    let workers = (0..LIVES).map(|_| {
+    let workers = (0..CONCURRENT_LIVES).map(|_| {
         let (seeds, next) = (Arc::clone(&seeds), Arc::clone(&next));
         tokio::spawn(async move {
             let mut failures = Vec::new();
@@ -58,51 +58,53 @@ async fn random_lives_end_in_no_wrong_answer() {
     assert!(failures.is_empty(), "{} of {count} seeds fail: {numbers:?}", numbers.len());
 }
 
-/// One life; the error says what went wrong after which steps.
+/// Runs one history. The error describes the steps and the failure.
 async fn live(seed: u64) -> Result<(), String> {
-    let mut dice = Dice::new(seed);
-    let mut replica = Replica::start(beginning()).await;
-    let mut world = World::random(&mut dice, replica.integration, beginning());
-    let mut told = vec![format!("{:?} {:?}", world.org.switches, world.mdm.habits)];
+    let mut random = Random::new(seed);
+    let mut replica = Replica::start(start_time()).await;
+    let mut world = World::random(&mut random, replica.integration, start_time());
+    let mut log = vec![format!("{:?} {:?}", world.org.switches, world.mdm.habits)];
     for _ in 0..STEPS {
-        let step = world.next_step(&mut dice);
-        take(&mut replica, &mut world, &step, &mut dice).await;
-        told.push(format!("{} {step:?}", world.now));
+        let step = world.next_step(&mut random);
+        perform(&mut replica, &mut world, &step, &mut random).await;
+        log.push(format!("{} {step:?}", world.now));
         let wrong = replica.wrong_answers(&world).await;
         if let Some(first) = wrong.first() {
-            return Err(report(&world, &told, first));
+            return Err(report(&world, &log, first));
         }
     }
     for m in 0..2 {
         if world.copied.contains(&m) {
             continue;
         }
-        let person = dice.below(3);
-        if let Some(why) = replica.heal(&mut world, m, person).await {
-            told.push(format!("{} all is well with machine {m} and person {person}", world.now));
-            return Err(report(&world, &told, &why));
+        let person = random.below(3);
+        if let Some(why) = replica.restore_trust(&mut world, m, person).await {
+            log.push(format!("{} all is well with machine {m} and person {person}", world.now));
+            return Err(report(&world, &log, &why));
         }
         if let Some(first) = replica.wrong_answers(&world).await.first() {
-            told.push(format!("{} after all was well with machine {m}", world.now));
-            return Err(report(&world, &told, first));
+            log.push(format!("{} after all was well with machine {m}", world.now));
+            return Err(report(&world, &log, first));
         }
     }
     Ok(())
 }
 
-/// Takes a step, and lets the reports arrive that are due by then.
-async fn take(replica: &mut Replica, world: &mut World, step: &Step, dice: &mut Dice) {
-    // A known limit: of a suspension and its end the service hears by a read between them, or by a hook.
+/// Performs a step, and delivers the reports that are due by then.
+async fn perform(replica: &mut Replica, world: &mut World, step: &Step, random: &mut Random) {
+    // Known limit: the service only learns of a suspension by a read before its end, or by a hook.
     let ends_suspension = matches!(step, Step::Unsuspend(_) | Step::Activate(_));
-    let by_hook = ends_suspension && dice.flip();
+    let by_hook = ends_suspension && (world.is_okta_away() || random.flip());
     if ends_suspension && !by_hook {
         replica.read_changes(world, TimeDelta::zero()).await;
     }
-    world.take(step, dice);
+    world.perform(step, random);
     replica.receive(world).await;
     match step {
+        Step::Reconcile => replica.reconcile(world).await,
         _ if by_hook => replica.deliver_hooks(world).await,
-        Step::Sweep { lie, lag } => replica.sweep(world, *lie, *lag).await,
+        _ if world.is_okta_away() => {}
+        Step::Sweep { fault, lag } => replica.sweep(world, *fault, *lag).await,
         Step::Incremental { lag } => replica.read_changes(world, *lag).await,
         Step::Rereads => replica.reread(world).await,
         Step::Hooks => replica.deliver_hooks(world).await,
@@ -112,7 +114,7 @@ async fn take(replica: &mut Replica, world: &mut World, step: &Step, dice: &mut 
     }
 }
 
-fn report(world: &World, told: &[String], why: &str) -> String {
+fn report(world: &World, log: &[String], why: &str) -> String {
     let records: Vec<String> = world
         .org
         .records
@@ -151,7 +153,7 @@ fn report(world: &World, told: &[String], why: &str) -> String {
         .collect();
     format!(
         "{}\n\nOkta:\n{}\n\nMDM:\n{}\n\nnow {}: {why}",
-        told.join("\n"),
+        log.join("\n"),
         records.join("\n"),
         events.join("\n"),
         world.now

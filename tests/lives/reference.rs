@@ -1,16 +1,16 @@
-//! The reference model: when `trusted` would be wrong. It knows the truth, and of what is reported only
-//! what has reached the service; it knows nothing of how the service decides.
+//! The reference model: when `trusted` is wrong. It uses the truth and the reports that have reached the
+//! service, but not the rules of the service.
 //!
-//! A device may be trusted if somebody signed in with FastPass on it, on a record that is still in use,
+//! A device may be trusted if a user signed in with FastPass on it, on a record that is still in use,
 //! with a certificate or secret that Okta accepted, while this MDM managed it, and after the last time
-//! at which, as far as the service was told, it left this MDM or was enrolled anew.
+//! at which, according to the received reports, it left this MDM or was enrolled again.
 //!
-//! What the service cannot know is no fault: a report that has not arrived, a change in Okta that no read
-//! has shown, an enrolment's time by a clock that is a few minutes off.
+//! The service is not expected to know a report that has not arrived, a change in Okta that no read has
+//! shown, or the exact time of an enrolment if a clock is a few minutes off.
 
 use chrono::TimeDelta;
-use okta_device_trust::model::trust_status::{AskedDevice, Facts};
-use okta_device_trust::model::{SerialNumber, Udid};
+use okta_device_trust::model::trust_status::{AskedDevice, DeviceFacts, Facts, Policy};
+use okta_device_trust::model::{OktaDevice, SerialNumber, Udid};
 
 use crate::mdm::{Event, What};
 use crate::okta::users_of;
@@ -18,18 +18,18 @@ use crate::truth::{MachineId, SignIn, Time};
 use crate::world::World;
 
 impl World {
-    /// Why `trusted` is wrong as the answer to this question; `None`: it is right.
-    pub fn objection(&self, facts: &Facts, require_inventory: bool) -> Option<String> {
+    /// Returns why `trusted` is the wrong verdict for these facts; `None` if it is correct.
+    pub fn objection(&self, facts: &Facts, policy: &Policy) -> Option<String> {
         let asked = &facts.asked;
         let found = facts.device.as_ref().map(|device| device.serial_number.as_str());
         let Some(m) = found.and_then(|serial| self.truth.find(serial)) else {
-            return if require_inventory {
-                Some("a device that the inventory does not have".to_owned())
+            return if policy.require_inventory {
+                Some("the device is not in the inventory".to_owned())
             } else {
                 self.objection_without_inventory(asked)
             };
         };
-        self.asked_for_another(asked, m).or_else(|| self.mdm_objects(m)).or_else(|| {
+        self.asked_for_another(asked, m).or_else(|| self.mdm_objection(m)).or_else(|| {
             let records = self.org.records.iter().filter(|(id, record)| {
                 let named =
                     asked.okta_device_id.as_ref().is_none_or(|asked| asked.as_str() == **id);
@@ -38,7 +38,7 @@ impl World {
             let reasons: Vec<String> = {
                 let mut reasons = Vec::new();
                 for (id, _) in records {
-                    match self.record_objects(m, id) {
+                    match self.record_objection(m, id) {
                         None => return None,
                         Some(why) => reasons.push(format!("{id}: {why}")),
                     }
@@ -47,6 +47,41 @@ impl World {
             };
             Some(format!("no record supports it: {}", reasons.join("; ")))
         })
+    }
+
+    /// Returns why not all users of the machine are managed: its newest record, which always counts, has had
+    /// another user all the time.
+    pub fn objection_of_all_users(&self, facts: &Facts) -> Option<String> {
+        let found = facts.device.as_ref().map(|device| device.serial_number.as_str());
+        let m = found.and_then(|serial| self.truth.find(serial))?;
+        let own = self.org.records.iter().filter(|(_, record)| record.machine == m);
+        let (id, record) = own.max_by_key(|(_, record)| record.created())?;
+        let asked = facts.asked.okta_device_id.as_ref();
+        if asked.is_some_and(|asked| asked.as_str() != *id) {
+            return None;
+        }
+        record.device.as_ref()?;
+        let machine = &self.truth.machines[m];
+        // A user who was added before its identifiers changed is not a user of this device.
+        let is_own = |device: &OktaDevice| {
+            self.shows_told_udid(m, device)
+                && device.serial_number.as_deref() == Some(machine.serial_number.as_str())
+        };
+        let is_always_own =
+            record.history.iter().filter_map(|(_, device)| device.as_ref()).all(is_own);
+        let since = self.seen.get(id)?.whole_at.max(self.now - UNKNOWN_AFTER - MAX_LAG);
+        // Users who were added before it to an older record count as no users.
+        let life = facts.device.as_ref().and_then(DeviceFacts::present_since);
+        let mut states = record.states_since(since);
+        let is_unmanaged = states.all(|device| {
+            device.is_active()
+                && users_of(device).iter().any(|user| {
+                    !user.is_managed() && user.status.as_deref().is_none_or(|word| word == "ACTIVE")
+                })
+        });
+        let counts = life.is_none_or(|life| record.created() >= life);
+        (counts && is_always_own && is_unmanaged)
+            .then(|| format!("{id} has a user who is not managed"))
     }
 
     /// Without an inventory the identifiers alone decide, but not against what the MDM has said.
@@ -61,7 +96,7 @@ impl World {
         (0..self.truth.machines.len())
             .filter(named)
             .filter(of_mdm)
-            .find_map(|m| self.mdm_objects(m))
+            .find_map(|m| self.mdm_objection(m))
     }
 
     fn asked_for_another(&self, asked: &AskedDevice, m: MachineId) -> Option<String> {
@@ -71,8 +106,11 @@ impl World {
         {
             return Some(format!("{serial} is another machine than {}", machine.serial_number));
         }
+        // Without a UDID from the MDM, one that the machine had before counts like its present one.
+        let is_former = |udid: &str| machine.former_udids.iter().any(|(_, former)| former == udid);
         if let Some(udid) = &asked.udid
             && udid.as_str() != machine.udid
+            && !(self.told_udids(m).is_empty() && is_former(udid.as_str()))
         {
             return Some(format!("{udid} is another machine than {}", machine.serial_number));
         }
@@ -91,23 +129,24 @@ impl World {
         self.mdm.events.iter().filter(move |event| event.machine == m && event.arrived)
     }
 
-    /// What the MDM has said against it.
-    fn mdm_objects(&self, m: MachineId) -> Option<String> {
+    /// Returns the objection of the MDM's reports.
+    fn mdm_objection(&self, m: MachineId) -> Option<String> {
         let state = self.arrived(m).rev().find(|event| event.what.enrolled_after().is_some());
         match state {
-            None => return Some("the MDM never reported it".to_owned()),
+            None => return Some("the MDM has not reported it".to_owned()),
             Some(event) if event.what.enrolled_after() == Some(false) => {
                 return Some(format!("it left at {}: {:?}", event.at, event.what));
             }
             Some(_) => {}
         }
-        let left_at = self.arrived(m).filter(|event| is_leave(event)).map(|event| event.at).max();
+        let left_at =
+            self.arrived(m).filter(|event| is_departure(event)).map(|event| event.at).max();
         let lost = self.arrived(m).rev().find(|event| matches!(event.what, What::Lost(_)))?;
         let on = lost.what == What::Lost(true) && left_at.is_none_or(|left| lost.at > left);
-        on.then(|| format!("it is lost since {}", lost.at))
+        on.then(|| format!("it is in lost mode since {}", lost.at))
     }
 
-    /// When the present life of the machine began, as far as the service can know.
+    /// Returns when the present life of the machine began, according to the received reports.
     fn present_life(&self, m: MachineId) -> Option<Time> {
         let skew = self.mdm.habits.skew.min(TimeDelta::zero());
         let tells = self.mdm.habits.tells_enrolled_at;
@@ -119,9 +158,9 @@ impl World {
         self.arrived(m).filter_map(began).max()
     }
 
-    /// Why this record of the machine supports no trust.
-    fn record_objects(&self, m: MachineId, id: &str) -> Option<String> {
-        let Some(seen) = self.seen.get(id) else { return Some("never shown".to_owned()) };
+    /// Returns why this record of the machine is no evidence for trust.
+    fn record_objection(&self, m: MachineId, id: &str) -> Option<String> {
+        let Some(seen) = self.seen.get(id) else { return Some("never read".to_owned()) };
         let since = seen.whole_at.max(self.now - UNKNOWN_AFTER - MAX_LAG);
         let life = self.present_life(m);
         let newer = self.newer_record(m, id);
@@ -133,23 +172,47 @@ impl World {
         if !in_use {
             return Some(format!("not used since a newer record of {newer:?}"));
         }
+        let udids = self.told_udids(m);
         let proof = self.sign_ins_on(id).find(|one| {
             one.managed
+                && one.machine == m
+                && (udids.is_empty() || udids.contains(&one.udid.as_str()))
                 && life.is_none_or(|life| one.at >= life)
                 && self.was_enrolled(m, one)
                 && self.is_still_there(id, one, since)
         });
         match proof {
             Some(_) => None,
-            None => Some(format!("no managed sign-in since {life:?} of a user who is still there")),
+            None => Some(format!(
+                "no managed sign-in since {life:?} by a user who is still on the record"
+            )),
         }
+    }
+
+    /// Returns the UDIDs that the machine may have according to the received reports; empty if none was reported.
+    fn told_udids(&self, m: MachineId) -> Vec<&str> {
+        let log = || self.mdm.told_udids.iter().filter(|(machine, _, _)| *machine == m);
+        let newest = log().map(|(_, stamp, _)| *stamp).max();
+        // Stamps may be minutes ahead, and then count as of their receipt.
+        let as_new = |stamp: Time| newest.is_some_and(|newest| stamp >= newest - LIFE_MARGIN);
+        log().filter(|(_, stamp, _)| as_new(*stamp)).map(|(_, _, udid)| udid.as_str()).collect()
+    }
+
+    /// Returns whether a record has the UDID of the machine according to the received reports.
+    fn shows_told_udid(&self, m: MachineId, device: &OktaDevice) -> bool {
+        let log = self.told_udids(m);
+        let own = &self.truth.machines[m].udid;
+        device
+            .udid
+            .as_deref()
+            .is_some_and(|udid| udid == own && log.is_empty() || log.contains(&udid))
     }
 
     fn sign_ins_on(&self, id: &str) -> impl Iterator<Item = &SignIn> {
         self.truth.sign_ins.iter().filter(move |one| one.record == id)
     }
 
-    /// Whether this MDM managed the machine at the sign-in, by the truth or as far as the service was told.
+    /// Returns whether this MDM managed the machine at the sign-in, in truth or according to the reports.
     /// The MDM's clock may be behind.
     fn was_enrolled(&self, m: MachineId, sign_in: &SignIn) -> bool {
         let skew = self.mdm.habits.skew.min(TimeDelta::zero());
@@ -158,7 +221,7 @@ impl World {
         sign_in.enrolled || state == Some(true)
     }
 
-    /// Whether Okta said at some moment since then that the record is active, the user on it and managed.
+    /// Returns whether Okta's record was active with the user as managed at some time since then.
     fn is_still_there(&self, id: &str, sign_in: &SignIn, since: Time) -> bool {
         let person = &self.truth.people[sign_in.person];
         self.org.records[id].states_since(since).any(|device| {
@@ -171,33 +234,35 @@ impl World {
         })
     }
 
-    /// When the newest record of the machine was created that was shown to the service, and is newer.
+    /// Returns the creation time of the newest record of the machine that was read and is newer.
     fn newer_record(&self, m: MachineId, id: &str) -> Option<Time> {
-        let machine = &self.truth.machines[m];
         let created = self.org.records[id].created();
         let is_the_machines = |(other, record): &(&String, &crate::okta::Record)| {
             record.machine == m
                 && record.created() > created
                 && self.seen.contains_key(*other)
-                && record.history.iter().filter_map(|(_, device)| device.as_ref()).any(|device| {
-                    device.udid.as_deref() == Some(machine.udid.as_str())
-                        && device.status != "CREATED"
-                })
+                && record
+                    .history
+                    .iter()
+                    .filter_map(|(_, device)| device.as_ref())
+                    .any(|device| device.status != "CREATED" && self.shows_told_udid(m, device))
         };
         self.org.records.iter().filter(is_the_machines).map(|(_, record)| record.created()).max()
     }
 }
 
+/// What the service allows for clocks that differ, and as much again.
+const LIFE_MARGIN: TimeDelta = TimeDelta::minutes(10);
 /// Facts older than this decide nothing.
 const UNKNOWN_AFTER: TimeDelta = TimeDelta::hours(24);
-/// Lists lag behind by no more than this.
+/// The maximum lag of lists.
 pub const MAX_LAG: TimeDelta = TimeDelta::minutes(5);
 
-fn is_leave(event: &Event) -> bool {
+fn is_departure(event: &Event) -> bool {
     matches!(event.what, What::Left(_) | What::Deleted { continued: false })
 }
 
-/// When the managed users of the record were added to it.
+/// Returns when the managed users of the record were added.
 fn users_of_any(record: &crate::okta::Record, since: Time) -> Vec<Time> {
     record
         .states_since(since)

@@ -1,23 +1,23 @@
-//! Random lives: which world it is, and what happens next. All of it follows from the seed.
+//! Random histories: the initial world and the next step, both determined by the seed.
 
 use chrono::TimeDelta;
 use okta_device_trust::model::IntegrationId;
 use okta_device_trust::model::Platform;
 
 use crate::mdm::{Habits, Mdm};
-use crate::mirror::Lie;
+use crate::mirror::ListFault;
 use crate::okta::{Org, Switches};
-use crate::truth::{Machine, MachineId, PersonId, Time, Truth, iphone_udid, mac_udid};
+use crate::truth::{Machine, MachineId, PersonId, Shown, Time, Truth, iphone_udid, mac_udid};
 use crate::world::World;
 
-/// Random numbers by a seed: xorshift64*.
-pub struct Dice(u64);
+/// A seeded random number generator: xorshift64*.
+pub struct Random(u64);
 
-impl Dice {
+impl Random {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        dice.below(2);
-        dice
+        let mut random = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        random.below(2);
+        random
     }
 
     pub fn below(&mut self, n: usize) -> usize {
@@ -28,12 +28,12 @@ impl Dice {
         usize::try_from(mixed).unwrap_or_default() % n.max(1)
     }
 
-    pub fn one_in(&mut self, n: usize) -> bool {
+    pub fn one_in_n(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
     pub fn flip(&mut self) -> bool {
-        self.one_in(2)
+        self.one_in_n(2)
     }
 
     fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
@@ -46,11 +46,11 @@ impl Dice {
     }
 }
 
-/// What happens next.
+/// A step of a history.
 #[derive(Debug, Clone)]
 pub enum Step {
     Pass(TimeDelta),
-    /// The machine enrols, is configured, and a person registers and signs in.
+    /// The machine is enrolled and configured, and a person registers and signs in.
     SetUp(MachineId, PersonId),
     Enroll(MachineId),
     Deliver(MachineId),
@@ -70,9 +70,13 @@ pub enum Step {
         twice: bool,
         with_udid_of: Option<MachineId>,
     },
-    /// Wiped and enrolled again; the report of the wipe comes after that of the enrolment.
+    /// Wiped and enrolled again; the wipe is reported after the enrolment.
     LateWipe(MachineId),
-    /// Its user erases it: the MDM hears of it only by the next enrolment.
+    ReplaceLogicBoard(MachineId),
+    ReplaceSerialNumber(MachineId),
+    /// It leaves the MDM without a report. Only the next snapshot of the fleet shows it.
+    LeaveSilently(MachineId),
+    /// The user erases it. The MDM learns of it only by the next enrolment.
     Erase(MachineId),
     Unenroll {
         machine: MachineId,
@@ -92,14 +96,18 @@ pub enum Step {
     DeleteRecord(String),
     PersonStatus(PersonId, &'static str),
     PreRegister(MachineId),
-    /// A stranger's machine registers with the identifiers of one of ours, and signs in.
+    /// A foreign machine registers with the identifiers of a managed machine and signs in.
     Stranger {
         claims: MachineId,
         kind: StrangerKind,
     },
     Batch,
+    /// The MDM sends a snapshot of its fleet.
+    Reconcile,
+    /// Okta does not answer the service for so long.
+    Outage(TimeDelta),
     Sweep {
-        lie: Lie,
+        fault: ListFault,
         lag: TimeDelta,
     },
     Incremental {
@@ -119,84 +127,89 @@ pub enum StrangerKind {
     Windows,
     Android,
     UnfilledMacro,
-    /// A phone with the copied secret and identifiers of ours.
+    /// A phone with the copied secret and identifiers of a managed one.
     CopiedPhone,
 }
 
 impl World {
-    /// The world of a seed.
-    pub fn random(dice: &mut Dice, integration: IntegrationId, now: Time) -> Self {
+    /// Returns the initial world of a seed.
+    pub fn random(random: &mut Random, integration: IntegrationId, now: Time) -> Self {
         let switches = Switches {
-            wiped_mac_gets_old_record: dice.flip(),
-            second_user_is_second_record: dice.flip(),
-            registration_moves: dice.flip(),
-            unchanged_sign_in_moves: dice.flip(),
-            unlinking_moves: dice.flip(),
-            adding_again_renews: dice.flip(),
+            wiped_mac_gets_old_record: random.flip(),
+            second_user_is_second_record: random.flip(),
+            registration_moves: random.flip(),
+            unchanged_sign_in_moves: random.flip(),
+            unlinking_moves: random.flip(),
+            adding_again_renews: random.flip(),
         };
-        let jumps_ahead = dice.one_in(3);
-        let off = !jumps_ahead && dice.flip();
+        let jumps_ahead = random.one_in_n(3);
+        let off = !jumps_ahead && random.flip();
         let habits = Habits {
-            skew: if off { dice.seconds(-280, 280) } else { TimeDelta::zero() },
+            skew: if off { random.seconds(-280, 280) } else { TimeDelta::zero() },
             jumps_ahead,
-            batched: dice.one_in(5),
-            tells_enrolled_at: dice.flip(),
-            tells_ended_at: dice.flip(),
-            reports_deliveries: !dice.one_in(4),
-            reports_udid: !dice.one_in(4),
+            batched: random.one_in_n(5),
+            tells_enrolled_at: random.flip(),
+            tells_ended_at: random.flip(),
+            reports_deliveries: !random.one_in_n(4),
+            reports_udid: !random.one_in_n(4),
         };
         let mut truth = Truth::default();
         for (number, name) in ["ada", "bob", "carl"].iter().enumerate() {
             assert_eq!(truth.add_person(name), number);
         }
         truth.add(Machine::new(Platform::Macos, "LIVESMAC0001", &mac_udid(1)));
-        truth.add(if dice.flip() {
+        truth.add(if random.flip() {
             Machine::new(Platform::Macos, "LIVESMAC0002", &mac_udid(2))
         } else {
             Machine::new(Platform::Ios, "LIVESPHONE02", &iphone_udid(2))
         });
-        // Another MDM's certificate, which Okta accepts too.
-        truth.machines[0].configured = dice.one_in(5);
+        if !truth.machines[1].okta_platform.starts_with("MAC") && random.one_in_n(3) {
+            truth.machines[1].shown = Shown::Nothing;
+        }
+        // A certificate from another MDM, which Okta also accepts.
+        truth.machines[0].configured = random.one_in_n(5);
         Self {
             now,
             truth,
             org: Org::new(switches),
             mdm: Mdm::new(habits, integration),
             seen: std::collections::BTreeMap::new(),
+            okta_away_until: now,
             copied: Vec::new(),
         }
     }
 
-    /// What happens next, by chance.
-    pub fn next_step(&self, dice: &mut Dice) -> Step {
-        let machine = dice.below(2);
-        let person = dice.below(self.truth.people.len());
+    /// Returns a random next step.
+    pub fn next_step(&self, random: &mut Random) -> Step {
+        let machine = random.below(2);
+        let person = random.below(self.truth.people.len());
         let record = {
             let ids: Vec<String> = self.org.records.keys().cloned().collect();
-            dice.pick(&ids)
+            random.pick(&ids)
         };
-        match dice.below(100) {
+        match random.below(100) {
             0..2 => Step::LateWipe(machine),
-            2..12 => Step::Pass(random_pause(dice)),
-            12..22 => random_read(dice, machine),
-            22..30 => Step::Sweep { lie: Lie::random(dice), lag: dice.seconds(0, 270) },
+            2..11 => Step::Pass(random_pause(random)),
+            11 | 98 => rare_step(random, machine),
+            12..22 => random_read(random, machine),
+            22..30 => Step::Sweep { fault: ListFault::random(random), lag: random.seconds(0, 270) },
             30..36 => Step::SetUp(machine, person),
             36..39 => Step::Enroll(machine),
             39..43 => Step::Deliver(machine),
-            43..49 => Step::Register { machine, person, sees_configuration: !dice.one_in(4) },
-            49..62 => Step::SignIn { machine, person, changed: dice.flip() },
+            43..49 => Step::Register { machine, person, sees_configuration: !random.one_in_n(4) },
+            49..62 => Step::SignIn { machine, person, changed: random.flip() },
             62..65 => Step::RemoveAccount(machine, person),
             65..69 => Step::Wipe {
                 machine,
-                twice: dice.one_in(4),
-                with_udid_of: dice.one_in(4).then_some(1 - machine),
+                twice: random.one_in_n(4),
+                with_udid_of: random.one_in_n(4).then_some(1 - machine),
             },
             69..71 => Step::Erase(machine),
-            71..74 => Step::Unenroll { machine, stays_configured: dice.flip() },
+            71..74 => Step::Unenroll { machine, stays_configured: random.flip() },
             74..76 => Step::Delete(machine),
             76..78 => Step::Import(machine),
             78..81 => Step::Status(machine),
-            81..83 => Step::Lost(machine, dice.flip()),
+            81..83 => Step::Lost(machine, random.flip()),
             83..85 => Step::OktaId(machine),
             85 => Step::CheckIn(machine),
             86 => Step::Certificate(machine),
@@ -206,19 +219,19 @@ impl World {
             93 => record.map_or(Step::Batch, Step::Activate),
             94 => record.map_or(Step::Batch, Step::DeleteRecord),
             95 => {
-                let status = ["DEPROVISIONED", "SUSPENDED", "ACTIVE"][dice.below(3)];
+                let status = ["DEPROVISIONED", "SUSPENDED", "ACTIVE"][random.below(3)];
                 Step::PersonStatus(person, status)
             }
-            96 if dice.flip() => Step::PreRegister(machine),
-            96..98 => Step::Stranger { claims: machine, kind: StrangerKind::random(dice) },
+            96 if random.flip() => rare_step(random, machine),
+            96..98 => Step::Stranger { claims: machine, kind: StrangerKind::random(random) },
             _ => Step::Batch,
         }
     }
 }
 
 impl StrangerKind {
-    fn random(dice: &mut Dice) -> Self {
-        match dice.below(6) {
+    fn random(random: &mut Random) -> Self {
+        match random.below(6) {
             0 => Self::VirtualMac { with_udid: false },
             1 => Self::VirtualMac { with_udid: true },
             2 => Self::Windows,
@@ -229,31 +242,42 @@ impl StrangerKind {
     }
 }
 
-impl Lie {
-    fn random(dice: &mut Dice) -> Self {
-        match dice.below(12) {
+impl ListFault {
+    fn random(random: &mut Random) -> Self {
+        match random.below(12) {
             0 => Self::Shrunk,
             1 => Self::NoUsers,
-            2 => Self::NoUsersOfOne(dice.below(20)),
-            3 => Self::UsersLeftOut,
+            2 => Self::NoUsersOfDevice(random.below(20)),
+            3 => Self::UsersOmitted,
             4 => Self::Interrupted,
             _ => Self::None,
         }
     }
 }
 
-fn random_pause(dice: &mut Dice) -> TimeDelta {
-    match dice.below(10) {
-        0..4 => dice.seconds(1, 300),
-        4..7 => dice.seconds(300, 7_200),
-        7..9 => dice.seconds(7_200, 100_000),
-        _ => dice.seconds(100_000, 3_500_000),
+fn rare_step(random: &mut Random, machine: MachineId) -> Step {
+    match random.below(6) {
+        0 => Step::PreRegister(machine),
+        1 => Step::ReplaceLogicBoard(machine),
+        2 => Step::ReplaceSerialNumber(machine),
+        3 => Step::LeaveSilently(machine),
+        4 => Step::Reconcile,
+        _ => Step::Outage(random.seconds(600, 200_000)),
     }
 }
 
-fn random_read(dice: &mut Dice, machine: MachineId) -> Step {
-    match dice.below(10) {
-        0..3 => Step::Incremental { lag: dice.seconds(0, 270) },
+fn random_pause(random: &mut Random) -> TimeDelta {
+    match random.below(10) {
+        0..4 => random.seconds(1, 300),
+        4..7 => random.seconds(300, 7_200),
+        7..9 => random.seconds(7_200, 100_000),
+        _ => random.seconds(100_000, 3_500_000),
+    }
+}
+
+fn random_read(random: &mut Random, machine: MachineId) -> Step {
+    match random.below(10) {
+        0..3 => Step::Incremental { lag: random.seconds(0, 270) },
         3..7 => Step::Rereads,
         7 => Step::Hooks,
         8 => Step::LiveRead(machine),

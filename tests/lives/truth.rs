@@ -1,5 +1,5 @@
-//! What is true: which devices there are, who sits at them, and what was done with them. Nobody in the
-//! product or in Okta knows all of it; the reference model judges answers by it.
+//! The ground truth: the devices, their users, and what was done with them. Neither the product nor Okta
+//! knows all of it. The reference model checks verdicts against it.
 
 use chrono::{DateTime, Utc};
 use okta_device_trust::model::Platform;
@@ -12,16 +12,18 @@ pub type MachineId = usize;
 /// Index of a person in [`Truth::people`].
 pub type PersonId = usize;
 
-/// What Okta Verify on a machine says about it.
+/// The identifiers that Okta Verify on a machine reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
     /// Its own identifiers.
     Own,
-    /// Its own, once it has the configuration, as iPhones do.
+    /// Its own, once the configuration is installed, as on iPhones.
     OwnWithConfiguration,
-    /// A literal macro that the MDM never filled in.
+    /// Nothing: the iPhone's configuration does not contain the identifiers.
+    Nothing,
+    /// A macro that the MDM did not replace.
     Macro,
-    /// Those of another machine, or only some of them.
+    /// Those of another machine, or some of them.
     Claimed { serial_number: Option<String>, udid: Option<String> },
 }
 
@@ -30,14 +32,16 @@ pub enum Shown {
 pub struct Machine {
     pub serial_number: String,
     pub udid: String,
+    /// The UDIDs that it had before its logic board was replaced, and until when.
+    pub former_udids: Vec<(Time, String)>,
     /// `None`: Android or Windows.
     pub platform: Option<Platform>,
-    /// Okta's word for the platform.
+    /// The platform in Okta's spelling.
     pub okta_platform: &'static str,
     pub shown: Shown,
     /// Whether this MDM manages it now.
     pub enrolled: bool,
-    /// Whether it holds a certificate or secret that Okta accepts.
+    /// Whether it has a certificate or secret that Okta accepts.
     pub configured: bool,
     pub lost: bool,
     /// Accounts in Okta Verify on it.
@@ -61,16 +65,18 @@ pub struct Person {
     pub status: &'static str,
 }
 
-/// A FastPass sign-in that took place.
+/// A FastPass sign-in.
 #[derive(Debug, Clone)]
 pub struct SignIn {
     pub machine: MachineId,
     pub person: PersonId,
     pub record: String,
     pub at: Time,
-    /// What Okta concluded.
+    /// The UDID of the machine then.
+    pub udid: String,
+    /// Whether Okta considered the device managed.
     pub managed: bool,
-    /// Whether this MDM managed the machine then.
+    /// Whether this MDM managed the machine at that time.
     pub enrolled: bool,
 }
 
@@ -87,6 +93,7 @@ impl Machine {
         Self {
             serial_number: serial_number.to_owned(),
             udid: udid.to_owned(),
+            former_udids: Vec::new(),
             platform: Some(platform),
             okta_platform: if mac { "MACOS" } else { "IOS" },
             shown: if mac { Shown::Own } else { Shown::OwnWithConfiguration },
@@ -97,7 +104,7 @@ impl Machine {
         }
     }
 
-    /// A machine of a stranger, whose Okta Verify shows these identifiers.
+    /// Returns a foreign machine whose Okta Verify reports these identifiers.
     pub fn stranger(okta_platform: &'static str, number: usize, shown: Shown) -> Self {
         Self {
             okta_platform,
@@ -107,23 +114,33 @@ impl Machine {
         }
     }
 
-    /// The serial number and UDID that Okta Verify shows now.
+    /// Returns the serial number and UDID that Okta Verify reports now.
     pub fn shown_identifiers(&self) -> (Option<String>, Option<String>) {
         let own = || (Some(self.serial_number.clone()), Some(self.udid.clone()));
         match &self.shown {
             Shown::Own => own(),
             Shown::OwnWithConfiguration if self.configured => own(),
-            Shown::OwnWithConfiguration => (None, None),
+            Shown::OwnWithConfiguration | Shown::Nothing => (None, None),
             Shown::Macro => (Some("$SERIALNUMBER".to_owned()), Some("$UDID".to_owned())),
             Shown::Claimed { serial_number, udid } => (serial_number.clone(), udid.clone()),
         }
+    }
+
+    /// Whether it came back from repair with another serial number.
+    pub fn has_new_serial_number(&self) -> bool {
+        self.serial_number.starts_with(NEW_SERIAL_NUMBER)
+    }
+
+    pub fn udid_at(&self, at: Time) -> &str {
+        let former = self.former_udids.iter().find(|(until, _)| at < *until);
+        former.map_or(&self.udid, |(_, udid)| udid)
     }
 
     pub fn account_of(&self, person: PersonId) -> Option<&Account> {
         self.accounts.iter().find(|account| account.person == person)
     }
 
-    /// Erases the machine: nothing of its former life is left on it. Lost mode ends with it.
+    /// Erases the machine. This removes its accounts and configuration and ends lost mode.
     pub fn erase(&mut self) {
         self.enrolled = false;
         self.configured = false;
@@ -147,18 +164,21 @@ impl Truth {
         self.machines.len() - 1
     }
 
-    /// The machine with this serial number printed on it.
+    /// Finds the machine with this serial number.
     pub fn find(&self, serial_number: &str) -> Option<MachineId> {
         self.machines.iter().position(|machine| machine.serial_number == serial_number)
     }
 }
 
-/// The UDID of the Mac with this number.
+/// The prefix of serial numbers assigned in a repair.
+pub const NEW_SERIAL_NUMBER: &str = "LIVESNEW";
+
+/// Returns the UDID of the Mac with this number.
 pub fn mac_udid(number: usize) -> String {
     format!("564D1B2C-0000-4000-8000-{number:012X}")
 }
 
-/// The UDID of the iPhone with this number.
+/// Returns the UDID of the iPhone with this number.
 pub fn iphone_udid(number: usize) -> String {
     format!("00008030-{number:016X}")
 }

@@ -1,5 +1,5 @@
-//! One life of a tenant: the truth, the org and the MDM, at one time. What people, admins and machines
-//! do; nothing here touches the service.
+//! The world of one history: the truth, the org and the MDM at one time, and the actions of users, admins
+//! and machines. It does not access the service.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,16 @@ use okta_device_trust::model::{OktaDevice, Platform};
 
 use crate::mdm::{Mdm, What};
 use crate::okta::{Org, users_of};
-use crate::truth::{Account, MachineId, PersonId, SignIn, Time, Truth};
+use crate::truth::{
+    Account, MachineId, NEW_SERIAL_NUMBER, PersonId, SignIn, Time, Truth, iphone_udid, mac_udid,
+};
 
-/// What the service was shown of a record.
+/// What the service has read of a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
-    /// The latest time as of which it was shown the whole truth in a form that it must believe.
+    /// The latest time as of which it has read the complete record in a form that it must accept.
     pub whole_at: Time,
-    /// When it last read the record or its users by id: lists may not undo that for a while.
+    /// When it last read the record or its users by ID, which lists must not overwrite for a while.
     pub by_id_at: Option<Time>,
 }
 
@@ -26,16 +28,22 @@ pub struct World {
     pub org: Org,
     pub mdm: Mdm,
     pub seen: BTreeMap<String, Seen>,
+    /// Until then Okta does not answer the service.
+    pub okta_away_until: Time,
     /// Machines whose identifiers another phone reports as well, with the same secret.
     pub copied: Vec<MachineId>,
 }
 
 impl World {
+    pub fn is_okta_away(&self) -> bool {
+        self.now < self.okta_away_until
+    }
+
     pub fn pass(&mut self, time: TimeDelta) {
         self.now += time;
     }
 
-    /// Adds the person's account to Okta Verify on the machine. False: Okta refuses it, or it is there.
+    /// Adds the person's account to Okta Verify on the machine. Returns false if Okta refuses it or it exists.
     pub fn register(&mut self, m: MachineId, p: PersonId, sees_configuration: bool) -> bool {
         let (now, person) = (self.now, self.truth.people[p].clone());
         if person.status != "ACTIVE" || self.is_registered(m, p) {
@@ -67,7 +75,7 @@ impl World {
         })
     }
 
-    /// The record that Okta finds for a new account on the machine.
+    /// Returns the existing record that Okta uses for a new account on the machine.
     fn record_for(&self, m: MachineId, p: PersonId) -> Option<String> {
         let machine = &self.truth.machines[m];
         let switches = self.org.switches;
@@ -91,22 +99,24 @@ impl World {
         free.max_by_key(|(_, record)| record.created()).map(|(id, _)| id.clone())
     }
 
-    /// A FastPass sign-in; `changed`: with other signals than last time. False: refused.
+    /// Performs a FastPass sign-in; `changed`: with other signals than last time. Returns false if refused.
     pub fn sign_in(&mut self, m: MachineId, p: PersonId, changed: bool) -> bool {
         let machine = &self.truth.machines[m];
         let Some(account) = machine.account_of(p).cloned() else { return false };
         let managed = machine.configured && account.sees_configuration;
         let (shown, enrolled) = (machine.shown_identifiers(), machine.enrolled);
         let (record, person) = (account.record, self.truth.people[p].clone());
+        let udid = machine.udid.clone();
         if !self.org.sign_in(&record, &person, managed, shown, changed, self.now) {
             return false;
         }
         let at = self.now;
-        self.truth.sign_ins.push(SignIn { machine: m, person: p, record, at, managed, enrolled });
+        let one = SignIn { machine: m, person: p, record, at, udid, managed, enrolled };
+        self.truth.sign_ins.push(one);
         true
     }
 
-    /// The person removes the account from Okta Verify.
+    /// Removes the person's account from Okta Verify.
     pub fn remove_account(&mut self, m: MachineId, p: PersonId) -> bool {
         let Some(account) = self.truth.machines[m].account_of(p).cloned() else { return false };
         self.truth.machines[m].accounts.retain(|known| known.person != p);
@@ -118,13 +128,13 @@ impl World {
         self.org.set_user_status(&self.truth.people[p], self.now);
     }
 
-    /// The machine enrols in this MDM.
+    /// Enrolls the machine in this MDM.
     pub fn enroll(&mut self, m: MachineId, delay: TimeDelta) -> usize {
         self.truth.machines[m].enrolled = true;
-        self.mdm.note(m, self.now, What::Enrolled { continues: false }, delay)
+        self.mdm.record(m, self.now, What::Enrolled { continues: false }, delay)
     }
 
-    /// The MDM imports a device again that it had deleted and that was enrolled all along.
+    /// Lets the MDM import a device that it had deleted and that was never unenrolled.
     pub fn import(&mut self, m: MachineId, delay: TimeDelta) -> usize {
         self.truth.machines[m].enrolled = true;
         let events = self.mdm.events.iter_mut().rev();
@@ -139,43 +149,82 @@ impl World {
         for sign_in in self.truth.sign_ins.iter_mut().filter(|one| one.machine == m) {
             sign_in.enrolled |= sign_in.at >= deleted_at;
         }
-        self.mdm.note(m, self.now, What::Enrolled { continues: true }, delay)
+        self.mdm.record(m, self.now, What::Enrolled { continues: true }, delay)
     }
 
-    /// The MDM erases the machine, and reports it.
+    /// Lets the MDM erase the machine and report it.
     pub fn wipe(&mut self, m: MachineId, delay: TimeDelta) -> usize {
         self.truth.machines[m].erase();
-        self.mdm.note(m, self.now, What::Left(EnrollmentState::Wiped), delay)
+        self.mdm.record(m, self.now, What::Left(EnrollmentState::Wiped), delay)
     }
 
-    /// The machine leaves the MDM without being erased; its certificate may stay behind.
+    /// Unenrolls the machine without erasing it; its certificate may remain.
     pub fn unenroll(&mut self, m: MachineId, stays_configured: bool, delay: TimeDelta) -> usize {
         let machine = &mut self.truth.machines[m];
         machine.enrolled = false;
         machine.configured &= stays_configured;
-        self.mdm.note(m, self.now, What::Left(EnrollmentState::Unenrolled), delay)
+        self.mdm.record(m, self.now, What::Left(EnrollmentState::Unenrolled), delay)
+    }
+
+    /// The machine gets another logic board: the same serial number, another UDID, and nothing on it.
+    pub fn replace_logic_board(&mut self, m: MachineId) {
+        let machine = &mut self.truth.machines[m];
+        let number = 100 * (m + 1) + machine.former_udids.len();
+        let udid =
+            if machine.okta_platform == "MACOS" { mac_udid(number) } else { iphone_udid(number) };
+        let former = std::mem::replace(&mut machine.udid, udid);
+        machine.former_udids.push((self.now, former));
+        machine.erase();
+    }
+
+    /// The machine comes back from repair with another serial number and the same UDID, and nothing on it.
+    /// To the MDM it is another device; it deletes the former one.
+    pub fn replace_serial_number(&mut self, m: MachineId, delay: TimeDelta) {
+        let former = self.truth.add(self.truth.machines[m].clone());
+        let moved =
+            |machine: &mut MachineId| *machine = if *machine == m { former } else { *machine };
+        self.truth.sign_ins.iter_mut().for_each(|one| moved(&mut one.machine));
+        self.org.records.values_mut().for_each(|record| moved(&mut record.machine));
+        self.mdm.events.iter_mut().for_each(|event| moved(&mut event.machine));
+        self.mdm.told_udids.iter_mut().for_each(|(machine, _, _)| moved(machine));
+        self.copied.extend(self.copied.contains(&m).then_some(former));
+        self.truth.machines[former].erase();
+        let machine = &mut self.truth.machines[m];
+        machine.serial_number = format!("{NEW_SERIAL_NUMBER}{former:04}");
+        machine.former_udids.clear();
+        machine.erase();
+        let is_known = self.mdm.events.iter().any(|event| event.machine == former);
+        if is_known && !self.mdm.has_deleted(former) {
+            self.mdm.record(former, self.now, What::Deleted { continued: false }, delay);
+        }
+    }
+
+    /// Unenrolls the machine without ever reporting it.
+    pub fn leave_silently(&mut self, m: MachineId) {
+        self.truth.machines[m].erase();
+        self.mdm.record_unreported(m, self.now, What::Left(EnrollmentState::Unenrolled));
     }
 
     /// The MDM deletes the device from its list.
     pub fn delete(&mut self, m: MachineId, delay: TimeDelta) -> usize {
         self.truth.machines[m].enrolled = false;
-        self.mdm.note(m, self.now, What::Deleted { continued: false }, delay)
+        self.mdm.record(m, self.now, What::Deleted { continued: false }, delay)
     }
 
-    /// The MDM delivers the configuration; it says so where it is its habit.
+    /// Lets the MDM deliver the configuration, and report the delivery if it does that.
     pub fn deliver(&mut self, m: MachineId, delay: TimeDelta) {
         self.truth.machines[m].configured = true;
         if self.mdm.habits.reports_deliveries {
-            self.mdm.note(m, self.now, What::Delivered { config_version: 2 }, delay);
+            self.mdm.record(m, self.now, What::Delivered { config_version: 2 }, delay);
         }
     }
 
     pub fn set_lost(&mut self, m: MachineId, lost: bool, delay: TimeDelta) {
         self.truth.machines[m].lost = lost;
-        self.mdm.note(m, self.now, What::Lost(lost), delay);
+        self.mdm.record(m, self.now, What::Lost(lost), delay);
     }
 
-    /// Whether nothing happened to the machine since the MDM deleted it.
+    /// Returns whether nothing happened to the machine since the MDM deleted it.
     pub fn is_untouched_since_deletion(&self, m: MachineId) -> bool {
         let machine = &self.truth.machines[m];
         self.mdm.has_deleted(m) && machine.configured && !machine.accounts.is_empty()

@@ -1,4 +1,4 @@
-//! Lives 27, 31 and 36: questions that name a record or a UDID that nobody has, and a second org.
+//! Queries by unknown records and UDIDs, and a tenant with a second org.
 
 use okta_device_trust::model::trust_status::{Reason, decide};
 
@@ -6,7 +6,7 @@ use super::{ADA, BOB, Life, MAC};
 use crate::questions::{NO_UDID, asked, policy};
 
 #[tokio::test]
-async fn life_27_asked_by_a_record_that_was_made_a_minute_ago() {
+async fn query_by_a_record_created_a_minute_ago_is_not_seen() {
     let mut life = Life::with_adas_mac().await;
     life.register(MAC, BOB, "10:00").await;
     let new = life.record(MAC, BOB);
@@ -21,14 +21,14 @@ async fn life_27_asked_by_a_record_that_was_made_a_minute_ago() {
 }
 
 #[tokio::test]
-async fn life_31_a_second_integration_is_still_in_setup() {
+async fn second_integration_in_setup_does_not_matter() {
     let mut life = Life::with_adas_mac().await;
     life.replica.add_integration_in_setup().await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_36_asked_with_a_udid_that_nobody_has() {
+async fn query_with_an_unknown_udid_is_conflicting() {
     let life = Life::with_adas_mac().await;
     let serial = life.world.truth.machines[MAC].serial_number.clone();
     let question = asked(Some(&serial), Some(NO_UDID), None);

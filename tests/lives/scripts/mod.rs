@@ -1,5 +1,5 @@
-//! Lives that were written down, each with what the verdict must say on the way. The simulated org and
-//! the MDM are those of the random lives.
+//! Scripted histories with the expected verdict at each stage. The simulated org and MDM are those of the
+//! random histories.
 
 mod answers;
 mod org;
@@ -13,10 +13,10 @@ use okta_device_trust::model::devices::reports::EnrollmentState;
 use okta_device_trust::model::trust_status::{AskedDevice, Facts, Reason, Verdict};
 
 use crate::mdm::{Habits, Mdm, What};
-use crate::mirror::{Lie, Replica};
+use crate::mirror::{ListFault, Replica};
 use crate::okta::{Org, Switches};
 use crate::questions::asked;
-use crate::random::beginning;
+use crate::random::start_time;
 use crate::truth::{Machine, MachineId, PersonId, Time, Truth, iphone_udid, mac_udid};
 use crate::world::World;
 
@@ -31,7 +31,7 @@ pub const WIPED: What = What::Left(EnrollmentState::Wiped);
 pub const UNENROLLED: What = What::Left(EnrollmentState::Unenrolled);
 pub const DELIVERED: What = What::Delivered { config_version: 2 };
 
-/// One life, with the time of day as a text.
+/// A history, with times of day as text.
 pub struct Life {
     pub world: World,
     pub replica: Replica,
@@ -39,9 +39,9 @@ pub struct Life {
 }
 
 impl Life {
-    /// Two Macs, an iPhone and two people, in an org that moves `lastUpdated` with each sign-in.
+    /// Starts with two Macs, an iPhone and two people, in an org that updates `lastUpdated` with each sign-in.
     pub async fn start() -> Self {
-        let replica = Replica::start(beginning()).await;
+        let replica = Replica::start(start_time()).await;
         let mut truth = Truth::default();
         truth.add_person("ada");
         truth.add_person("bob");
@@ -66,19 +66,20 @@ impl Life {
             reports_udid: true,
         };
         let world = World {
-            now: beginning(),
+            now: start_time(),
             truth,
             org: Org::new(switches),
             mdm: Mdm::new(habits, replica.integration),
             seen: std::collections::BTreeMap::new(),
+            okta_away_until: beginning(),
             copied: Vec::new(),
         };
         let mut life = Self { world, replica, day: 0 };
-        life.look().await;
+        life.sweep_and_reread().await;
         life
     }
 
-    /// A Mac that Ada uses: enrolled 09:00, delivered 09:01, registered 09:20, signed in 09:30.
+    /// Starts with a Mac that Ada uses: enrolled 09:00, delivered 09:01, registered 09:20, signed in 09:30.
     pub async fn with_adas_mac() -> Self {
         let mut life = Self::start().await;
         life.set_up(MAC, ADA).await;
@@ -90,13 +91,13 @@ impl Life {
         self.deliver(m, "09:01").await;
         self.register(m, p, "09:20").await;
         self.sign_in(m, p, "09:30").await;
-        self.says(m, Reason::ManagedAndActive).await;
+        self.expect_reason(m, Reason::ManagedAndActive).await;
     }
 
-    /// That time of the present day.
-    pub fn time(&self, of_day: &str) -> Time {
-        let time = NaiveTime::parse_from_str(of_day, "%H:%M").expect("a time of day");
-        let midnight = beginning() - TimeDelta::hours(8) + TimeDelta::days(self.day);
+    /// Returns this time on the current day.
+    pub fn time(&self, time_of_day: &str) -> Time {
+        let time = NaiveTime::parse_from_str(time_of_day, "%H:%M").expect("a time of day");
+        let midnight = start_time() - TimeDelta::hours(8) + TimeDelta::days(self.day);
         midnight + (time - NaiveTime::MIN)
     }
 
@@ -108,20 +109,20 @@ impl Life {
         self.day += days;
     }
 
-    /// It becomes that time, and what is under way arrives.
-    pub async fn at(&mut self, of_day: &str) {
-        let now = self.time(of_day);
-        assert!(now >= self.world.now, "{of_day} is over");
+    /// Advances to this time and delivers the reports that are due.
+    pub async fn at(&mut self, time_of_day: &str) {
+        let now = self.time(time_of_day);
+        assert!(now >= self.world.now, "{time_of_day} is in the past");
         self.world.now = now;
         self.replica.receive(&mut self.world).await;
     }
 
-    /// The MDM reports what is true now, at once and with the time of now.
-    pub async fn report(&mut self, m: MachineId, what: What, of_day: &str) {
-        self.report_as(m, what, of_day, of_day, of_day).await;
+    /// Lets the MDM report an event immediately, with the current time.
+    pub async fn report(&mut self, m: MachineId, what: What, time_of_day: &str) {
+        self.report_as(m, what, time_of_day, time_of_day, time_of_day).await;
     }
 
-    /// The MDM reports what happened at `happened`, with a stamp, and the report arrives at `arrives`.
+    /// Lets the MDM report an event of `happened` with the time `stamp`; the report arrives at `arrives`.
     pub async fn report_as(
         &mut self,
         m: MachineId,
@@ -136,42 +137,42 @@ impl Life {
             What::Left(EnrollmentState::Wiped) => machine.erase(),
             other => machine.enrolled = other.enrolled_after().unwrap_or(machine.enrolled),
         }
-        self.world.mdm.note_stamped(m, at, what, stamp, due);
+        self.world.mdm.record_stamped(m, at, what, stamp, due);
         self.at(arrives).await;
     }
 
-    pub async fn deliver(&mut self, m: MachineId, of_day: &str) {
+    pub async fn deliver(&mut self, m: MachineId, time_of_day: &str) {
         self.world.truth.machines[m].configured = true;
-        self.report(m, DELIVERED, of_day).await;
+        self.report(m, DELIVERED, time_of_day).await;
     }
 
-    pub async fn register(&mut self, m: MachineId, p: PersonId, of_day: &str) {
-        self.at(of_day).await;
+    pub async fn register(&mut self, m: MachineId, p: PersonId, time_of_day: &str) {
+        self.at(time_of_day).await;
         assert!(self.world.register(m, p, true), "Okta refuses to register");
     }
 
-    pub async fn sign_in(&mut self, m: MachineId, p: PersonId, of_day: &str) {
-        self.look().await;
-        self.at(of_day).await;
+    pub async fn sign_in(&mut self, m: MachineId, p: PersonId, time_of_day: &str) {
+        self.sweep_and_reread().await;
+        self.at(time_of_day).await;
         assert!(self.world.sign_in(m, p, true), "Okta refuses the sign-in");
     }
 
-    /// A sweep and the rereads after it; takes a minute or less.
-    pub async fn look(&mut self) {
-        self.replica.sweep(&mut self.world, Lie::None, TimeDelta::zero()).await;
+    /// Runs a sweep and the re-reads after it; takes at most a minute.
+    pub async fn sweep_and_reread(&mut self) {
+        self.replica.sweep(&mut self.world, ListFault::None, TimeDelta::zero()).await;
         self.replica.reread(&mut self.world).await;
     }
 
-    /// The verdict after a sweep and after the rereads of the next minutes begins with this reason.
-    pub async fn says(&mut self, m: MachineId, reason: Reason) -> Verdict {
-        self.look().await;
+    /// Expects this deciding reason after a sweep and its re-reads.
+    pub async fn expect_reason(&mut self, m: MachineId, reason: Reason) -> Verdict {
+        self.sweep_and_reread().await;
         self.world.pass(TimeDelta::minutes(6));
         self.replica.reread(&mut self.world).await;
-        self.says_unread(m, reason).await
+        self.expect_reason_unread(m, reason).await
     }
 
-    /// The verdict without another read.
-    pub async fn says_unread(&mut self, m: MachineId, reason: Reason) -> Verdict {
+    /// Expects this deciding reason without another read.
+    pub async fn expect_reason_unread(&mut self, m: MachineId, reason: Reason) -> Verdict {
         let question = self.by_serial(m);
         self.answers(question, reason).await.1
     }
@@ -187,13 +188,13 @@ impl Life {
         (facts, verdict)
     }
 
-    /// The record of the account.
+    /// Returns the ID of the account's record.
     pub fn record(&self, m: MachineId, p: PersonId) -> String {
         self.world.truth.machines[m].account_of(p).expect("an account").record.clone()
     }
 }
 
-/// Who is named as a user that decides.
+/// Returns the logins of the users that decide.
 pub fn deciding_users(facts: &Facts) -> Vec<String> {
     facts.deciding_users(&facts.assess_records()).map(|user| user.login.clone()).collect()
 }

@@ -1,4 +1,4 @@
-//! Lives 18 to 24, 33 and 35: which of Okta's records are the device's, and what is no use of it.
+//! Which of Okta's records belong to the device, and which changes are no use of it.
 
 use chrono::TimeDelta;
 use okta_device_trust::model::trust_status::Reason;
@@ -8,13 +8,18 @@ use crate::questions::asked;
 use crate::truth::{Machine, PersonId, Shown, iphone_udid, mac_udid};
 
 impl Life {
-    /// A stranger's machine registers with these identifiers and signs in; its record.
-    async fn add_stranger(&mut self, platform: &'static str, shown: Shown, of_day: &str) -> String {
+    /// Registers a foreign machine with these identifiers, signs in, and returns its record.
+    async fn add_stranger(
+        &mut self,
+        platform: &'static str,
+        shown: Shown,
+        time_of_day: &str,
+    ) -> String {
         let number = self.world.truth.machines.len();
         let person: PersonId = self.world.truth.add_person(&format!("stranger{number}"));
         let stranger = self.world.truth.add(Machine::stranger(platform, number, shown));
         self.world.truth.machines[stranger].configured = true;
-        self.register(stranger, person, of_day).await;
+        self.register(stranger, person, time_of_day).await;
         self.world.pass(TimeDelta::minutes(1));
         assert!(self.world.sign_in(stranger, person, true));
         self.record(stranger, person)
@@ -27,74 +32,74 @@ impl Life {
 }
 
 #[tokio::test]
-async fn life_18_another_logic_board() {
+async fn new_logic_board_requires_a_new_registration() {
     let mut life = Life::with_adas_mac().await;
     let machine = &mut life.world.truth.machines[MAC];
     machine.udid = mac_udid(77);
     machine.accounts.clear();
     life.report(MAC, ENROLLED, "10:00").await;
     life.deliver(MAC, "10:01").await;
-    let verdict = life.says(MAC, Reason::NotRegisteredInOkta).await;
+    let verdict = life.expect_reason(MAC, Reason::NotRegisteredInOkta).await;
     assert!(verdict.reasons.contains(&Reason::ForeignOktaRecord), "{verdict:?}");
     life.register(MAC, ADA, "10:20").await;
     life.sign_in(MAC, ADA, "10:30").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_19_the_account_is_added_again() {
+async fn account_added_again_is_trusted() {
     let mut life = Life::with_adas_mac().await;
     life.at("10:00").await;
     assert!(life.world.remove_account(MAC, ADA));
     life.register(MAC, ADA, "10:05").await;
     life.sign_in(MAC, ADA, "10:10").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
     assert_eq!(life.record(MAC, ADA), "guo0002");
     life.answers(asked(None, None, Some("guo0001")), Reason::OktaRecordSuperseded).await;
 }
 
 #[tokio::test]
-async fn life_20_a_second_macos_user_registers() {
+async fn second_macos_user_must_sign_in() {
     let mut life = Life::with_adas_mac().await;
     life.at("10:00").await;
     assert!(life.world.register(MAC, BOB, false));
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     life.sign_in(MAC, ADA, "10:30").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_21_a_virtual_machine_claims_the_serial_number() {
+async fn virtual_machine_with_the_serial_number_does_not_count() {
     for udid in [None, Some(mac_udid(4242))] {
         let mut life = Life::start().await;
         life.report(MAC, ENROLLED, "09:00").await;
         life.deliver(MAC, "09:01").await;
         let shown = life.claim_mac(udid);
         let virtual_mac = life.add_stranger("MACOS", shown, "09:10").await;
-        let verdict = life.says(MAC, Reason::NotRegisteredInOkta).await;
+        let verdict = life.expect_reason(MAC, Reason::NotRegisteredInOkta).await;
         assert!(verdict.reasons.contains(&Reason::ForeignOktaRecord), "{verdict:?}");
         let question = asked(None, None, Some(&virtual_mac));
         life.answers(question, Reason::ConflictingIdentity).await;
         life.register(MAC, ADA, "09:30").await;
         life.sign_in(MAC, ADA, "09:40").await;
-        life.says(MAC, Reason::ManagedAndActive).await;
+        life.expect_reason(MAC, Reason::ManagedAndActive).await;
     }
 }
 
 #[tokio::test]
-async fn life_22_unfilled_macros_match_no_iphone() {
+async fn unreplaced_macros_match_no_iphone() {
     let mut life = Life::start().await;
     life.report(IPHONE, ENROLLED, "09:00").await;
     life.deliver(IPHONE, "09:01").await;
     let macros = life.add_stranger("IOS", Shown::Macro, "09:10").await;
     life.add_stranger("IOS", Shown::Macro, "09:20").await;
-    let verdict = life.says(IPHONE, Reason::NotRegisteredInOkta).await;
+    let verdict = life.expect_reason(IPHONE, Reason::NotRegisteredInOkta).await;
     assert!(!verdict.reasons.contains(&Reason::ManagedAndActive), "{verdict:?}");
     life.answers(asked(None, None, Some(&macros)), Reason::NotKnownToMdm).await;
 }
 
 #[tokio::test]
-async fn life_23_an_android_or_windows_record_with_the_serial_number() {
+async fn android_or_windows_record_does_not_match() {
     for (platform, reports_udid) in [("ANDROID", true), ("WINDOWS", true), ("WINDOWS", false)] {
         let mut life = Life::start().await;
         life.world.mdm.habits.reports_udid = reports_udid;
@@ -102,28 +107,28 @@ async fn life_23_an_android_or_windows_record_with_the_serial_number() {
         life.deliver(MAC, "09:01").await;
         let shown = life.claim_mac(None);
         let other = life.add_stranger(platform, shown, "09:10").await;
-        life.says(MAC, Reason::NotRegisteredInOkta).await;
+        life.expect_reason(MAC, Reason::NotRegisteredInOkta).await;
         life.answers(asked(None, None, Some(&other)), Reason::ConflictingIdentity).await;
     }
 }
 
 #[tokio::test]
-async fn life_24_a_user_leaves_the_company() {
+async fn deprovisioned_user_does_not_count() {
     for status in ["DEPROVISIONED", "SUSPENDED"] {
         let mut life = Life::with_adas_mac().await;
         life.at("10:00").await;
         life.world.set_person_status(ADA, status);
-        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+        life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     }
 }
 
 #[tokio::test]
-async fn life_33_a_change_of_status_is_no_use() {
+async fn status_change_is_no_use() {
     let mut life = Life::with_adas_mac().await;
     life.report(MAC, WIPED, "10:00").await;
     life.report(MAC, ENROLLED, "10:10").await;
     life.deliver(MAC, "10:12").await;
-    life.look().await;
+    life.sweep_and_reread().await;
     for hook in [false, true] {
         let (suspended, active) = if hook { ("15:00", "15:20") } else { ("14:00", "14:20") };
         life.at(suspended).await;
@@ -132,7 +137,7 @@ async fn life_33_a_change_of_status_is_no_use() {
         if hook {
             life.replica.deliver_hooks(&life.world).await;
         } else {
-            life.look().await;
+            life.sweep_and_reread().await;
         }
         life.at(active).await;
         let now = life.world.now;
@@ -140,17 +145,17 @@ async fn life_33_a_change_of_status_is_no_use() {
         if hook {
             life.replica.deliver_hooks(&life.world).await;
         }
-        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
-        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+        life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
+        life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     }
 }
 
 #[tokio::test]
-async fn life_35_a_change_of_identifiers_before_a_wipe_is_read_after_it() {
+async fn identity_change_before_a_wipe_is_no_evidence() {
     let mut life = Life::start().await;
     life.report(IPHONE, ENROLLED, "09:00").await;
     life.register(IPHONE, ADA, "09:20").await;
-    life.look().await;
+    life.sweep_and_reread().await;
     life.deliver(IPHONE, "09:40").await;
     life.at("09:50").await;
     assert!(life.world.sign_in(IPHONE, ADA, true));
@@ -158,11 +163,11 @@ async fn life_35_a_change_of_identifiers_before_a_wipe_is_read_after_it() {
     life.report(IPHONE, ENROLLED, "10:10").await;
     life.report_as(IPHONE, DELIVERED, "10:12", "10:12", "10:12").await;
     life.at("10:20").await;
-    life.says(IPHONE, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(IPHONE, Reason::AwaitingFastpassSignIn).await;
 }
 
 #[tokio::test]
-async fn life_37_a_copied_secret() {
+async fn copied_iphone_secret_is_conflicting() {
     let mut life = Life::start().await;
     life.set_up(IPHONE, ADA).await;
     let phone = &life.world.truth.machines[IPHONE];
@@ -170,32 +175,32 @@ async fn life_37_a_copied_secret() {
     let shown = Shown::Claimed { serial_number, udid: Some(iphone_udid(2)) };
     life.add_stranger("IOS", shown, "09:50").await;
     life.sign_in(IPHONE, ADA, "10:00").await;
-    life.says(IPHONE, Reason::ConflictingIdentity).await;
+    life.expect_reason(IPHONE, Reason::ConflictingIdentity).await;
 }
 
 #[tokio::test]
-async fn life_38_two_macos_users_one_of_them_suspended() {
+async fn suspended_record_of_one_macos_user_affects_the_other() {
     let mut life = Life::with_adas_mac().await;
     life.register(MAC, BOB, "10:00").await;
     life.sign_in(MAC, BOB, "10:10").await;
     life.sign_in(MAC, ADA, "10:20").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
     let (adas, bobs) = (life.record(MAC, ADA), life.record(MAC, BOB));
     life.at("10:40").await;
     let now = life.world.now;
     assert!(life.world.org.set_status(&bobs, &["ACTIVE"], "SUSPENDED", now));
-    life.look().await;
+    life.sweep_and_reread().await;
     life.answers(asked(None, None, Some(&adas)), Reason::OktaDeviceSuspended).await;
 }
 
-/// Unenrolled, and signed in with the certificate that stayed behind.
+/// Unenrolled, and signed in with the remaining certificate.
 #[tokio::test]
-async fn a_sign_in_while_unenrolled_counts_for_nothing_later() {
+async fn sign_in_while_unenrolled_does_not_count_later() {
     let mut life = Life::with_adas_mac().await;
     life.report(MAC, UNENROLLED, "10:00").await;
     life.sign_in(MAC, ADA, "10:30").await;
-    life.says(MAC, Reason::MdmUnenrolled).await;
+    life.expect_reason(MAC, Reason::MdmUnenrolled).await;
     life.report(MAC, ENROLLED, "11:00").await;
     life.deliver(MAC, "11:01").await;
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
 }

@@ -1,4 +1,4 @@
-//! Lives 1 to 8 and 14: a device leaves and comes back.
+//! Devices that leave and are enrolled again.
 
 use okta_device_trust::model::trust_status::Reason;
 
@@ -8,63 +8,63 @@ use super::{
 use crate::mdm::What;
 use crate::questions::asked;
 
-/// Life 3 until the delivery: wiped 10:00, enrolled 10:10, delivered 10:12.
+/// Starts with Ada's Mac, wiped 10:00, enrolled 10:10, delivered 10:12.
 async fn wiped() -> Life {
     let mut life = Life::with_adas_mac().await;
     life.report(MAC, WIPED, "10:00").await;
-    life.says_unread(MAC, Reason::MdmUnenrolled).await;
+    life.expect_reason_unread(MAC, Reason::MdmUnenrolled).await;
     life.report(MAC, ENROLLED, "10:10").await;
-    life.says_unread(MAC, Reason::ConfigNotDelivered).await;
+    life.expect_reason_unread(MAC, Reason::ConfigNotDelivered).await;
     life.deliver(MAC, "10:12").await;
     life
 }
 
 #[tokio::test]
-async fn life_1_from_enrolment_to_trust() {
+async fn trusted_after_enrolment_registration_and_sign_in() {
     let mut life = Life::start().await;
     life.report(MAC, ENROLLED, "09:00").await;
-    life.says_unread(MAC, Reason::ConfigNotDelivered).await;
+    life.expect_reason_unread(MAC, Reason::ConfigNotDelivered).await;
     life.deliver(MAC, "09:01").await;
-    life.says_unread(MAC, Reason::NotRegisteredInOkta).await;
+    life.expect_reason_unread(MAC, Reason::NotRegisteredInOkta).await;
     life.register(MAC, ADA, "09:20").await;
-    life.look().await;
-    life.says_unread(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.sweep_and_reread().await;
+    life.expect_reason_unread(MAC, Reason::AwaitingFastpassSignIn).await;
     life.sign_in(MAC, ADA, "09:30").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_2_deliveries_are_never_reported() {
+async fn trusted_without_reported_deliveries() {
     let mut life = Life::start().await;
     life.report(MAC, ENROLLED, "09:00").await;
     life.world.truth.machines[MAC].configured = true;
     life.register(MAC, ADA, "09:20").await;
     life.sign_in(MAC, ADA, "09:30").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
     life.report(MAC, WIPED, "10:00").await;
     life.report(MAC, ENROLLED, "10:10").await;
-    life.says(MAC, Reason::ConfigNotDelivered).await;
+    life.expect_reason(MAC, Reason::ConfigNotDelivered).await;
     life.world.truth.machines[MAC].configured = true;
     life.register(MAC, BOB, "10:30").await;
     life.sign_in(MAC, BOB, "10:40").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_3_the_former_users_record_says_nothing_after_a_wipe() {
+async fn record_of_the_former_user_does_not_count_after_a_wipe() {
     let mut life = wiped().await;
-    let verdict = life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    let verdict = life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     assert!(verdict.reasons.contains(&Reason::NotUsedSinceEnrolment), "{verdict:?}");
 }
 
 #[tokio::test]
-async fn lives_4_and_5_a_second_record_is_trusted_until_it_is_deleted() {
+async fn second_record_is_trusted_until_it_is_deleted() {
     let mut life = wiped().await;
-    life.look().await;
+    life.sweep_and_reread().await;
     let adas = asked(None, None, Some("guo0001"));
     life.register(MAC, BOB, "10:30").await;
     life.sign_in(MAC, BOB, "10:35").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
     let question = life.by_serial(MAC);
     let (facts, _) = life.answers(question, Reason::ManagedAndActive).await;
     assert_eq!(deciding_users(&facts), ["bob@acme.example"]);
@@ -74,112 +74,112 @@ async fn lives_4_and_5_a_second_record_is_trusted_until_it_is_deleted() {
     let now = life.world.now;
     assert!(life.world.org.set_status(&bobs, &["ACTIVE"], "DEACTIVATED", now));
     assert!(life.world.org.delete(&bobs, now));
-    life.look().await;
+    life.sweep_and_reread().await;
     life.at("12:10").await;
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
 }
 
 #[tokio::test]
-async fn life_6_the_old_record_comes_back_with_another_user() {
+async fn reused_record_counts_for_the_new_user_only() {
     let mut life = wiped().await;
     life.world.org.switches.wiped_mac_gets_old_record = true;
     life.register(MAC, BOB, "10:31").await;
     assert_eq!(life.record(MAC, BOB), "guo0001");
     life.sign_in(MAC, BOB, "10:42").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
     let question = life.by_serial(MAC);
     let (facts, _) = life.answers(question, Reason::ManagedAndActive).await;
     assert_eq!(deciding_users(&facts), ["bob@acme.example"]);
 }
 
 #[tokio::test]
-async fn life_7_only_the_new_enrolment_tells_of_the_wipe() {
+async fn new_enrolled_at_implies_an_unreported_wipe() {
     let mut life = Life::with_adas_mac().await;
     life.world.truth.machines[MAC].erase();
     life.world.mdm.habits.tells_enrolled_at = true;
     life.report(MAC, ENROLLED, "10:10").await;
     life.deliver(MAC, "10:12").await;
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     life.register(MAC, BOB, "10:30").await;
     life.sign_in(MAC, BOB, "10:40").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_8_deleted_or_unenrolled_and_enrolled_again() {
+async fn deleted_or_unenrolled_and_enrolled_again() {
     for left in [What::Deleted { continued: false }, UNENROLLED] {
         let mut life = Life::with_adas_mac().await;
         life.report(MAC, left, "10:00").await;
-        life.says(MAC, Reason::MdmUnenrolled).await;
+        life.expect_reason(MAC, Reason::MdmUnenrolled).await;
         life.report(MAC, ENROLLED, "10:10").await;
-        life.says(MAC, Reason::ConfigNotDelivered).await;
+        life.expect_reason(MAC, Reason::ConfigNotDelivered).await;
         life.deliver(MAC, "10:30").await;
-        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+        life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
         life.sign_in(MAC, ADA, "10:50").await;
-        life.says(MAC, Reason::ManagedAndActive).await;
+        life.expect_reason(MAC, Reason::ManagedAndActive).await;
     }
 }
 
 #[tokio::test]
-async fn life_12_old_deliveries_are_reported_again() {
+async fn old_deliveries_reported_again_do_not_count() {
     let mut life = Life::with_adas_mac().await;
     life.report(MAC, UNENROLLED, "10:00").await;
     life.report(MAC, ENROLLED, "14:00").await;
     life.report_as(MAC, DELIVERED, "09:01", "14:05", "14:05").await;
-    life.says(MAC, Reason::ConfigNotDelivered).await;
+    life.expect_reason(MAC, Reason::ConfigNotDelivered).await;
     life.deliver(MAC, "14:20").await;
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     life.sign_in(MAC, ADA, "14:40").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_13_an_mdm_imports_its_devices_again() {
+async fn reimport_with_continues_keeps_trust() {
     for continues in [false, true] {
         let mut life = Life::with_adas_mac().await;
         life.set_up_other().await;
         life.report(MAC, What::Deleted { continued: continues }, "10:00").await;
-        life.says(MAC, Reason::MdmUnenrolled).await;
+        life.expect_reason(MAC, Reason::MdmUnenrolled).await;
         life.report(MAC, What::Enrolled { continues }, "10:20").await;
         if continues {
-            life.says_unread(MAC, Reason::ManagedAndActive).await;
+            life.expect_reason_unread(MAC, Reason::ManagedAndActive).await;
             continue;
         }
-        life.says(MAC, Reason::ConfigNotDelivered).await;
+        life.expect_reason(MAC, Reason::ConfigNotDelivered).await;
         life.deliver(MAC, "10:40").await;
-        life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+        life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
         life.sign_in(MAC, ADA, "11:00").await;
-        life.says(MAC, Reason::ManagedAndActive).await;
-        life.says_unread(OTHER_MAC, Reason::NotRegisteredInOkta).await;
+        life.expect_reason(MAC, Reason::ManagedAndActive).await;
+        life.expect_reason_unread(OTHER_MAC, Reason::NotRegisteredInOkta).await;
     }
 }
 
 #[tokio::test]
-async fn life_14_taken_over_from_another_mdm() {
+async fn device_from_another_mdm_must_sign_in_again() {
     let mut life = Life::start().await;
     life.world.truth.machines[MAC].configured = true;
     life.register(MAC, ADA, "09:20").await;
     life.sign_in(MAC, ADA, "09:30").await;
     life.world.mdm.habits.tells_enrolled_at = true;
     life.report(MAC, ENROLLED, "10:00").await;
-    life.says(MAC, Reason::ConfigNotDelivered).await;
+    life.expect_reason(MAC, Reason::ConfigNotDelivered).await;
     life.deliver(MAC, "10:20").await;
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     life.sign_in(MAC, ADA, "10:40").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 #[tokio::test]
-async fn life_34_used_between_two_enrolments() {
+async fn use_between_two_enrolments_does_not_count() {
     let mut life = Life::with_adas_mac().await;
     life.report(MAC, UNENROLLED, "10:00").await;
     life.sign_in(MAC, ADA, "12:00").await;
-    life.look().await;
+    life.sweep_and_reread().await;
     life.report(MAC, ENROLLED, "14:00").await;
     life.deliver(MAC, "14:05").await;
-    life.says(MAC, Reason::AwaitingFastpassSignIn).await;
+    life.expect_reason(MAC, Reason::AwaitingFastpassSignIn).await;
     life.sign_in(MAC, ADA, "14:30").await;
-    life.says(MAC, Reason::ManagedAndActive).await;
+    life.expect_reason(MAC, Reason::ManagedAndActive).await;
 }
 
 impl Life {

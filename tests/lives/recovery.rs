@@ -1,71 +1,82 @@
-//! The other way round: a device with which all is well is trusted within one FastPass sign-in and one
-//! sweep.
+//! The converse: a correctly set up device is trusted after one FastPass sign-in and one sweep.
 
 use chrono::TimeDelta;
 use okta_device_trust::model::OktaDevice;
 use okta_device_trust::model::trust_status::Trust;
 
 use crate::mdm::What;
-use crate::mirror::{Lie, Replica};
+use crate::mirror::{ListFault, Replica};
 use crate::okta::users_of;
 use crate::questions::describe;
-use crate::truth::{MachineId, PersonId};
+use crate::truth::{MachineId, PersonId, Shown};
 use crate::world::World;
 
 impl Replica {
-    /// Makes all well with the machine, and returns what is wrong if it is not trusted then.
-    pub async fn heal(&mut self, world: &mut World, m: MachineId, p: PersonId) -> Option<String> {
+    /// Sets the machine up correctly. Returns a description of the failure if it is not trusted afterwards.
+    pub async fn restore_trust(
+        &mut self,
+        world: &mut World,
+        m: MachineId,
+        p: PersonId,
+    ) -> Option<String> {
         self.settle(world).await;
-        world.enroll_for_certain(m);
+        world.ensure_enrolled(m);
         self.receive(world).await;
-        // As long as the clocks of Okta and the MDM may differ.
+        // The maximum difference between the clocks of Okta and the MDM.
         world.pass(TimeDelta::minutes(11));
-        world.open_okta_for(m, p);
-        self.look(world).await;
+        world.ensure_can_sign_in(m, p);
+        self.sweep_and_reread(world).await;
         world.pass(TimeDelta::minutes(2));
         world.sign_in(m, p, false);
         let moves = world.org.switches.unchanged_sign_in_moves;
         let alone = world.is_alone_on_record(m, p);
-        let told = self.look_for_trust(world, m).await;
-        if told.is_none() || (moves && alone) {
-            return told;
+        let log = self.check_trust(world, m).await;
+        if log.is_none() || (moves && alone) {
+            return log;
         }
-        // Where nothing shows that the record was used, the account is added anew.
+        // If no use of the record is visible, the account is added again.
         world.remove_account(m, p);
         world.pass(TimeDelta::minutes(2));
         if !world.register(m, p, true) {
-            return Some("the account cannot be added anew".to_owned());
+            return Some("the account cannot be added again".to_owned());
         }
         world.pass(TimeDelta::minutes(2));
         world.sign_in(m, p, true);
-        self.look_for_trust(world, m).await
+        self.check_trust(world, m).await
     }
 
-    /// Everything that is under way arrives, and the mirror is as it should be.
+    /// Delivers all queued reports and brings the mirror up to date.
     async fn settle(&mut self, world: &mut World) {
         world.pass(TimeDelta::minutes(1));
+        world.okta_away_until = world.now;
         world.mdm.send_batch(world.now);
         world.now = world.mdm.last_due().map_or(world.now, |due| due.max(world.now));
         self.receive(world).await;
         world.pass(TimeDelta::minutes(10));
-        // A sweep that shows much less than the last one has to be confirmed by another one.
+        // A shrunk sweep must be confirmed by another one.
         for _ in 0..2 {
-            self.look(world).await;
+            self.sweep_and_reread(world).await;
             world.pass(TimeDelta::minutes(65));
         }
     }
 
-    /// One sweep, and the rereads that are due after it.
-    async fn look(&mut self, world: &mut World) {
+    /// Runs a sweep and the re-reads that are due after it.
+    async fn sweep_and_reread(&mut self, world: &mut World) {
         world.pass(TimeDelta::minutes(1));
-        self.sweep(world, Lie::None, TimeDelta::zero()).await;
+        self.sweep(world, ListFault::None, TimeDelta::zero()).await;
         self.reread(world).await;
         world.pass(TimeDelta::minutes(6));
         self.reread(world).await;
     }
 
-    async fn look_for_trust(&mut self, world: &mut World, m: MachineId) -> Option<String> {
-        self.look(world).await;
+    async fn check_trust(&mut self, world: &mut World, m: MachineId) -> Option<String> {
+        if world.truth.machines[m].shown == Shown::Nothing {
+            // Only the MDM can tell which record is the device's.
+            world.report_okta_id(m, TimeDelta::zero());
+            world.mdm.send_batch(world.now);
+            self.receive(world).await;
+        }
+        self.sweep_and_reread(world).await;
         let (facts, verdict) = self.verdict(world, m).await;
         let well = verdict.trust == Trust::Trusted;
         (!well).then(|| describe(&facts, &verdict, true, "all is well"))
@@ -73,23 +84,23 @@ impl Replica {
 }
 
 impl World {
-    /// The device is enrolled, found and configured, and the MDM says so.
-    fn enroll_for_certain(&mut self, m: MachineId) {
+    /// Makes the device enrolled, not lost and configured, and lets the MDM report it.
+    fn ensure_enrolled(&mut self, m: MachineId) {
         let now = self.now;
         if self.truth.machines[m].enrolled && self.mdm.believes_enrolled(m) {
-            self.mdm.note(m, now, What::Status, TimeDelta::zero());
+            self.mdm.record(m, now, What::Status, TimeDelta::zero());
         } else {
             self.enroll(m, TimeDelta::zero());
         }
         self.pass(TimeDelta::seconds(10));
         self.set_lost(m, false, TimeDelta::zero());
-        // Not while the time of the new enrolment is still ahead of the clock of the service.
+        // Waits until the time of the new enrolment is no longer ahead of the service's clock.
         self.deliver(m, TimeDelta::zero());
         self.mdm.send_batch(self.now);
     }
 
-    /// The person may sign in on the machine, by a record that nobody has locked.
-    fn open_okta_for(&mut self, m: MachineId, p: PersonId) {
+    /// Makes sure that the person can sign in on the machine, with an active record.
+    fn ensure_can_sign_in(&mut self, m: MachineId, p: PersonId) {
         if self.truth.people[p].status != "ACTIVE" {
             self.set_person_status(p, "ACTIVE");
         }
@@ -111,7 +122,7 @@ impl World {
             })
         };
         if !works(self) {
-            // Accounts on records that Okta no longer serves are no accounts.
+            // Accounts on records that no longer exist do not work.
             let dead: Vec<PersonId> = self.truth.machines[m]
                 .accounts
                 .iter()
@@ -129,7 +140,7 @@ impl World {
         }
     }
 
-    /// Whether the person is the only user of the record.
+    /// Returns whether the person is the only user of the record.
     fn is_alone_on_record(&self, m: MachineId, p: PersonId) -> bool {
         let account = self.truth.machines[m].account_of(p);
         let device = account.and_then(|account| self.org.device(&account.record));
