@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use okta_device_trust::model::trust_status::{Facts, Policy, Reason, Trust, decide};
 
 use crate::example::Time;
-use crate::specification::{specified, trust_of};
+use crate::specification::{specify, trust_for};
 
 /// The outcome of many comparisons.
 #[derive(Default)]
 pub struct Comparison {
     pub cases: u64,
-    /// How often a reason decided, or occurred as a note.
+    /// How often each reason decided or occurred as a note.
     pub decided: BTreeMap<Reason, u64>,
     pub noted: BTreeMap<Reason, u64>,
-    /// By what the two say: how often, and the smallest facts.
+    /// By the two verdicts: how often they differ, and the smallest facts.
     differences: BTreeMap<String, Difference>,
 }
 
@@ -25,8 +25,8 @@ struct Difference {
 }
 
 impl Comparison {
-    /// Compares the two on one case, and returns whether the device is trusted. `origin` tells how to
-    /// repeat the case.
+    /// Compares both on one case, and returns whether the device is trusted. `origin` describes how to repeat
+    /// the case.
     pub fn compare(
         &mut self,
         facts: &Facts,
@@ -35,21 +35,21 @@ impl Comparison {
         origin: &dyn Fn() -> String,
     ) -> Trust {
         let verdict = decide(facts, policy, now);
-        let specified = specified(facts, policy, now);
-        let (reason, notes) = specified.reasons.split_first().expect("a reason");
+        let specify = specify(facts, policy, now);
+        let (reason, notes) = specify.reasons.split_first().expect("a reason");
         self.cases += 1;
         *self.decided.entry(*reason).or_default() += 1;
         for note in notes {
             *self.noted.entry(*note).or_default() += 1;
         }
         let last_known = verdict.last_known.map(|last_known| last_known.trust);
-        if verdict.reasons != specified.reasons
-            || verdict.trust != trust_of(*reason)
-            || last_known != specified.last_known
+        if verdict.reasons != specify.reasons
+            || verdict.trust != trust_for(*reason)
+            || last_known != specify.last_known
         {
             let kind = format!(
-                "decide: {:?} {:?} (last known {last_known:?}), specified: {:?} (last known {:?})",
-                verdict.trust, verdict.reasons, specified.reasons, specified.last_known,
+                "decide: {:?} {:?} (last known {last_known:?}), specify: {:?} (last known {:?})",
+                verdict.trust, verdict.reasons, specify.reasons, specify.last_known,
             );
             self.add_difference(kind, || format!("{}\n{facts:#?}\n{policy:#?}", origin()));
         }
@@ -82,7 +82,7 @@ impl Comparison {
         }
     }
 
-    /// Fails if there is a difference, and shows the most frequent ones.
+    /// Fails if there are differences, and prints the most frequent ones.
     pub fn assert_equal(&self) {
         let mut differences: Vec<_> = self.differences.iter().collect();
         differences.sort_by_key(|(_, difference)| std::cmp::Reverse(difference.count));

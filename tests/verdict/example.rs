@@ -1,4 +1,4 @@
-//! Facts of a device that is trusted, to be changed in the ways that a test is about.
+//! The facts of a trusted device, which tests modify.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,7 +13,7 @@ use okta_device_trust::model::{
 
 pub type Time = DateTime<Utc>;
 
-/// The identifiers of the device, then those of others.
+/// The identifiers of the device, followed by those of others.
 pub static SERIAL_NUMBERS: LazyLock<[SerialNumber; 2]> = LazyLock::new(|| {
     ["C02AAAAAAAAA", "C02BBBBBBBBB"].map(|text| SerialNumber::parse(text).expect("a serial number"))
 });
@@ -21,7 +21,7 @@ pub static UDIDS: LazyLock<[Udid; 2]> = LazyLock::new(|| {
     ["00008110-000A1D2E3F4A5B6C", "00008110-000B1D2E3F4A5B6C"]
         .map(|text| Udid::parse(text).expect("a UDID"))
 });
-/// The ids of the records, in the order in which they are in the facts; the last one is in no record.
+/// The IDs of the records, in the order of the facts; no record has the last one.
 pub static OKTA_IDS: LazyLock<[OktaDeviceId; 4]> = LazyLock::new(|| {
     ["guo0", "guo1", "guo2", "guo3"].map(|text| OktaDeviceId::parse(text).expect("an id"))
 });
@@ -36,12 +36,12 @@ static ORG: LazyLock<OrgFacts> = LazyLock::new(|| OrgFacts {
     unmatched_ios: false,
 });
 
-/// The time of the question.
+/// Returns the time of the query.
 pub fn now() -> Time {
     DateTime::from_timestamp(1_790_000_000, 0).expect("a time")
 }
 
-/// A time so many hours from that of the question.
+/// Returns the time `hours` after the query.
 pub fn at(hours: i64) -> Time {
     now() + TimeDelta::hours(hours)
 }
@@ -60,7 +60,7 @@ pub fn org() -> OrgFacts {
     ORG.clone()
 }
 
-/// An enrolled Mac that never left.
+/// Returns an enrolled Mac that never left.
 pub fn device() -> DeviceFacts {
     DeviceFacts {
         serial_number: SERIAL_NUMBERS[0].clone(),
@@ -95,7 +95,7 @@ pub fn certificate(expires_in_hours: i64) -> CountingCertificate {
     }
 }
 
-/// An active record of the device with a managed user.
+/// Returns an active record of the device with a managed user.
 pub fn record(number: usize) -> OktaRecord {
     OktaRecord {
         okta_device_id: OKTA_IDS[number].clone(),
@@ -132,8 +132,8 @@ pub fn user(management_status: Option<&str>, added: Option<i64>) -> OktaDeviceUs
     }
 }
 
-/// A user who may no longer sign in to the org.
-pub fn former(user: OktaDeviceUser) -> OktaDeviceUser {
+/// Returns the user as one who can no longer sign in to the org.
+pub fn deprovisioned(user: OktaDeviceUser) -> OktaDeviceUser {
     OktaDeviceUser { status: Some("DEPROVISIONED".to_owned()), ..user }
 }
 
@@ -149,8 +149,8 @@ pub fn policy() -> Policy {
     }
 }
 
-/// Whether the inventory and the mirror can give these facts: an Okta id alone leads to the living device
-/// that its record names.
+/// Returns whether the store can return these facts: a query by Okta ID only finds the living device that
+/// the record names.
 pub fn is_possible(facts: &Facts) -> bool {
     let asked = &facts.asked;
     let names_unfound_device = |record: &OktaRecord| {

@@ -1,5 +1,5 @@
-//! Compares the product's verdict with a second, naive implementation of the rules: on every
-//! combination of a lattice of facts, and on random facts.
+//! Compares the product's verdict with a second, simple implementation of the rules: on every combination
+//! in a lattice of facts, and on random facts.
 
 mod comparison;
 mod example;

@@ -1,8 +1,8 @@
-//! Compares the two on random facts, and checks what must hold of every verdict: time alone makes no
-//! device trusted, and neither does the loss of evidence.
+//! Compares both on random facts, and checks that neither time alone nor the removal of evidence makes a
+//! device trusted.
 //!
-//! `ODT_VERDICT_CASES` sets how many cases are tried. A failure names the seed of its case:
-//! `ODT_VERDICT_SEED=<seed> ODT_VERDICT_CASES=1` tries that one alone.
+//! `ODT_VERDICT_CASES` sets the number of cases. A failure prints the seed of its case, which
+//! `ODT_VERDICT_SEED=<seed> ODT_VERDICT_CASES=1` repeats.
 
 use std::num::NonZero;
 use std::time::SystemTime;
@@ -14,13 +14,13 @@ use crate::comparison::Comparison;
 use crate::example::now;
 use crate::generator::{Random, any_case};
 
-const CASES: u64 = 200_000;
-/// From so many cases on, each reason has to occur in one of a hundred.
+const DEFAULT_CASES: u64 = 200_000;
+/// From this number of cases on, each reason must occur in at least 1 % of them.
 const MIN_CASES_FOR_SHARES: u64 = 50_000;
 
 #[test]
 fn random_facts() {
-    let cases = number("ODT_VERDICT_CASES").unwrap_or(CASES);
+    let cases = number("ODT_VERDICT_CASES").unwrap_or(DEFAULT_CASES);
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
     let seed = number("ODT_VERDICT_SEED").unwrap_or(since_epoch.as_secs() << 32);
     println!("{cases} cases from ODT_VERDICT_SEED={seed}");
@@ -48,13 +48,10 @@ fn random_facts() {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it sets how much is tried, no setting of the service"
-)]
+#[expect(clippy::disallowed_methods, reason = "a setting of the test, not of the service")]
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")))
 }
 
 fn try_case(comparison: &mut Comparison, seed: u64) {
@@ -65,38 +62,41 @@ fn try_case(comparison: &mut Comparison, seed: u64) {
     if trust == Trust::Trusted {
         return;
     }
-    let later = now() + TimeDelta::hours(random.of(&[1, 3, 40, 1000, 10_000]));
+    let later = now() + TimeDelta::hours(random.pick(&[1, 3, 40, 1000, 10_000]));
     if decide(&facts, &policy, later).trust == Trust::Trusted {
         let kind = "time alone made the device trusted".to_owned();
         comparison.add_difference(kind, || format!("{}, at {later}\n{facts:#?}", origin()));
     }
-    let (loss, lose) = random.of(LOSSES);
+    let (removal, lose) = random.pick(REMOVALS);
     let mut less = facts.clone();
     lose(&mut less, &mut random);
-    if !may_help(loss, &facts, &policy) && decide(&less, &policy, now()).trust == Trust::Trusted {
-        let kind = format!("the device became trusted without {loss}");
+    if !may_grant_trust(removal, &facts, &policy)
+        && decide(&less, &policy, now()).trust == Trust::Trusted
+    {
+        let kind = format!("the device became trusted without {removal}");
         comparison.add_difference(kind, || format!("{}\n{facts:#?}\n{policy:#?}", origin()));
     }
 }
 
-/// Whether the loss may make the device trusted by the rules: what is lost then spoke against trust.
-fn may_help(loss: &str, facts: &Facts, policy: &Policy) -> bool {
+/// Returns whether the rules allow the removal to make the device trusted, because the evidence was against
+/// trust.
+fn may_grant_trust(removal: &str, facts: &Facts, policy: &Policy) -> bool {
     match decide(facts, policy, now()).reasons[0] {
-        // A record that no longer counts is no second installation and no suspended record.
+        // A record that no longer counts is neither a second installation nor a suspended record.
         Reason::ConflictingIdentity | Reason::OktaDeviceSuspended => facts.records.len() > 1,
-        // Without a check-in, the first report stands for one, and that may be later.
-        Reason::MdmSilent => loss == CHECK_IN,
-        // A user who no longer counts need not be managed.
+        // Without a check-in the first report is used, which may be later.
+        Reason::MdmSilent => removal == CHECK_IN,
+        // A user who no longer counts does not have to be managed.
         _ => policy.all_users,
     }
 }
 
 const CHECK_IN: &str = "its check-in";
 
-type Lose = fn(&mut Facts, &mut Random);
+type Removal = fn(&mut Facts, &mut Random);
 
-/// The evidence that may be missing.
-const LOSSES: &[(&str, Lose)] = &[
+/// The evidence that can be missing.
+const REMOVALS: &[(&str, Removal)] = &[
     ("its delivery", |facts, _| {
         if let Some(device) = &mut facts.device {
             device.delivery = None;
@@ -115,7 +115,7 @@ const LOSSES: &[(&str, Lose)] = &[
         }
     }),
     ("one use", |facts, random| {
-        if let Some(record) = random.one_of(&mut facts.records) {
+        if let Some(record) = random.pick_mut(&mut facts.records) {
             record.used_at = None;
             record.use_seen_at = None;
         }
@@ -134,8 +134,8 @@ const LOSSES: &[(&str, Lose)] = &[
         }
     }),
     ("knowing when one user was added", |facts, random| {
-        if let Some(record) = random.one_of(&mut facts.records)
-            && let Some(user) = random.one_of(&mut record.users)
+        if let Some(record) = random.pick_mut(&mut facts.records)
+            && let Some(user) = random.pick_mut(&mut record.users)
         {
             user.created = None;
         }
@@ -149,8 +149,8 @@ const LOSSES: &[(&str, Lose)] = &[
         }
     }),
     ("a managed user", |facts, random| {
-        if let Some(record) = random.one_of(&mut facts.records) {
-            // Without users, a record that is not active yet would be nobody's.
+        if let Some(record) = random.pick_mut(&mut facts.records) {
+            // Without users, a record with the status CREATED would belong to no device.
             if record.status != "CREATED" {
                 record.users.retain(|user| !user.is_managed());
             }
@@ -173,7 +173,7 @@ fn print_table(comparison: &Comparison) {
     }
 }
 
-/// Fails if some reason occurs in less than one of a hundred cases.
+/// Fails if a reason occurs in less than 1 % of the cases.
 fn assert_shares(comparison: &Comparison) {
     for &reason in Reason::ALL {
         let counts = if reason.trust().is_some() { &comparison.decided } else { &comparison.noted };

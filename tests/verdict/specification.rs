@@ -1,6 +1,6 @@
-//! The rules of the verdict a second time, written from their text in
-//! `okta_device_trust::model::trust_status` alone. It shares no code with the product beyond the types,
-//! and it is slow and plain on purpose: loops, clones, one function a rule.
+//! A second implementation of the verdict, written only from the rules in the documentation of
+//! `okta_device_trust::model::trust_status`. It shares only types with the product, and is deliberately
+//! slow and simple: loops, clones, one function per rule.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use okta_device_trust::model::devices::reports::EnrollmentState;
@@ -11,24 +11,24 @@ use okta_device_trust::model::{OktaDeviceUser, Platform, SerialNumber, Udid};
 
 type Time = DateTime<Utc>;
 
-/// What the rules say.
+/// The verdict by the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Specified {
+pub struct Specification {
     /// The first one decides, the others are notes.
     pub reasons: Vec<Reason>,
     pub last_known: Option<Trust>,
 }
 
-pub fn specified(facts: &Facts, policy: &Policy, now: Time) -> Specified {
+pub fn specify(facts: &Facts, policy: &Policy, now: Time) -> Specification {
     let mut last_known = None;
     let reason = if let Some(reason) = rules_1_to_6(facts, policy) {
         reason
     } else {
         let observed_at = observed_at(facts, now);
-        if now - observed_at <= bound(policy) {
+        if now - observed_at <= max_fact_age(policy) {
             rules_8_to_13(facts, policy, now)
         } else {
-            last_known = Some(trust_of(rules_8_to_13(facts, policy, observed_at)));
+            last_known = Some(trust_for(rules_8_to_13(facts, policy, observed_at)));
             if facts.budget_exhausted {
                 Reason::OktaBudgetExhausted
             } else {
@@ -38,11 +38,11 @@ pub fn specified(facts: &Facts, policy: &Policy, now: Time) -> Specified {
     };
     let mut reasons = vec![reason];
     reasons.extend(notes(facts, now));
-    Specified { reasons, last_known }
+    Specification { reasons, last_known }
 }
 
-/// The verdict that a deciding reason stands for.
-pub fn trust_of(reason: Reason) -> Trust {
+/// Returns the verdict of a deciding reason.
+pub fn trust_for(reason: Reason) -> Trust {
     match reason {
         Reason::ManagedAndActive => Trust::Trusted,
         Reason::NotRegisteredInOkta | Reason::AwaitingFastpassSignIn => Trust::Pending,
@@ -68,7 +68,7 @@ pub fn trust_of(reason: Reason) -> Trust {
     }
 }
 
-fn bound(policy: &Policy) -> TimeDelta {
+fn max_fact_age(policy: &Policy) -> TimeDelta {
     match policy.max_age {
         Some(max_age) if max_age < policy.unknown_after => max_age,
         _ => policy.unknown_after,
@@ -77,12 +77,12 @@ fn bound(policy: &Policy) -> TimeDelta {
 
 // ---- The device
 
-/// What is known of the device that the question is about.
+/// The identity of the queried device.
 #[derive(Clone)]
 struct Identity {
     serial_number: Option<SerialNumber>,
     udid: Option<Udid>,
-    /// In Okta's words.
+    /// In Okta's spelling.
     platform: Option<String>,
 }
 
@@ -93,8 +93,8 @@ fn platform_text(platform: Platform) -> String {
     }
 }
 
-/// The inventory's device, or its tombstone; else the asked identifiers stand for it; asked by an Okta
-/// id alone, it is that of its record.
+/// Returns the device in the inventory or its tombstone; otherwise the queried identifiers; in a query by
+/// Okta ID only, those of the record.
 fn identity(facts: &Facts) -> Identity {
     if let Some(device) = &facts.device {
         return Identity {
@@ -103,7 +103,7 @@ fn identity(facts: &Facts) -> Identity {
             platform: device.platform.map(platform_text),
         };
     }
-    if is_asked_by_okta_id_alone(facts)
+    if is_queried_by_okta_id_only(facts)
         && let Some(record) = asked_record(facts)
     {
         return Identity {
@@ -119,7 +119,7 @@ fn identity(facts: &Facts) -> Identity {
     }
 }
 
-fn is_asked_by_okta_id_alone(facts: &Facts) -> bool {
+fn is_queried_by_okta_id_only(facts: &Facts) -> bool {
     facts.asked.okta_device_id.is_some()
         && facts.asked.serial_number.is_none()
         && facts.asked.udid.is_none()
@@ -134,25 +134,25 @@ fn asked_record(facts: &Facts) -> Option<OktaRecord> {
     None
 }
 
-/// The device's platform in Okta's words: what the MDM reported; else, asked by an Okta id alone, that
-/// of its record if it is the device's; else that of the newest record of the device.
+/// Returns the device's platform in Okta's spelling: the one the MDM reported; otherwise, in a query by
+/// Okta ID only, that of the record if it belongs to the device; otherwise that of the newest record.
 fn platform(facts: &Facts) -> Option<String> {
     if let Some(device) = &facts.device {
         return device.platform.map(platform_text);
     }
-    if is_asked_by_okta_id_alone(facts) {
+    if is_queried_by_okta_id_only(facts) {
         return match asked_record(facts) {
-            Some(record) if is_own(facts, &record) => Some(record.platform),
+            Some(record) if belongs_to_device(facts, &record) => Some(record.platform),
             _ => None,
         };
     }
     newest_record(facts).map(|newest| newest.platform)
 }
 
-/// The newest record of the device. Of two of the same time, the one with the greater id.
+/// Returns the newest record of the device; of two created at the same time, the one with the greater ID.
 fn newest_record(facts: &Facts) -> Option<OktaRecord> {
     let mut newest: Option<OktaRecord> = None;
-    for record in own_records(facts) {
+    for record in device_records(facts) {
         let is_newer = match &newest {
             None => true,
             Some(newest) if newest.created_at == record.created_at => {
@@ -177,20 +177,20 @@ fn is_mac(device: &DeviceFacts) -> bool {
 
 // ---- The enrolment period and the present life
 
-/// Whether a time is after the last leaving.
-fn is_of_this_period(device: &DeviceFacts, at: Time) -> bool {
+/// Returns whether a time is after the last departure.
+fn is_in_current_period(device: &DeviceFacts, at: Time) -> bool {
     match device.left_at {
         Some(left_at) => at > left_at,
         None => true,
     }
 }
 
-/// Whether something was delivered in this period: to a device that is enrolled, or there is no period.
+/// Returns whether the configuration was delivered in this period to an enrolled device.
 fn is_delivered(facts: &Facts) -> bool {
     match &facts.device {
         Some(device) if !is_enrolled(device) => false,
         Some(device) => match &device.delivery {
-            Some(delivery) => is_of_this_period(device, delivery.delivered_at),
+            Some(delivery) => is_in_current_period(device, delivery.delivered_at),
             None => false,
         },
         None => false,
@@ -201,16 +201,16 @@ fn is_enrolled(device: &DeviceFacts) -> bool {
     device.living && device.enrollment == Some(EnrollmentState::Enrolled)
 }
 
-/// When the device checked in, as reported in this period.
+/// Returns the check-in reported in this period.
 fn check_in(device: &DeviceFacts) -> Option<Time> {
     match device.check_in {
-        Some(check_in) if is_of_this_period(device, check_in.at) => Some(check_in.value),
+        Some(check_in) if is_in_current_period(device, check_in.at) => Some(check_in.value),
         _ => None,
     }
 }
 
 /// *L* of the device.
-fn life(device: &DeviceFacts) -> Option<Time> {
+fn present_life(device: &DeviceFacts) -> Option<Time> {
     let mut times = Vec::new();
     if let Some(left_at) = device.left_at {
         times.push(left_at + TimeDelta::minutes(5));
@@ -240,16 +240,16 @@ fn is_pre_registered(record: &OktaRecord) -> bool {
     record.status == "CREATED" && record.users.is_empty()
 }
 
-fn is_gone(record: &OktaRecord) -> bool {
+fn is_not_found(record: &OktaRecord) -> bool {
     record.not_found_at.is_some()
 }
 
-fn is_own(facts: &Facts, record: &OktaRecord) -> bool {
-    !is_gone(record) && would_be_own(facts, record)
+fn belongs_to_device(facts: &Facts, record: &OktaRecord) -> bool {
+    !is_not_found(record) && matches_device(facts, record)
 }
 
-/// Whether the record is the device's, or would be if Okta still had it.
-fn would_be_own(facts: &Facts, record: &OktaRecord) -> bool {
+/// Returns whether the record matches the device, even if Okta no longer has it.
+fn matches_device(facts: &Facts, record: &OktaRecord) -> bool {
     if is_pre_registered(record) || record.disputed || record.names_another {
         return false;
     }
@@ -274,22 +274,22 @@ fn would_be_own(facts: &Facts, record: &OktaRecord) -> bool {
         || is_identified(facts, &device, record)
 }
 
-/// Whether the device is that of this record.
+/// Returns whether the device is defined by this record.
 fn is_the_asked_device(facts: &Facts, record: &OktaRecord) -> bool {
     facts.device.is_none()
-        && is_asked_by_okta_id_alone(facts)
+        && is_queried_by_okta_id_only(facts)
         && facts.asked.okta_device_id == Some(record.okta_device_id.clone())
 }
 
-/// Whether the MDM reported the record's Okta id in this period.
+/// Returns whether the MDM reported the record's Okta ID in this period.
 fn is_reported_id(facts: &Facts, record: &OktaRecord) -> bool {
     let Some(device) = &facts.device else { return false };
     let Some(reported_at) = device.okta_device_id_reported_at else { return false };
     device.okta_device_id == Some(record.okta_device_id.clone())
-        && is_of_this_period(device, reported_at)
+        && is_in_current_period(device, reported_at)
 }
 
-/// Whether the record has the device's UDID or, where one of the two has none, its serial number.
+/// Returns whether the record has the device's UDID or, if one of the two has none, its serial number.
 fn is_identified(facts: &Facts, device: &Identity, record: &OktaRecord) -> bool {
     if record.udid.is_some() && device.udid.is_some() {
         return record.udid == device.udid;
@@ -304,10 +304,10 @@ fn is_identified(facts: &Facts, device: &Identity, record: &OktaRecord) -> bool 
     record.serial_number.is_some() && record.serial_number == device.serial_number
 }
 
-fn own_records(facts: &Facts) -> Vec<OktaRecord> {
+fn device_records(facts: &Facts) -> Vec<OktaRecord> {
     let mut own = Vec::new();
     for record in &facts.records {
-        if is_own(facts, record) {
+        if belongs_to_device(facts, record) {
             own.push(record.clone());
         }
     }
@@ -317,12 +317,12 @@ fn own_records(facts: &Facts) -> Vec<OktaRecord> {
 // ---- Which records and users count
 
 /// *L* for the record.
-fn life_of_record(facts: &Facts, record: &OktaRecord) -> Option<Time> {
+fn present_life_for(facts: &Facts, record: &OktaRecord) -> Option<Time> {
     let mut times = Vec::new();
     if let Some(device) = &facts.device
-        && let Some(life) = life(device)
+        && let Some(present_life) = present_life(device)
     {
-        times.push(life);
+        times.push(present_life);
     }
     if let Some(changed_at) = record.identity_changed_at {
         times.push(changed_at);
@@ -333,11 +333,11 @@ fn life_of_record(facts: &Facts, record: &OktaRecord) -> Option<Time> {
 /// *B*.
 fn counts_from(facts: &Facts, record: &OktaRecord) -> Option<Time> {
     let mut times = Vec::new();
-    if let Some(life) = life_of_record(facts, record) {
-        times.push(life);
+    if let Some(present_life) = present_life_for(facts, record) {
+        times.push(present_life);
     }
     for other in &facts.records {
-        if would_be_own(facts, other) && other.created_at > record.created_at {
+        if matches_device(facts, other) && other.created_at > record.created_at {
             times.push(other.created_at);
         }
     }
@@ -355,7 +355,7 @@ fn record_counts(facts: &Facts, record: &OktaRecord) -> bool {
         return true;
     }
     for user in &record.users {
-        if is_managed(user) && !has_left(user) && was_added_since(user, from) {
+        if is_managed(user) && !cannot_sign_in(user) && was_added_since(user, from) {
             return true;
         }
     }
@@ -364,7 +364,7 @@ fn record_counts(facts: &Facts, record: &OktaRecord) -> bool {
 
 fn counting_records(facts: &Facts) -> Vec<OktaRecord> {
     let mut counting = Vec::new();
-    for record in own_records(facts) {
+    for record in device_records(facts) {
         if record_counts(facts, &record) {
             counting.push(record);
         }
@@ -376,7 +376,7 @@ fn is_managed(user: &OktaDeviceUser) -> bool {
     user.management_status == Some("MANAGED".to_owned())
 }
 
-fn has_left(user: &OktaDeviceUser) -> bool {
+fn cannot_sign_in(user: &OktaDeviceUser) -> bool {
     user.status == Some("DEPROVISIONED".to_owned()) || user.status == Some("SUSPENDED".to_owned())
 }
 
@@ -388,24 +388,24 @@ fn was_added_since(user: &OktaDeviceUser, from: Time) -> bool {
 }
 
 fn user_counts(facts: &Facts, record: &OktaRecord, user: &OktaDeviceUser) -> bool {
-    if has_left(user) {
+    if cannot_sign_in(user) {
         return false;
     }
-    let Some(life) = life_of_record(facts, record) else { return true };
-    if record.created_at >= life || was_added_since(user, life) {
+    let Some(present_life) = present_life_for(facts, record) else { return true };
+    if record.created_at >= present_life || was_added_since(user, present_life) {
         return true;
     }
     let Some(used_at) = record.used_at else { return false };
-    if used_at < life {
+    if used_at < present_life {
         return false;
     }
-    // Where nobody knows when the last user was added, one may have been added since.
+    // If the time of the last addition is unknown, a user may have been added since.
     match record.users_added_at {
-        Some(users_added_at) if users_added_at < life => {}
+        Some(users_added_at) if users_added_at < present_life => {}
         _ => return false,
     }
     for other in &record.users {
-        if was_added_since(other, life) || !is_managed(other) {
+        if was_added_since(other, present_life) || !is_managed(other) {
             return false;
         }
     }
@@ -439,11 +439,11 @@ fn has_counting_managed_user(facts: &Facts, record: &OktaRecord) -> bool {
 
 // ---- Freshness
 
-/// The time of the oldest facts of the device's records.
+/// Returns the time of the oldest facts about the device's records.
 fn observed_at(facts: &Facts, now: Time) -> Time {
     let swept_at = facts.org.as_ref().and_then(|org| org.swept_at).expect("rule 5 was passed");
     let mut oldest: Option<Time> = None;
-    for record in own_records(facts) {
+    for record in device_records(facts) {
         let mut seen_at = record.observed_at;
         if record.follows_sweeps && swept_at > seen_at {
             seen_at = swept_at;
@@ -501,11 +501,11 @@ fn rule_1_identities_conflict(facts: &Facts) -> bool {
     if let Some(udid) = &device.udid {
         return asked != udid;
     }
-    // Nothing is known of its records yet, which rule 5 says.
+    // Its records are not known yet; rule 5 covers that.
     if connected_org(facts).is_none() {
         return false;
     }
-    for record in own_records(facts) {
+    for record in device_records(facts) {
         if record.udid.as_ref() == Some(asked) {
             return false;
         }
@@ -527,7 +527,7 @@ fn rule_3_is_not_known(facts: &Facts, policy: &Policy) -> bool {
     if let Some(device) = &facts.device {
         return device.enrollment.is_none();
     }
-    if is_asked_by_okta_id_alone(facts) {
+    if is_queried_by_okta_id_only(facts) {
         return match asked_record(facts) {
             Some(record) => !record.names_another,
             None => false,
@@ -539,12 +539,12 @@ fn rule_3_is_not_known(facts: &Facts, policy: &Policy) -> bool {
 fn rule_4_is_lost(facts: &Facts) -> bool {
     let Some(device) = &facts.device else { return false };
     match device.lost_mode {
-        Some(lost_mode) => lost_mode.value && is_of_this_period(device, lost_mode.at),
+        Some(lost_mode) => lost_mode.value && is_in_current_period(device, lost_mode.at),
         None => false,
     }
 }
 
-/// Rule 5: the org, if it has credentials and an accepted sweep.
+/// Rule 5: returns the org if it has credentials and an accepted sweep.
 fn connected_org(facts: &Facts) -> Option<OrgFacts> {
     match &facts.org {
         Some(org) if org.connected && org.swept_at.is_some() => Some(org.as_ref().clone()),
@@ -595,7 +595,7 @@ fn rule_8_asked_record(facts: &Facts) -> Option<Reason> {
         }
         return Some(Reason::OktaRecordNotSeen);
     };
-    if !is_own(facts, &record) {
+    if !belongs_to_device(facts, &record) {
         return Some(Reason::ConflictingIdentity);
     }
     if !record_counts(facts, &record) {
@@ -615,7 +615,7 @@ fn rule_8_two_iphones(facts: &Facts, policy: &Policy) -> bool {
 }
 
 fn rule_9_no_record(facts: &Facts) -> Option<Reason> {
-    if !own_records(facts).is_empty() {
+    if !device_records(facts).is_empty() {
         return None;
     }
     if !is_delivered(facts) {
@@ -646,16 +646,16 @@ fn rule_10_status(facts: &Facts) -> Option<Reason> {
     if let Some(asked) = asked_record(facts)
         && asked.status != "ACTIVE"
     {
-        return Some(reason_of_status(&asked.status));
+        return Some(reason_for_status(&asked.status));
     }
     let newest = newest_record(facts)?;
     if !one_is_active && newest.status != "ACTIVE" {
-        return Some(reason_of_status(&newest.status));
+        return Some(reason_for_status(&newest.status));
     }
     None
 }
 
-fn reason_of_status(status: &str) -> Reason {
+fn reason_for_status(status: &str) -> Reason {
     match status {
         "SUSPENDED" => Reason::OktaDeviceSuspended,
         "DEACTIVATED" => Reason::OktaDeviceDeactivated,
@@ -703,7 +703,7 @@ fn rule_12_users(facts: &Facts, policy: &Policy) -> Option<Reason> {
                 all_are_known = false;
             }
             for user in &record.users {
-                let may_count = !has_left(user) && !user_counts(facts, &record, user);
+                let may_count = !cannot_sign_in(user) && !user_counts(facts, &record, user);
                 if may_count && user.created.is_none() {
                     all_are_known = false;
                 }
@@ -739,8 +739,8 @@ fn rule_13_is_silent(facts: &Facts, policy: &Policy, now: Time) -> bool {
     if let Some(check_in) = check_in(device) {
         times.push(check_in);
     }
-    if let Some(life) = life(device) {
-        times.push(life);
+    if let Some(present_life) = present_life(device) {
+        times.push(present_life);
     }
     let seen_at = match latest(times) {
         Some(seen_at) => seen_at,
@@ -762,13 +762,13 @@ fn notes(facts: &Facts, now: Time) -> Vec<Reason> {
     if are_users_mixed(facts) {
         notes.push(Reason::MixedUserProfiles);
     }
-    if own_records(facts).len() > 1 {
+    if device_records(facts).len() > 1 {
         notes.push(Reason::DuplicateOktaRecords);
     }
     if has_foreign_record(facts) {
         notes.push(Reason::ForeignOktaRecord);
     }
-    if counting_records(facts).len() < own_records(facts).len() {
+    if counting_records(facts).len() < device_records(facts).len() {
         notes.push(Reason::NotUsedSinceEnrolment);
     }
     if is_not_seen_lately(facts, now) {
@@ -782,7 +782,7 @@ fn notes(facts: &Facts, now: Time) -> Vec<Reason> {
     notes
 }
 
-/// The Mac that the MDM manages, if the device is one.
+/// Returns the device if it is a managed Mac.
 fn managed_mac(facts: &Facts) -> Option<DeviceFacts> {
     match &facts.device {
         Some(device) if is_enrolled(device) && is_mac(device) => Some(device.clone()),
@@ -819,8 +819,9 @@ fn are_users_mixed(facts: &Facts) -> bool {
 
 fn has_foreign_record(facts: &Facts) -> bool {
     for record in &facts.records {
-        let is_nobodys = is_gone(record) || record.disputed || is_pre_registered(record);
-        if !is_nobodys && !is_own(facts, record) {
+        let belongs_to_no_device =
+            is_not_found(record) || record.disputed || is_pre_registered(record);
+        if !belongs_to_no_device && !belongs_to_device(facts, record) {
             return true;
         }
     }
