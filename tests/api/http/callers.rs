@@ -118,7 +118,7 @@ async fn keys_that_cannot_be_read_are_our_trouble_and_not_the_callers() {
     assert!(!answer.header("retry-after").is_empty());
     answer.expect_problem(503, "signing_keys_unavailable");
     assert_eq!(world.ask(Method::GET, "/health/ready").send().await.status, 503);
-    jwks.set_well().expect("JWKS server");
+    jwks.set_healthy().expect("JWKS server");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     ask().await.expect(200);
     // Once they are known, the issuer may be away.

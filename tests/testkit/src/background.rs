@@ -1,6 +1,6 @@
-//! An actix server on a thread and a system of its own, so that it runs beside any runtime, or none.
+//! An Actix server on its own thread and system, so that it runs next to any runtime, or none.
 //!
-//! Never handles signals: they belong to the program that it stands in.
+//! It does not handle signals; those belong to the surrounding program.
 
 use std::io;
 use std::sync::mpsc;
@@ -16,7 +16,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// `make` builds the server, already bound, on the new thread.
+    /// Starts a server; `make` builds and binds it on the new thread.
     pub fn start(
         name: &str,
         make: impl FnOnce() -> io::Result<Server> + Send + 'static,
@@ -32,7 +32,7 @@ impl Background {
                     }
                 };
                 let _ = tell.send(Ok(server.handle()));
-                // An error here means that the server has ended, which its clients notice by themselves.
+                // An error means that the server has ended, which its clients detect.
                 let _ = server.await;
             });
         })?;
@@ -42,10 +42,10 @@ impl Background {
         Ok(Self { handle, thread: Some(thread) })
     }
 
-    /// Closes the listener and every connection; returns when that is done.
+    /// Closes the listener and every connection, and waits for that.
     pub fn stop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // The order is sent by the call itself; waiting for the thread also waits for the outcome.
+            // The call sends the command; joining the thread waits for its completion.
             drop(self.handle.stop(false));
             let _ = thread.join();
         }

@@ -1,8 +1,8 @@
-//! What the tests and the development stack of okta-device-trust stand on: a simulated Okta org,
-//! a private PostgreSQL, a token issuer and, where it is installed, a real SCEP server.
+//! Infrastructure for the tests and the development stack of okta-device-trust: a simulated Okta org, a
+//! private PostgreSQL, a token issuer and, if installed, a real SCEP server.
 //!
-//! Written from what Okta, PostgreSQL and the JWT standards do, not from what the product happens
-//! to send: it never imports the product, and the product never depends on it.
+//! It implements the documented behavior of Okta, PostgreSQL and the JWT standards, not what the product
+//! happens to send: it never imports the product, and the product never depends on it.
 
 mod background;
 mod loopback_http;

@@ -1,6 +1,6 @@
-//! Just enough HTTP/1.0 between our own programs on loopback: one request on each connection.
+//! Minimal HTTP/1.0 between test programs on loopback: one request per connection.
 //!
-//! Not for anything that a stranger can reach.
+//! Not for use beyond loopback.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
@@ -27,14 +27,14 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Sends `message` to a plain server.
+/// Sends `message` to a server without TLS.
 pub(crate) fn exchange_plain(address: SocketAddr, message: &Message) -> io::Result<Answer> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     exchange(stream, &address.to_string(), message)
 }
 
-/// Sends `message` as a request for `host` and reads the answer to its end.
+/// Sends `message` as a request for `host` and reads the whole response.
 pub(crate) fn exchange(
     mut stream: impl Read + Write,
     host: &str,
@@ -54,7 +54,7 @@ pub(crate) fn exchange(
     Ok(Answer { status: status.ok_or_else(|| malformed("no status"))?, content_type, body })
 }
 
-/// The first line, the content type and the body. Without a length, an answer ends with its connection.
+/// Reads the first line, the content type and the body. Without a length, the body ends with the connection.
 fn read(
     stream: &mut impl BufRead,
     may_end_with_connection: bool,
@@ -81,7 +81,7 @@ fn read(
         Some(Ok(length)) => {
             stream.take(length).read_to_end(&mut body)?;
         }
-        Some(Err(_)) => return Err(malformed("the length is no number")),
+        Some(Err(_)) => return Err(malformed("the length is not a number")),
         None if may_end_with_connection => {
             stream.read_to_end(&mut body)?;
         }
@@ -94,7 +94,7 @@ fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// A plain server on a free port of loopback; it stops when dropped.
+/// A server without TLS on a free loopback port; it stops when dropped.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub address: SocketAddr,
@@ -103,7 +103,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Each request gets a thread of its own.
+    /// Starts the server. Each request runs on its own thread.
     pub fn start(
         answer: impl Fn(Message) -> io::Result<Answer> + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -129,7 +129,7 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread, which otherwise waits for the next connection.
+        // Wakes the thread, which waits for the next connection.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -137,9 +137,9 @@ impl Drop for Served {
     }
 }
 
-/// What goes wrong here, the client sees: its connection closes.
+/// Serves one connection; on an error it is closed.
 fn serve(stream: &TcpStream, answer: &dyn Fn(Message) -> io::Result<Answer>) -> Option<()> {
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     let (start, content_type, body) = read(&mut BufReader::new(stream), false).ok()?;
     let mut words = start.split(' ').map(str::to_string);
     let message = Message { method: words.next()?, target: words.next()?, content_type, body };

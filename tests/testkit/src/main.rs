@@ -1,6 +1,6 @@
 //! `simulated-okta-org`: the simulated Okta as a program, for development stacks and other teams.
 //!
-//! Never a part of the product: it is for tests and for trying things out.
+//! It is not part of the product, only for tests and development.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use testkit::okta::{Options, OrgSetup, SimulatedOkta};
 
-/// Simulated Okta orgs over TLS, which answer as Okta does and misbehave on demand.
+/// Simulated Okta orgs over TLS, which respond like Okta and fail on demand.
 #[derive(Debug, Parser)]
 #[command(name = "simulated-okta-org", version)]
 struct Arguments {
-    /// The port; 0 takes a free one.
+    /// The port; 0 selects a free one.
     #[arg(long, env = "SIMULATED_OKTA_PORT", default_value_t = 9443)]
     port: u16,
 
@@ -21,15 +21,15 @@ struct Arguments {
     #[arg(long, env = "SIMULATED_OKTA_LISTEN", default_value = "127.0.0.1")]
     listen: IpAddr,
 
-    /// The address:port that clients use, where it differs from the one listened on.
+    /// The address:port that clients use, if it differs from the one listened on.
     #[arg(long, env = "SIMULATED_OKTA_ADVERTISE")]
     advertise: Option<String>,
 
-    /// The folder that keeps the root CA from run to run.
+    /// The directory where the root CA is stored between runs.
     #[arg(long, env = "SIMULATED_OKTA_CA_DIR", default_value = "simulated-okta-ca")]
     ca_dir: PathBuf,
 
-    /// An org: `acme`, or a whole host such as `acme.oktapreview.com`. May be given several times.
+    /// An org: `acme`, or a full host such as `acme.oktapreview.com`. Can be repeated.
     #[arg(long = "org", value_name = "NAME", default_value = "acme")]
     orgs: Vec<String>,
 }
@@ -82,12 +82,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         println!("  SCEP user name  {}", org.scep_username());
         println!("  SCEP password   {}", org.scep_password());
     }
-    wait_for_the_end().await?;
+    wait_for_shutdown().await?;
     okta.stop();
     Ok(())
 }
 
-async fn wait_for_the_end() -> std::io::Result<()> {
+async fn wait_for_shutdown() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,8 +1,8 @@
-//! An iPhone with Okta Verify: what an MDM installs on it, and what Okta Verify reads of that.
+//! An iPhone with Okta Verify: what an MDM installs on it, and what Okta Verify reads.
 //!
-//! Written from Okta's page for iOS ("Configure Okta Verify options for iOS"), which names the keys,
-//! and from what Apple delivers where: managed app configuration to the app, `ExtensionData` of the
-//! single sign-on profile to its extension. A key by any other name is not there.
+//! Based on Okta's page "Configure Okta Verify options for iOS", which lists the keys, and on Apple's
+//! delivery: managed app configuration goes to the app, `ExtensionData` of the single sign-on profile to
+//! its extension. Keys with other names are ignored.
 
 use serde_json::{Map, Value};
 
@@ -18,8 +18,8 @@ pub struct Phone {
     extension_data: Map<String, Value>,
 }
 
-/// What Okta Verify knows of the org and the phone. A value counts only where the app and the
-/// extension were given the same: Okta does not say which of them reports what.
+/// What Okta Verify knows about the org and the phone. A value counts only if the app and the extension
+/// have the same one, because Okta does not document which of them reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OktaVerify {
     pub org_host: Option<String>,
@@ -30,17 +30,17 @@ pub struct OktaVerify {
 
 #[derive(Debug, thiserror::Error)]
 pub enum NotInstalled {
-    #[error("the profile is no XML property list")]
+    #[error("the profile is not an XML property list")]
     Unreadable(#[from] plist::Error),
     #[error("the profile has no single sign-on extension of Okta Verify")]
     NoExtension,
-    #[error("the ExtensionData is no dictionary of texts")]
+    #[error("the ExtensionData is not a dictionary of strings")]
     NoExtensionData,
 }
 
 impl Phone {
-    /// Apple's `ManagedApplicationConfiguration`: replaces what the app had. Only the app itself
-    /// receives one; an extension is no app.
+    /// Replaces the app's managed configuration, like Apple's `ManagedApplicationConfiguration`. Only the app
+    /// receives it, not the extension.
     pub fn configure_app(&mut self, bundle_identifier: &str, configuration: Map<String, Value>) {
         if bundle_identifier == APP {
             self.app_configuration = configuration;
@@ -50,7 +50,7 @@ impl Phone {
     /// Installs a configuration profile, a `.mobileconfig`.
     ///
     /// # Errors
-    /// [`NotInstalled`] for a profile that configures no extension of Okta Verify.
+    /// [`NotInstalled`] if the profile does not configure the Okta Verify extension.
     pub fn install_profile(&mut self, mobileconfig: &[u8]) -> Result<(), NotInstalled> {
         let profile: plist::Value = plist::from_bytes(mobileconfig)?;
         let content = profile.as_dictionary().and_then(|profile| profile.get("PayloadContent"));
@@ -70,7 +70,7 @@ impl Phone {
         Ok(())
     }
 
-    /// What Okta Verify reads when it starts.
+    /// Returns what Okta Verify reads when it starts.
     pub fn open_okta_verify(&self) -> OktaVerify {
         OktaVerify {
             org_host: self.read("OktaVerify.OrgUrl"),
@@ -88,15 +88,15 @@ impl Phone {
 }
 
 impl OktaVerify {
-    /// How it registers the phone with Okta: with both identifiers, or with none where one is missing.
+    /// Returns how it registers the phone with Okta: with both identifiers, or with none if one is missing.
     pub fn registration(&self) -> NewDevice {
         let identifiers = self.serial_number.clone().zip(self.udid.clone());
         let (serial_number, udid) = identifiers.unzip();
         NewDevice { serial_number, udid, ..NewDevice::iphone() }
     }
 
-    /// Whether a FastPass sign-in shows the org that the phone is managed: by the secret key that the
-    /// admin copied from Okta's console.
+    /// Returns whether a FastPass sign-in proves to the org that the phone is managed, by the secret key that
+    /// the admin copied from the Admin Console.
     pub fn proves_management(&self, org_host: &str, secret_key: &str) -> bool {
         self.org_host.as_deref() == Some(org_host)
             && self.management_hint.as_deref() == Some(secret_key)

@@ -1,20 +1,20 @@
-//! Files that only their owner may read: keys and passwords that outlive one run.
+//! Files that only their owner can read: keys and passwords that are kept between runs.
 //!
-//! Never changes the mode of a file that is there already; it refuses to trust an open one.
+//! It never changes the mode of an existing file, and rejects one that others can read.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Writes `contents` to a new file of mode 0600, in one step: a reader sees all of it or nothing.
+/// Atomically writes `contents` to a new file with mode 0600.
 pub fn write(path: &Path, contents: &str) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(folder) = folder {
         fs::create_dir_all(folder)?;
     }
     let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-    // A leftover of a run that was killed between the two steps has no value.
+    // Replaces a leftover of a run that was killed between the two steps.
     let _ = fs::remove_file(&unfinished);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     file.write_all(contents.as_bytes())?;
@@ -22,7 +22,7 @@ pub fn write(path: &Path, contents: &str) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// Reads a file that [`write()`] made; `None` if there is none yet.
+/// Reads a file written by [`write()`]; `None` if it does not exist.
 pub fn read(path: &Path) -> io::Result<Option<String>> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

@@ -1,4 +1,4 @@
-//! The phone's Okta Verify takes what it is given by Okta's names, and by no other.
+//! Okta Verify on the phone reads only the keys that Okta documents.
 
 use serde_json::{Map, Value, json};
 use testkit::phone::Phone;
@@ -36,7 +36,7 @@ fn phone(app: Map<String, Value>, extension: &Map<String, Value>) -> Phone {
 }
 
 #[test]
-fn okta_verify_registers_with_what_both_dictionaries_say() {
+fn okta_verify_uses_values_that_both_dictionaries_have() {
     let read = phone(dictionary(), &dictionary()).open_okta_verify();
     assert!(read.proves_management("value of OktaVerify.OrgUrl", "value of managementHint"));
     let registration = read.registration();
@@ -46,7 +46,7 @@ fn okta_verify_registers_with_what_both_dictionaries_say() {
 }
 
 #[test]
-fn a_key_by_another_name_in_either_place_is_not_there() {
+fn key_with_another_name_is_ignored() {
     for key in KEYS {
         for phone in [phone(renamed(key), &dictionary()), phone(dictionary(), &renamed(key))] {
             let read = phone.open_okta_verify();
@@ -65,7 +65,7 @@ fn a_key_by_another_name_in_either_place_is_not_there() {
 }
 
 #[test]
-fn an_app_configuration_for_the_extension_reaches_nobody() {
+fn app_configuration_for_the_extension_is_ignored() {
     let mut phone = Phone::default();
     phone.configure_app("com.okta.mobile.auth-service-extension", dictionary());
     phone.install_profile(&mobileconfig(&dictionary())).expect("a profile");

@@ -1,4 +1,4 @@
-//! The private PostgreSQL: it starts, keeps what it should keep, and dies with its owner.
+//! The private PostgreSQL: it starts, keeps its data, and stops with its owner.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -21,7 +21,7 @@ fn eventually(condition: impl Fn() -> bool) -> bool {
 }
 
 #[test]
-fn a_temporary_server_clones_databases_survives_a_crash_and_leaves_nothing_behind() {
+fn temporary_server_clones_databases_survives_a_crash_and_is_removed() {
     let mut postgres = Postgres::start_temporary().unwrap();
     let folder = postgres.data_dir().parent().unwrap().to_path_buf();
     postgres.create_database("template_of_tests", None).unwrap();
@@ -55,7 +55,7 @@ fn a_temporary_server_clones_databases_survives_a_crash_and_leaves_nothing_behin
 }
 
 #[test]
-fn a_wrong_password_is_refused() {
+fn wrong_password_is_rejected() {
     let postgres = Postgres::start_temporary().unwrap();
     postgres.execute("postgres", "CREATE ROLE app LOGIN PASSWORD 'right'").unwrap();
     let connect = |password: &str| {
@@ -69,8 +69,8 @@ fn a_wrong_password_is_refused() {
 }
 
 #[test]
-fn kept_data_is_found_again_and_a_second_server_on_it_is_refused() {
-    // Closed to the server's account when we are root.
+fn stored_data_is_reused_and_a_second_server_is_rejected() {
+    // Not accessible to the server's account if the current user is root.
     let home = tempfile::tempdir().unwrap();
     std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     let dir = home.path().join("postgres");
@@ -89,10 +89,10 @@ fn kept_data_is_found_again_and_a_second_server_on_it_is_refused() {
     assert!(!data.exists());
 }
 
-/// Not a test of its own: the program that the next one kills.
+/// Not a separate test: the program that the next tests kill.
 #[test]
-#[ignore = "started by `a_server_dies_with_a_killed_owner`"]
-fn an_owner_that_waits_to_be_killed() {
+#[ignore = "started by `server_stops_with_a_killed_owner`"]
+fn owner_to_kill() {
     let postgres = match std::env::var_os("TESTKIT_KEPT_IN") {
         Some(dir) => Postgres::start_in(Path::new(&dir)).unwrap(),
         None => Postgres::start_temporary().unwrap(),
@@ -103,7 +103,7 @@ fn an_owner_that_waits_to_be_killed() {
 
 fn start_and_kill_an_owner(kept_in: Option<&Path>) -> (u16, String) {
     let mut owner = Command::new(std::env::current_exe().unwrap());
-    owner.args(["--exact", "an_owner_that_waits_to_be_killed", "--ignored", "--nocapture"]);
+    owner.args(["--exact", "owner_to_kill", "--ignored", "--nocapture"]);
     if let Some(dir) = kept_in {
         owner.env("TESTKIT_KEPT_IN", dir);
     }
@@ -122,7 +122,7 @@ fn start_and_kill_an_owner(kept_in: Option<&Path>) -> (u16, String) {
 }
 
 #[test]
-fn a_server_dies_with_a_killed_owner() {
+fn server_stops_with_a_killed_owner() {
     let (port, data) = start_and_kill_an_owner(None);
     assert!(
         eventually(|| TcpStream::connect(("127.0.0.1", port)).is_err()),
@@ -135,7 +135,7 @@ fn a_server_dies_with_a_killed_owner() {
 }
 
 #[test]
-fn kept_data_survives_a_killed_owner() {
+fn stored_data_survives_a_killed_owner() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("postgres");
     start_and_kill_an_owner(Some(&dir));
@@ -146,7 +146,7 @@ fn kept_data_survives_a_killed_owner() {
 }
 
 #[test]
-fn a_folder_that_is_there_already_takes_a_cluster_and_keeps_its_other_files() {
+fn existing_directory_keeps_its_other_files() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("notes"), "mine").unwrap();
     drop(Postgres::start_in(folder.path()).unwrap());

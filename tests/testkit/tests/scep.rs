@@ -1,4 +1,4 @@
-//! A real SCEP client and a real SCEP server, with the simulated org between them.
+//! A real SCEP client and a real SCEP server with the simulated org between them.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -10,7 +10,7 @@ use testkit::scep::{RealScep, RunningScep};
 struct World {
     okta: SimulatedOkta,
     acme: Org,
-    /// Until it is taken away.
+    /// `None` once it is detached.
     real: Option<RunningScep>,
 }
 
@@ -59,7 +59,7 @@ fn der(pem: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_fetched_challenge_enrols_one_device_once() {
+async fn challenge_enrolls_one_device_once() {
     let Some(world) = world().await else { return };
     let challenge = world.fetch_challenge().await;
     let name = "acme managementAttestation 00008103-000A";
@@ -86,7 +86,7 @@ async fn a_fetched_challenge_enrols_one_device_once() {
 }
 
 #[tokio::test]
-async fn the_org_shows_the_real_ca_until_the_server_is_gone() {
+async fn org_serves_the_real_ca_while_the_server_runs() {
     let Some(mut world) = world().await else { return };
     let url = format!("{}?operation=GetCACert", world.acme.scep_url());
     let real = world.get(&url, None).await;

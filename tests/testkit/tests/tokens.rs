@@ -1,4 +1,4 @@
-//! The token issuer: what it signs can be verified with its JWKS, and what is flawed cannot.
+//! The token issuer: its tokens can be verified with its JWKS, flawed ones cannot.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 use testkit::tokens::{Claims, Flaw, JwksServer, KeyKind, ScopeForm, TokenIssuer};
 
-/// What a careful verifier does, in a few lines.
+/// A minimal strict verifier.
 fn verify(token: &str, jwks: &Value, issuer: &TokenIssuer) -> Result<Value, String> {
     let set: JwkSet = serde_json::from_value(jwks.clone()).map_err(|error| error.to_string())?;
     let header = decode_header(token).map_err(|error| error.to_string())?;
@@ -31,7 +31,7 @@ fn claims() -> Claims {
 }
 
 #[test]
-fn a_token_verifies_with_the_jwks_and_every_flaw_is_refused() {
+fn token_verifies_with_the_jwks_and_every_flaw_is_rejected() {
     for kind in [KeyKind::Rs256, KeyKind::Es256] {
         let issuer = TokenIssuer::with_key("https://issuer.example", "odt", kind);
         let good = verify(&issuer.sign(&claims()), &issuer.jwks(), &issuer).unwrap();
@@ -45,7 +45,7 @@ fn a_token_verifies_with_the_jwks_and_every_flaw_is_refused() {
 }
 
 #[test]
-fn scopes_and_claims_take_the_shape_that_was_asked_for() {
+fn scopes_and_claims_have_the_requested_format() {
     let issuer = TokenIssuer::with_key("https://issuer.example", "odt", KeyKind::Es256);
     let token = issuer.sign(&claims().scope_form(ScopeForm::ScpArray).claim("azp", "console"));
     let seen = verify(&token, &issuer.jwks(), &issuer).unwrap();
@@ -55,7 +55,7 @@ fn scopes_and_claims_take_the_shape_that_was_asked_for() {
 }
 
 #[test]
-fn a_rotation_keeps_or_drops_the_old_key() {
+fn rotation_keeps_or_removes_the_old_key() {
     let issuer = TokenIssuer::with_key("https://issuer.example", "odt", KeyKind::Es256);
     let old = issuer.sign(&claims());
     issuer.rotate(true);
@@ -66,7 +66,7 @@ fn a_rotation_keeps_or_drops_the_old_key() {
 }
 
 #[test]
-fn a_kept_key_gives_the_same_jwks_in_the_next_run() {
+fn stored_key_gives_the_same_jwks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys/issuer.pem");
     for kind in [KeyKind::Es256, KeyKind::Rs256] {
@@ -81,7 +81,7 @@ fn a_kept_key_gives_the_same_jwks_in_the_next_run() {
 }
 
 #[test]
-fn a_shared_secret_signs_with_hs256() {
+fn shared_secret_signs_with_hs256() {
     let issuer = TokenIssuer::with_key("https://issuer.example", "odt", KeyKind::Es256);
     let token = issuer.sign_with_secret(&claims(), "a secret of at least thirty-two characters");
     let mut validation = Validation::new(Algorithm::HS256);
@@ -91,7 +91,7 @@ fn a_shared_secret_signs_with_hs256() {
 }
 
 #[tokio::test]
-async fn the_jwks_server_serves_counts_and_misbehaves_on_demand() {
+async fn jwks_server_counts_requests_and_fails_on_demand() {
     let issuer = TokenIssuer::with_key("https://issuer.example", "odt", KeyKind::Es256);
     let mut server = JwksServer::start(&issuer).unwrap();
     let url = server.url();
@@ -106,7 +106,7 @@ async fn the_jwks_server_serves_counts_and_misbehaves_on_demand() {
 
     server.set_unavailable();
     assert_eq!(get().await.unwrap().status(), 503);
-    server.set_well().unwrap();
+    server.set_healthy().unwrap();
     server.set_garbage();
     assert!(get().await.unwrap().json::<Value>().await.is_err());
     server.set_slow(Duration::from_millis(300));
@@ -115,6 +115,6 @@ async fn the_jwks_server_serves_counts_and_misbehaves_on_demand() {
     assert!(started.elapsed() >= Duration::from_millis(300));
     server.set_refusing();
     assert!(get().await.unwrap_err().is_connect());
-    server.set_well().unwrap();
+    server.set_healthy().unwrap();
     assert!(get().await.unwrap().status().is_success());
 }

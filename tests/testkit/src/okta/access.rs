@@ -1,6 +1,6 @@
-//! May this caller read this path? The checks that every management API path shares, in Okta's order.
+//! Access checks that all management API paths share, in Okta's order.
 //!
-//! Knows no resources: a check here comes before any look at what was asked for.
+//! They run before the resource is looked up.
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use super::message::{Reply, Request};
 use super::org::State;
 use super::{dpop, errors};
 
-/// Refuses the request, or counts one use of its token.
+/// Rejects the request, or counts one use of its token.
 pub(super) fn check(state: &mut State, request: &Request, scope: &str) -> Result<(), Reply> {
     check_token(state, request, scope)?;
     let knobs = &state.knobs;
-    // These APIs came with Identity Engine. The answer is a 401, although the token is good.
+    // These APIs require Identity Engine. Okta answers 401, although the token is valid.
     let bought =
         !knobs.features_not_enabled.iter().any(|path| request.path.starts_with(path.as_str()));
     if knobs.pipeline == Pipeline::V1 || !bought {

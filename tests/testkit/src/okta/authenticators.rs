@@ -1,6 +1,6 @@
-//! `GET /api/v1/authenticators` and what hangs below it: which ways to sign in an org has.
+//! `GET /api/v1/authenticators` and its subresources.
 //!
-//! Read only, as the scope is.
+//! Read-only, like the scope.
 
 use serde_json::{Value, json};
 
@@ -48,8 +48,8 @@ const KINDS: [Kind; 9] = [
     },
 ];
 
-/// `FastPass` as an authenticator of its own.
-const OWN_FASTPASS: &str = "okta_verify_fastpass";
+/// `FastPass` as a separate authenticator.
+const FASTPASS_AUTHENTICATOR: &str = "okta_verify_fastpass";
 
 /// `segments` is the path below `/api/v1/authenticators`.
 pub(super) fn answer(org: &Org, knobs: &Knobs, segments: &[&str]) -> Reply {
@@ -84,7 +84,7 @@ fn authenticator(org: &Org, knobs: &Knobs, kind: &Kind) -> Value {
         "self": link(&address, &["GET", "PUT"]),
         "methods": link(&format!("{address}/methods"), &["GET"]),
     });
-    // A password cannot be switched off.
+    // The password authenticator cannot be deactivated.
     if kind.key != "okta_password" {
         let change = if active { "deactivate" } else { "activate" };
         links[change] = link(&format!("{address}/lifecycle/{change}"), &["POST"]);
@@ -119,7 +119,7 @@ fn authenticator(org: &Org, knobs: &Knobs, kind: &Kind) -> Value {
 
 fn method(org: &Org, knobs: &Knobs, kind: &Kind, name: &str) -> Value {
     let active = match name {
-        "signed_nonce" if kind.key == OWN_FASTPASS => is_active(knobs, kind),
+        "signed_nonce" if kind.key == FASTPASS_AUTHENTICATOR => is_active(knobs, kind),
         "signed_nonce" => knobs.fastpass,
         "voice" => false,
         _ => kind.key != "phone_number",
@@ -157,7 +157,7 @@ fn method(org: &Org, knobs: &Knobs, kind: &Kind, name: &str) -> Value {
     method
 }
 
-/// The parts of Okta Verify are there all together or not at all, beside the whole.
+/// The partial authenticators of Okta Verify exist all together or not at all.
 fn is_present(knobs: &Knobs, kind: &Kind) -> bool {
     match kind.key {
         "okta_verify" => knobs.okta_verify != Presence::Absent,
@@ -169,7 +169,7 @@ fn is_present(knobs: &Knobs, kind: &Kind) -> bool {
 fn is_active(knobs: &Knobs, kind: &Kind) -> bool {
     match kind.key {
         "okta_verify" => knobs.okta_verify == Presence::Active,
-        OWN_FASTPASS => knobs.okta_verify_fastpass == Presence::Active,
+        FASTPASS_AUTHENTICATOR => knobs.okta_verify_fastpass == Presence::Active,
         "phone_number" => false,
         _ => true,
     }

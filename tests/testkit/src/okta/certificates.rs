@@ -1,6 +1,6 @@
-//! The root CA of the simulated Okta, and a certificate for whatever host a client asks for.
+//! The root CA of the simulated Okta, and a certificate for any requested host.
 //!
-//! The CA is good for nothing but tests: its key may lie in a folder, and it signs for any name.
+//! The CA is only for tests: its key may be stored in a directory, and it signs for any name.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ use rustls::sign::CertifiedKey;
 use super::world::World;
 use crate::private_file;
 
-/// Midnight so many days from now, in the type that rcgen wants and does not export by name.
+/// Midnight in the given number of days, in a type that rcgen requires but does not re-export.
 macro_rules! day {
     ($days:expr) => {{
         let date = (Utc::now() + Duration::days($days)).date_naive();
@@ -38,12 +38,12 @@ pub(super) struct Authority {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
-        let key = KeyPair::generate().expect("the crypto library can make a key");
+        let key = KeyPair::generate().expect("key generation works");
         let pem = self_signed(name, &key);
         Self { issuer: Issuer::new(root_params(name), key), pem }
     }
 
-    /// The root kept in `folder`, made there on the first run, so that clients need to be told only once.
+    /// Loads the root from `folder`, or creates it there, so that clients have to trust it only once.
     pub fn load_or_create(folder: &Path, name: &str) -> io::Result<Self> {
         let (certificate_path, key_path) =
             (folder.join("root-ca.pem"), folder.join("root-ca-key.pem"));
@@ -54,7 +54,7 @@ impl Authority {
                 io::Error::new(
                     io::ErrorKind::InvalidData,
                     format!(
-                        "{} holds no private key; remove it to get a new root",
+                        "{} contains no private key; remove it to get a new root",
                         key_path.display()
                     ),
                 )
@@ -103,18 +103,18 @@ fn self_signed(name: &str, key: &KeyPair) -> String {
 
 fn distinguished(name: &str) -> DistinguishedName {
     let mut distinguished = DistinguishedName::new();
-    // A common name has at most 64 characters; the host is in the alternative names anyway.
+    // A common name has at most 64 characters; the alternative names contain the whole host.
     distinguished.push(DnType::CommonName, name.chars().take(64).collect::<String>());
     distinguished
 }
 
-/// Picks the certificate by the name in the handshake; makes it on first use.
+/// Selects the certificate by the name in the handshake; creates it at first use.
 pub(super) struct CertificatePicker {
     authority: Arc<Authority>,
     /// Signs for the orgs whose knob `foreign_certificate` is on.
     stranger: Authority,
     key: KeyPair,
-    /// Names for clients that send none, or talk to an address.
+    /// Names for clients that send none, or connect to an IP address.
     local_names: Vec<String>,
     world: Weak<World>,
     made: Mutex<HashMap<(String, bool), Arc<CertifiedKey>>>,
@@ -128,7 +128,7 @@ impl CertificatePicker {
         }
         Self {
             authority,
-            stranger: Authority::new("A root that nobody trusts"),
+            stranger: Authority::new("An untrusted root"),
             key: KeyPair::generate().expect("the crypto library can make a key"),
             local_names,
             world: Arc::downgrade(world),

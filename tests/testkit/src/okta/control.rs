@@ -1,6 +1,6 @@
-//! The control API under `/_sim/`, for people and for tests in other languages.
+//! The control API under `/_sim/`, for developers and for tests in other languages.
 //!
-//! It is no part of Okta: paths that begin so never reach an org, and are in no journal.
+//! It is not part of Okta: these paths never reach an org and are in no journal.
 
 use serde_json::{Value, json};
 
@@ -17,10 +17,10 @@ pub(super) fn answer(world: &World, request: &Request) -> Reply {
         ("GET", []) => Ok(Reply::json(200, help())),
         ("GET", ["orgs"]) => Ok(Reply::json(200, world.orgs().iter().map(Org::to_json).collect())),
         ("POST", ["orgs"]) => add_org(world, request),
-        ("GET", ["journal"]) => Ok(Reply::json(200, json!(world.strays.entries()))),
+        ("GET", ["journal"]) => Ok(Reply::json(200, json!(world.unmatched_requests.entries()))),
         (method, ["orgs", name, rest @ ..]) => match world.by_name(name) {
             Some(org) => of_org(&org, method, rest, request),
-            None => Err((404, format!("no org is named {name}; GET /_sim/orgs lists them"))),
+            None => Err((404, format!("no org has the name {name}; GET /_sim/orgs lists them"))),
         },
         _ => Err(unknown()),
     };
@@ -56,7 +56,7 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
             let name = body["name"].as_str().ok_or((400, "give a `name`".to_string()))?;
             org.rename(name, body["old_host_answers"].as_bool().unwrap_or(true));
         }
-        ("POST", ["scep", rest @ ..]) => return of_scep(org, rest, request),
+        ("POST", ["scep", rest @ ..]) => return answer_scep(org, rest, request),
         ("GET", ["scep", "challenges"]) => {
             return Ok(Reply::json(200, json!(org.scep_challenges())));
         }
@@ -97,7 +97,7 @@ fn of_org(org: &Org, method: &str, rest: &[&str], request: &Request) -> Outcome 
     Ok(Reply::json(200, org.to_json()))
 }
 
-fn of_scep(org: &Org, rest: &[&str], request: &Request) -> Outcome {
+fn answer_scep(org: &Org, rest: &[&str], request: &Request) -> Outcome {
     match rest {
         ["reset-password"] => Ok(Reply::json(201, json!({"password": org.reset_scep_password()}))),
         ["expire-challenges"] => {
@@ -114,9 +114,9 @@ fn of_scep(org: &Org, rest: &[&str], request: &Request) -> Outcome {
     }
 }
 
-/// RFC 7396 on the knobs; a name that is no knob is an error, not a surprise later.
+/// Applies a JSON merge patch (RFC 7396) to the knobs. Unknown names are an error.
 fn patch_knobs(org: &Org, patch: &Value) -> Result<(), (u16, String)> {
-    // Both `{"fastpass": false}` and `{"knobs": {"fastpass": false}}` say what is meant.
+    // Accepts both `{"fastpass": false}` and `{"knobs": {"fastpass": false}}`.
     let patch = patch.get("knobs").unwrap_or(patch);
     let mut merged = json!(org.knobs());
     merge(&mut merged, patch);
@@ -134,7 +134,7 @@ fn merge(target: &mut Value, patch: &Value) {
     if !target.is_object() {
         *target = json!({});
     }
-    let fields = target.as_object_mut().expect("made an object above");
+    let fields = target.as_object_mut().expect("is an object");
     for (name, value) in patch {
         if value.is_null() {
             fields.remove(name);
@@ -151,28 +151,28 @@ fn body<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, (u16, St
 
 fn help() -> Value {
     json!({
-        "what": "A simulated Okta org: it answers as Okta does for the hosts below /_sim/orgs, and misbehaves on demand.",
+        "what": "A simulated Okta org: it responds like Okta for the hosts of /_sim/orgs, and fails on demand.",
         "calls": {
             "GET /_sim/orgs": "all orgs with their hosts, client ids and knobs",
             "POST /_sim/orgs": "a new org: {\"name\": \"acme\", \"suffix\": \"okta.com\", \"knobs\": {…}}",
             "GET /_sim/orgs/{name}": "one org",
-            "PATCH /_sim/orgs/{name}": "turn knobs (JSON merge patch): {\"fastpass\": false, \"faults\": [{\"kind\": \"status\", \"status\": 503, \"path\": \"/api\"}]}",
-            "GET /_sim/orgs/{name}/journal": "what was asked of it; DELETE forgets it",
+            "PATCH /_sim/orgs/{name}": "change knobs (JSON merge patch): {\"fastpass\": false, \"faults\": [{\"kind\": \"status\", \"status\": 503, \"path\": \"/api\"}]}",
+            "GET /_sim/orgs/{name}/journal": "its requests; DELETE clears them",
             "POST /_sim/orgs/{name}/secrets": "a second client secret",
-            "POST /_sim/orgs/{name}/kill-tokens": "every issued token is dead",
+            "POST /_sim/orgs/{name}/kill-tokens": "invalidates every issued token",
             "POST /_sim/orgs/{name}/rename": "another subdomain: {\"name\": \"new\", \"old_host_answers\": true}",
             "GET /_sim/orgs/{name}/devices": "its devices; POST adds one: {\"platform\": \"MACOS\", \"serial_number\": \"C02…\", \"udid\": \"…\"}",
             "POST /_sim/orgs/{name}/users": "a new user: {\"login\": \"ada@example.com\"}",
-            "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "puts the user on the device, not managed; DELETE unlinks him",
-            "POST /_sim/orgs/{name}/devices/{device}/users/{user}/sign-in": "a FastPass sign-in: managed from now on",
-            "POST /_sim/orgs/{name}/devices/{device}/wipe": "the machine is erased; its record stays",
+            "POST /_sim/orgs/{name}/devices/{device}/users/{user}": "adds the user to the device, not managed; DELETE removes the user",
+            "POST /_sim/orgs/{name}/devices/{device}/users/{user}/sign-in": "a FastPass sign-in, after which the user is managed",
+            "POST /_sim/orgs/{name}/devices/{device}/wipe": "erases the machine; its record stays",
             "POST /_sim/orgs/{name}/users/{user}/status": "{\"status\": \"DEPROVISIONED\"}",
-            "POST /_sim/orgs/{name}/devices/{device}/status": "what an admin does: {\"status\": \"SUSPENDED\"}",
-            "GET /_sim/orgs/{name}/scep/challenges": "the SCEP challenges that were handed out",
-            "POST /_sim/orgs/{name}/scep/reset-password": "a new SCEP password in place of the old",
-            "POST /_sim/orgs/{name}/scep/expire-challenges": "as if an hour had passed",
-            "POST /_sim/orgs/{name}/scep/consume-challenge": "what a CA asks: {\"challenge\": \"…\"}; 409 when it is unknown, used or expired",
-            "GET /_sim/journal": "requests for hosts that are no org",
+            "POST /_sim/orgs/{name}/devices/{device}/status": "sets the status, like an admin: {\"status\": \"SUSPENDED\"}",
+            "GET /_sim/orgs/{name}/scep/challenges": "the issued SCEP challenges",
+            "POST /_sim/orgs/{name}/scep/reset-password": "replaces the SCEP password",
+            "POST /_sim/orgs/{name}/scep/expire-challenges": "expires all challenges",
+            "POST /_sim/orgs/{name}/scep/consume-challenge": "uses a challenge, like a CA: {\"challenge\": \"…\"}; 409 if it is unknown, used or expired",
+            "GET /_sim/journal": "requests for hosts without an org",
         },
         "knobs": Knobs::default(),
     })

@@ -1,6 +1,6 @@
-//! `GET /api/v1/devices` and what hangs below it.
+//! `GET /api/v1/devices` and its subresources.
 //!
-//! Shows and changes what [`fleet`](super::fleet) holds, by Okta's rules.
+//! Shows and changes the state in [`fleet`](super::fleet) by Okta's rules.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::message::{Reply, Request};
 use super::org::{Org, State};
 use super::search::Filter;
 
-const LARGEST_PAGE: usize = 200;
+const MAX_PAGE_SIZE: usize = 200;
 
 /// `segments` is the path below `/api/v1/devices`.
 pub(super) fn answer(org: &Org, state: &mut State, request: &Request, segments: &[&str]) -> Reply {
@@ -46,7 +46,7 @@ fn with_device(state: &mut State, id: &str, work: impl FnOnce(&mut Device) -> Re
     }
 }
 
-/// Pages of users; the cursor is the number of those before.
+/// Returns a page of users; the cursor is the number of users before it.
 fn users(org: &Org, state: &State, request: &Request, device: &Device) -> Reply {
     let after = request.query_pairs().into_iter().find(|(name, _)| name == "after");
     let start = after.and_then(|(_, cursor)| cursor.parse().ok()).unwrap_or(0);
@@ -92,14 +92,14 @@ struct Query {
 impl Query {
     fn read(request: &Request) -> Result<Self, Reply> {
         let mut query =
-            Self { limit: LARGEST_PAGE, after: None, filter: None, expand: Expand::Nothing };
+            Self { limit: MAX_PAGE_SIZE, after: None, filter: None, expand: Expand::Nothing };
         let invalid = |text: &str| {
             Err(errors::api(400, "E0000001", format!("Api validation failed: {text}")))
         };
         for (name, value) in request.query_pairs() {
             match name.as_str() {
                 "limit" => match value.parse() {
-                    Ok(limit @ 1..=LARGEST_PAGE) => query.limit = limit,
+                    Ok(limit @ 1..=MAX_PAGE_SIZE) => query.limit = limit,
                     _ => return invalid("limit"),
                 },
                 "after" => query.after = Some(value),
@@ -119,7 +119,7 @@ impl Query {
     }
 }
 
-/// What stands in the cursor of an empty page of [`EndlessList::EmptyPages`].
+/// The cursor of an empty page of [`EndlessList::EmptyPages`].
 const EMPTY_PAGE: &str = "empty";
 
 fn list(org: &Org, state: &State, request: &Request) -> Result<Reply, Reply> {
@@ -161,13 +161,13 @@ fn list(org: &Org, state: &State, request: &Request) -> Result<Reply, Reply> {
     Ok(reply)
 }
 
-/// The devices that lists know of.
+/// Returns the devices that lists show.
 fn listed<'a>(all: &'a [Device], knobs: &Knobs) -> &'a [Device] {
     let percent = usize::try_from(knobs.percent_of_devices_listed).unwrap_or(100).min(100);
     &all[..all.len() * percent / 100]
 }
 
-/// Okta sends each relation as a header of its own.
+/// Okta sends each relation in a separate header.
 fn link_header(org: &Org, request: &Request, next: Option<&str>) -> String {
     let mut address =
         url::Url::parse(&format!("{}{}", org.url(), request.path)).expect("a path that was routed");
@@ -214,7 +214,7 @@ fn row(org: &Org, state: &State, device: &Device, expand: Expand) -> Value {
     row
 }
 
-/// The first so many percent of the devices that have users.
+/// Returns whether the device is in the first percentage of devices with users, which the knob hides.
 fn hides_users(fleet: &Fleet, device: &Device, knobs: &Knobs) -> bool {
     let percent = usize::try_from(knobs.percent_of_users_hidden).unwrap_or(100);
     if percent == 0 {

@@ -1,4 +1,4 @@
-//! `GET /.well-known/okta-organization`: who an org is. Needs no token.
+//! `GET /.well-known/okta-organization`, which needs no token.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) fn answer(org: &Org, request: &Request) -> Reply {
     }
     let state = org.state();
     let knobs = &state.knobs;
-    // A custom domain serves the same document, unless it lies.
+    // A custom domain serves the same document, unless knobs change it.
     let lies = knobs.custom_domain(&request.host);
     let organization =
         lies.and_then(|lies| lies.claims_organization.clone()).unwrap_or_else(|| org.url());
@@ -34,7 +34,7 @@ pub(super) fn answer(org: &Org, request: &Request) -> Reply {
     let linked = knobs.custom_domains.iter().filter(|domain| domain.linked_back);
     let alternates: Vec<Value> =
         linked.map(|domain| json!({"href": format!("https://{}", domain.host)})).collect();
-    // A relation is one link, or a list of them where there are several (HAL).
+    // A relation is one link, or a list if there are several (HAL).
     match alternates.as_slice() {
         [] => {}
         [one] => document["_links"]["alternate"] = one.clone(),

@@ -1,6 +1,6 @@
 //! Okta's errors in their two shapes: API errors with a code, and OAuth errors of the token endpoint.
 //!
-//! Knows shapes and codes; when an error is due is decided where the request is checked.
+//! Only formats and codes; the caller decides when to return an error.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
-//! Okta as the caller of an event hook: it verifies the address with a challenge, and delivers events
-//! with the secret, once more when the answer is no success or does not come.
+//! Okta as the caller of an event hook: it verifies the URL with a challenge, and delivers events with the
+//! secret. It retries a delivery once.
 //!
-//! Unlike everything else here it asks and does not answer.
+//! Unlike the other modules it is a client.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::ids::random;
 use super::org::Org;
 
-/// So long does Okta wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long Okta waits for a response.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An event hook as an admin has entered it in the console.
+/// An event hook as an admin configures it in the Admin Console.
 #[derive(Debug, Clone)]
 pub struct EventHook {
     source: String,
@@ -24,32 +24,32 @@ pub struct EventHook {
     client: reqwest::Client,
 }
 
-/// Why Okta gives up.
+/// Why a call of the hook failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HookFailure {
-    #[error("the address was not verified: it answered {status} {body}")]
+    #[error("the URL was not verified: it answered {status} {body}")]
     NotVerified { status: u16, body: String },
     #[error("the hook answered {0} twice")]
     Refused(u16),
-    #[error("no answer came, twice")]
+    #[error("there was no response, twice")]
     NoAnswer(#[source] reqwest::Error),
 }
 
 impl Org {
-    /// Enters a hook; nothing is called yet.
+    /// Creates a hook without calling it.
     pub fn event_hook(&self, url: impl Into<String>, secret: impl Into<String>) -> EventHook {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
         EventHook {
             source: format!("{}/api/v1/eventHooks/who{}", self.url(), random(17)),
             url: url.into(),
             secret: secret.into(),
-            client: client.build().expect("a client without settings of its own"),
+            client: client.build().expect("a valid client"),
         }
     }
 }
 
 impl EventHook {
-    /// Shows the address a challenge, which it has to give back.
+    /// Sends a challenge to the URL, which it must return.
     pub async fn verify(&self) -> Result<(), HookFailure> {
         let challenge = random(40);
         let ask = || {
@@ -66,20 +66,20 @@ impl EventHook {
         }
     }
 
-    /// Delivers events of one type, an event for each of these devices.
+    /// Delivers events of one type, one for each device.
     pub async fn deliver(&self, kind: &str, devices: &[&str]) -> Result<(), HookFailure> {
         let events: Vec<Value> = devices.iter().map(|device| event(kind, device)).collect();
         self.deliver_body(&self.delivery(&events)).await
     }
 
-    /// Delivers this body, whatever it is.
+    /// Delivers an arbitrary body.
     pub async fn deliver_body(&self, body: &Value) -> Result<(), HookFailure> {
         let ask = || self.client.post(&self.url).header("authorization", &self.secret).json(body);
         let status = twice(ask).await?.status();
         if status.is_success() { Ok(()) } else { Err(HookFailure::Refused(status.as_u16())) }
     }
 
-    /// What Okta sends for these events; sent again, it is the same delivery.
+    /// Returns the body that Okta sends for these events. Sending it again repeats the same delivery.
     pub fn delivery(&self, events: &[Value]) -> Value {
         json!({
             "eventType": "com.okta.event_hook",
@@ -94,7 +94,7 @@ impl EventHook {
     }
 }
 
-/// An event as the System Log shows it, of a user and his device.
+/// Returns an event in the format of the System Log, of a user and a device.
 pub fn event(kind: &str, device: &str) -> Value {
     json!({
         "uuid": Uuid::new_v4(),
@@ -119,7 +119,7 @@ fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Okta asks once more when no success came.
+/// Calls the hook, and once more if the first call fails.
 async fn twice(
     ask: impl Fn() -> reqwest::RequestBuilder,
 ) -> Result<reqwest::Response, HookFailure> {

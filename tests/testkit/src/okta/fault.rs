@@ -1,36 +1,36 @@
-//! Faults: what a network, a proxy or a bad day at Okta makes of an answer.
+//! Faults of a network, a proxy or Okta.
 //!
-//! This file says which fault hits which request; [`front`](super::front) carries it out.
+//! Determines which fault affects which request; [`front`](super::front) applies it.
 
 use serde::{Deserialize, Serialize};
 
-/// One fault. Without `path` it hits every request, without `times` until it is taken away.
+/// A fault. Without `path` it affects every request; without `times` until it is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub kind: FaultKind,
-    /// Hits the paths that begin so; "" hits all.
+    /// Affects paths with this prefix; "" affects all.
     #[serde(default)]
     pub path: String,
-    /// Hits only this host (a custom domain, say).
+    /// Affects only this host, such as a custom domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Lets so many requests through first.
+    /// The number of requests to skip first.
     #[serde(default)]
     pub after: u32,
-    /// Hits so many requests and is used up.
+    /// The number of requests to affect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// For `delay`: how long before the request is looked at. For `slow_body`: how long between two bytes.
+    /// For `delay`: the time before the request is processed. For `slow_body`: the time between two bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
-    /// For `status`: 500, 502 or 503, say. For `redirect`: 302 unless told otherwise.
+    /// For `status`: such as 500, 502 or 503. For `redirect`: 302 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// For `redirect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// For `oversized`: 20 MB unless told otherwise.
+    /// For `oversized`: 20 MB by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<usize>,
 }
@@ -38,38 +38,38 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The connection closes without an answer; the request is not looked at.
+    /// The connection closes without a response; the request is not processed.
     ConnectionReset,
-    /// An error status; the request is not looked at.
+    /// An error status; the request is not processed.
     Status,
-    /// A pause before the request is looked at; then all is as usual.
+    /// A delay before the request is processed normally.
     Delay,
-    /// The right answer, a byte at a time.
+    /// The correct response, one byte at a time.
     SlowBody,
-    /// 200 and a web page, as a captive portal or a maintenance page gives.
+    /// 200 and a web page, like a captive portal or a maintenance page.
     Html,
     /// 403 and a web page without `WWW-Authenticate`: a network zone of the org blocks the caller.
     Blocked,
-    /// The right answer, cut so that it is no JSON, complete as far as HTTP can tell.
+    /// The correct response, truncated to invalid JSON but complete for HTTP.
     InvalidJson,
-    /// The right JSON, called `text/html`.
+    /// The correct JSON as `text/html`.
     WrongContentType,
-    /// The connection closes in the middle of the right answer.
+    /// The connection closes in the middle of the correct response.
     TruncatedBody,
-    /// A body that does not end for a long while.
+    /// A very long body.
     Oversized,
     Redirect,
-    /// The right status and no body.
+    /// The correct status without a body.
     EmptyBody,
-    /// 400 `E0000031`: Okta no longer knows the page that was asked for.
+    /// 400 `E0000031`: Okta no longer knows the cursor.
     DeadCursor,
-    /// The right answer, whose link to the next page leads to another host.
+    /// The correct response with a link to the next page on another host.
     ForeignNext,
 }
 
 impl FaultKind {
-    /// Whether the request is looked at, and the answer spoiled only then.
-    pub(super) fn lets_the_org_see_it(self) -> bool {
+    /// Returns whether the request is processed and only the response is changed.
+    pub(super) fn reaches_the_org(self) -> bool {
         !matches!(
             self,
             Self::ConnectionReset
@@ -109,7 +109,7 @@ impl Fault {
         Self { to: Some(to.into()), ..Self::new(FaultKind::Redirect) }
     }
 
-    /// Only for paths that begin with `path`.
+    /// Limits the fault to paths with this prefix.
     pub fn on(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -136,7 +136,7 @@ impl Fault {
     }
 }
 
-/// All faults that hit this request, each counted down; used-up ones disappear.
+/// Returns the faults that affect this request. Counts them down and removes used ones.
 pub(super) fn take(faults: &mut Vec<Fault>, host: &str, path: &str) -> Vec<Fault> {
     let mut hits = Vec::new();
     for fault in faults.iter_mut().filter(|fault| fault.concerns(host, path)) {
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_waits_hits_and_is_used_up() {
+    fn fault_skips_affects_and_expires() {
         let mut faults = vec![Fault::status(503).on("/api").after(1).times(2)];
         let hits: Vec<usize> = ["/oauth2/v1/token", "/api/a", "/api/b", "/api/c", "/api/d"]
             .iter()

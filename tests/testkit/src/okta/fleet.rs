@@ -1,6 +1,6 @@
-//! The devices and users of an org, and what happens to them.
+//! The devices and users of an org.
 //!
-//! Holds the state and its rules; how it is shown is [`devices`](super::devices).
+//! The state and its rules; [`devices`](super::devices) has the responses.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,17 +12,17 @@ use super::org::Org;
 #[derive(Debug, Clone, Serialize)]
 pub struct Device {
     pub id: String,
-    /// `ACTIVE`, `SUSPENDED`, `DEACTIVATED`, or a word that nobody expects.
+    /// `ACTIVE`, `SUSPENDED`, `DEACTIVATED`, or an unexpected value.
     pub status: String,
     pub created: DateTime<Utc>,
     pub last_updated: DateTime<Utc>,
-    /// As Okta shows it: `displayName`, `platform`, `registered`, and what else is known.
+    /// In Okta's format: `displayName`, `platform`, `registered` and others.
     pub profile: Map<String, Value>,
     pub users: Vec<DeviceUser>,
-    /// Whether Okta Verify on the machine still has an account of this record: not after a wipe.
+    /// Whether Okta Verify on the machine still has an account of this record; false after a wipe.
     #[serde(skip)]
     pub(super) installed: bool,
-    /// Deleted records stay as places in the list, so that a cursor that points at one goes on working.
+    /// Deleted records stay in the list, so that cursors that point at them remain valid.
     #[serde(skip)]
     pub(super) deleted: bool,
 }
@@ -36,7 +36,7 @@ pub struct DeviceUser {
     pub screen_lock: String,
 }
 
-/// A device as Okta Verify registers it.
+/// A device to register.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
@@ -48,7 +48,7 @@ pub struct NewDevice {
     pub udid: Option<String>,
     #[serde(default)]
     pub display_name: Option<String>,
-    /// Merged over the profile; a null removes a field.
+    /// Merged into the profile; a null removes a field.
     #[serde(default)]
     pub profile: Map<String, Value>,
 }
@@ -64,7 +64,7 @@ impl NewDevice {
         }
     }
 
-    /// An iPhone whose MDM tells Okta Verify nothing: neither serial number nor UDID.
+    /// Returns an iPhone whose MDM passes neither serial number nor UDID to Okta Verify.
     pub fn iphone() -> Self {
         Self {
             platform: "IOS".into(),
@@ -75,12 +75,12 @@ impl NewDevice {
         }
     }
 
-    /// A record with an identifier that a stranger's machine claims, and nothing else to tell it by.
+    /// Returns a foreign machine that claims a serial number and has no UDID.
     pub fn claiming(platform: impl Into<String>, serial_number: impl Into<String>) -> Self {
         Self { platform: platform.into(), ..Self::iphone() }.serial_number(serial_number)
     }
 
-    /// An iPhone whose MDM did not fill in the macros of its app configuration.
+    /// Returns an iPhone whose MDM did not replace the macros of its app configuration.
     pub fn iphone_with_unfilled_macros() -> Self {
         Self { udid: Some("$UDID".into()), ..Self::iphone() }.serial_number("$SERIALNUMBER")
     }
@@ -113,7 +113,7 @@ impl NewDevice {
                 profile[field] = json!(value);
             }
         }
-        let Value::Object(mut profile) = profile else { unreachable!("made as an object") };
+        let Value::Object(mut profile) = profile else { unreachable!("is an object") };
         for (field, value) in self.profile {
             if value.is_null() {
                 profile.remove(&field);
@@ -127,7 +127,7 @@ impl NewDevice {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the org has no {kind} {id}")]
-pub struct NoSuch {
+pub struct UnknownId {
     pub kind: &'static str,
     pub id: String,
 }
@@ -137,9 +137,9 @@ pub(super) struct Fleet {
     host: String,
     devices: Vec<Device>,
     users: Vec<User>,
-    /// What a list shows while the search lags behind.
+    /// The devices that lists show while the search lags behind.
     frozen: Option<Vec<Device>>,
-    /// Okta's time, where it is given.
+    /// Okta's time, if it is set.
     clock: Option<DateTime<Utc>>,
 }
 
@@ -166,7 +166,7 @@ impl Fleet {
         self.devices.iter().filter(|device| !device.deleted).count()
     }
 
-    /// What lists and searches go through, deleted places included.
+    /// Returns the devices for lists and searches, including deleted ones.
     pub fn searchable(&self) -> &[Device] {
         self.frozen.as_ref().unwrap_or(&self.devices)
     }
@@ -179,14 +179,14 @@ impl Fleet {
         self.frozen = frozen.then(|| self.devices.clone());
     }
 
-    /// Okta's status of a user.
+    /// Returns Okta's status of a user.
     pub fn user_status(&self, id: &str) -> &str {
         self.users.iter().find(|user| user.id == id).map_or("ACTIVE", |user| &user.status)
     }
 
-    pub fn set_user_status(&mut self, id: &str, status: &str) -> Result<(), NoSuch> {
+    pub fn set_user_status(&mut self, id: &str, status: &str) -> Result<(), UnknownId> {
         let user = self.users.iter_mut().find(|user| user.id == id);
-        let user = user.ok_or_else(|| NoSuch { kind: "user", id: id.to_string() })?;
+        let user = user.ok_or_else(|| UnknownId { kind: "user", id: id.to_string() })?;
         user.status = status.to_string();
         Ok(())
     }
@@ -195,18 +195,18 @@ impl Fleet {
         self.clock = now;
     }
 
-    /// Okta's times have milliseconds; finer ones would compare differently after a round trip.
+    /// Returns Okta's time, in milliseconds like in its responses.
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.unwrap_or_else(Utc::now);
         DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
     }
 
-    /// Links a user to a record, unless he is already.
-    fn link(&mut self, device: &str, user: &str, moves: bool) -> Result<(), NoSuch> {
+    /// Links a user to a record, if not linked yet.
+    fn link(&mut self, device: &str, user: &str, moves: bool) -> Result<(), UnknownId> {
         let now = self.now();
         let found = self.users.iter().find(|known| known.id == user);
         let login = found.map(|known| known.login.clone());
-        let login = login.ok_or_else(|| NoSuch { kind: "user", id: user.to_string() })?;
+        let login = login.ok_or_else(|| UnknownId { kind: "user", id: user.to_string() })?;
         let device = self.require(device)?;
         if device.users.iter().all(|link| link.user_id != user) {
             device.users.push(DeviceUser {
@@ -223,8 +223,8 @@ impl Fleet {
         Ok(())
     }
 
-    fn require(&mut self, id: &str) -> Result<&mut Device, NoSuch> {
-        self.find_mut(id).ok_or_else(|| NoSuch { kind: "device", id: id.to_string() })
+    fn require(&mut self, id: &str) -> Result<&mut Device, UnknownId> {
+        self.find_mut(id).ok_or_else(|| UnknownId { kind: "device", id: id.to_string() })
     }
 
     fn add(&mut self, new: NewDevice) -> String {
@@ -244,16 +244,16 @@ impl Fleet {
     }
 }
 
-/// Devices and users, as tests and the control API handle them.
+/// Operations on devices and users for tests and the control API.
 impl Org {
-    /// Registers a device, as Okta Verify does; `ACTIVE`, without users. Twice the same serial number gives a
-    /// second record, as after a wipe. Returns its id (`guo…`).
+    /// Registers a device like Okta Verify: `ACTIVE`, without users. The same serial number twice creates a second
+    /// record, as after a wipe. Returns the ID (`guo…`).
     pub fn add_device(&self, new: NewDevice) -> String {
         self.state().fleet.add(new)
     }
 
-    /// A whole fleet that has been there for a month, each device with a user of its own who has signed
-    /// in with FastPass. One by one, a hundred thousand would take minutes.
+    /// Adds a fleet that was registered a month ago, each device with its own managed user. Much faster than
+    /// adding devices individually.
     pub fn add_fleet(&self, devices: impl IntoIterator<Item = NewDevice>) {
         let mut state = self.state();
         let host = self.first_host();
@@ -277,7 +277,7 @@ impl Org {
         }
     }
 
-    /// Returns the id of the user (`00u…`).
+    /// Adds a user. Returns the ID (`00u…`).
     pub fn add_user(&self, login: &str) -> String {
         let mut state = self.state();
         let id = okta_id("00u", &format!("{} {login}", self.first_host()));
@@ -288,16 +288,16 @@ impl Org {
         id
     }
 
-    /// The user sets up Okta Verify on the device: linked, `NOT_MANAGED`.
-    pub fn enroll(&self, device: &str, user: &str) -> Result<(), NoSuch> {
+    /// Sets up Okta Verify for the user on the device: linked, `NOT_MANAGED`.
+    pub fn enroll(&self, device: &str, user: &str) -> Result<(), UnknownId> {
         let mut state = self.state();
         let moves = state.knobs.registration_moves_last_updated;
         state.fleet.link(device, user, moves)
     }
 
-    /// The user signs in with FastPass on a device that has its certificate or secret: `MANAGED` from now on.
-    /// By default this does not move the device's `lastUpdated`.
-    pub fn sign_in_with_fastpass(&self, device: &str, user: &str) -> Result<(), NoSuch> {
+    /// Signs the user in with FastPass on a device with certificate or secret, which makes the user `MANAGED`.
+    /// By default this does not update the device's `lastUpdated`.
+    pub fn sign_in_with_fastpass(&self, device: &str, user: &str) -> Result<(), UnknownId> {
         self.enroll(device, user)?;
         let mut state = self.state();
         let (moves, now) = (state.knobs.sign_in_moves_last_updated, state.fleet.now());
@@ -311,23 +311,23 @@ impl Org {
         Ok(())
     }
 
-    /// Anything else that can happen to a device. Does not move `lastUpdated` by itself.
+    /// Applies an arbitrary change to a device. Does not update `lastUpdated` by itself.
     pub fn change_device(
         &self,
         device: &str,
         change: impl FnOnce(&mut Device),
-    ) -> Result<(), NoSuch> {
+    ) -> Result<(), UnknownId> {
         change(self.state().fleet.require(device)?);
         Ok(())
     }
 
-    /// As an admin does in the console.
-    pub fn set_device_status(&self, device: &str, status: &str) -> Result<(), NoSuch> {
+    /// Sets the status, like an admin in the Admin Console.
+    pub fn set_device_status(&self, device: &str, status: &str) -> Result<(), UnknownId> {
         let now = self.state().fleet.now();
         self.change_device(device, |device| device.set_status(status, now))
     }
 
-    pub fn delete_device(&self, device: &str) -> Result<(), NoSuch> {
+    pub fn delete_device(&self, device: &str) -> Result<(), UnknownId> {
         self.change_device(device, |device| device.deleted = true)
     }
 

@@ -1,6 +1,6 @@
-//! Between the network and the org: reads requests, carries out faults, writes answers, keeps the journal.
+//! The HTTP front end: reads requests, applies faults, writes responses and keeps the journal.
 //!
-//! Knows nothing about what Okta answers; [`router`](super::router) does.
+//! [`router`](super::router) determines Okta's responses.
 
 use std::any::Any;
 use std::io;
@@ -26,7 +26,7 @@ use super::{control, errors, router, scep};
 
 const OVERSIZED: usize = 20 * 1024 * 1024;
 
-/// What we keep of a connection beside its requests.
+/// The state of a connection.
 struct Line {
     socket: Option<Socket>,
     tls_name: Option<String>,
@@ -35,10 +35,10 @@ struct Line {
 pub(super) fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
     let Some(tls) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
     let (tcp, session) = tls.get_ref();
-    // Without it an answer waits some 40 ms for an acknowledgement that the client delays.
+    // Otherwise a response waits about 40 ms for the client's delayed acknowledgement.
     let _ = tcp.set_nodelay(true);
     extensions.insert(Line {
-        // A second handle on the same connection: the only way to cut it from within a handler.
+        // A second handle to the connection, the only way to close it from within a handler.
         socket: tcp.as_fd().try_clone_to_owned().ok().map(Socket::from),
         tls_name: session.server_name().map(ToString::to_string),
     });
@@ -54,17 +54,17 @@ pub(super) async fn answer(
         return write(control::answer(&world, &request));
     }
     if is_local(&request.host) && request.path == "/" {
-        // A browser that was pointed at the address itself wants to know what this is.
+        // Shows the help to a browser that opens the address itself.
         return write(Reply::empty(302).with("Location", "/_sim"));
     }
     if let Some(org) = world.by_host(&request.host) {
         return of_org(&http, &org, &request).await;
     }
-    let number = world.strays.note(&request, Vec::new());
-    world.strays.answered(number, 404);
+    let number = world.unmatched_requests.record(&request, Vec::new());
+    world.unmatched_requests.record_status(number, 404);
     write(Reply::html(
         404,
-        "<!doctype html><title>404</title><h1>There is nothing here</h1><p>This is no Okta org.</p>",
+        "<!doctype html><title>404</title><h1>Not found</h1><p>This is not an Okta org.</p>",
     ))
 }
 
@@ -72,7 +72,7 @@ async fn of_org(http: &HttpRequest, org: &Org, request: &Request) -> HttpRespons
     let faults = fault::take(&mut org.state().knobs.faults, &request.host, &request.path);
     let names = faults.iter().map(|fault| format!("{:?}", fault.kind)).collect();
     let journal = org.journal();
-    let number = journal.note(request, names);
+    let number = journal.record(request, names);
     for fault in faults.iter().filter(|fault| fault.kind == FaultKind::Delay) {
         sleep(Duration::from_millis(fault.ms.unwrap_or(1000))).await;
     }
@@ -82,12 +82,12 @@ async fn of_org(http: &HttpRequest, org: &Org, request: &Request) -> HttpRespons
         return cut(http);
     }
     let forwarded = match worst {
-        Some(fault) if !fault.kind.lets_the_org_see_it() => None,
+        Some(fault) if !fault.kind.reaches_the_org() => None,
         _ => scep::forward(org, request).await,
     };
     let right_answer = || forwarded.unwrap_or_else(|| router::answer(org, request));
     let mut response = match worst {
-        Some(fault) => faulty(fault, right_answer),
+        Some(fault) => apply_fault(fault, right_answer),
         None => write(right_answer()),
     };
     if skew != 0 {
@@ -100,7 +100,7 @@ async fn of_org(http: &HttpRequest, org: &Org, request: &Request) -> HttpRespons
             response.headers_mut().insert(DATE, date);
         }
     }
-    journal.answered(number, response.status().as_u16());
+    journal.record_status(number, response.status().as_u16());
     response
 }
 
@@ -144,7 +144,7 @@ fn write(reply: Reply) -> HttpResponse {
 }
 
 fn head(reply: &Reply, content_type: Option<&str>) -> actix_web::HttpResponseBuilder {
-    let status = StatusCode::from_u16(reply.status).expect("a status of our own choice");
+    let status = StatusCode::from_u16(reply.status).expect("a valid status");
     let mut response = HttpResponse::build(status);
     for (name, value) in &reply.headers {
         response.append_header((name.as_str(), value.as_str()));
@@ -155,7 +155,7 @@ fn head(reply: &Reply, content_type: Option<&str>) -> actix_web::HttpResponseBui
     response
 }
 
-/// Closes the connection without a word. What is returned reaches nobody.
+/// Closes the connection without a response. The returned value is not sent.
 fn cut(http: &HttpRequest) -> HttpResponse {
     if let Some(socket) = http.conn_data::<Line>().and_then(|line| line.socket.as_ref()) {
         let _ = socket.set_linger(Some(Duration::ZERO));
@@ -164,7 +164,7 @@ fn cut(http: &HttpRequest) -> HttpResponse {
     HttpResponse::ServiceUnavailable().finish()
 }
 
-fn faulty(fault: &Fault, right_answer: impl FnOnce() -> Reply) -> HttpResponse {
+fn apply_fault(fault: &Fault, right_answer: impl FnOnce() -> Reply) -> HttpResponse {
     match fault.kind {
         FaultKind::Status => write(match fault.status.unwrap_or(503) {
             500 => errors::internal(),
@@ -220,7 +220,7 @@ fn oversized(reply: &Reply, bytes: usize) -> HttpResponse {
     const PIECE: usize = 64 * 1024;
     let start = Bytes::from_static(b"{\"padding\":\"");
     let padding = Bytes::from(vec![b'a'; PIECE]);
-    // Without a Content-Length: the client finds out only by reading.
+    // Without a Content-Length, so that the client has to read to find out.
     let body = stream::unfold(0_usize, move |sent| {
         let piece = if sent == 0 { start.clone() } else { padding.clone() };
         async move { (sent < bytes).then(|| (Ok::<_, io::Error>(piece.clone()), sent + piece.len())) }
@@ -236,9 +236,9 @@ fn truncated(reply: &Reply) -> HttpResponse {
         let half = half.clone();
         async move {
             if half_is_sent {
-                // An error at once would take along what has not left the buffer yet.
+                // An immediate error would discard unsent data in the buffer.
                 sleep(Duration::from_millis(50)).await;
-                return Some((Err(io::Error::other("cut in the middle, as asked")), true));
+                return Some((Err(io::Error::other("closed by a fault")), true));
             }
             Some((Ok(half), true))
         }

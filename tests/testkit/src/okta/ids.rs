@@ -1,12 +1,12 @@
-//! Ids and secrets in Okta's shapes, derived from a label: the same label gives the same value in every run.
+//! IDs and secrets in Okta's formats, derived from a label: the same label gives the same value in every run.
 //!
-//! Not for anything that must be secret: whoever knows the label knows the value.
+//! Not for real secrets: the label determines the value.
 
 use uuid::Uuid;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// `length` letters and digits that depend on `label` alone.
+/// Returns `length` letters and digits derived from `label`.
 pub(super) fn derived(label: &str, length: usize) -> String {
     letters((0u32..).flat_map(|round| {
         let name = format!("okta-device-trust testkit {label} {round}");
@@ -16,7 +16,7 @@ pub(super) fn derived(label: &str, length: usize) -> String {
     .collect()
 }
 
-/// `length` hexadecimal digits that depend on `label` alone.
+/// Returns `length` hexadecimal digits derived from `label`.
 pub(super) fn derived_hex(label: &str, length: usize) -> String {
     (0u32..)
         .flat_map(|round| {
@@ -29,12 +29,12 @@ pub(super) fn derived_hex(label: &str, length: usize) -> String {
         .collect()
 }
 
-/// `length` letters and digits that nobody can foresee.
+/// Returns `length` random letters and digits.
 pub(super) fn random(length: usize) -> String {
     letters(std::iter::repeat_with(|| *Uuid::new_v4().as_bytes()).flatten()).take(length).collect()
 }
 
-/// `length` characters of base64url (RFC 4648 §5) that nobody can foresee, `-` and `_` always among them.
+/// Returns `length` random characters of base64url (RFC 4648 §5), always including `-` and `_`.
 pub(super) fn random_base64url(length: usize) -> String {
     let bytes = std::iter::repeat_with(|| *Uuid::new_v4().as_bytes()).flatten();
     let all = bytes.map(|byte| match byte % 64 {
@@ -49,7 +49,7 @@ pub(super) fn random_base64url(length: usize) -> String {
     text.into_iter().collect()
 }
 
-/// An Okta id: three characters that tell the kind (`00o` org, `0oa` app, `aut` authenticator, `guo` device) and 17 more.
+/// Returns an Okta ID: three characters for the kind (`00o` org, `0oa` app, `aut` authenticator, `guo` device) and 17 more.
 pub(super) fn okta_id(kind: &str, label: &str) -> String {
     format!("{kind}{}", derived(&format!("{kind} {label}"), 17))
 }

@@ -1,6 +1,6 @@
-//! What was asked of an org, for tests to look at afterwards.
+//! The requests to an org, for tests to examine.
 //!
-//! Never holds a secret: of an `Authorization` it keeps the scheme and, for Basic, the user.
+//! It contains no secrets: of an `Authorization` it stores the scheme and, for Basic, the username.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::message::Request;
 
-/// A simulated org may run for days in a development stack: only the newest requests are kept.
-const KEPT: usize = 20_000;
+/// The maximum number of entries. A simulated org may run for days in a development stack.
+const MAX_ENTRIES: usize = 20_000;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
@@ -22,28 +22,28 @@ pub struct Entry {
     pub at: DateTime<Utc>,
     pub method: String,
     pub host: String,
-    /// The name asked for in the TLS handshake.
+    /// The name in the TLS handshake.
     pub tls_name: Option<String>,
     pub http_version: String,
     pub path: String,
     /// As sent, still encoded.
     pub query: String,
     pub headers: BTreeMap<String, String>,
-    /// The parameters of a form, decoded; secrets are withheld.
+    /// The decoded parameters of a form; secrets are removed.
     pub form: Vec<(String, String)>,
-    /// What was answered; `None` while no answer was sent, or when the connection was closed instead.
+    /// The status of the response; `None` if none was sent yet or the connection was closed.
     pub status: Option<u16>,
-    /// The faults that hit the request.
+    /// The faults that affected the request.
     pub faults: Vec<String>,
 }
 
 impl Entry {
-    /// The first value of a form parameter.
+    /// Returns the first value of a form parameter.
     pub fn form_value(&self, name: &str) -> Option<&str> {
         self.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first value of a query parameter, decoded.
+    /// Returns the first decoded value of a query parameter.
     pub fn query_value(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())
             .find(|(other, _)| other == name)
@@ -51,14 +51,14 @@ impl Entry {
     }
 }
 
-/// A cheap handle: a clone shows the same requests.
+/// A cheap handle; clones share the entries.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
-    kept: Arc<Mutex<Kept>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct State {
     next: u64,
     entries: VecDeque<Entry>,
 }
@@ -68,7 +68,7 @@ impl Journal {
         self.lock().entries.iter().cloned().collect()
     }
 
-    /// The entries, which are then forgotten.
+    /// Removes and returns the entries.
     pub fn take(&self) -> Vec<Entry> {
         std::mem::take(&mut self.lock().entries).into()
     }
@@ -77,20 +77,20 @@ impl Journal {
         self.lock().entries.clear();
     }
 
-    /// How many requests had this path.
+    /// Counts the requests with this path.
     pub fn count(&self, path: &str) -> usize {
         self.lock().entries.iter().filter(|entry| entry.path == path).count()
     }
 
-    /// Notes a request as it comes in; the status follows by [`answered`](Self::answered).
-    pub(super) fn note(&self, request: &Request, faults: Vec<String>) -> u64 {
-        let mut kept = self.lock();
-        let number = kept.next;
-        kept.next += 1;
-        if kept.entries.len() == KEPT {
-            kept.entries.pop_front();
+    /// Records a request; the status follows by [`record_status`](Self::record_status).
+    pub(super) fn record(&self, request: &Request, faults: Vec<String>) -> u64 {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        if state.entries.len() == MAX_ENTRIES {
+            state.entries.pop_front();
         }
-        kept.entries.push_back(Entry {
+        state.entries.push_back(Entry {
             number,
             at: Utc::now(),
             method: request.method.clone(),
@@ -99,31 +99,31 @@ impl Journal {
             http_version: request.http_version.clone(),
             path: request.path.clone(),
             query: request.query.clone(),
-            headers: harmless_headers(request),
-            form: harmless_form(request),
+            headers: redact_headers(request),
+            form: redact_form(request),
             status: None,
             faults,
         });
         number
     }
 
-    pub(super) fn answered(&self, number: u64, status: u16) {
-        let mut kept = self.lock();
-        if let Some(entry) = kept.entries.iter_mut().rev().find(|entry| entry.number == number) {
+    pub(super) fn record_status(&self, number: u64, status: u16) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.iter_mut().rev().find(|entry| entry.number == number) {
             entry.status = Some(status);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().expect("no holder panics")
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
     }
 }
 
-fn harmless_headers(request: &Request) -> BTreeMap<String, String> {
+fn redact_headers(request: &Request) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::new();
     for (name, value) in &request.headers {
         let value = match name.as_str() {
-            "authorization" => harmless_authorization(value),
+            "authorization" => redact_authorization(value),
             "cookie" | "dpop" => "(withheld)".to_string(),
             _ => value.clone(),
         };
@@ -135,7 +135,7 @@ fn harmless_headers(request: &Request) -> BTreeMap<String, String> {
     headers
 }
 
-fn harmless_authorization(value: &str) -> String {
+fn redact_authorization(value: &str) -> String {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if scheme.eq_ignore_ascii_case("basic") {
         let decoded = STANDARD.decode(rest.trim()).unwrap_or_default();
@@ -145,7 +145,7 @@ fn harmless_authorization(value: &str) -> String {
     scheme.to_string()
 }
 
-fn harmless_form(request: &Request) -> Vec<(String, String)> {
+fn redact_form(request: &Request) -> Vec<(String, String)> {
     let secret = |name: &str| {
         matches!(name, "client_secret" | "client_assertion" | "password" | "refresh_token")
     };

@@ -1,6 +1,6 @@
-//! Everything about an org that a test or a person can turn, in one serializable struct.
+//! All settings of an org that a test or developer can change, in one serializable struct.
 //!
-//! Defaults are the healthy org of a customer who has done everything right.
+//! The defaults are a healthy, correctly configured org.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +19,11 @@ pub struct Knobs {
     pub okta_verify: Presence,
     /// Whether Okta Verify's method `signed_nonce` is active.
     pub fastpass: bool,
-    /// The authenticator `okta_verify_fastpass` of an org that has split Okta Verify in parts.
+    /// The authenticator `okta_verify_fastpass` of an org where Okta Verify is split into parts.
     pub okta_verify_fastpass: Presence,
     /// The scopes that the admin granted to the client.
     pub granted_scopes: Vec<String>,
-    /// Answers `invalid_scope` when a scope is not granted; by default it is silently dropped.
+    /// Returns `invalid_scope` if a scope is not granted; by default the scope is silently omitted.
     pub refuse_ungranted_scopes: bool,
     pub client_id: String,
     /// At most two, both valid; the newest is the last.
@@ -39,52 +39,52 @@ pub struct Knobs {
     pub network_zone_blocked: bool,
     pub temporarily_unavailable: bool,
     pub token_lifetime_seconds: u64,
-    /// A token dies after so many API calls, long before its time.
+    /// The number of API calls after which a token becomes invalid, before it expires.
     pub dead_tokens_after_uses: Option<u32>,
     /// The client has the scopes but no admin role.
     pub no_admin_role: bool,
-    /// Paths that begin so answer as if the org had not bought the feature.
+    /// Paths with these prefixes respond as if the org does not have the feature.
     pub features_not_enabled: Vec<String>,
     pub custom_domains: Vec<CustomDomain>,
     pub rate_limits: RateLimits,
-    /// Every API and token call meets the concurrency limit.
+    /// Every API and token request exceeds the concurrency limit.
     pub concurrency_exhausted: bool,
     pub faults: Vec<Fault>,
-    /// Puts fields into every object that no description mentions: Okta adds fields at any time.
+    /// Adds undocumented fields to every object, because Okta can add fields at any time.
     pub extra_fields: bool,
-    /// Presents a certificate that a stranger signed.
+    /// Presents a certificate of an untrusted root.
     pub foreign_certificate: bool,
-    /// What this org's clock is ahead (or behind) of ours: shifts `Date` and `X-Rate-Limit-Reset`.
+    /// The offset of this org's clock: shifts `Date` and `X-Rate-Limit-Reset`.
     pub clock_skew_seconds: i64,
-    /// Whether a FastPass sign-in moves the device's `lastUpdated`.
+    /// Whether a FastPass sign-in updates the device's `lastUpdated`.
     pub sign_in_moves_last_updated: bool,
-    /// Whether adding a user to a record that exists moves its `lastUpdated`.
+    /// Whether adding a user to an existing record updates its `lastUpdated`.
     pub registration_moves_last_updated: bool,
-    /// Whether unlinking a user moves the device's `lastUpdated`.
+    /// Whether removing a user updates the device's `lastUpdated`.
     pub unlinking_moves_last_updated: bool,
-    /// Whether a wiped Mac that is registered again gets its old record back. Not known of Okta.
+    /// Whether a wiped Mac that is registered again gets its old record. Okta does not document this.
     pub wiped_mac_keeps_its_record: bool,
-    /// Whether a second user of the same machine is a record of its own. Not known of Okta.
+    /// Whether a second user of the same machine gets a separate record. Okta does not document this.
     pub second_user_is_second_record: bool,
-    /// Leaves `managementStatus` out of lists.
+    /// Omits `managementStatus` from lists.
     pub summary_without_management_status: bool,
-    /// Leaves the users of a device out of lists altogether.
+    /// Omits the users of a device from lists.
     pub summary_without_users: bool,
-    /// Lists show `"users": null` for a device without users, and not an empty list.
+    /// Lists show `"users": null` for a device without users, instead of an empty list.
     pub no_users_are_null: bool,
-    /// Lists show `"users": null` for so many percent of the devices that have users.
+    /// The percentage of devices with users for which lists show `"users": null`.
     pub percent_of_users_hidden: u32,
-    /// The most users of a device that a list shows.
+    /// The maximum number of users of a device in a list.
     pub list_users_limit: usize,
     /// Users in one page of `/devices/{id}/users`.
     pub device_users_page: usize,
-    /// Lists show so many percent of the devices, and then end as if that were all.
+    /// The percentage of devices after which lists end.
     pub percent_of_devices_listed: u32,
-    /// Links to the next page lose `expand`.
+    /// Links to the next page lack `expand`.
     pub next_drops_expand: bool,
-    /// How a list fails to end.
+    /// How a list becomes endless.
     pub endless_list: EndlessList,
-    /// Lists and searches keep showing what they showed when this was turned on; reads by id are true.
+    /// Lists and searches show the state of when this was turned on; reads by ID are current.
     pub stale_search: bool,
     /// Device trust for macOS: the challenge page and the CA.
     pub scep: ScepKnobs,
@@ -94,9 +94,9 @@ pub struct Knobs {
 #[serde(rename_all = "snake_case")]
 pub enum EndlessList {
     No,
-    /// The last page leads back to the second one.
+    /// The last page links to the second one.
     Loop,
-    /// After the last page come empty ones, each with a cursor of its own.
+    /// The last page is followed by empty ones, each with its own cursor.
     EmptyPages,
 }
 
@@ -121,11 +121,11 @@ pub enum Presence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dpop {
-    /// A proof is not needed; one that is sent binds the token.
+    /// A proof is optional; if sent, it binds the token.
     NotRequired,
-    /// As Okta has it for service apps by default: a proof with a nonce.
+    /// A proof with a nonce, Okta's default for service apps.
     Required,
-    /// Each proof is answered with another nonce.
+    /// Each proof is rejected with a new nonce.
     NonceLoop,
 }
 
@@ -136,7 +136,7 @@ pub enum ClientAuthentication {
     PrivateKeyJwt,
 }
 
-/// A host of the customer's own. It answers like the org itself, unless it lies.
+/// A custom domain. It responds like the org itself, unless a field below changes that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomDomain {
@@ -144,13 +144,13 @@ pub struct CustomDomain {
     /// Whether the canonical host names this one as `alternate`.
     #[serde(default = "yes")]
     pub linked_back: bool,
-    /// Lie: the org id that this host claims.
+    /// Overrides the org ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims_org_id: Option<String>,
-    /// Lie: what this host calls the canonical address, as a whole URL.
+    /// Overrides the canonical URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims_organization: Option<String>,
-    /// Lie: the pipeline that this host claims.
+    /// Overrides the pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims_pipeline: Option<Pipeline>,
 }
@@ -171,7 +171,7 @@ fn yes() -> bool {
     true
 }
 
-/// Requests in a window of `window_seconds`, which starts with the first request.
+/// The requests allowed in a window of `window_seconds`, which starts with the first request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {

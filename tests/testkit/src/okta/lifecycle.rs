@@ -1,34 +1,33 @@
-//! What people do to devices: verbs for tests of whole lives. What Okta does not document is a knob.
+//! Lifecycle operations on devices. Undocumented behavior of Okta is a knob.
 
 use chrono::{DateTime, Utc};
 
-use super::fleet::{Device, NewDevice, NoSuch};
+use super::fleet::{Device, NewDevice, UnknownId};
 use super::org::Org;
 
-/// Why Okta or Okta Verify refuses.
+/// Why Okta or Okta Verify rejects an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error(transparent)]
-    NoSuch(#[from] NoSuch),
+    UnknownId(#[from] UnknownId),
     /// 403 `E0000152`.
     #[error("the record is {0}")]
     Status(String),
-    /// The machine was wiped since.
+    /// The machine was wiped in the meantime.
     #[error("Okta Verify on the machine has no account of this record")]
     NotInstalled,
 }
 
 impl Org {
-    /// Gives Okta's time, in place of the clock.
+    /// Sets Okta's time; `None` uses the clock.
     pub fn set_time(&self, now: Option<DateTime<Utc>>) {
         self.state().fleet.set_clock(now);
     }
 
-    /// The user adds his account in Okta Verify on a machine. Returns the id of the record, a new one
-    /// or the machine's own.
+    /// Adds the user's account in Okta Verify on a machine. Returns the ID of the new or existing record.
     ///
     /// # Errors
-    /// [`Refused`] where the machine's record is not `ACTIVE`, and for an unknown user.
+    /// [`Refused`] if the machine's record is not `ACTIVE` or the user is unknown.
     pub fn register(&self, machine: &NewDevice, user: &str) -> Result<String, Refused> {
         let (second_record, keeps_record) = {
             let state = self.state();
@@ -51,11 +50,10 @@ impl Org {
         Ok(id)
     }
 
-    /// The user signs in with FastPass on a managed machine.
+    /// Signs the user in with FastPass on a managed machine.
     ///
     /// # Errors
-    /// [`Refused`] where the record is not `ACTIVE` or not on the machine any more, or where he was not
-    /// registered.
+    /// [`Refused`] if the record is not `ACTIVE` or no longer on the machine, or the user is not registered.
     pub fn sign_in(&self, device: &str, user: &str) -> Result<(), Refused> {
         let record = self.find_device(device)?;
         if record.status != "ACTIVE" {
@@ -65,7 +63,7 @@ impl Org {
             return Err(Refused::NotInstalled);
         }
         if !record.has_user(user) {
-            return Err(NoSuch { kind: "user of the device", id: user.to_string() }.into());
+            return Err(UnknownId { kind: "user of the device", id: user.to_string() }.into());
         }
         Ok(self.sign_in_with_fastpass(device, user)?)
     }
@@ -106,19 +104,19 @@ impl Org {
         Ok(self.delete_device(device)?)
     }
 
-    /// The machine is erased. Okta learns nothing of it: its record stays as it was.
+    /// Erases the machine. Okta is not informed; its record stays.
     ///
     /// # Errors
-    /// [`NoSuch`].
-    pub fn wipe(&self, device: &str) -> Result<(), NoSuch> {
+    /// [`UnknownId`].
+    pub fn wipe(&self, device: &str) -> Result<(), UnknownId> {
         self.change_device(device, |record| record.installed = false)
     }
 
     /// Unlinks a user from a device.
     ///
     /// # Errors
-    /// [`NoSuch`].
-    pub fn remove_user(&self, device: &str, user: &str) -> Result<(), NoSuch> {
+    /// [`UnknownId`].
+    pub fn remove_user(&self, device: &str, user: &str) -> Result<(), UnknownId> {
         let (now, moves) = {
             let state = self.state();
             (state.fleet.now(), state.knobs.unlinking_moves_last_updated)
@@ -131,18 +129,17 @@ impl Org {
         })
     }
 
-    /// Sets Okta's status of a user: `ACTIVE`, `SUSPENDED`, `DEPROVISIONED`. His devices stay as they
-    /// are.
+    /// Sets Okta's status of a user: `ACTIVE`, `SUSPENDED`, `DEPROVISIONED`. The user's devices do not change.
     ///
     /// # Errors
-    /// [`NoSuch`].
-    pub fn set_user_status(&self, user: &str, status: &str) -> Result<(), NoSuch> {
+    /// [`UnknownId`].
+    pub fn set_user_status(&self, user: &str, status: &str) -> Result<(), UnknownId> {
         self.state().fleet.set_user_status(user, status)
     }
 
     /// # Errors
-    /// [`NoSuch`].
-    pub fn deprovision_user(&self, user: &str) -> Result<(), NoSuch> {
+    /// [`UnknownId`].
+    pub fn deprovision_user(&self, user: &str) -> Result<(), UnknownId> {
         self.set_user_status(user, "DEPROVISIONED")
     }
 
@@ -154,18 +151,18 @@ impl Org {
         Ok(self.set_device_status(device, to)?)
     }
 
-    /// A record as Okta has it now.
+    /// Returns a record.
     ///
     /// # Errors
-    /// [`NoSuch`].
-    pub fn find_device(&self, device: &str) -> Result<Device, NoSuch> {
+    /// [`UnknownId`].
+    pub fn find_device(&self, device: &str) -> Result<Device, UnknownId> {
         let found = self.state().fleet.find_mut(device).cloned();
-        found.ok_or_else(|| NoSuch { kind: "device", id: device.to_string() })
+        found.ok_or_else(|| UnknownId { kind: "device", id: device.to_string() })
     }
 }
 
 impl NewDevice {
-    /// Whether a record is of this very machine.
+    /// Returns whether a record belongs to this machine.
     fn is_of(&self, record: &Device) -> bool {
         let shows = |field: &str, ours: &Option<String>| {
             ours.is_some()

@@ -1,22 +1,22 @@
-//! A request and its answer, free of any web framework, so that the simulated org is plain functions.
+//! Requests and responses without a web framework, so that the simulated org consists of plain functions.
 //!
-//! Reads nothing from the network and writes nothing to it; [`front`](super::front) does.
+//! [`front`](super::front) does the I/O.
 
 use serde_json::Value;
 
-/// What the org sees of a request.
+/// A request to the org.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub method: String,
     /// In lower case, without a port.
     pub host: String,
     pub path: String,
-    /// As it was sent, still encoded.
+    /// As sent, still encoded.
     pub query: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// The name that the client asked for in the TLS handshake.
+    /// The name in the TLS handshake.
     pub tls_name: Option<String>,
     pub http_version: String,
 }
@@ -26,7 +26,7 @@ impl Request {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// `name=value` pairs, decoded.
+    /// Returns the decoded `name=value` pairs.
     pub fn query_pairs(&self) -> Vec<(String, String)> {
         pairs(self.query.as_bytes())
     }
@@ -36,12 +36,12 @@ impl Request {
             .is_some_and(|value| media_type(value) == "application/x-www-form-urlencoded")
     }
 
-    /// The form's parameters, decoded; empty if the body is no form.
+    /// Returns the decoded form parameters; empty if the body is not a form.
     pub fn form(&self) -> Vec<(String, String)> {
         if self.is_form() { pairs(&self.body) } else { Vec::new() }
     }
 
-    /// Without an `Accept` everything is welcome.
+    /// Returns whether the client accepts JSON; also true without `Accept`.
     pub fn admits_json(&self) -> bool {
         let mut wanted = self.headers.iter().filter(|(name, _)| name == "accept").peekable();
         wanted.peek().is_none()
@@ -64,7 +64,7 @@ fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
     url::form_urlencoded::parse(encoded).into_owned().collect()
 }
 
-/// `Text/HTML; charset=utf-8` is `text/html`.
+/// Normalizes `Text/HTML; charset=utf-8` to `text/html`.
 fn media_type(value: &str) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_admitted_by_name_by_range_and_by_silence() {
+    fn json_is_accepted_by_name_by_range_and_by_default() {
         for good in [
             &[][..],
             &["*/*"],

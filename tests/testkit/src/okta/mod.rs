@@ -1,7 +1,7 @@
-//! A simulated Okta: stateful orgs over TLS, strict where Okta is strict, and ill-behaved on demand.
+//! A simulated Okta: stateful orgs over TLS that validate like Okta and fail on demand.
 //!
-//! Written from Okta's published behaviour. It never asks what a client happens to send: a request that
-//! Okta would refuse is refused here.
+//! Based on Okta's documented behavior, not on what a client happens to send: a request that Okta would
+//! reject is rejected here.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,7 +10,7 @@
 //! let acme = okta.add_org(OrgSetup::new("acme").custom_domain("login.acme.example"));
 //! acme.change(|knobs| knobs.fastpass = false);
 //! acme.fail(Fault::status(503).on("/oauth2/").times(1));
-//! // … let the product talk to okta.host_overrides() with okta.root_ca_pem() …
+//! // … run the product with okta.host_overrides() and okta.root_ca_pem() …
 //! assert_eq!(acme.journal().count("/oauth2/v1/token"), 2);
 //! # Ok(())
 //! # }
@@ -33,7 +33,8 @@ mod ids;
 mod journal;
 mod jwt;
 mod knobs;
-mod lives;
+mod lifecycle;
+
 mod message;
 mod org;
 mod rate;
@@ -46,13 +47,13 @@ mod world;
 
 pub use event_hook::{EventHook, HookFailure, event};
 pub use fault::{Fault, FaultKind};
-pub use fleet::{Device, DeviceUser, NewDevice, NoSuch};
+pub use fleet::{Device, DeviceUser, NewDevice, UnknownId};
 pub use journal::{Entry, Journal};
 pub use knobs::{
     AUTHENTICATORS_READ, ClientAuthentication, CustomDomain, DEVICES_MANAGE, DEVICES_READ, Dpop,
     EndlessList, Knobs, Pipeline, Presence, RateLimits,
 };
-pub use lives::Refused;
+pub use lifecycle::Refused;
 pub use org::{Org, OrgSetup};
 pub use scep::{
     CaAnswer, ChallengePage, ChallengeRefusal, MintedChallenge, PageEncoding, ScepKnobs,

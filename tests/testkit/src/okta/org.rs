@@ -1,6 +1,6 @@
-//! One simulated org: who it is, what state it is in, and the handle by which tests reach it.
+//! A simulated org: its identity, its state, and the handle for tests.
 //!
-//! Answers no requests: the files beside this one do, from the state that lies here.
+//! The other modules answer requests from this state.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -19,7 +19,7 @@ use super::knobs::{ClientAuthentication, CustomDomain, Dpop, Knobs};
 use super::rate::Window;
 use super::scep::ScepState;
 
-/// What an org starts as.
+/// The initial setup of an org.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrgSetup {
@@ -27,10 +27,10 @@ pub struct OrgSetup {
     pub name: String,
     #[serde(default = "okta_com")]
     pub suffix: String,
-    /// `00o…`; derived from the host unless told otherwise.
+    /// `00o…`; derived from the host by default.
     #[serde(default)]
     pub id: Option<String>,
-    /// An empty client id, list of secrets, SCEP user name or password is filled with values derived from the host.
+    /// An empty client ID, list of secrets, SCEP username or password is replaced by values derived from the host.
     #[serde(default)]
     pub knobs: Knobs,
 }
@@ -72,7 +72,7 @@ impl OrgSetup {
     }
 }
 
-/// A handle to a running org; a clone is the same org.
+/// A handle to a running org; clones refer to the same org.
 #[derive(Debug, Clone)]
 pub struct Org {
     inner: Arc<Inner>,
@@ -88,7 +88,7 @@ struct Inner {
     journal: Journal,
 }
 
-/// What became of an org's subdomain.
+/// The new subdomain of an org.
 #[derive(Debug, Clone)]
 struct Renamed {
     name: String,
@@ -160,7 +160,7 @@ impl Org {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The name that the org began with.
+    /// Returns the initial name.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -178,13 +178,13 @@ impl Org {
         }
     }
 
-    /// The host that the org began with; its ids are derived from it.
+    /// Returns the initial host, from which the IDs are derived.
     pub(super) fn first_host(&self) -> String {
         format!("{}.{}", self.inner.name, self.inner.suffix)
     }
 
-    /// Gives the org another subdomain, as Okta does on request. The old host may go on answering for
-    /// a while; it names the new one then.
+    /// Changes the org's subdomain, which Okta does on request. The old host may still respond; it then names
+    /// the new one.
     pub fn rename(&self, name: impl Into<String>, old_host_answers: bool) {
         let renamed = Renamed { name: name.into(), old_host_answers };
         *self.inner.renamed.write().expect("no holder panics") = Some(renamed);
@@ -209,12 +209,12 @@ impl Org {
         self.state().knobs.client_id.clone()
     }
 
-    /// The newest one; empty if all are gone.
+    /// Returns the newest secret; empty if there is none.
     pub fn client_secret(&self) -> String {
         self.state().knobs.client_secrets.last().cloned().unwrap_or_default()
     }
 
-    /// The id of the authenticator with this key (`okta_verify`).
+    /// Returns the ID of the authenticator with this key (`okta_verify`).
     pub fn authenticator_id(&self, key: &str) -> String {
         okta_id("aut", &format!("{} {key}", self.first_host()))
     }
@@ -233,7 +233,7 @@ impl Org {
         }
     }
 
-    /// Shorthand for the knob `faults`.
+    /// Adds a fault; shorthand for the knob `faults`.
     pub fn fail(&self, fault: Fault) {
         self.change(|knobs| knobs.faults.push(fault));
     }
@@ -246,8 +246,7 @@ impl Org {
         self.inner.journal.clone()
     }
 
-    /// What the customer does in the console: a second secret beside the first. Okta allows two; a third
-    /// pushes out the oldest.
+    /// Adds a client secret, like an admin in the Admin Console. Okta allows two; a third replaces the oldest.
     pub fn add_secret(&self) -> String {
         let secret = random(64);
         self.change(|knobs| {
@@ -262,8 +261,8 @@ impl Org {
         self.change(|knobs| knobs.client_secrets.retain(|other| other != secret));
     }
 
-    /// What the customer does in the console: a service app of their own in place of the catalogue's
-    /// integration. It has no keys yet, and demands DPoP by default.
+    /// Replaces the API service integration by the customer's own service app, like an admin in the Admin
+    /// Console. The app has no keys yet and requires DPoP by default.
     pub fn become_service_app(&self) {
         self.change(|knobs| {
             knobs.client_authentication = ClientAuthentication::PrivateKeyJwt;
@@ -282,27 +281,27 @@ impl Org {
         self.change(|knobs| knobs.client_jwks.retain(|key| key["kid"] != kid));
     }
 
-    /// A day has passed: another nonce is asked for from now on, and the one before is still good.
+    /// Changes the required nonce, as after a day; the previous one stays valid.
     pub fn renew_dpop_nonce(&self) {
         self.state().nonces.renew();
     }
 
-    /// The thumbprints of the keys that live tokens are bound to.
+    /// Returns the thumbprints of the keys that valid tokens are bound to.
     pub fn dpop_keys(&self) -> BTreeSet<String> {
         self.state().tokens.values().filter_map(|token| token.thumbprint.clone()).collect()
     }
 
-    /// No nonce that was given is good any more.
+    /// Invalidates all issued nonces.
     pub fn forget_dpop_nonces(&self) {
         self.state().nonces.forget();
     }
 
-    /// Every token that was issued is dead from now on.
+    /// Invalidates all issued tokens.
     pub fn kill_tokens(&self) {
         self.state().tokens.clear();
     }
 
-    /// Leaves so many requests in the window of a bucket (`token`, `authenticators`, `devices`, `device_users`).
+    /// Sets the remaining requests in the window of a bucket (`token`, `authenticators`, `devices`, `device_users`).
     pub fn leave_requests(&self, bucket: &str, remaining: u32) {
         super::rate::leave(&mut self.state(), bucket, remaining);
     }
@@ -319,7 +318,7 @@ impl Org {
             || self.state().knobs.custom_domain(host).is_some()
     }
 
-    /// The hosts that clients look up.
+    /// Returns the hosts that clients resolve.
     pub(super) fn hosts(&self) -> Vec<String> {
         let custom = self
             .state()
@@ -331,7 +330,7 @@ impl Org {
         std::iter::once(self.host()).chain(custom).collect()
     }
 
-    /// What the control API shows.
+    /// Returns the org in the format of the control API.
     pub(super) fn to_json(&self) -> Value {
         let scep = self.scep_json();
         let state = self.state();

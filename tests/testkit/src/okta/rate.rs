@@ -1,6 +1,6 @@
-//! Rate limits as Okta shows and enforces them: a window per bucket, three headers, and 429 without `Retry-After`.
+//! Okta's rate limits: a window per bucket, three headers, and 429 without `Retry-After`.
 //!
-//! Never slows a request down; it counts and refuses.
+//! Requests are never delayed, only counted and rejected.
 
 use chrono::Utc;
 
@@ -17,12 +17,12 @@ pub(super) const DEVICE_USERS: &str = "device_users";
 /// The current window of a bucket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
-    /// UTC seconds by our clock.
+    /// UTC seconds by the local clock.
     ends: i64,
     used: u32,
 }
 
-/// What the headers say about one request.
+/// The values of the headers of a response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
     limit: u32,
@@ -30,7 +30,7 @@ pub(super) struct Standing {
     reset: i64,
 }
 
-/// Counts a request, or refuses it with a 429.
+/// Counts a request, or rejects it with a 429.
 pub(super) fn count(state: &mut State, bucket: &'static str) -> Result<Standing, Reply> {
     let now = Utc::now().timestamp();
     let skew = state.knobs.clock_skew_seconds;
@@ -81,7 +81,7 @@ fn limit(knobs: &Knobs, bucket: &str) -> u32 {
 }
 
 impl Standing {
-    /// Every API and token answer carries these, errors too.
+    /// Adds the headers, which every API and token response has, including errors.
     pub fn head(self, reply: Reply) -> Reply {
         reply
             .with("X-Rate-Limit-Limit", self.limit.to_string())

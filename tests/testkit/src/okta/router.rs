@@ -1,6 +1,6 @@
-//! Which of an org's endpoints a request is for.
+//! Routes requests to the endpoints of an org.
 //!
-//! Checks method, rate, token and scope in that order, so that each endpoint sees only what it may answer.
+//! Checks method, rate limit, token and scope in this order before an endpoint runs.
 
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn api(org: &Org, request: &Request, segments: &[&str]) -> Reply {
     })
 }
 
-/// What a person sees who opens the org in a browser, as the setup wizard asks.
+/// Returns a web page for a browser that opens the org.
 fn web_page(org: &Org, request: &Request) -> Reply {
     if request.path != "/" {
         return Reply::html(
@@ -85,14 +85,14 @@ fn web_page(org: &Org, request: &Request) -> Reply {
     )
 }
 
-/// Adds to every object a field that no description mentions.
+/// Adds an undocumented field to every object.
 fn grow(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(grow),
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
                 if name == "_links" {
-                    // Everything in there is a link, or a list of links.
+                    // Its members are links or lists of links.
                     if let Value::Object(links) = field {
                         links.insert(
                             "addedLater".into(),

@@ -1,6 +1,6 @@
-//! The filter language of `search`: the part of SCIM that Okta takes for devices.
+//! The filter language of `search`: the part of SCIM that Okta supports for devices.
 //!
-//! Reads and evaluates; an expression that Okta would refuse gives `None`.
+//! Parses and evaluates; an expression that Okta would reject gives `None`.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -101,7 +101,7 @@ fn one(tokens: &mut &[Token]) -> Option<Filter> {
         [Token::Word(attribute), Token::Word(operator), value, rest @ ..] => {
             let value = match value {
                 Token::Text(text) => text.clone(),
-                // Only truth values go without quotation marks.
+                // Only booleans are unquoted.
                 Token::Word(word) if matches!(word.as_str(), "true" | "false") => word.clone(),
                 _ => return None,
             };
@@ -164,7 +164,7 @@ fn compare(device: &Device, attribute: &str, operator: &str, wanted: &str) -> bo
             attribute.strip_prefix("profile.").and_then(|name| device.profile.get(name)).map(plain)
         }
     };
-    // A search does not tell upper from lower case.
+    // The search is case-insensitive.
     let (Some(actual), wanted) = (actual.map(|text| text.to_lowercase()), wanted.to_lowercase())
     else {
         return operator == "ne";
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_okta_would_refuse_is_no_filter() {
+    fn invalid_filters_are_rejected() {
         for good in [
             "lastUpdated gt \"2026-11-23T00:00:00.000Z\"",
             "profile.serialNumber eq \"C02\" and (status eq \"ACTIVE\" or status eq \"SUSPENDED\")",

@@ -1,6 +1,6 @@
-//! The running simulated Okta: one TLS listener for all orgs, on a thread of its own.
+//! The simulated Okta server: one TLS listener for all orgs, on its own thread.
 //!
-//! Never reaches out to anything: it only answers.
+//! It makes no outgoing requests.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -23,13 +23,13 @@ const LARGEST_BODY: usize = 1024 * 1024;
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// 0 takes a free one.
+    /// 0 selects a free port.
     pub port: u16,
     /// The address to listen on; in a container 0.0.0.0.
     pub listen: IpAddr,
-    /// Keeps the root CA here, so that it is the same in the next run.
+    /// Stores the root CA here, so that the next run uses the same one.
     pub ca_dir: Option<PathBuf>,
-    /// The `address:port` that clients use, where it is not the one that we listen on (containers).
+    /// The `address:port` that clients use, if it differs from the one listened on (containers).
     pub advertise: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    #[error("cannot keep the root CA in {folder}")]
+    #[error("cannot store the root CA in {folder}")]
     Authority {
         folder: PathBuf,
         #[source]
@@ -68,7 +68,7 @@ pub struct SimulatedOkta {
 }
 
 impl SimulatedOkta {
-    /// Works from any runtime: the server has its own.
+    /// Starts the server, from any runtime; it has its own.
     #[expect(
         clippy::unused_async,
         reason = "callers await it, so that it may one day wait for something"
@@ -77,7 +77,7 @@ impl SimulatedOkta {
         Self::start_blocking(options)
     }
 
-    /// As [`start`](Self::start), for callers without a runtime. It takes some milliseconds.
+    /// Like [`start`](Self::start), for callers without a runtime. Takes a few milliseconds.
     pub fn start_blocking(options: Options) -> Result<Self, StartError> {
         let wanted = SocketAddr::new(options.listen, options.port);
         let cannot_listen = |source| StartError::Listen { address: wanted, source };
@@ -116,7 +116,7 @@ impl SimulatedOkta {
         self.address
     }
 
-    /// `https://127.0.0.1:port`: the first org answers there.
+    /// Returns `https://127.0.0.1:port`, where the first org responds.
     pub fn url(&self) -> String {
         format!("https://{}", dialled(self.address))
     }
@@ -125,7 +125,7 @@ impl SimulatedOkta {
         &self.root_ca_pem
     }
 
-    /// `acme.okta.com=127.0.0.1:9443,…` for every host, custom domains and others included.
+    /// Returns `acme.okta.com=127.0.0.1:9443,…` for every host, including custom domains and others.
     pub fn host_overrides(&self) -> String {
         let all: Vec<String> =
             self.world.hosts().iter().map(|host| self.override_for(host)).collect();
@@ -136,12 +136,12 @@ impl SimulatedOkta {
         format!("{host}={}", self.advertised)
     }
 
-    /// Adds an org while running; it replaces one of the same host.
+    /// Adds an org. Replaces an existing one with the same host.
     pub fn add_org(&self, setup: OrgSetup) -> Org {
         self.world.add(setup)
     }
 
-    /// By its name (`acme`) or host.
+    /// Returns an org by its name (`acme`) or host.
     pub fn org(&self, name: &str) -> Option<Org> {
         self.world.by_name(name)
     }
@@ -150,14 +150,14 @@ impl SimulatedOkta {
         self.world.orgs()
     }
 
-    /// A host that has a good certificate and is no Okta org: it answers 404 with a web page.
+    /// Adds a host with a valid certificate that is not an Okta org: it responds with 404 and a web page.
     pub fn add_other_host(&self, host: &str) {
         self.world.add_other_host(host);
     }
 
-    /// What was asked of hosts that are no org.
-    pub fn strays(&self) -> Journal {
-        self.world.strays.clone()
+    /// Returns the requests to hosts without an org.
+    pub fn unmatched_requests(&self) -> Journal {
+        self.world.unmatched_requests.clone()
     }
 
     /// Closes the listener and all connections.
@@ -166,7 +166,7 @@ impl SimulatedOkta {
     }
 }
 
-/// Where to dial what listens on `address`.
+/// Returns the address to connect to for a listener on `address`.
 fn dialled(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
@@ -176,7 +176,7 @@ fn dialled(address: SocketAddr) -> SocketAddr {
 }
 
 fn tls_config(picker: CertificatePicker) -> ServerConfig {
-    // The provider is named, so that it does not matter whether the program has installed a default.
+    // An explicit provider, independent of an installed default.
     ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider knows TLS 1.2 and 1.3")

@@ -1,6 +1,6 @@
 //! `POST /oauth2/v1/token` of the org authorization server, for a client with a secret or a key pair.
 //!
-//! Grants client credentials and nothing else; every other request is refused as Okta refuses it.
+//! Supports only the client credentials grant; other requests are rejected like in Okta.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::message::{Reply, Request};
 use super::org::{IssuedToken, Org, State};
 use super::{client_authentication, dpop, ids, rate};
 
-/// Resources that Okta has scopes for (`okta.<resource>.read` and `.manage`); a selection.
+/// A selection of resources with scopes (`okta.<resource>.read` and `.manage`).
 const RESOURCES: [&str; 20] = [
     "appGrants",
     "apps",
@@ -121,7 +121,7 @@ fn check_circumstances(knobs: &Knobs) -> Result<(), Reply> {
     Ok(())
 }
 
-/// What was asked for and granted, in the order of asking.
+/// Returns the requested scopes that are granted, in the requested order.
 fn granted_scopes(knobs: &Knobs, asked: &str) -> Result<Vec<String>, Reply> {
     let invalid = |text: &str| Err(oauth(400, "invalid_scope", text));
     let mut scopes: Vec<String> = Vec::new();

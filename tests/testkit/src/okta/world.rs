@@ -1,6 +1,6 @@
-//! All that the listener answers for: the orgs, and hosts that are no Okta org at all.
+//! The orgs and other hosts that the listener serves.
 //!
-//! Decides which of them a host name means, and nothing else.
+//! Maps host names to them.
 
 use std::net::IpAddr;
 use std::sync::RwLock;
@@ -12,12 +12,12 @@ use super::org::{Org, OrgSetup};
 pub(super) struct World {
     orgs: RwLock<Vec<Org>>,
     other_hosts: RwLock<Vec<String>>,
-    /// What was asked of hosts that are no org.
-    pub strays: Journal,
+    /// The requests to hosts without an org.
+    pub unmatched_requests: Journal,
 }
 
 impl World {
-    /// Replaces an org of the same host: a test that sets up the same world twice gets a new one.
+    /// Adds an org. Replaces an existing one with the same host.
     pub fn add(&self, setup: OrgSetup) -> Org {
         let org = Org::new(setup);
         let mut orgs = self.orgs.write().expect("no holder panics");
@@ -38,7 +38,7 @@ impl World {
         self.orgs().into_iter().find(|org| org.name() == name || org.host() == name)
     }
 
-    /// The org behind a host; an address or `localhost` means the first one.
+    /// Returns the org of a host; an IP address or `localhost` means the first one.
     pub fn by_host(&self, host: &str) -> Option<Org> {
         let orgs = self.orgs();
         if is_local(host) {
@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-/// A host that is no name of an org's, but the listener itself.
+/// Returns whether the host is the listener itself, not an org.
 pub(super) fn is_local(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }

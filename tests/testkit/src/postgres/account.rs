@@ -1,7 +1,8 @@
-//! Who runs the server: we ourselves, or, since PostgreSQL refuses root, an unprivileged user.
+//! The account that runs the server: the current user or, because PostgreSQL refuses root, an unprivileged
+//! one.
 //!
-//! Never creates a user, and never opens a folder that is closed to that user: it answers whether
-//! the user can get there, so that the caller can take another place.
+//! It never creates a user and never opens a directory to that user. It returns whether the user can access
+//! a directory, so that the caller can choose another one.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +14,7 @@ use super::error::{PostgresError, cannot};
 
 #[derive(Debug, Clone)]
 pub(super) struct Account {
-    /// `None`: the server runs as we do.
+    /// `None`: the current user.
     other: Option<OtherUser>,
 }
 
@@ -37,7 +38,7 @@ impl Account {
             .ok_or(PostgresError::NoUnprivilegedUser)
     }
 
-    /// The program and the leading arguments that run `program` as this account.
+    /// Returns the program and leading arguments that run `program` as this account.
     pub fn command_line(&self, program: &OsStr) -> Vec<std::ffi::OsString> {
         let Some(user) = &self.other else {
             return vec![program.to_owned()];
@@ -61,7 +62,7 @@ impl Account {
                 program.to_owned(),
             ];
         }
-        // `su` only takes a shell command: `exec` keeps the process number and so the signals.
+        // `su` takes a shell command; `exec` keeps the process ID, so that signals reach the program.
         vec![
             "su".into(),
             "-s".into(),
@@ -80,7 +81,7 @@ impl Account {
         command
     }
 
-    /// Hands a file or folder of ours over to the account.
+    /// Changes the owner of a file or directory to the account.
     pub fn give(&self, path: &Path) -> Result<(), PostgresError> {
         let Some(user) = &self.other else { return Ok(()) };
         chown(path, Some(user.uid), Some(user.gid)).map_err(cannot(format!(
@@ -90,13 +91,13 @@ impl Account {
         )))
     }
 
-    /// Whether `uid` may own our data: the account, or ourselves.
+    /// Returns whether `uid` may own the data: the account or the current user.
     pub fn may_own(&self, uid: u32) -> bool {
         uid == rustix::process::geteuid().as_raw()
             || self.other.as_ref().is_some_and(|user| user.uid == uid)
     }
 
-    /// Whether the account can walk down to `path` (which need not exist yet).
+    /// Returns whether the account can access `path`, which does not have to exist.
     pub fn can_reach(&self, path: &Path) -> bool {
         let Some(user) = &self.other else { return true };
         path.ancestors().skip(1).filter_map(|ancestor| fs::metadata(ancestor).ok()).all(|folder| {
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_closed_to_the_account_is_noticed() {
+    fn inaccessible_directory_is_detected() {
         let other = OtherUser { name: "stranger".into(), uid: 65_111, gid: 65_111 };
         let account = Account { other: Some(other) };
         let closed = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
-//! Makes a cluster, or takes over one that an earlier run left behind.
+//! Creates a cluster, or reuses one of an earlier run.
 //!
-//! Never touches data on which a server still runs.
+//! It never modifies data that a running server uses.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -17,10 +17,10 @@ use super::place::{Place, unfinished};
 use super::programs::Programs;
 use crate::private_file;
 
-/// A guardian whose owner was killed needs this long to stop its server.
-const LAST_RUN_MAY_STILL_BE_STOPPING: Duration = Duration::from_secs(5);
+/// How long a guardian whose owner was killed needs to stop its server.
+const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
-/// The superuser's password of the cluster in `place`, which is made if there is none.
+/// Returns the superuser's password of the cluster in `place`. Creates the cluster if it does not exist.
 pub(super) fn open(place: &Place, account: &Account) -> Result<(Programs, String), PostgresError> {
     let data = place.data();
     let Ok(version) = fs::read_to_string(data.join("PG_VERSION")) else {
@@ -47,7 +47,7 @@ fn create(place: &Place, account: &Account, programs: &Programs) -> Result<Strin
     if half.exists() {
         fs::remove_dir_all(&half).map_err(cannot(format!("remove {}", half.display())))?;
     }
-    // initdb takes an empty folder, and may not be allowed to make one here.
+    // initdb accepts an empty directory, and may lack the permission to create one here.
     fs::DirBuilder::new()
         .mode(0o700)
         .create(&half)
@@ -64,7 +64,7 @@ fn create(place: &Place, account: &Account, programs: &Programs) -> Result<Strin
     if place.temporary {
         initdb.arg("--no-sync");
     }
-    forget_pg_variables(&mut initdb);
+    clear_pg_variables(&mut initdb);
     let output = initdb.output().map_err(cannot("run initdb"))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
@@ -73,14 +73,14 @@ fn create(place: &Place, account: &Account, programs: &Programs) -> Result<Strin
             output: String::from_utf8_lossy(&text).trim().to_string(),
         });
     }
-    fs::rename(&half, place.data()).map_err(cannot("put the new cluster in its place"))?;
+    fs::rename(&half, place.data()).map_err(cannot("rename the new cluster"))?;
     Ok(password)
 }
 
-/// After `kill -9` the old server is either about to stop, or gone and only its pid file is left.
-/// That number may by now belong to a stranger, whom PostgreSQL would take for a running server.
+/// Fails if a server uses the data. After `kill -9` the old server is about to stop, or only its PID file is
+/// left. Another process may have got that PID, which PostgreSQL would mistake for a running server.
 pub(super) fn refuse_running(data: &Path) -> Result<(), PostgresError> {
-    let stopped = wait_until(LAST_RUN_MAY_STILL_BE_STOPPING, || running_server(data).is_none());
+    let stopped = wait_until(SHUTDOWN_GRACE_PERIOD, || running_server(data).is_none());
     if let (false, Some(pid)) = (stopped, running_server(data)) {
         return Err(PostgresError::AlreadyRunning { pid, dir: data.to_path_buf() });
     }
@@ -91,11 +91,11 @@ pub(super) fn refuse_running(data: &Path) -> Result<(), PostgresError> {
 fn running_server(data: &Path) -> Option<i32> {
     let pid_file = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let pid: i32 = pid_file.lines().next()?.trim().parse().ok()?;
-    let command_line = command_line_of(pid)?;
+    let command_line = read_command_line(pid)?;
     command_line.contains(data.to_str()?).then_some(pid)
 }
 
-fn command_line_of(pid: i32) -> Option<String> {
+fn read_command_line(pid: i32) -> Option<String> {
     if Path::new("/proc/self").exists() {
         return fs::read(format!("/proc/{pid}/cmdline"))
             .ok()
@@ -106,8 +106,8 @@ fn command_line_of(pid: i32) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A developer's PGHOST, PGSERVICE or PGOPTIONS must not steer a private server.
-pub(super) fn forget_pg_variables(command: &mut Command) {
+/// Removes PGHOST, PGSERVICE, PGOPTIONS and others, which must not affect a private server.
+pub(super) fn clear_pg_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("PG")) {
             command.env_remove(name);

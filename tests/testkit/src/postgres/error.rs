@@ -1,4 +1,4 @@
-//! What can go wrong with a private PostgreSQL, in words that tell a stranger what to do.
+//! The errors of a private PostgreSQL, with instructions.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ pub enum PostgresError {
     )]
     NoPrograms,
 
-    #[error("ODT_POSTGRES_BIN is {0}, but postgres, initdb and psql are not all there")]
+    #[error("ODT_POSTGRES_BIN is {0}, but postgres, initdb or psql is missing there")]
     BadOverride(PathBuf),
 
     #[error(
@@ -28,7 +28,7 @@ pub enum PostgresError {
     AlreadyRunning { pid: i32, dir: PathBuf },
 
     #[error(
-        "{0} holds data but its password file is missing or not readable; start afresh by removing the data"
+        "{0} holds data but its password file is missing or not readable; remove the data to start again"
     )]
     NoPassword(PathBuf),
 

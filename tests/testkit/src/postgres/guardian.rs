@@ -1,9 +1,9 @@
-//! Keeps the server from outliving us, however we die.
+//! Stops the server when its owner ends, even if the owner is killed.
 //!
-//! A tiny shell holds the read end of a pipe whose only write end is ours. When that closes, by
-//! `drop`, `exit` or `kill -9`, it stops the server and, for a temporary one, removes its folder.
-//! It stands in a process group of its own, so that Ctrl-C in a terminal reaches us and not it.
-//! It never acts on a process number that it has already buried.
+//! A small shell holds the read end of a pipe; this process has the only write end. When that closes, by
+//! `drop`, `exit` or `kill -9`, the shell stops the server and removes the directory of a temporary one.
+//! The shell has its own process group, so that Ctrl-C in a terminal does not reach it. It never signals a
+//! process ID that it has already waited for.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -36,12 +36,12 @@ wait "$watcher"
 if [ -n "$folder" ] && [ ! -e "$folder/keep" ]; then rm -rf -- "$folder"; fi
 "#;
 
-/// How the server is told to end when its owner goes away.
+/// How the server is stopped when its owner ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Throw it away: nobody will read this data again.
+    /// Immediately; the data is discarded.
     Immediate,
-    /// Close the sessions and write a checkpoint: the data is kept.
+    /// Close the sessions and write a checkpoint; the data is kept.
     Fast,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Guardian {
     pipe: Option<ChildStdin>,
     server: i32,
     news: Receiver<String>,
-    /// The temporary folder that the shell removes in the end.
+    /// The temporary directory that the shell removes at the end.
     folder: Option<PathBuf>,
 }
 
@@ -92,7 +92,7 @@ impl Guardian {
         Ok(Self { shell, pipe, server, news, folder: remove.map(Path::to_path_buf) })
     }
 
-    /// The server's exit code, once it has ended.
+    /// Returns the server's exit code, once it has ended.
     pub fn ended(&self) -> Option<String> {
         match self.news.try_recv() {
             Ok(line) => Some(line.strip_prefix("ended ").unwrap_or(&line).to_string()),
@@ -101,8 +101,8 @@ impl Guardian {
         }
     }
 
-    /// Takes the server down at once, as a crash would, and keeps the data.
-    pub fn crash(&mut self, patience: Duration) -> Result<(), PostgresError> {
+    /// Stops the server immediately, like a crash, and keeps the data.
+    pub fn crash(&mut self, timeout: Duration) -> Result<(), PostgresError> {
         let keep = self.folder.as_ref().map(|folder| folder.join("keep"));
         if let Some(keep) = &keep {
             File::create(keep).map_err(cannot("mark the temporary data as still needed"))?;
@@ -110,29 +110,29 @@ impl Guardian {
         if let Some(server) = Pid::from_raw(self.server) {
             let _ = kill_process(server, Signal::QUIT);
         }
-        let ended = self.end(patience);
+        let ended = self.end(timeout);
         if let Some(keep) = &keep {
             let _ = std::fs::remove_file(keep);
         }
         ended
     }
 
-    /// Lets go of the pipe and waits until the shell has stopped the server and tidied up.
-    pub fn end(&mut self, patience: Duration) -> Result<(), PostgresError> {
+    /// Closes the pipe and waits until the shell has stopped the server and cleaned up.
+    pub fn end(&mut self, timeout: Duration) -> Result<(), PostgresError> {
         self.pipe = None;
-        let until = Instant::now() + patience;
+        let until = Instant::now() + timeout;
         loop {
             match self.shell.try_wait() {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
-                Ok(None) => return Err(PostgresError::NotStopped { seconds: patience.as_secs() }),
+                Ok(None) => return Err(PostgresError::NotStopped { seconds: timeout.as_secs() }),
                 Err(error) => return Err(cannot("wait for the PostgreSQL guardian")(error)),
             }
         }
     }
 }
 
-/// Reads the shell's few lines on a thread, so that asking for news never blocks.
+/// Reads the shell's output on a thread, so that polling never blocks.
 fn read_lines(stdout: std::process::ChildStdout) -> Receiver<String> {
     let (send, news) = mpsc::channel();
     std::thread::spawn(move || {
@@ -145,9 +145,9 @@ fn read_lines(stdout: std::process::ChildStdout) -> Receiver<String> {
     news
 }
 
-/// Waits until `condition` holds; false if it never did.
-pub(super) fn wait_until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + patience;
+/// Waits until `condition` holds; returns false on a timeout.
+pub(super) fn wait_until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + timeout;
     while !condition() {
         if Instant::now() >= until {
             return false;

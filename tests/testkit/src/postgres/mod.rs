@@ -1,7 +1,7 @@
 //! A private PostgreSQL from the installed server programs, for tests and the development stack.
 //!
-//! It listens on 127.0.0.1 alone, on a free port, with a random superuser password, and is gone when
-//! its owner is gone. It never touches a server that somebody else runs.
+//! It listens only on 127.0.0.1, on a free port, with a random superuser password, and stops when its owner
+//! ends. It never affects other servers.
 
 mod account;
 mod cluster;
@@ -24,10 +24,10 @@ use guardian::{Ending, Guardian, wait_until};
 use place::Place;
 use programs::Programs;
 
-const PATIENCE_TO_START: Duration = Duration::from_secs(60);
-const PATIENCE_TO_STOP: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running server; it stops when this is dropped.
+/// A running server, which stops when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     place: Place,
@@ -40,7 +40,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// A server whose data lies in a temporary folder and is removed in the end.
+    /// Starts a server with its data in a temporary directory, which is removed at the end.
     pub fn start_temporary() -> Result<Self, PostgresError> {
         let account = Account::choose()?;
         let place = Place::temporary(&account)?;
@@ -50,15 +50,15 @@ impl Postgres {
         })
     }
 
-    /// A server whose data is kept in `dir` from run to run. Where the server's account cannot reach
-    /// `dir` (root with a closed home), the data lies elsewhere; [`data_dir`](Self::data_dir) says where.
+    /// Starts a server with its data in `dir`, which is kept between runs. If the server's account cannot access
+    /// `dir` (root with a private home), the data is elsewhere; see [`data_dir`](Self::data_dir).
     pub fn start_in(dir: &Path) -> Result<Self, PostgresError> {
         let account = Account::choose()?;
         let place = Place::kept(dir, &account)?;
         Self::start(place, account)
     }
 
-    /// Removes what [`start_in`](Self::start_in) keeps for `dir`; fine if there is nothing.
+    /// Removes the data that [`start_in`](Self::start_in) keeps for `dir`, if there is any.
     pub fn remove_in(dir: &Path) -> Result<(), PostgresError> {
         let account = Account::choose()?;
         let place = Place::kept(dir, &account)?;
@@ -68,7 +68,7 @@ impl Postgres {
 
     fn start(place: Place, account: Account) -> Result<Self, PostgresError> {
         let (programs, password) = cluster::open(&place, &account)?;
-        // One run, one log: an old one would only mislead.
+        // The log contains only the current run.
         File::create(place.log()).map_err(cannot("create the server's log"))?;
         let mut postgres = Self {
             data: place.data(),
@@ -87,15 +87,15 @@ impl Postgres {
         self.port
     }
 
-    /// PostgreSQL's own data folder.
+    /// Returns PostgreSQL's data directory.
     pub fn data_dir(&self) -> &Path {
         &self.data
     }
 
     /// `postgres://role:password@127.0.0.1:port/database`
     pub fn url(&self, role: &str, password: &str, database: &str) -> String {
-        let mut url = url::Url::parse(&format!("postgres://127.0.0.1:{}/", self.port))
-            .expect("a fixed shape");
+        let mut url =
+            url::Url::parse(&format!("postgres://127.0.0.1:{}/", self.port)).expect("a valid URL");
         url.set_path(database);
         url.set_username(role).expect("the url has a host");
         url.set_password(Some(password)).expect("the url has a host");
@@ -106,7 +106,7 @@ impl Postgres {
         self.url("postgres", &self.password, database)
     }
 
-    /// Runs SQL as the superuser; returns the rows, columns separated by `|`.
+    /// Runs SQL as the superuser. Returns the rows with columns separated by `|`.
     pub fn execute(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
         psql::execute(&self.programs.psql, self.port, &self.password, database, sql)
     }
@@ -114,11 +114,11 @@ impl Postgres {
     pub fn create_database(&self, name: &str, template: Option<&str>) -> Result<(), PostgresError> {
         let name = psql::quoted_name(name);
         let template = psql::quoted_name(template.unwrap_or("template1"));
-        // FILE_COPY is the faster way for the small databases of tests, but PostgreSQL 14 lacks the word.
+        // FILE_COPY is faster for small databases, but PostgreSQL 14 does not support the option.
         self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}")).map(drop)
     }
 
-    /// Also when sessions are still open on it.
+    /// Drops a database, even if sessions are open on it.
     pub fn drop_database(&self, name: &str) -> Result<(), PostgresError> {
         let name = psql::quoted_name(name);
         self.execute("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).map(drop)
@@ -130,22 +130,22 @@ impl Postgres {
         Ok(self.execute("postgres", &sql)? == "1")
     }
 
-    /// Stops the server; a temporary one loses its data.
+    /// Stops the server and removes the data of a temporary one.
     pub fn stop(&mut self) {
         if let Some(mut guardian) = self.guardian.take() {
-            let _ = guardian.end(PATIENCE_TO_STOP);
+            let _ = guardian.end(STOP_TIMEOUT);
         }
     }
 
-    /// Takes the server down as a crash would, and leaves it down until [`restart`](Self::restart).
+    /// Stops the server like a crash; it stays down until [`restart`](Self::restart).
     pub fn crash(&mut self) -> Result<(), PostgresError> {
         match self.guardian.take() {
-            Some(mut guardian) => guardian.crash(PATIENCE_TO_STOP),
+            Some(mut guardian) => guardian.crash(STOP_TIMEOUT),
             None => Ok(()),
         }
     }
 
-    /// Takes the server down as a crash would, and starts it again on the same port with the same data.
+    /// Stops the server like a crash and starts it again on the same port with the same data.
     pub fn restart(&mut self) -> Result<(), PostgresError> {
         self.crash()?;
         cluster::refuse_running(&self.data)?;
@@ -157,7 +157,7 @@ impl Postgres {
         loop {
             self.port = free_port()?;
             attempts_left -= 1;
-            // Somebody may take the port between our look and the server's, so one failure proves nothing.
+            // Another process may take the port before the server does, so retry.
             match self.start_on_the_same_port() {
                 Err(PostgresError::NotStarted { .. }) if attempts_left > 0 => {}
                 result => return result,
@@ -171,7 +171,7 @@ impl Postgres {
         let mut guardian =
             Guardian::start(&self.server_command(), ending, remove, &self.place.log())?;
         let mut ended = None;
-        let ready = wait_until(PATIENCE_TO_START, || {
+        let ready = wait_until(START_TIMEOUT, || {
             ended = guardian.ended();
             ended.is_some() || self.answers()
         });
@@ -181,15 +181,15 @@ impl Postgres {
         }
         let reason = match ended {
             Some(code) => format!("it ended with code {code}"),
-            None => format!("it did not answer within {} s", PATIENCE_TO_START.as_secs()),
+            None => format!("it did not answer within {} s", START_TIMEOUT.as_secs()),
         };
         let log = self.place.log_tail();
-        // Another attempt needs the temporary folder, so it is kept here and removed by whoever gives up.
-        let _ = guardian.crash(PATIENCE_TO_STOP);
+        // Another attempt needs the temporary directory, so it is kept; the caller removes it when it gives up.
+        let _ = guardian.crash(STOP_TIMEOUT);
         Err(PostgresError::NotStarted { reason, log })
     }
 
-    /// Whether *our* server answers on the port: only it takes the password.
+    /// Returns whether this server answers on the port. Only it accepts the password.
     fn answers(&self) -> bool {
         std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
             && self.execute("postgres", "SELECT 1").is_ok()
@@ -211,7 +211,7 @@ impl Postgres {
             "logging_collector=off".to_string(),
         ];
         if self.place.temporary {
-            // Nothing here survives the run, so nothing needs to survive a power cut.
+            // The data does not outlive the run, so it needs no durability.
             settings.extend(
                 ["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(String::from),
             );
@@ -228,7 +228,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
         if self.place.temporary {
-            // After a crash without a restart nobody else is left to do it.
+            // After a crash without a restart, nothing else removes it.
             let _ = self.place.remove();
         }
     }

@@ -1,6 +1,6 @@
-//! Where a cluster lies: `data/` (PostgreSQL's own), `password` and `server.log` side by side.
+//! The files of a cluster: `data/` (PostgreSQL's own), `password` and `server.log`.
 //!
-//! Never puts anything else there, and removes nothing that it did not make.
+//! Creates nothing else there, and removes nothing that it did not create.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A new folder that will be removed in the end.
+    /// Creates a directory that is removed at the end.
     pub fn temporary(account: &Account) -> Result<Self, PostgresError> {
         let name = format!("odt-postgres-{}", Uuid::new_v4().simple());
         let parent = common_folder(account);
@@ -29,7 +29,7 @@ impl Place {
         Ok(place)
     }
 
-    /// `dir` itself, or the folder that stands in for it where the server's account cannot reach it.
+    /// Returns `dir`, or a substitute if the server's account cannot access it.
     pub fn kept(dir: &Path, account: &Account) -> Result<Self, PostgresError> {
         let place = Self { folder: Self::folder_for(dir, account)?, temporary: false };
         if !place.folder.exists() {
@@ -38,7 +38,7 @@ impl Place {
         }
         let owner = fs::metadata(&place.folder)
             .map_err(cannot(format!("look at {}", place.folder.display())))?;
-        // Common folders are open to all: somebody else may have taken the name first.
+        // Shared directories are writable by all, so another user may already use the name.
         if !account.may_own(owner.uid()) {
             return Err(PostgresError::NotOurs(place.folder));
         }
@@ -50,7 +50,7 @@ impl Place {
         if account.can_reach(&dir.join("data")) {
             return Ok(dir);
         }
-        // The same `dir` must give the same place in the next run, so the name comes from its path.
+        // The name is derived from the path, so that the next run finds it.
         let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, dir.as_os_str().as_encoded_bytes());
         Ok(common_folder(account).join(format!("odt-postgres-for-{}", name.simple())))
     }
@@ -67,14 +67,14 @@ impl Place {
         self.folder.join("server.log")
     }
 
-    /// The last lines of the server's log, for an error message.
+    /// Returns the last lines of the server's log, for an error message.
     pub fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
-    /// Removes what a cluster consists of, and the folder itself if nothing else is in it.
+    /// Removes the files of a cluster, and the directory if it is then empty.
     pub fn remove(&self) -> Result<(), PostgresError> {
         for folder in [self.data(), unfinished(&self.data())] {
             ignore_missing(fs::remove_dir_all(&folder))
@@ -89,7 +89,8 @@ impl Place {
     }
 }
 
-/// initdb works here first; a finished cluster is renamed, so that a killed initdb leaves no half of one.
+/// Returns the directory where initdb runs. A complete cluster is renamed, so that a killed initdb leaves no
+/// partial one.
 pub(super) fn unfinished(data: &Path) -> PathBuf {
     data.with_file_name("data.unfinished")
 }
@@ -107,7 +108,7 @@ fn make_private_folder(folder: &Path) -> Result<(), PostgresError> {
         .mode(0o700)
         .create(folder)
         .map_err(cannot(format!("create {}", folder.display())))?;
-    // The umask may have taken rights away from the owner too.
+    // The umask may have removed permissions of the owner, too.
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
         .map_err(cannot(format!("open {}", folder.display())))
 }

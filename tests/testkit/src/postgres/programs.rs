@@ -1,6 +1,6 @@
 //! Finds the installed PostgreSQL server programs.
 //!
-//! Never downloads or builds any, and never takes `postgres` from one place and `initdb` from another.
+//! It never downloads or builds any, and never mixes programs of different installations.
 
 use std::env;
 use std::fs;
@@ -18,7 +18,7 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// The installation for new data, or the one that fits data made by `wanted_major`.
+    /// Finds an installation for new data, or the one that matches data of version `wanted_major`.
     pub fn find(wanted_major: Option<&str>, data: &Path) -> Result<Self, PostgresError> {
         let found = match env::var_os("ODT_POSTGRES_BIN") {
             Some(folder) => {
@@ -43,7 +43,7 @@ impl Programs {
     }
 
     fn in_folder(folder: &Path) -> Option<Self> {
-        // A link such as /usr/local/bin/initdb is followed to the installation that it points into.
+        // Resolve links such as /usr/local/bin/initdb to the actual installation.
         let real = |name: &str| fs::canonicalize(folder.join(name)).ok();
         let postgres = real("postgres")?;
         let initdb = real("initdb")?;
@@ -101,7 +101,7 @@ fn candidate_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The folders in `parent` whose names start with `prefix`, the highest version first.
+/// Returns the directories in `parent` whose names start with `prefix`, highest version first.
 fn versions_in(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(parent) else {
         return Vec::new();

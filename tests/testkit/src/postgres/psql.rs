@@ -1,12 +1,12 @@
 //! Runs SQL through `psql`, so that the testkit needs no database library.
 //!
-//! Never puts a password or SQL on a command line, where other users could read it.
+//! Passwords and SQL never appear on a command line, where other users could read them.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::cluster::forget_pg_variables;
+use super::cluster::clear_pg_variables;
 use super::error::{PostgresError, cannot};
 
 pub(super) fn execute(
@@ -17,7 +17,7 @@ pub(super) fn execute(
     sql: &str,
 ) -> Result<String, PostgresError> {
     let mut command = Command::new(psql);
-    forget_pg_variables(&mut command);
+    clear_pg_variables(&mut command);
     let mut child = command
         .args(["-AtXq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-f", "-"])
         .args(["-p", &port.to_string(), "-d", database])
@@ -31,7 +31,7 @@ pub(super) fn execute(
         .spawn()
         .map_err(cannot("start psql"))?;
     let mut stdin = child.stdin.take().expect("stdin is piped");
-    // Written on a thread of its own: psql may fill its output before it has read all of the input.
+    // Written on a separate thread, because psql may fill its output before it has read all input.
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
             let _ = stdin.write_all(sql.as_bytes());
@@ -48,7 +48,7 @@ pub(super) fn execute(
     })
 }
 
-/// A name as SQL takes it, whatever is in it.
+/// Quotes an SQL identifier.
 pub(super) fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -6,8 +6,8 @@ const CHALLENGE_PASSWORD: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1,
 /// UTF8String, PrintableString, TeletexString, IA5String.
 const STRINGS: [u8; 4] = [0x0c, 0x13, 0x14, 0x16];
 
-/// The challenge of a request in DER, if it has one.
-pub(super) fn challenge_of(request: &[u8]) -> Option<String> {
+/// Returns the challenge of a request in DER, if it has one.
+pub(super) fn find_challenge(request: &[u8]) -> Option<String> {
     let at =
         request.windows(CHALLENGE_PASSWORD.len()).position(|part| part == CHALLENGE_PASSWORD)?;
     let (set, _) = contents(&request[at + CHALLENGE_PASSWORD.len()..])?;
@@ -17,7 +17,7 @@ pub(super) fn challenge_of(request: &[u8]) -> Option<String> {
     fits.then(|| String::from_utf8(text.to_vec()).ok())?
 }
 
-/// What a length is the length of, and what follows.
+/// Splits an encoded value into its contents and the rest.
 fn contents(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match encoded {
         [0x81, length, rest @ ..] => (usize::from(*length), rest),
@@ -33,16 +33,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_challenge_is_read_whatever_its_length() {
+    fn challenges_of_any_length_are_found() {
         for length in [1, 100, 126, 200, 300] {
             let text = "x".repeat(length);
             let value = [&head(0x0c, length)[..], text.as_bytes()].concat();
             let set = [&head(0x31, value.len())[1..], &value].concat();
             let request = [b"before", CHALLENGE_PASSWORD, &set, b"after"].concat();
-            assert_eq!(challenge_of(&request).as_deref(), Some(text.as_str()));
-            assert_eq!(challenge_of(&request[..20]), None);
+            assert_eq!(find_challenge(&request).as_deref(), Some(text.as_str()));
+            assert_eq!(find_challenge(&request[..20]), None);
         }
-        assert_eq!(challenge_of(b"nothing"), None);
+        assert_eq!(find_challenge(b"nothing"), None);
     }
 
     fn head(tag: u8, length: usize) -> Vec<u8> {

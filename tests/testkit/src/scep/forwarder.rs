@@ -1,5 +1,5 @@
-//! From plain HTTP on loopback to the org over TLS: for the SCEP client, which can neither be told another
-//! root nor another address for a name.
+//! Forwards plain HTTP on loopback to the org over TLS, for the SCEP client, which supports neither a custom
+//! root nor host overrides.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -12,9 +12,9 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::loopback_http::{Served, exchange};
 
-/// Sends whatever comes to `host`, which answers at `address`.
+/// Forwards all requests to `host`, which listens at `address`.
 pub(super) fn serve(address: SocketAddr, root_pem: &str, host: &str) -> io::Result<Served> {
-    let config = Arc::new(trusting(root_pem)?);
+    let config = Arc::new(client_config(root_pem)?);
     let host = host.to_string();
     let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
     Served::start(move |message| {
@@ -25,7 +25,7 @@ pub(super) fn serve(address: SocketAddr, root_pem: &str, host: &str) -> io::Resu
     })
 }
 
-fn trusting(root_pem: &str) -> io::Result<ClientConfig> {
+fn client_config(root_pem: &str) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(root_pem.as_bytes()).map_err(io::Error::other)?;
     roots.add(root).map_err(io::Error::other)?;

@@ -1,7 +1,7 @@
 //! A real SCEP server behind a simulated org, and a real SCEP client in front of it: Debian's package `scep`
 //! (micromdm's `scepserver` and `scepclient`).
 //!
-//! The org checks nothing by itself here: the server signs, and asks the org whether a challenge is good.
+//! The server signs, and asks the org whether a challenge is valid.
 //!
 //! ```no_run
 //! # fn example(okta: &testkit::okta::SimulatedOkta, acme: &testkit::okta::Org, challenge: &str) -> std::io::Result<()> {
@@ -36,8 +36,7 @@ pub struct RealScep {
 }
 
 impl RealScep {
-    /// `None` where the programs are not installed, which it says on standard error: a check that does not
-    /// run is never silent.
+    /// Finds the programs. If they are not installed, returns `None` and prints that the check is skipped.
     pub fn find() -> Option<Self> {
         let found = on_path("scepserver").zip(on_path("scepclient"));
         if found.is_none() {
@@ -46,8 +45,8 @@ impl RealScep {
         found.map(|(server, client)| Self { server, client })
     }
 
-    /// Starts a server with a new CA and puts it behind the org's SCEP URL until the result is dropped. Takes
-    /// about a second; runs without any runtime.
+    /// Starts a server with a new CA behind the org's SCEP URL, until the result is dropped. Takes about a second;
+    /// needs no async runtime.
     pub fn start(&self, okta: &SimulatedOkta, org: &Org) -> io::Result<RunningScep> {
         let folder = tempfile::Builder::new().prefix("odt-scep-").tempdir()?;
         let verifier = verifier::serve(org)?;
@@ -71,7 +70,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// A server behind an org. Ends, and leaves the org, when dropped.
+/// A server behind an org. It stops and is detached from the org when dropped.
 #[derive(Debug)]
 pub struct RunningScep {
     org: Org,
@@ -83,23 +82,23 @@ pub struct RunningScep {
 }
 
 impl RunningScep {
-    /// What a device does: makes a key and has it certified with this challenge, over the org's SCEP URL.
-    /// Answers the certificate in PEM, or what the client said. Blocks for some 100 ms.
+    /// Enrolls like a device: creates a key and gets a certificate with this challenge at the org's SCEP URL.
+    /// Returns the certificate in PEM, or the client's output. Blocks for about 100 ms.
     pub fn enrol(&self, challenge: &str) -> Result<String, String> {
         self.enrol_as("device managementAttestation 0", challenge)
     }
 
-    /// The same under a common name of the caller's.
+    /// Enrolls with this common name.
     pub fn enrol_as(&self, common_name: &str, challenge: &str) -> Result<String, String> {
         self.run_client(common_name, challenge).map_err(|error| error.to_string())
     }
 
-    /// The certificate of the CA in PEM.
+    /// Returns the certificate of the CA in PEM.
     pub fn ca_certificate_pem(&self) -> &str {
         self.server.ca_certificate_pem()
     }
 
-    /// The org's SCEP URL, without TLS, on loopback: for clients that do not trust the simulated root.
+    /// Returns the org's SCEP URL without TLS on loopback, for clients that do not trust the simulated root.
     pub fn plain_url(&self) -> String {
         let path = self.org.scep_url().replacen(&self.org.url(), "", 1);
         format!("http://{}{path}", self.forwarder.address)

@@ -1,6 +1,7 @@
-//! The real SCEP server as a process: a new CA, a free port, and an end that comes with ours, however we die.
+//! The real SCEP server as a process with a new CA and a free port. It stops when this process ends, even if
+//! it is killed.
 //!
-//! It knows no way to listen on loopback alone; what it signs needs a challenge of the org's all the same.
+//! It cannot listen on loopback only, but it signs only requests with a challenge of the org.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -16,8 +17,8 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::loopback_http::{Message, exchange_plain};
 
-/// Ends the server as soon as the pipe closes of which we have the only write end. Removes the folder where
-/// we were killed before we could say that we do it.
+/// Stops the server as soon as the pipe closes, whose only write end this process has. Removes the directory
+/// if this process was killed before it could do so.
 const GUARD: &str = r#"
 folder=$1; shift
 "$@" </dev/null &
@@ -30,10 +31,10 @@ kill "$server"; wait "$server"
 const DEPOT: &str = "depot";
 const LOG: &str = "server.log";
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between choosing a free port and using it, somebody else may take it.
-const ATTEMPTS: usize = 3;
+/// Another process may take the chosen free port first, so retry.
+const MAX_ATTEMPTS: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -44,12 +45,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// The server asks `verifier` about each certificate request.
+    /// Starts the server, which runs `verifier` for each certificate request.
     pub fn start(program: &Path, folder: &Path, verifier: &Path, name: &str) -> io::Result<Self> {
         let (depot, log) = (folder.join(DEPOT), folder.join(LOG));
-        make_authority(program, &depot, name)?;
+        create_authority(program, &depot, name)?;
         let ca_certificate_pem = fs::read_to_string(depot.join("ca.pem"))?;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
             let (shell, pipe) = spawn(program, folder, verifier, port)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -71,7 +72,7 @@ impl Server {
         &self.ca_certificate_pem
     }
 
-    /// Waits until our own CA, and not somebody else's server, answers at the port.
+    /// Returns whether this server's CA answers at the port.
     fn is_up(&self, log: &Path) -> io::Result<bool> {
         let own = CertificateDer::from_pem_slice(self.ca_certificate_pem.as_bytes())
             .map_err(io::Error::other)?;
@@ -82,7 +83,7 @@ impl Server {
             body: Vec::new(),
         };
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < TIMEOUT {
             if exchange_plain(self.address, &ask).is_ok_and(|answer| *answer.body == *own) {
                 return Ok(true);
             }
@@ -104,7 +105,7 @@ impl Drop for Server {
     }
 }
 
-fn make_authority(program: &Path, depot: &Path, name: &str) -> io::Result<()> {
+fn create_authority(program: &Path, depot: &Path, name: &str) -> io::Result<()> {
     let made = Command::new(program)
         .args(["ca", "-init", "-keySize", "2048", "-years", "5", "-organization", name])
         .args([OsStr::new("-depot"), depot.as_os_str()])
@@ -128,9 +129,9 @@ fn spawn(
         .args([folder, program])
         .args([OsStr::new("-depot"), folder.join(DEPOT).as_os_str()])
         .args([OsStr::new("-csrverifierexec"), verifier.as_os_str()])
-        // A year, as Okta's; the same name may be certified again at any time, with a new challenge.
+        // A year, like Okta's; a name can be certified again at any time with a new challenge.
         .args(["-port", &port.to_string(), "-crtvalid", "365", "-allowrenew", "0"])
-        // Ctrl-C in a terminal reaches us, and through the pipe the server.
+        // Ctrl-C in a terminal stops this process, and through the pipe the server.
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)

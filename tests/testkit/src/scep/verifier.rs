@@ -1,6 +1,6 @@
-//! Between the SCEP server and the org: is the challenge of this certificate request good?
+//! Checks the challenge of a certificate request for the SCEP server.
 //!
-//! The server runs a script for each request; the script asks us, and we ask the org.
+//! The server runs a script for each request, which calls this process, which asks the org.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::certificate_request::challenge_of;
+use super::certificate_request::find_challenge;
 use crate::loopback_http::{Answer, Message, Served};
 use crate::okta::Org;
 
-/// Needs nothing but bash and coreutils. The request comes in DER, on standard input.
+/// Requires only bash and coreutils. The request is passed in DER on standard input.
 const SCRIPT: &str = r#"#!/bin/bash
 request=$(base64 -w0)
 exec 3<>/dev/tcp/127.0.0.1/PORT || exit 1
@@ -23,12 +23,12 @@ read -r _ status _ <&3
 [ "$status" = 204 ]
 "#;
 
-/// Answers 204 to a request whose challenge was good, and has used the challenge up then.
+/// Responds with 204 to a request with a valid challenge, which is then used.
 pub(super) fn serve(org: &Org) -> io::Result<Served> {
     let org = org.clone();
     Served::start(move |message: Message| {
         let request = STANDARD.decode(&message.body).unwrap_or_default();
-        let challenge = challenge_of(&request).unwrap_or_default();
+        let challenge = find_challenge(&request).unwrap_or_default();
         let status = if org.consume_challenge(&challenge).is_ok() { 204 } else { 403 };
         Ok(Answer { status, content_type: None, body: Vec::new() })
     })

@@ -1,11 +1,11 @@
-//! What a token says, and the ways in which a token can be wrong.
+//! The claims of a token, and the ways in which a token can be invalid.
 //!
-//! Knows no keys: [`TokenIssuer`](super::TokenIssuer) signs.
+//! [`TokenIssuer`](super::TokenIssuer) signs them.
 
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
-/// The claims of a token. Times are seconds from now, so that a test reads as what it means.
+/// The claims of a token. Times are seconds from now.
 #[derive(Debug, Clone)]
 pub struct Claims {
     pub sub: String,
@@ -17,15 +17,15 @@ pub struct Claims {
     pub expires_in: i64,
     /// Positive: the token is not valid yet.
     pub not_before_in: Option<i64>,
-    /// In place of the issuer's own.
+    /// Overrides the issuer.
     pub issuer: Option<String>,
-    /// In place of the issuer's own; a string or an array of strings.
+    /// Overrides the audience; a string or an array of strings.
     pub audience: Option<Value>,
-    /// Merged over everything else; a null removes a claim.
+    /// Merged into all other claims; a null removes a claim.
     pub extra: Map<String, Value>,
 }
 
-/// How a token carries its scopes.
+/// The format of a token's scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeForm {
     /// `"scope": "a b"`
@@ -128,13 +128,13 @@ impl Claims {
     }
 }
 
-/// A way in which a token is wrong and must be refused.
+/// A flaw for which a token must be rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// An hour ago: beyond any leeway.
+    /// Expired an hour ago, beyond any leeway.
     Expired,
     NoExpiry,
-    /// In an hour: beyond any leeway.
+    /// Valid in an hour, beyond any leeway.
     NotYetValid,
     OtherAudience,
     NoAudience,
@@ -142,9 +142,9 @@ pub enum Flaw {
     NoTenant,
     /// `"alg": "none"` and no signature.
     AlgNone,
-    /// The right `kid`, but a key that is not in the JWKS.
+    /// The correct `kid`, but a key that is not in the JWKS.
     OtherKeySameKid,
-    /// HS256 with the public key as the secret, the classic confusion of algorithms.
+    /// HS256 with the public key as the secret (algorithm confusion).
     PublicKeyAsSecret,
     NoKid,
     UnknownKid,
@@ -155,7 +155,7 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    /// All of them, for a test that goes through the list.
+    /// All flaws.
     pub const ALL: [Self; 14] = [
         Self::Expired,
         Self::NoExpiry,

@@ -1,6 +1,6 @@
-//! Signing keys: made, kept in a file, shown as a JWK.
+//! Signing keys: generated, stored in a file, exported as a JWK.
 //!
-//! A private key never leaves this module but into its own file.
+//! A private key leaves this module only into its own file.
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -43,7 +43,7 @@ impl Key {
         Self::of(&pair.expect("the crypto library can make a key"), kind)
     }
 
-    /// `None` if the text is no private key of a kind that this issuer signs with.
+    /// Parses a private key; `None` if it is not of a supported kind.
     pub fn from_pem(pem: &str) -> Option<Self> {
         let pair = KeyPair::from_pem(pem).ok()?;
         let kind = if pair.is_compatible(&PKCS_ECDSA_P256_SHA256) {
@@ -67,7 +67,7 @@ impl Key {
             KeyKind::Es256 => EncodingKey::from_ec_pem(private_pem.as_bytes()),
         }
         .expect("a key that was just written can be read");
-        // The name comes from the public key, so that a key read again from its file keeps its name.
+        // Derived from the public key, so that a key loaded from its file keeps its `kid`.
         let kid = Uuid::new_v5(&Uuid::NAMESPACE_OID, pair.public_key_raw()).simple().to_string();
         Self { kid, kind, encoding, public_pem: pair.public_key_pem(), private_pem }
     }

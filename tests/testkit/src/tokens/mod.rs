@@ -1,6 +1,6 @@
-//! A token issuer for tests: signs JWTs, right and wrong ones, and shows its public keys as a JWKS.
+//! A token issuer for tests: signs valid and invalid JWTs and publishes its keys as a JWKS.
 //!
-//! Never checks a token: that is the work of what is tested.
+//! It does not verify tokens; that is the product's task.
 
 mod claims;
 mod keys;
@@ -22,7 +22,7 @@ pub use server::JwksServer;
 
 use crate::private_file;
 
-/// Signs tokens. A clone is the same issuer: a rotation shows in all of them and in the JWKS server.
+/// Signs tokens. Clones share the keys, also with the JWKS server.
 #[derive(Clone)]
 pub struct TokenIssuer {
     issuer: String,
@@ -33,12 +33,12 @@ pub struct TokenIssuer {
 
 struct Keys {
     current: Key,
-    /// Still in the JWKS, no longer used to sign.
+    /// Still in the JWKS, but no longer used to sign.
     old: Vec<Key>,
 }
 
 impl TokenIssuer {
-    /// An issuer with a new RS256 key.
+    /// Returns an issuer with a new RS256 key.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::with_key(issuer, audience, KeyKind::Rs256)
     }
@@ -47,7 +47,7 @@ impl TokenIssuer {
         Self::of(issuer, audience, Key::generate(kind))
     }
 
-    /// An issuer whose key outlives the run: read from `path`, or made and written there (mode 0600).
+    /// Returns an issuer with the key stored in `path`, which is created if needed (mode 0600).
     pub fn load_or_create(
         path: &Path,
         issuer: impl Into<String>,
@@ -80,7 +80,7 @@ impl TokenIssuer {
         }
     }
 
-    /// The name of the claim that carries the tenant (`tenant_id` unless changed here).
+    /// Sets the name of the tenant claim (default `tenant_id`).
     pub fn tenant_claim(mut self, name: impl Into<String>) -> Self {
         self.tenant_claim = name.into();
         self
@@ -109,7 +109,7 @@ impl TokenIssuer {
         json!({ "keys": all })
     }
 
-    /// Signs with a new key from now on; the old one stays in the JWKS if it is to be kept. Returns the new `kid`.
+    /// Switches to a new key; the JWKS keeps the old one if `keep_old`. Returns the new `kid`.
     pub fn rotate(&self, keep_old: bool) -> String {
         let kind = self.current().kind;
         let new = Key::generate(kind);
@@ -130,7 +130,7 @@ impl TokenIssuer {
             .expect("JSON can be signed")
     }
 
-    /// The same token but for one flaw, for which it must be refused.
+    /// Signs the same token with one flaw, for which it must be rejected.
     pub fn sign_flawed(&self, claims: &Claims, flaw: Flaw) -> String {
         let key = self.current();
         let claims = claims.clone();

@@ -1,6 +1,6 @@
-//! Serves an issuer's JWKS over plain http on the loopback, well or badly.
+//! Serves an issuer's JWKS over plain HTTP on loopback, with faults on demand.
 //!
-//! Never listens on any other address.
+//! It never listens on another address.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -31,7 +31,7 @@ struct Shared {
     manners: Mutex<Manners>,
 }
 
-/// How the server behaves at the moment.
+/// The current behavior of the server.
 #[derive(Debug, Clone, Default)]
 struct Manners {
     delay: Duration,
@@ -40,7 +40,7 @@ struct Manners {
 }
 
 impl JwksServer {
-    /// On a free port of 127.0.0.1.
+    /// Starts the server on a free port of 127.0.0.1.
     pub fn start(issuer: &TokenIssuer) -> io::Result<Self> {
         Self::start_on(issuer, 0)
     }
@@ -58,44 +58,44 @@ impl JwksServer {
         Ok(Self { address, shared, running })
     }
 
-    /// The address of the JWKS.
+    /// Returns the URL of the JWKS.
     pub fn url(&self) -> String {
         format!("http://{}/.well-known/jwks.json", self.address)
     }
 
-    /// How many requests came in so far.
+    /// Returns the number of requests so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
-    /// Answers 503.
+    /// Makes the server respond with 503.
     pub fn set_unavailable(&self) {
         self.change(|manners| manners.status = Some(503));
     }
 
-    /// Answers 200 with this in place of the keys.
+    /// Makes the server respond with 200 and this instead of the keys.
     pub fn set_body(&self, body: impl Into<String>) {
         let body = body.into();
         self.change(|manners| manners.body = Some(body));
     }
 
-    /// Answers 200 with something that is no JSON.
+    /// Makes the server respond with 200 and invalid JSON.
     pub fn set_garbage(&self) {
         self.set_body("<html>this is not the document that you look for</html>");
     }
 
-    /// Lets each request wait.
+    /// Delays each request.
     pub fn set_slow(&self, delay: Duration) {
         self.change(|manners| manners.delay = delay);
     }
 
-    /// Refuses connections until [`set_well`](Self::set_well).
+    /// Refuses connections until [`set_healthy`](Self::set_healthy).
     pub fn set_refusing(&mut self) {
         self.running = None;
     }
 
-    /// Behaves again.
-    pub fn set_well(&mut self) -> io::Result<()> {
+    /// Restores the normal behavior.
+    pub fn set_healthy(&mut self) -> io::Result<()> {
         self.change(|manners| *manners = Manners::default());
         if self.running.is_none() {
             self.running = Some(serve(TcpListener::bind(self.address)?, Arc::clone(&self.shared))?);

@@ -1,4 +1,4 @@
-//! Devices: lists, cursors, searches, users and the life of a device.
+//! Devices: lists, cursors, searches, users and the device lifecycle.
 
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use testkit::okta::{DEVICES_MANAGE, DEVICES_READ, NewDevice, Refused};
 
 use crate::client::{World, json, world};
 
-/// The `after` of the link to the next page.
+/// Returns the `after` of the link to the next page.
 fn next(response: &Response) -> Option<String> {
     let links: Vec<&str> =
         response.headers().get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
@@ -34,7 +34,7 @@ async fn search(world: &World, token: &str, filter: &str) -> Response {
 }
 
 #[tokio::test]
-async fn pages_follow_the_cursor_to_a_last_page_without_next() {
+async fn pages_follow_the_cursor_and_the_last_has_no_next() {
     let world = world().await;
     let token = world.token(DEVICES_READ).await;
     let added: Vec<String> = (0..5)
@@ -46,7 +46,7 @@ async fn pages_follow_the_cursor_to_a_last_page_without_next() {
         let page = world.get(&token, &format!("/api/v1/devices?limit=2{after}")).await;
         let cursor = next(&page);
         seen.extend(ids(page).await);
-        // A record that goes away between two pages must not break the cursor.
+        // A record that is deleted between two pages must not break the cursor.
         world.acme.delete_device(&added[1]).unwrap_or(());
         match cursor {
             Some(cursor) => after = format!("&after={cursor}"),
@@ -70,7 +70,7 @@ async fn pages_follow_the_cursor_to_a_last_page_without_next() {
 }
 
 #[tokio::test]
-async fn a_fastpass_sign_in_manages_the_user_and_by_default_leaves_the_time_alone() {
+async fn fastpass_sign_in_sets_managed_and_keeps_last_updated_by_default() {
     let world = world().await;
     let token = world.token(DEVICES_READ).await;
     let device = world.acme.add_device(NewDevice::mac("C02XK1", "UDID-1"));
@@ -101,7 +101,7 @@ async fn a_fastpass_sign_in_manages_the_user_and_by_default_leaves_the_time_alon
 }
 
 #[tokio::test]
-async fn the_life_of_a_device_follows_oktas_rules() {
+async fn device_lifecycle_follows_oktas_rules() {
     let world = world().await;
     let device = world.acme.add_device(NewDevice::iphone());
     let user = world.acme.add_user("ada@example.com");
@@ -137,7 +137,7 @@ async fn the_life_of_a_device_follows_oktas_rules() {
 }
 
 #[tokio::test]
-async fn a_stale_search_shows_the_past_while_a_read_by_id_is_true() {
+async fn stale_search_lags_behind_reads_by_id() {
     let world = world().await;
     let token = world.token(DEVICES_READ).await;
     let device = world.acme.add_device(NewDevice::mac("C02", "U"));
@@ -154,7 +154,7 @@ async fn a_stale_search_shows_the_past_while_a_read_by_id_is_true() {
 }
 
 #[tokio::test]
-async fn a_wiped_mac_gets_a_new_record_or_its_old_one_as_the_knob_says() {
+async fn wiped_mac_gets_a_new_or_its_old_record_by_knob() {
     let world = world().await;
     let mac = NewDevice::mac("C02XL0GTJGH5", "55900BDC-347C-58B1-D249-F32244B11D30");
     let (ada, bob) =
@@ -175,7 +175,7 @@ async fn a_wiped_mac_gets_a_new_record_or_its_old_one_as_the_knob_says() {
 }
 
 #[tokio::test]
-async fn lists_cut_hide_and_drop_users_as_the_knobs_say() {
+async fn lists_truncate_hide_and_omit_users_by_knob() {
     let world = world().await;
     let token = world.token(DEVICES_READ).await;
     let device = world.acme.add_device(NewDevice::mac("C02XK1", "UDID-1"));

@@ -1,4 +1,4 @@
-//! Faults: each spoils an answer in its own way, where and as often as it was told.
+//! Faults: the effect of each, its path and its count.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::client::{World, world};
 const PATH: &str = "/.well-known/okta-organization";
 
 #[tokio::test]
-async fn each_fault_spoils_the_answer_in_its_own_way() {
+async fn each_fault_has_its_effect() {
     let world = world().await;
     for client in [world.client(), world.http1_client()] {
         spoil(&world, &client).await;
@@ -73,7 +73,7 @@ async fn spoil(world: &World, client: &Client) {
 }
 
 #[tokio::test]
-async fn a_fault_keeps_to_its_path_and_its_number_and_shows_in_the_journal() {
+async fn fault_respects_path_and_count_and_is_in_the_journal() {
     let world = world().await;
     world.acme.fail(Fault::status(503).on("/api").times(1));
     world.acme.fail(Fault::status(500).on(PATH).after(1).times(1));
@@ -89,7 +89,7 @@ async fn a_fault_keeps_to_its_path_and_its_number_and_shows_in_the_journal() {
 }
 
 #[tokio::test]
-async fn a_foreign_certificate_is_not_trusted_and_the_right_one_is_trusted_again() {
+async fn foreign_certificate_is_not_trusted() {
     let world = world().await;
     world.acme.change(|knobs| knobs.foreign_certificate = true);
     let refused = world.client().get(world.at(PATH)).send().await.unwrap_err();
@@ -99,19 +99,19 @@ async fn a_foreign_certificate_is_not_trusted_and_the_right_one_is_trusted_again
 }
 
 #[tokio::test]
-async fn hosts_that_are_no_org_answer_a_web_page_and_are_noted() {
+async fn hosts_without_an_org_return_a_web_page_and_are_recorded() {
     let world = world().await;
     world.okta.add_other_host("www.example.com");
     let url = format!("https://www.example.com:{}{PATH}", world.okta.address().port());
     let response = world.client().get(url).send().await.unwrap();
     assert_eq!(response.status(), 404);
     assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
-    assert_eq!(world.okta.strays().entries()[0].host, "www.example.com");
+    assert_eq!(world.okta.unmatched_requests().entries()[0].host, "www.example.com");
     assert!(world.acme.journal().entries().is_empty());
 }
 
 #[test]
-fn a_kept_root_is_the_same_in_the_next_run_and_still_signs() {
+fn stored_root_is_reused_in_the_next_run() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options { ca_dir: Some(folder.path().join("ca")), ..Options::default() };
     let first = SimulatedOkta::start_blocking(options()).unwrap();

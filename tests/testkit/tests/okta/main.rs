@@ -1,4 +1,4 @@
-//! The simulated Okta, looked at from outside by a client that knows only Okta's description.
+//! Tests of the simulated Okta with a client based on Okta's documentation.
 
 mod client;
 mod devices;

@@ -34,7 +34,7 @@ async fn discovery_names_the_canonical_host_the_custom_domain_and_the_engine() {
 }
 
 #[tokio::test]
-async fn a_custom_domain_can_lie_about_everything() {
+async fn custom_domain_can_return_false_data() {
     let lie = CustomDomain {
         linked_back: false,
         claims_org_id: Some("00oSOMEBODYELSE00000".into()),
@@ -50,7 +50,7 @@ async fn a_custom_domain_can_lie_about_everything() {
 }
 
 #[tokio::test]
-async fn fastpass_shows_in_the_method_and_okta_verify_in_the_list() {
+async fn fastpass_is_a_method_and_okta_verify_an_authenticator() {
     let world = world().await;
     let token = world.token(AUTHENTICATORS_READ).await;
     let find = async || {
@@ -84,7 +84,7 @@ async fn fastpass_shows_in_the_method_and_okta_verify_in_the_list() {
 }
 
 #[tokio::test]
-async fn the_api_tells_no_token_from_no_scope_from_no_role_from_no_feature() {
+async fn missing_token_scope_role_and_feature_have_different_errors() {
     let world = world().await;
     let path = "/api/v1/authenticators";
     let anonymous = world.client().get(world.at(path)).send().await.unwrap();
@@ -129,7 +129,7 @@ async fn the_api_tells_no_token_from_no_scope_from_no_role_from_no_feature() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_org_is_nothing_to_another() {
+async fn token_is_valid_for_its_own_org_only() {
     let world = world().await;
     let other = world.okta.add_org(OrgSetup::new("umbrella").suffix("oktapreview.com"));
     let token = world.token(AUTHENTICATORS_READ).await;
@@ -143,7 +143,7 @@ async fn a_token_of_one_org_is_nothing_to_another() {
 }
 
 #[tokio::test]
-async fn objects_carry_fields_that_no_description_mentions_unless_told_otherwise() {
+async fn objects_have_undocumented_fields_by_default() {
     let world = world().await;
     assert!(at_host(&world, "acme.okta.com").await["settings"].get("addedLater").is_some());
     world.acme.change(|knobs| knobs.extra_fields = false);
@@ -151,7 +151,7 @@ async fn objects_carry_fields_that_no_description_mentions_unless_told_otherwise
 }
 
 #[tokio::test]
-async fn knobs_turn_over_the_control_api_and_misspelled_ones_are_refused() {
+async fn control_api_changes_knobs_and_rejects_unknown_names() {
     let world = world().await;
     let url = format!("{}/_sim/orgs/acme", world.okta.url());
     let patch = |body: Value| world.client().patch(&url).json(&body).send();
@@ -180,7 +180,7 @@ async fn knobs_turn_over_the_control_api_and_misspelled_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn a_token_asked_for_at_a_custom_domain_is_granted_and_shows_in_the_journal() {
+async fn token_request_at_a_custom_domain_is_in_the_journal() {
     let world = world_with(OrgSetup::new("acme").custom_domain("login.acme.example")).await;
     let url = format!("https://login.acme.example:{}/oauth2/v1/token", world.okta.address().port());
     let request = world

@@ -1,4 +1,4 @@
-//! Device trust for macOS: the challenge URL and the CA, as a client finds them.
+//! Device trust for macOS: the challenge URL and the CA.
 
 use reqwest::Response;
 use testkit::okta::{CaAnswer, ChallengePage, ChallengeRefusal, Fault, PageEncoding};
@@ -6,7 +6,7 @@ use testkit::okta::{CaAnswer, ChallengePage, ChallengeRefusal, Fault, PageEncodi
 use crate::client::{World, json, world};
 
 impl World {
-    /// An address of the org's, at the port where it listens.
+    /// Returns a URL of the org with the port where it listens.
     fn dialled(&self, url: &str) -> String {
         self.at(url.strip_prefix(&self.acme.url()).expect("on the org's host"))
     }
@@ -35,7 +35,7 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn the_two_urls_are_of_oktas_shape_and_on_the_orgs_host() {
+async fn scep_urls_have_oktas_format_and_the_orgs_host() {
     let world = world().await;
     let url = world.acme.scep_url();
     let path = url.strip_prefix("https://acme.okta.com/pki/").unwrap();
@@ -56,7 +56,7 @@ async fn the_two_urls_are_of_oktas_shape_and_on_the_orgs_host() {
 }
 
 #[tokio::test]
-async fn a_challenge_needs_the_right_user_and_password_and_is_new_each_time() {
+async fn challenge_requires_credentials_and_is_new_each_time() {
     let world = world().await;
     let url = world.dialled(&world.acme.challenge_url());
     let anonymous = world.client().get(url).send().await.unwrap();
@@ -92,7 +92,7 @@ async fn a_challenge_needs_the_right_user_and_password_and_is_new_each_time() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_good_once_and_for_an_hour() {
+async fn challenge_is_valid_once_and_for_an_hour() {
     let world = world().await;
     world.good_page().await;
     let first = world.newest_challenge();
@@ -111,7 +111,7 @@ async fn a_challenge_is_good_once_and_for_an_hour() {
 }
 
 #[tokio::test]
-async fn the_page_comes_in_every_encoding_and_shape() {
+async fn page_is_available_in_every_encoding_and_format() {
     let world = world().await;
     for encoding in PageEncoding::ALL {
         for (lower_case, html_entities) in [(false, false), (true, false), (false, true)] {
@@ -161,7 +161,7 @@ async fn the_page_comes_in_every_encoding_and_shape() {
 }
 
 #[tokio::test]
-async fn the_ca_shows_itself_in_each_form() {
+async fn ca_certificate_is_available_in_every_format() {
     let world = world().await;
     let capabilities = world.ca("GetCACaps").await;
     assert!(header(&capabilities, "content-type").starts_with("text/plain"));

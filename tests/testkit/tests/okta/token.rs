@@ -1,4 +1,4 @@
-//! The token endpoint refuses what Okta refuses, and grants no more than was granted.
+//! The token endpoint rejects what Okta rejects, and grants only granted scopes.
 
 use serde_json::Value;
 use testkit::okta::{AUTHENTICATORS_READ, DEVICES_READ, Dpop, OrgSetup};
@@ -8,7 +8,7 @@ use crate::client::{json, world, world_with};
 const BOTH: &str = "okta.devices.read okta.authenticators.read";
 
 #[tokio::test]
-async fn a_right_request_gets_an_opaque_token_that_must_not_be_cached_on_the_way() {
+async fn valid_request_returns_an_opaque_uncacheable_token() {
     let world = world().await;
     let response = world.token_request(BOTH).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -30,7 +30,7 @@ async fn a_right_request_gets_an_opaque_token_that_must_not_be_cached_on_the_way
 }
 
 #[tokio::test]
-async fn each_malformed_request_is_refused_in_oktas_words() {
+async fn malformed_requests_return_oktas_errors() {
     let world = world().await;
     let (id, secret) = (world.acme.client_id(), world.acme.client_secret());
     let url = world.at("/oauth2/v1/token");
@@ -101,7 +101,7 @@ async fn each_malformed_request_is_refused_in_oktas_words() {
 }
 
 #[tokio::test]
-async fn scopes_that_were_not_granted_are_dropped_without_a_word() {
+async fn scopes_that_are_not_granted_are_omitted() {
     let world = world_with(
         OrgSetup::new("acme").with(|knobs| knobs.granted_scopes = vec![DEVICES_READ.into()]),
     )
@@ -118,7 +118,7 @@ async fn scopes_that_were_not_granted_are_dropped_without_a_word() {
 }
 
 #[tokio::test]
-async fn knobs_give_the_refusals_that_depend_on_circumstances() {
+async fn knobs_cause_the_other_errors() {
     let world = world().await;
     for (knob, status, error) in [
         ("network_zone_blocked", 403, "access_denied"),
@@ -141,7 +141,7 @@ async fn knobs_give_the_refusals_that_depend_on_circumstances() {
 }
 
 #[tokio::test]
-async fn two_secrets_work_side_by_side_until_one_is_taken_away() {
+async fn two_secrets_are_valid_until_one_is_removed() {
     let world = world().await;
     let old = world.acme.client_secret();
     let new = world.acme.add_secret();
@@ -167,7 +167,7 @@ async fn two_secrets_work_side_by_side_until_one_is_taken_away() {
 }
 
 #[tokio::test]
-async fn a_spent_window_answers_429_without_retry_after_and_opens_again() {
+async fn exhausted_window_returns_429_without_retry_after() {
     let world = world().await;
     world.acme.change(|knobs| {
         knobs.rate_limits.token = 2;
@@ -186,7 +186,7 @@ async fn a_spent_window_answers_429_without_retry_after_and_opens_again() {
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     assert_eq!(world.token_request(BOTH).send().await.unwrap().status(), 200);
 
-    // The org's clock, not ours, is what the headers speak of.
+    // The headers use the org's clock, not the local one.
     world.acme.change(|knobs| knobs.clock_skew_seconds = -86_400);
     let response = world.token_request(BOTH).send().await.unwrap();
     let reset: i64 = response.headers()["x-rate-limit-reset"].to_str().unwrap().parse().unwrap();
@@ -204,7 +204,7 @@ async fn a_spent_window_answers_429_without_retry_after_and_opens_again() {
 }
 
 #[tokio::test]
-async fn a_token_dies_by_age_by_use_and_by_hand() {
+async fn token_expires_by_age_use_and_revocation() {
     let world = world().await;
     let path = "/api/v1/authenticators";
     world.acme.change(|knobs| knobs.dead_tokens_after_uses = Some(1));

@@ -1,6 +1,6 @@
-//! The CA of an org, as it shows itself: its certificate, alone or among others, in each form that CAs use.
+//! The CA of an org: its certificate, alone or with others, in each format that CAs use.
 //!
-//! Its key signs nothing but itself and a registration authority.
+//! Its key signs only itself and a registration authority.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
@@ -22,7 +22,7 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Makes an RSA key, which takes a moment: SCEP knows no other.
+    /// Generates an RSA key, which is slow; SCEP supports only RSA.
     pub fn new(name: &str) -> Self {
         let key =
             KeyPair::generate_for(&PKCS_RSA_SHA256).expect("the crypto library makes RSA keys");
@@ -98,7 +98,7 @@ fn definite(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
     [head, contents].concat()
 }
 
-/// The end is marked, the length is not told: BER allows it, DER does not.
+/// Encodes with an indefinite length, which BER allows and DER does not.
 fn indefinite(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
     [&[tag, 0x80][..], &contents.concat(), &[0, 0]].concat()
 }

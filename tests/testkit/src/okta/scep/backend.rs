@@ -1,4 +1,4 @@
-//! Passes what comes for the SCEP URL on to the real SCEP server, if one stands behind it.
+//! Forwards requests for the SCEP URL to the real SCEP server, if there is one.
 
 use actix_web::rt::task::spawn_blocking;
 
@@ -7,10 +7,10 @@ use crate::loopback_http::{Message, exchange_plain};
 use crate::okta::message::{Reply, Request};
 use crate::okta::org::Org;
 
-/// The real server's path, whatever the org's is.
+/// The path on the real server.
 const REAL_PATH: &str = "/scep";
 
-/// The real server's answer; `None` where the simulated CA has to answer.
+/// Returns the real server's response; `None` if the simulated CA must respond.
 pub(in crate::okta) async fn forward(org: &Org, request: &Request) -> Option<Reply> {
     if request.path != scep_path(org) {
         return None;
@@ -19,7 +19,7 @@ pub(in crate::okta) async fn forward(org: &Org, request: &Request) -> Option<Rep
         let state = org.state();
         (state.scep.backend?, state.knobs.scep.is_healthy_ca())
     };
-    // A CA that misbehaves on demand is the simulated one.
+    // Faults on demand need the simulated CA.
     if !healthy && request.query.contains("GetCACert") {
         return None;
     }
@@ -29,7 +29,7 @@ pub(in crate::okta) async fn forward(org: &Org, request: &Request) -> Option<Rep
         content_type: request.header("content-type").map(str::to_string),
         body: request.body.clone(),
     };
-    // The server's answer takes a while, and a worker has other connections to serve.
+    // The response takes time, and the worker must serve other connections.
     let answered = spawn_blocking(move || exchange_plain(address, &message)).await;
     Some(match answered {
         Ok(Ok(answer)) => {

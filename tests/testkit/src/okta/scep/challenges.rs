@@ -1,4 +1,4 @@
-//! The one-time challenges of an org: handed out, used once or expired.
+//! The one-time challenges of an org: issued, used once or expired.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::okta::ids::random_base64url;
 
-/// The lengths that were seen of real ones, in turn.
+/// The observed lengths of real challenges, used in turn.
 const LENGTHS: [usize; 2] = [32, 43];
 
-/// A challenge that was handed out.
+/// An issued challenge.
 #[derive(Debug, Clone, Serialize)]
 pub struct MintedChallenge {
     pub challenge: String,
@@ -22,10 +22,10 @@ pub struct MintedChallenge {
     expired_early: bool,
 }
 
-/// Why a challenge is not good for a certificate.
+/// Why a challenge is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeRefusal {
-    #[error("no such challenge was handed out")]
+    #[error("the challenge was not issued")]
     Unknown,
     #[error("the challenge has been used")]
     Used,
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenge_is_good_once_and_not_for_ever() {
+    fn challenge_is_valid_once_and_expires() {
         let mut challenges = Challenges::default();
         let (first, second, third) = (challenges.mint(), challenges.mint(), challenges.mint());
         assert_eq!([first.len(), second.len(), third.len()], [32, 43, 32]);

@@ -1,19 +1,19 @@
-//! What a test can turn about an org's challenge page and CA; a part of the org's knobs.
+//! The settings of an org's challenge page and CA, a part of its knobs.
 //!
-//! Defaults are what Okta does.
+//! The defaults are Okta's behavior.
 
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScepKnobs {
-    /// Filled with a value derived from the host if empty; the password, too.
+    /// If empty, replaced by a value derived from the host, like the password.
     pub username: String,
     pub password: String,
     pub challenge_lifetime_seconds: u64,
     pub page: ChallengePage,
     pub encoding: PageEncoding,
-    /// `<b>` and `the enrollment …` in place of `<B>` and `The enrollment …`.
+    /// `<b>` and `the enrollment …` instead of `<B>` and `The enrollment …`.
     pub lower_case: bool,
     /// Writes the challenge as numeric entities, between `&nbsp;`s.
     pub html_entities: bool,
@@ -44,13 +44,13 @@ impl Default for ScepKnobs {
 }
 
 impl ScepKnobs {
-    /// True while `GetCACert` is to be answered as a healthy CA does.
+    /// Returns whether `GetCACert` responds like a healthy CA.
     pub(super) fn is_healthy_ca(&self) -> bool {
         self.ca == CaAnswer::Certificate && !self.ca_expired && self.ca_content_type.is_none()
     }
 }
 
-/// What the challenge page shows; always with status 200.
+/// The content of the challenge page, always with status 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChallengePage {
@@ -59,13 +59,13 @@ pub enum ChallengePage {
     CacheFull,
     /// "You do not have sufficient permission to enroll with SCEP."
     NoPermission,
-    /// The sentence, and nothing where the challenge should be.
+    /// The sentence without a challenge.
     WithoutChallenge,
     TwoChallenges,
-    /// Some other page of the org's.
+    /// Another page of the org.
     SignIn,
     Empty,
-    /// A challenge behind 5 MB of comment.
+    /// A challenge after a comment of 5 MB.
     Oversized,
 }
 
@@ -99,17 +99,17 @@ impl PageEncoding {
     ];
 }
 
-/// What `GetCACert` gives; always with status 200.
+/// The response to `GetCACert`, always with status 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaAnswer {
     /// One certificate in DER.
     Certificate,
-    /// A certs-only PKCS#7 with the CA alone.
+    /// A certs-only PKCS#7 with only the CA.
     Pkcs7,
     /// A certs-only PKCS#7 with the certificate of a registration authority first.
     Pkcs7WithRa,
-    /// The same with indefinite lengths, as servers in Java write it.
+    /// The same with indefinite lengths, as Java servers encode it.
     Pkcs7WithRaInBer,
     Empty,
     Html,

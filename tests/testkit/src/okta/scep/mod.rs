@@ -1,7 +1,7 @@
 //! Device trust for macOS with Okta as the CA: the challenge URL and the SCEP URL of an org.
 //!
-//! Hands out one-time challenges and shows the CA. Signs no device's certificate: where that is wanted, a
-//! real SCEP server stands behind the SCEP URL (`testkit::scep`).
+//! Issues one-time challenges and serves the CA certificate. It signs no device certificates; for that, a real
+//! SCEP server can be attached to the SCEP URL (`testkit::scep`).
 
 mod authority;
 mod backend;
@@ -24,7 +24,7 @@ use super::org::Org;
 
 const REALM: &str = "Okta SCEP challenge";
 
-/// What an org remembers for device trust.
+/// The SCEP state of an org.
 #[derive(Debug, Default)]
 pub(super) struct ScepState {
     challenges: challenges::Challenges,
@@ -39,7 +39,7 @@ impl Org {
         format!("{}{}", self.url(), scep_path(self))
     }
 
-    /// Where a challenge is to be had, as an opaque address on the org's host.
+    /// Returns the challenge URL, an opaque path on the org's host.
     pub fn challenge_url(&self) -> String {
         format!("{}{}", self.url(), challenge_path(self))
     }
@@ -52,31 +52,31 @@ impl Org {
         self.state().knobs.scep.password.clone()
     }
 
-    /// What the admin does in the console: from now on the new password counts and no other.
+    /// Replaces the SCEP password, like an admin in the Admin Console.
     pub fn reset_scep_password(&self) -> String {
         let password = random(40);
         self.change(|knobs| knobs.scep.password.clone_from(&password));
         password
     }
 
-    /// All challenges that were handed out, in that order.
+    /// Returns all issued challenges in order.
     pub fn scep_challenges(&self) -> Vec<MintedChallenge> {
         self.state().scep.challenges.all()
     }
 
-    /// As if the 60 minutes of every challenge had passed.
+    /// Expires all challenges.
     pub fn expire_challenges(&self) {
         self.state().scep.challenges.expire();
     }
 
-    /// What the CA does with the challenge of a certificate request: it is good for one request, once.
+    /// Uses a challenge, like the CA does for a certificate request. It is valid once.
     pub fn consume_challenge(&self, challenge: &str) -> Result<(), ChallengeRefusal> {
         let mut state = self.state();
         let lifetime = state.knobs.scep.challenge_lifetime_seconds;
         state.scep.challenges.consume(challenge, lifetime)
     }
 
-    /// Puts a real SCEP server behind the SCEP URL, or takes it away.
+    /// Attaches a real SCEP server to the SCEP URL, or detaches it.
     pub(crate) fn set_scep_backend(&self, backend: Option<SocketAddr>) {
         self.state().scep.backend = backend;
     }
@@ -107,7 +107,7 @@ fn challenge_path(org: &Org) -> String {
     format!("/scep-challenge/{}", derived(&format!("challenge {}", org.first_host()), 24))
 }
 
-/// The answer, if the path is one of the two.
+/// Returns the response if the path is one of the two.
 pub(super) fn answer(org: &Org, request: &Request) -> Option<Reply> {
     if request.path == challenge_path(org) {
         return Some(challenge(org, request));
@@ -131,7 +131,7 @@ fn challenge(org: &Org, request: &Request) -> Reply {
     Reply::bytes_of(200, label, page).with("Cache-Control", "no-store")
 }
 
-/// One `Authorization`, Basic, with this user and password. There is no NTLM here and no session.
+/// Returns whether the request has exactly one `Authorization`, Basic with this username and password.
 fn is_welcome(request: &Request, knobs: &ScepKnobs) -> bool {
     let sent = request.headers.iter().filter(|(name, _)| name == "authorization");
     let [(_, value)] = sent.collect::<Vec<_>>()[..] else { return false };

@@ -1,13 +1,13 @@
-//! The page that shows a challenge, or does not, as Microsoft's NDES writes it.
+//! The challenge page or its error pages, as Microsoft's NDES generates them.
 
 use super::knobs::{ChallengePage, PageEncoding, ScepKnobs};
 
-/// Stands for the challenge until the rest of the page is written: its case is its own.
+/// A placeholder for the challenge, whose case must not change with that of the page.
 const PLACE: &str = "\u{1}";
 
 const OVERSIZED: usize = 5 * 1024 * 1024;
 
-/// The page's bytes. Mints a challenge only for a page that shows one.
+/// Renders the page. Creates a challenge only for a page that shows one.
 pub(super) fn render(knobs: &ScepKnobs, mut mint: impl FnMut() -> String) -> Vec<u8> {
     let sentence =
         |token: &str| format!("<P> The enrollment challenge password is: <B> {token} </B>");
@@ -74,7 +74,7 @@ fn encode(page: &str, encoding: PageEncoding) -> Vec<u8> {
     }
 }
 
-/// The dash is the one character of ours that Latin-1 does not have.
+/// The dash is the only character used here that Latin-1 lacks.
 fn windows_1252(c: char) -> u8 {
     if c == '–' { 0x96 } else { u8::try_from(c).unwrap_or(b'?') }
 }
