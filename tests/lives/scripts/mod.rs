@@ -71,7 +71,7 @@ impl Life {
             org: Org::new(switches),
             mdm: Mdm::new(habits, replica.integration),
             seen: std::collections::BTreeMap::new(),
-            okta_away_until: beginning(),
+            okta_away_until: start_time(),
             copied: Vec::new(),
         };
         let mut life = Self { world, replica, day: 0 };

@@ -1,4 +1,4 @@
-//! Who asks for a token: a client with a secret (`client_secret_basic`), or one with a key pair
+//! Client authentication at the token endpoint: by secret (`client_secret_basic`), or by key pair
 //! (`private_key_jwt`, RFC 7523).
 
 use base64::Engine;
@@ -14,10 +14,10 @@ use super::token::Form;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Okta takes assertions that end within the hour.
+/// Okta accepts assertions that expire within an hour.
 const MAX_ASSERTION_LIFETIME_SECONDS: i64 = 3600;
 
-/// Refuses the client, or lets it ask.
+/// Authenticates the client.
 pub(super) fn check(state: &mut State, request: &Request, form: &Form) -> Result<(), Reply> {
     let in_body = form.get("client_secret").is_some() || form.get("client_assertion").is_some();
     let in_header = request.header("authorization").is_some();

@@ -1,4 +1,4 @@
-//! DPoP (RFC 9449) as Okta demands it: a nonce at the token endpoint, `ath` at the API.
+//! DPoP (RFC 9449) as Okta requires it: a nonce at the token endpoint, `ath` at the API.
 
 use std::collections::VecDeque;
 
@@ -12,13 +12,13 @@ use super::message::{Reply, Request};
 use super::org::State;
 use super::{ids, jwt};
 
-/// Okta renews its nonce every 24 hours and takes one for 3 days.
+/// Okta renews its nonce every 24 hours and accepts one for 3 days.
 const NONCES_KEPT: usize = 3;
 
-/// Okta refuses proofs that are older; one from the future is refused by the same measure.
+/// The maximum age of a proof; also the maximum time that it may be in the future.
 const MAX_AGE_SECONDS: i64 = 300;
 
-/// The nonces that are good; the newest is the last.
+/// The valid nonces; the newest is the last.
 #[derive(Debug, Default)]
 pub(super) struct Nonces(VecDeque<String>);
 
@@ -46,7 +46,7 @@ impl Nonces {
     }
 }
 
-/// The thumbprint of the key that a token is to be bound to; `None` for a bearer token.
+/// Returns the thumbprint of the key to bind a token to; `None` for a bearer token.
 pub(super) fn check_token_request(
     state: &mut State,
     request: &Request,
@@ -72,7 +72,7 @@ pub(super) fn check_token_request(
     Ok(Some(proof.thumbprint))
 }
 
-/// Whether the request proves possession of the key that its token is bound to.
+/// Checks that the request proves possession of the key that its token is bound to.
 pub(super) fn check_api_request(
     state: &mut State,
     request: &Request,
@@ -94,7 +94,7 @@ fn refused(description: &str) -> Reply {
     oauth(400, "invalid_dpop_proof", description)
 }
 
-/// A proof for this request, made of late and not seen before.
+/// Reads a proof for this request that is recent and was not used before.
 fn read(state: &mut State, request: &Request) -> Result<jwt::Proof, String> {
     let mut sent = request.headers.iter().filter(|(name, _)| name == "dpop");
     let (Some((_, proof)), None) = (sent.next(), sent.next()) else {

@@ -1,19 +1,19 @@
-//! Reads the JWTs that clients sign: assertions of who they are, and proofs of what they hold.
+//! Reads the JWTs that clients sign: assertions and DPoP proofs.
 //!
-//! Checks signatures and shapes; what the claims must say is for those who ask.
+//! Checks signatures and formats; the callers check the claims.
 
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
-/// A proof with the key that it carries.
+/// A proof with the key in its header.
 pub(super) struct Proof {
     pub claims: Value,
     /// RFC 7638, SHA-256.
     pub thumbprint: String,
 }
 
-/// The claims of an assertion that one of the keys has signed; `None` for any other text.
+/// Returns the claims of an assertion signed by one of the keys; `None` for any other text.
 pub(super) fn read_assertion(token: &str, keys: &[Value]) -> Option<Value> {
     let header = decode_header(token).ok()?;
     let by_kid =
@@ -23,7 +23,7 @@ pub(super) fn read_assertion(token: &str, keys: &[Value]) -> Option<Value> {
     verify(token, &key, header.alg)
 }
 
-/// A DPoP proof (RFC 9449 §4.2) that the key in its own header has signed; `None` for any other text.
+/// Returns a DPoP proof (RFC 9449 §4.2) signed by the key in its header; `None` for any other text.
 pub(super) fn read_proof(token: &str) -> Option<Proof> {
     let header = decode_header(token).ok()?;
     if header.typ.as_deref() != Some("dpop+jwt") {
