@@ -86,7 +86,7 @@ impl Expired {
                   WHERE tenant_id = $1 AND (integration_id, sweep_id, page) IN ( \
                  SELECT p.integration_id, p.sweep_id, p.page FROM okta_sweep_pages p \
                    JOIN okta_syncs s USING (tenant_id, integration_id) \
-                  WHERE p.tenant_id = $1 AND p.sweep_id <> s.sweep_id \
+                  WHERE p.tenant_id = $1 AND p.sweep_id > 0 AND p.sweep_id <> s.sweep_id \
                     AND p.sweep_id IS DISTINCT FROM s.shrunk_sweep_id \
                   LIMIT $2 FOR UPDATE OF p SKIP LOCKED)"
             }

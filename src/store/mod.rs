@@ -45,7 +45,7 @@ pub use keys::rotation::Resealed;
 pub use mirror::live_reads::{LiveFinding, LiveSearch};
 pub use mirror::rereads::{DueReread, Read};
 pub use mirror::sweeps::{SweepCursor, SweepStep};
-pub use mirror::syncs::SyncFailure;
+pub use mirror::syncs::{ReadStep, SyncFailure};
 pub use platforms::deployments::{ChallengeClaim, NewDeployment};
 pub use platforms::{PlatformChange, Trial, TrialOutcome};
 pub use pool::PoolSettings;

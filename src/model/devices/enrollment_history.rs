@@ -2,7 +2,8 @@
 //! deletion or a change of platform; what was reported for it before that no longer counts. A departure
 //! counts however late its report arrives: `left_at` never decreases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,6 +17,9 @@ const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
 /// before it is reported, the oldest stored one counts as the next enrolment. That is later than the true
 /// one, never earlier.
 pub const MAX_ENROLLED_TIMES: usize = 10;
+/// How many deletions are stored for each device. A late `enrolled` report from before all of them counts
+/// as the enrolment after a deletion that is no longer stored.
+pub const MAX_DELETIONS: usize = 10;
 
 /// The departures and enrolments of a device that later reports depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +30,14 @@ pub struct EnrollmentHistory {
     pub enrolled_since: Option<DateTime<Utc>>,
     /// The latest `enrolled_at` ever reported.
     pub last_enrolled_at: Option<DateTime<Utc>>,
-    /// `reported_at` of the newest `enrolled` reports; the value is their `continues`.
+    /// `reported_at` of the newest `enrolled` reports, and of those that decide whether a deletion is a
+    /// departure; the value is their `continues`.
     pub enrolled: BTreeMap<DateTime<Utc>, bool>,
+    /// The latest `enrolled` report that was removed from `enrolled`.
+    pub pruned_enrolled_at: Option<DateTime<Utc>>,
+    /// The newest deletions. Each is a departure unless the next `enrolled` has `continues`, and that
+    /// report may arrive late.
+    pub deletions: BTreeSet<DateTime<Utc>>,
     /// When the device was last reported as a Mac, and as an iPhone or iPad.
     pub macos_reported_at: Option<DateTime<Utc>>,
     pub ios_reported_at: Option<DateTime<Utc>>,
@@ -54,20 +64,15 @@ impl EnrollmentHistory {
             self.enrolled_since.filter(after).or_else(|| self.first_enrolled_since_left());
     }
 
-    /// Records an `enrolled` report. If the device was deleted at `deleted_at`, that may become a departure.
-    pub(super) fn record_enrolled(
-        &mut self,
-        at: DateTime<Utc>,
-        continues: bool,
-        deleted_at: Option<DateTime<Utc>>,
-    ) {
+    /// Records an `enrolled` report. Without `continues`, a deletion just before it becomes a departure.
+    pub(super) fn record_enrolled(&mut self, at: DateTime<Utc>, continues: bool) {
         // Of two reports with the same time, the one without `continues` wins.
         let slot = self.enrolled.entry(at).or_insert(continues);
         *slot &= continues;
-        self.prune(deleted_at);
-        if let Some(deleted_at) = deleted_at {
-            self.record_deletion(deleted_at);
+        if !*slot {
+            self.record_departure_before(at);
         }
+        self.prune_enrolled();
         if self.left_at.is_some() {
             let first = self.first_enrolled_since_left();
             self.enrolled_since = match (self.enrolled_since, first) {
@@ -77,11 +82,32 @@ impl EnrollmentHistory {
         }
     }
 
-    /// Counts a deletion as a departure once an `enrolled` without `continues` follows it.
-    pub(super) fn record_deletion(&mut self, deleted_at: DateTime<Utc>) {
-        let next = self.enrolled.iter().find(|(at, _)| **at > deleted_at);
-        if next.is_some_and(|(_, continues)| !continues) {
-            self.record_departure(deleted_at);
+    /// Records a deletion. It is a departure once an `enrolled` without `continues` follows it.
+    pub(super) fn record_deletion(&mut self, at: DateTime<Utc>) {
+        if !self.deletions.insert(at) {
+            return;
+        }
+        while self.deletions.len() > MAX_DELETIONS {
+            self.deletions.pop_first();
+        }
+        let is_unclear = self.pruned_enrolled_at.is_some_and(|pruned| at < pruned);
+        if is_unclear || self.first_enrolled_after(at).is_some_and(|(_, continues)| !continues) {
+            self.record_departure(at);
+        }
+    }
+
+    /// Counts the deletion as a departure whose next `enrolled` is this one, if there is such a deletion.
+    fn record_departure_before(&mut self, enrolled_at: DateTime<Utc>) {
+        let deleted_at = self.deletions.range(..enrolled_at).next_back().copied();
+        match deleted_at {
+            Some(at)
+                if self.first_enrolled_after(at).is_some_and(|(next, _)| next == enrolled_at) =>
+            {
+                self.record_departure(at);
+            }
+            // Before all stored deletions: an earlier one may have been removed.
+            None if self.deletions.len() >= MAX_DELETIONS => self.record_departure(enrolled_at),
+            _ => {}
         }
     }
 
@@ -98,19 +124,29 @@ impl EnrollmentHistory {
         }
     }
 
-    /// Keeps the newest times, and the one that decides whether the deletion is a departure.
-    fn prune(&mut self, deleted_at: Option<DateTime<Utc>>) {
-        let decides =
-            deleted_at.and_then(|deleted| self.enrolled.keys().find(|at| **at > deleted).copied());
-        while self.enrolled.len() > MAX_ENROLLED_TIMES {
-            let oldest = self.enrolled.keys().find(|at| Some(**at) != decides).copied();
-            oldest.map(|at| self.enrolled.remove(&at));
+    /// Keeps the newest times, and those that decide whether a deletion is a departure.
+    fn prune_enrolled(&mut self) {
+        let decisive: BTreeSet<_> = self
+            .deletions
+            .iter()
+            .filter_map(|at| Some(self.first_enrolled_after(*at)?.0))
+            .collect();
+        let others: Vec<_> = self.enrolled.keys().filter(|at| !decisive.contains(at)).collect();
+        let surplus = others.len().saturating_sub(MAX_ENROLLED_TIMES);
+        let pruned: Vec<_> = others.into_iter().take(surplus).copied().collect();
+        for at in pruned {
+            self.enrolled.remove(&at);
+            self.pruned_enrolled_at = self.pruned_enrolled_at.max(Some(at));
         }
     }
 
+    fn first_enrolled_after(&self, at: DateTime<Utc>) -> Option<(DateTime<Utc>, bool)> {
+        let mut later = self.enrolled.range((Excluded(at), Unbounded));
+        later.next().map(|(at, continues)| (*at, *continues))
+    }
+
     fn first_enrolled_since_left(&self) -> Option<DateTime<Utc>> {
-        let left_at = self.left_at?;
-        self.enrolled.keys().find(|at| **at > left_at).copied()
+        Some(self.first_enrolled_after(self.left_at?)?.0)
     }
 }
 
@@ -150,3 +186,7 @@ impl Enrollment {
             || (own.at == other.at && own.sent_at >= other.sent_at && began_after)
     }
 }
+
+#[cfg(test)]
+#[path = "enrollment_history_tests.rs"]
+mod tests;

@@ -315,3 +315,17 @@ fn deletion_without_a_time_is_newer_than_all_reports() {
     assert!(!record.is_living());
     assert_eq!(delete(&mut record, 45), DeletionResult::Deleted, "already deleted");
 }
+
+#[test]
+fn a_deletion_counts_although_the_enrolment_after_it_is_reported_last() {
+    let mut record = device();
+    merge(&mut record, &enrolled(Platform::Macos, EnrollmentState::Enrolled, 1)).unwrap();
+    delete(&mut record, 10);
+    delete(&mut record, 30);
+    merge(&mut record, &enrolled(Platform::Macos, EnrollmentState::Enrolled, 20)).unwrap();
+    let mut imported = enrolled(Platform::Macos, EnrollmentState::Enrolled, 40);
+    imported.enrollment.as_mut().unwrap().continues = true;
+    merge(&mut record, &imported).unwrap();
+    assert_eq!((record.is_living(), record.left_at()), (true, Some(at(10))));
+    assert_eq!(record.history.enrolled_since, Some(at(20)));
+}

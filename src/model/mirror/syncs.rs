@@ -69,7 +69,8 @@ pub struct ReadPage {
 pub enum RereadReason {
     /// The device was not in an accepted sweep.
     Missing,
-    /// A list contradicts a read by ID, or the device was not in a sweep that was rejected.
+    /// A list contradicts a read by ID or cannot show that the device is used, or the device was not in a
+    /// sweep that was rejected.
     Unconfirmed,
     /// An event hook named the device.
     Hook,

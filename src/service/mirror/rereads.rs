@@ -56,7 +56,8 @@ impl Service {
         session: &Session,
         slice: &TimeSlice,
     ) -> Result<Remaining, Error> {
-        let due = self.store.list_due_rereads(job, self.sync.lease, BATCH_SIZE.into()).await?;
+        let (lease, every) = (self.sync.lease, self.sync.pending_every);
+        let due = self.store.list_due_rereads(job, lease, every, BATCH_SIZE.into()).await?;
         let more = due.len() >= usize::from(BATCH_SIZE);
         let mut failures = ConsecutiveFailures::default();
         for reread in due {

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::okta::{DeviceList, DevicesPage, OktaError, OktaResponse};
 use crate::service::mirror::syncs::Session;
 use crate::service::{Error, Service};
-use crate::store::{SweepCursor, SweepStep, SyncFailure};
+use crate::store::{ReadStep, SweepCursor, SweepStep, SyncFailure};
 use crate::telemetry::metrics;
 
 /// Pages of one claim; then other jobs may run.
@@ -150,10 +150,13 @@ impl Service {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let more = page.next.is_some();
-            self.store.save_read_page(job, lease, page).await?;
-            if !more {
-                return Ok(self.sync.read_every);
+            match self.store.save_read_page(job, lease, page).await? {
+                ReadStep::Continue => {}
+                ReadStep::Complete => return Ok(self.sync.read_every),
+                ReadStep::Endless => {
+                    let what = "a list of changed devices that does not end";
+                    return Err(OktaError::bad_answer(what).into());
+                }
             }
         }
         Ok(Duration::ZERO)

@@ -68,6 +68,10 @@ struct MergeState {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     continued: Vec<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pruned_enrolled_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deletions: Vec<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     enrollment_sent_at: Option<DateTime<Utc>>,
@@ -91,6 +95,8 @@ impl From<&DeviceRecord> for MergeState {
         Self {
             enrolled: enrolled.keys().copied().collect(),
             continued: continued.map(|(at, _)| *at).collect(),
+            pruned_enrolled_at: record.history.pruned_enrolled_at,
+            deletions: record.history.deletions.iter().copied().collect(),
             ended_at: enrollment.and_then(|enrollment| enrollment.ended_at),
             enrollment_sent_at: enrollment.and_then(|enrollment| enrollment.sent_at),
             deleted_sent_at: record.deleted.and_then(sent),
@@ -103,11 +109,15 @@ impl From<&DeviceRecord> for MergeState {
 
 fn to_enrollment_history(row: &DeviceRow, state: &MergeState) -> EnrollmentHistory {
     let enrolled = state.enrolled.iter();
+    // The previous release stores the newest deletion only.
+    let deletions = state.deletions.iter().copied().chain(row.deleted_at);
     EnrollmentHistory {
         left_at: row.left_at,
         enrolled_since: row.enrolled_since,
         last_enrolled_at: row.last_enrolled_at,
         enrolled: enrolled.map(|at| (*at, state.continued.contains(at))).collect(),
+        pruned_enrolled_at: state.pruned_enrolled_at,
+        deletions: deletions.collect(),
         macos_reported_at: row.macos_reported_at,
         ios_reported_at: row.ios_reported_at,
     }

@@ -261,6 +261,7 @@ impl Departures {
         let Some(departure) = self.0.get(record.serial_number.as_str()) else { return };
         record.history.left_at = departure.left_at;
         record.history.last_enrolled_at = departure.last_enrolled_at;
+        record.history.deletions.insert(departure.deleted_at);
         record.deleted = Some(Stamp::exact(departure.deleted_at));
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
+use crate::model::mirror::records::LIST_USER_LIMIT;
 use crate::model::{
     Job, MirrorRecord, OktaDevice, OktaDeviceUser, RateBucket, RereadReason, Source,
 };
@@ -81,6 +82,25 @@ const PENDING: &str = "\
                                 OR d.serial_number = o.serial_number))))) \
     SELECT okta_device_id FROM due ORDER BY place LIMIT $4";
 
+/// Requests a read by id of records that count only once they are used in the device's present life, and
+/// whose lists are truncated or omit the users. A use is a difference between two reads that show all
+/// users. The first of them cannot be a read of the users only.
+const REQUEST_UNCOMPARED: &str = "\
+    INSERT INTO okta_rereads (tenant_id, integration_id, okta_device_id, reason, due_at, asked_at) \
+    SELECT $1, $2, o.okta_device_id, 'unconfirmed', $5, $5 FROM okta_devices o \
+     WHERE o.tenant_id = $1 AND o.integration_id = $2 AND o.not_found_at IS NULL \
+       AND o.removed_at IS NULL AND o.status = 'ACTIVE' AND o.any_managed \
+       AND o.use_base_updated_at IS NULL \
+       AND (o.users_observed_at IS NOT NULL OR jsonb_array_length(o.users) >= $6) \
+       AND (o.read_by_id_at IS NULL OR o.read_by_id_at < $5 - $3 * interval '1 millisecond') \
+       AND EXISTS (SELECT 1 FROM devices d WHERE d.tenant_id = $1 AND d.living \
+               AND (d.okta_device_id = o.okta_device_id OR d.udid = o.udid \
+                    OR d.serial_number = o.serial_number) \
+               AND greatest(d.left_at + interval '5 minutes', d.enrolled_since, d.last_enrolled_at) \
+                   > greatest(o.created_at, o.used_at)) \
+     ORDER BY o.okta_device_id LIMIT $4 \
+    ON CONFLICT (tenant_id, integration_id, okta_device_id) DO NOTHING";
+
 const NEXT_DUE: &str = "\
     SELECT greatest(0, (extract(epoch FROM min(due_at) - $3) * 1000))::bigint AS millis \
       FROM okta_rereads WHERE tenant_id = $1 AND integration_id = $2";
@@ -112,7 +132,8 @@ pub struct Read<T> {
 
 impl Store {
     /// Returns the requested re-reads that are due: those of hooks first, because the device has just
-    /// changed, then by due time.
+    /// changed, then by due time. Before that, requests a re-read of records that wait for a use which no
+    /// list can show, unless they were read within `not_read_for`.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -120,10 +141,19 @@ impl Store {
         &self,
         job: &Job,
         lease: Duration,
+        not_read_for: Duration,
         limit: i64,
     ) -> Result<Vec<DueReread>, StoreError> {
         self.in_job(job, lease, move |tx, job| {
             use okta_rereads as r;
+            diesel::sql_query(REQUEST_UNCOMPARED)
+                .bind::<Text, _>(tx.tenant.as_str())
+                .bind::<SqlUuid, _>(job.integration.0)
+                .bind::<BigInt, _>(millis(not_read_for))
+                .bind::<BigInt, _>(limit)
+                .bind::<Timestamptz, _>(tx.now)
+                .bind::<BigInt, _>(i64::try_from(LIST_USER_LIMIT).unwrap_or(i64::MAX))
+                .execute(tx.connection)?;
             let due = r::table
                 .filter(r::tenant_id.eq(tx.tenant.as_str()))
                 .filter(r::integration_id.eq(job.integration.0))

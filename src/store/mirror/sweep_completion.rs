@@ -250,7 +250,8 @@ fn finish(tx: &mut Tx<'_>, job: &Job, sql: &str, shown: i64, flag: bool) -> Resu
     Ok(())
 }
 
-/// Deletes the pages of all sweeps, except the one that later sweeps are compared with.
+/// Deletes the pages of all sweeps, except the one that later sweeps are compared with. The pages of
+/// incremental reads, whose number is 0, stay.
 pub(super) fn delete_pages(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
     use {okta_sweep_pages as p, okta_syncs as s};
     let baseline: Option<i64> = s::table
@@ -259,7 +260,7 @@ pub(super) fn delete_pages(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError>
         .first(tx.connection)?;
     let pages = p::table
         .filter(p::tenant_id.eq(tx.tenant.as_str()).and(p::integration_id.eq(job.integration.0)))
-        .filter(p::sweep_id.ne(baseline.unwrap_or(-1)));
+        .filter(p::sweep_id.gt(0).and(p::sweep_id.ne(baseline.unwrap_or(0))));
     diesel::delete(pages).execute(tx.connection)?;
     Ok(())
 }

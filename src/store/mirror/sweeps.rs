@@ -119,7 +119,8 @@ impl Store {
             }
             let merged = merge(tx, job.integration, &page.devices, Source::Sweep, page.read_at)?;
             budgets::save_limit(tx, &page.org_id, RateBucket::Devices, page.limit)?;
-            record_page(tx, job, &at, &page, &merged)?;
+            insert_page(tx, job, &at, &page, &merged)?;
+            advance(tx, job, &at, &page)?;
             if page.next.is_some() {
                 if is_endless(tx, job, sweep_id, &page)? {
                     abort_sweep(tx, job)?;
@@ -185,11 +186,14 @@ fn abort_sweep(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
     delete_pages(tx, job)
 }
 
+/// The `sweep_id` of pages of incremental reads. Sweeps count from 1.
+pub(super) const CHANGES: i64 = 0;
+
 /// After this many consecutive empty pages the list is considered endless.
 const MAX_EMPTY_PAGES: i64 = 20;
 
 /// Returns whether the next page was read before, or the last pages were all empty.
-fn is_endless(
+pub(super) fn is_endless(
     tx: &mut Tx<'_>,
     job: &Job,
     sweep_id: i64,
@@ -215,7 +219,8 @@ fn is_endless(
     Ok(many && last.iter().all(Vec::is_empty))
 }
 
-fn record_page(
+/// Saves that a page was read, and what it showed.
+pub(super) fn insert_page(
     tx: &mut Tx<'_>,
     job: &Job,
     at: &SweepCursor,
@@ -223,7 +228,6 @@ fn record_page(
     merged: &Merged,
 ) -> Result<(), StoreError> {
     use okta_sweep_pages as p;
-    use okta_syncs as s;
     diesel::insert_into(p::table)
         .values((
             p::tenant_id.eq(job.tenant.as_str()),
@@ -237,6 +241,16 @@ fn record_page(
             p::emptied_ids.eq(merged.emptied.iter().collect::<Vec<_>>()),
         ))
         .execute(tx.connection)?;
+    Ok(())
+}
+
+fn advance(
+    tx: &mut Tx<'_>,
+    job: &Job,
+    at: &SweepCursor,
+    page: &ReadPage,
+) -> Result<(), StoreError> {
+    use okta_syncs as s;
     let rows = i64::try_from(page.devices.len()).unwrap_or(i64::MAX);
     diesel::update(sync_row!(job))
         .set((

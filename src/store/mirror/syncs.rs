@@ -11,9 +11,10 @@ use crate::model::{
     SyncError, SyncState, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::mirror::merge::{lock, merge};
+use crate::store::mirror::merge::{Merged, lock, merge};
+use crate::store::mirror::sweeps::{CHANGES, SweepCursor, insert_page, is_endless};
 use crate::store::record::load_record;
-use crate::store::schema::okta_syncs;
+use crate::store::schema::{okta_sweep_pages, okta_syncs};
 use crate::store::{Store, StoreError, Tx, jobs, mirror::budgets};
 
 /// Why a step failed or waits, for the overview.
@@ -32,6 +33,17 @@ pub(crate) struct ReadCursor {
     pub until: Option<DateTime<Utc>>,
     /// The URL of the next page; `None` for the first.
     pub cursor: Option<String>,
+}
+
+/// The result of saving a page of an incremental read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadStep {
+    /// There is a next page.
+    Continue,
+    /// It was the last page.
+    Complete,
+    /// The list does not end; the read was aborted.
+    Endless,
 }
 
 /// Saves the cursor. The last page advances `read_until`, but never past the largest `lastUpdated` that was
@@ -57,6 +69,17 @@ const RECORD_ERROR: &str = "\
            last_error_at = CASE WHEN $4::text IS NULL THEN last_error_at ELSE $6 END \
      WHERE tenant_id = $1 AND integration_id = $2";
 
+/// The saved pages of the current incremental read.
+macro_rules! read_pages {
+    ($job:expr) => {{
+        use okta_sweep_pages as p;
+        p::table
+            .filter(p::tenant_id.eq($job.tenant.as_str()))
+            .filter(p::integration_id.eq($job.integration.0))
+            .filter(p::sweep_id.eq(CHANGES))
+    }};
+}
+
 impl Store {
     /// Returns the position of the incremental read; `None` before the first accepted sweep.
     ///
@@ -80,7 +103,8 @@ impl Store {
         .await
     }
 
-    /// Saves a page of changed devices.
+    /// Saves a page of changed devices. An endless list aborts the read: the next one starts where this one
+    /// started.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
@@ -89,10 +113,15 @@ impl Store {
         job: &Job,
         lease: Duration,
         page: ReadPage,
-    ) -> Result<(), StoreError> {
+    ) -> Result<ReadStep, StoreError> {
         self.in_job(job, lease, move |tx, job| {
-            merge(tx, job.integration, &page.devices, Source::Changes, page.read_at)?;
+            let merged = merge(tx, job.integration, &page.devices, Source::Changes, page.read_at)?;
             budgets::save_limit(tx, &page.org_id, RateBucket::Devices, page.limit)?;
+            let step = save_page(tx, job, &page, &merged)?;
+            if step == ReadStep::Endless {
+                abort_read(tx, job)?;
+                return Ok(step);
+            }
             let latest = page.devices.iter().map(|device| device.last_updated).max();
             diesel::sql_query(SAVE_READ)
                 .bind::<Text, _>(job.tenant.as_str())
@@ -101,7 +130,7 @@ impl Store {
                 .bind::<Nullable<Timestamptz>, _>(latest)
                 .bind::<Nullable<Timestamptz>, _>(page.at)
                 .execute(tx.connection)?;
-            Ok(())
+            Ok(step)
         })
         .await
     }
@@ -111,14 +140,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn restart_read(&self, job: &Job, lease: Duration) -> Result<(), StoreError> {
-        self.in_job(job, lease, move |tx, job| {
-            let row = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
-            diesel::update(row)
-                .set(okta_syncs::read_cursor.eq(None::<String>))
-                .execute(tx.connection)?;
-            Ok(())
-        })
-        .await
+        self.in_job(job, lease, abort_read).await
     }
 
     /// Records why a job fails or waits, and makes the job `then_enqueue` due, which can resolve it.
@@ -199,6 +221,40 @@ impl Store {
         })
         .await
     }
+}
+
+fn abort_read(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
+    let mine = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
+    diesel::update(mine).set(okta_syncs::read_cursor.eq(None::<String>)).execute(tx.connection)?;
+    delete_pages(tx, job)
+}
+
+/// Saves that a page was read, so that an endless list is detected.
+fn save_page(
+    tx: &mut Tx<'_>,
+    job: &Job,
+    page: &ReadPage,
+    merged: &Merged,
+) -> Result<ReadStep, StoreError> {
+    let mine = okta_syncs::table.find((job.tenant.as_str(), job.integration.0));
+    let cursor: Option<String> =
+        mine.select(okta_syncs::read_cursor).first(tx.connection).optional()?.flatten();
+    if cursor.is_none() || page.next.is_none() {
+        delete_pages(tx, job)?;
+    }
+    if page.next.is_none() {
+        return Ok(ReadStep::Complete);
+    }
+    let known = read_pages!(job).count().get_result::<i64>(tx.connection)?;
+    let number = i32::try_from(known).unwrap_or(i32::MAX);
+    let at = SweepCursor { sweep_id: CHANGES, page: number, cursor };
+    insert_page(tx, job, &at, page, merged)?;
+    Ok(if is_endless(tx, job, CHANGES, page)? { ReadStep::Endless } else { ReadStep::Continue })
+}
+
+fn delete_pages(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
+    diesel::delete(read_pages!(job)).execute(tx.connection)?;
+    Ok(())
 }
 
 #[derive(Queryable, Selectable, Default)]

@@ -5,7 +5,9 @@ pub(in crate::store) mod deployments;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 use secrecy::SecretString;
 
 use crate::crypto;
@@ -259,8 +261,14 @@ fn upsert(
         p::integration_id.eq(before.integration.id.0),
         p::platform.eq(new.platform.as_str()),
     );
-    // Set on insert only: every configuration of a new platform contains the identifiers.
+    // Every configuration of a new platform contains the identifiers. The previous release inserts none, and
+    // its configuration does not contain them: from the next config_version on they are there.
     let identifiers_since = (new.platform == Platform::Ios).then_some(versions.config_version);
+    let stored_or_next = sql::<Nullable<BigInt>>(
+        "coalesce(platforms.identifiers_since, \
+                  CASE WHEN platforms.config_version < excluded.config_version \
+                       THEN excluded.identifiers_since END)",
+    );
     diesel::insert_into(p::table)
         .values((
             key,
@@ -270,7 +278,7 @@ fn upsert(
         ))
         .on_conflict((p::tenant_id, p::integration_id, p::platform))
         .do_update()
-        .set(values)
+        .set((p::identifiers_since.eq(stored_or_next), values))
         .execute(tx.connection)?;
     Ok(())
 }

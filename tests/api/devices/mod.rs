@@ -1,9 +1,11 @@
 //! The inventory: reports of the MDM arrive late, twice, out of order and with mistakes.
 
 mod batches;
+mod certificates;
 mod clocks;
 mod enrollment;
 mod identifiers;
+mod lives;
 mod reconcile;
 mod work_list;
 

@@ -72,6 +72,36 @@ async fn a_tombstone_stays_while_okta_has_a_record_and_leaves_its_leaving_time()
 }
 
 #[tokio::test]
+async fn a_tombstone_stays_while_okta_has_a_record_with_any_of_its_identifiers() {
+    let (world, id) = house().await;
+    let serials = ["C02BYSERIAL", "C02BYUDID12", "C02BYOKTA12", "C02NORECORD"];
+    for (n, serial) in serials.into_iter().enumerate() {
+        let mut body = with(enrolled(0), "udid", json!(format!("{}{n}", &UDID[..UDID.len() - 1])));
+        body["okta_device_id"] = json!(format!("guo{n}"));
+        world.report_device(serial, &body).await.expect(201);
+        world.delete_device(serial, 5).await;
+    }
+    world.sql("UPDATE devices SET updated_at = now() - interval '31 days'");
+    let by_udid = format!("'{}1'", &UDID[..UDID.len() - 1]);
+    for (record, serial, udid) in [
+        ("guoA", "'C02BYSERIAL'", "NULL"),
+        ("guoB", "NULL", by_udid.as_str()),
+        ("guo2", "NULL", "NULL"),
+    ] {
+        world.sql(&format!(
+            "INSERT INTO okta_devices (tenant_id, integration_id, okta_device_id, platform, status, \
+                 serial_number, udid, created_at, last_updated_at, users, users_known, any_managed, \
+                 observed_at) \
+             VALUES ('{}', '{id}', '{record}', 'MACOS', 'ACTIVE', {serial}, {udid}, now(), now(), '[]', \
+                 true, false, now())",
+            world.tenant
+        ));
+    }
+    keep_house(&world).await;
+    assert_eq!(world.device_rows(), ["C02BYOKTA12", "C02BYSERIAL", "C02BYUDID12"]);
+}
+
+#[tokio::test]
 async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too() {
     let world = World::start().await;
     let delete = world.ask(Method::DELETE, "/devices/C02ABC123DEF");

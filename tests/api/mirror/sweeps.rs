@@ -121,6 +121,29 @@ async fn a_list_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_list_of_changes_that_does_not_end_is_given_up() {
+    for endless in [EndlessList::Loop, EndlessList::EmptyPages] {
+        let world = mirroring().start().await;
+        let ids = world.add_fleet(450);
+        let path = world.connected().await;
+        world.until_swept(&path, None).await;
+        world.acme.change(|knobs| knobs.endless_list = endless);
+        let before = world.acme.journal().count(DEVICES);
+        world.make_job_due("incremental");
+        let sync = world.until_sync(&path, |sync| !sync["last_error"].is_null()).await;
+        assert_eq!(sync["last_error"]["code"], "okta_bad_answer", "{endless:?}");
+        let asked = world.acme.journal().count(DEVICES) - before;
+        assert!(asked < 40, "{endless:?} {asked}");
+        // The next read begins where this one began.
+        world.acme.change(|knobs| knobs.endless_list = EndlessList::No);
+        world.acme.set_device_status(&ids[449], "SUSPENDED").expect("device");
+        world.make_job_due("incremental");
+        world.until_record(&path, &ids[449], |record| record["status"] == "SUSPENDED").await;
+        until("its pages are gone", async || world.count("okta_sweep_pages") == 0).await;
+    }
+}
+
+#[tokio::test]
 async fn a_next_page_that_lost_expand_shows_the_users_all_the_same() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(250);

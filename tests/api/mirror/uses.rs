@@ -1,7 +1,10 @@
 //! When a record was used: what lists, reads by id and event hooks tell of it.
 
+use chrono::Utc;
+use serde_json::json;
+
 use crate::support::event_hooks::Hooked;
-use crate::support::fleet::mirroring;
+use crate::support::fleet::{mirroring, udid};
 use crate::support::wait::until;
 
 #[tokio::test]
@@ -59,4 +62,40 @@ async fn a_lifecycle_event_takes_back_the_use_that_it_looked_like() {
     .await;
     let unused = format!("okta_devices WHERE used_at IS NULL AND okta_device_id = '{}'", ids[1]);
     assert_eq!(world.count(&unused), 1);
+}
+
+/// A Mac in a lab, with more users than a list shows of one record.
+#[tokio::test]
+async fn a_use_is_noticed_where_lists_cut_the_users() {
+    let world = mirroring()
+        .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1")
+        .setting("ODT_SYNC_READ_EVERY_SECONDS", "1")
+        .start()
+        .await;
+    world.acme.change(|knobs| knobs.sign_in_moves_last_updated = true);
+    let ids = world.add_fleet(2);
+    let users: Vec<_> =
+        (0..25).map(|n| world.acme.add_user(&format!("user{n}@acme.example"))).collect();
+    for id in &ids {
+        for user in &users {
+            world.acme.sign_in_with_fastpass(id, user).expect("device");
+        }
+    }
+    let path = world.connected().await;
+    world.until_swept(&path, None).await;
+    until("all users are read", async || {
+        world.count("okta_devices WHERE jsonb_array_length(users) = 25 AND users_known") == 2
+    })
+    .await;
+    // Enrolled anew: the record counts once it is used.
+    let now = Utc::now();
+    let enrolled = json!({ "platform": "macos", "udid": udid(0),
+        "enrollment": { "state": "enrolled", "enrolled_at": now, "reported_at": now } });
+    world.report_device("C02SYNC00000", &enrolled).await.expect(201);
+    let compared =
+        || world.column("okta_devices WHERE use_base_updated_at IS NOT NULL", "okta_device_id");
+    until("it is read by its id", async || compared() == [ids[0].as_str()]).await;
+    world.acme.sign_in(&ids[0], &users[3]).expect("device");
+    let used = || world.column("okta_devices WHERE used_at = last_updated_at", "okta_device_id");
+    until("its use is noticed", async || used() == [ids[0].as_str()]).await;
 }

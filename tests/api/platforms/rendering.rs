@@ -82,3 +82,18 @@ async fn a_new_ios_platform_carries_the_identifiers_from_its_first_version_on() 
     assert!(config_version(&world, &path, "ios").await > first);
     assert_eq!(identifiers_since(&world), expected, "a rotation moves nothing");
 }
+
+/// A replica of the release before creates a platform while the migration has run already.
+#[tokio::test]
+async fn a_platform_of_the_release_before_carries_the_identifiers_from_its_next_version_on() {
+    let world = World::start().await;
+    let path = world.configured().await;
+    world.sql("UPDATE platforms SET identifiers_since = NULL");
+    let first = config_version(&world, &path, "ios").await;
+    // Devices may have what the other replica rendered for the first version.
+    let rotated = json!({ "secret_key": "An0ther-Secret-Key" });
+    world.put(&format!("{path}/platforms/ios"), &rotated).await.expect(200);
+    let next = config_version(&world, &path, "ios").await;
+    assert!(next > first);
+    assert_eq!(identifiers_since(&world), [format!("ios {next}"), "macos none".to_owned()]);
+}

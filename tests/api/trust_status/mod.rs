@@ -6,5 +6,8 @@ mod freshness;
 mod iphones;
 mod lives;
 mod queries;
+mod random_lives;
+mod silence;
 mod tenants;
+mod users;
 mod verdicts;

@@ -28,8 +28,7 @@ impl DeviceRecord {
         }
         let order = self.compare_enrollment(&new, platform);
         if !new.is_ended() && (order != Ordering::Less || self.is_historical(&new)) {
-            let deleted_at = self.deleted.map(|deleted| deleted.at);
-            self.history.record_enrolled(new.reported_at, new.continues, deleted_at);
+            self.history.record_enrolled(new.reported_at, new.continues);
         }
         let is_departure = new.left_at().is_some();
         if order == Ordering::Greater {

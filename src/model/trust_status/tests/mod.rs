@@ -209,6 +209,20 @@ fn notes_of(facts: &Facts) -> Vec<Reason> {
     decide(facts, &policy(), now()).reasons[1..].to_vec()
 }
 
+/// Okta rejects an account that is added while Okta Verify still has it.
+#[test]
+fn texts_about_adding_an_account_say_to_remove_it_first() {
+    for reason in Reason::ALL {
+        let Some(remediation) = reason.remediation() else { continue };
+        let text = remediation.text;
+        let adds = ["add the account", "add it again", "adds it again"];
+        if adds.iter().any(|words| text.contains(words)) {
+            assert!(text.contains("remove"), "{text}");
+        }
+        assert!(!text.contains("delete") || text.contains("no Okta Verify app uses"), "{text}");
+    }
+}
+
 #[test]
 fn every_remediation_has_its_own_text() {
     let mut ids = std::collections::BTreeSet::new();
