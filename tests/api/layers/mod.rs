@@ -5,6 +5,7 @@ mod boundaries;
 mod code;
 mod documents;
 mod import_graph;
+mod migrations;
 mod store;
 
 use std::path::{Path, PathBuf};
