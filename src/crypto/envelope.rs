@@ -125,6 +125,11 @@ pub fn measure_secret(secret: &SecretString) -> (usize, bool) {
     (bytes.len(), bytes.iter().all(|byte| (0x21..=0x7e).contains(byte)))
 }
 
+/// Applies `trim` to a secret, such as the removal of white space that was copied along.
+pub fn trim_secret(secret: &SecretString, trim: impl Fn(&str) -> &str) -> SecretString {
+    SecretString::from(trim(secret.expose_secret()))
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;

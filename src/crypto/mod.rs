@@ -14,7 +14,9 @@ mod older_secrets;
 mod proof_key;
 
 pub use client_key::ClientKey;
-pub use envelope::{Place, measure_secret, open, read_key_id, reveal, seal, seal_with};
+pub use envelope::{
+    Place, measure_secret, open, read_key_id, reveal, seal, seal_with, trim_secret,
+};
 pub use error::SealError;
 pub use hook_secret::{HookSecretDigest, new_hook_secret};
 pub use keyring::{KeyWrap, Keyring, KeyringError};

@@ -25,6 +25,8 @@ pub enum EventKind {
     IntegrationCreated,
     IntegrationUpdated,
     IntegrationDeleted,
+    /// A check found the org at another host, or with other custom domains.
+    OrgHostsChanged,
     CredentialsStored,
     CredentialsRefused,
     CredentialsDeleted,

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::error::clean_name;
+use crate::model::devices::identifiers::is_virtual_mac;
 use crate::model::{OktaDevice, OktaDeviceUser, SerialNumber, Udid};
 
 /// Reads a device; returns `None` if its id or both of its times are missing.
@@ -63,8 +64,12 @@ pub(super) fn read_users(rows: &[Value]) -> Vec<OktaDeviceUser> {
     users
 }
 
-/// Normalizes a serial number as the inventory does, for comparison.
+/// Normalizes a serial number as the inventory does, for comparison. That of a virtual Mac is unchanged,
+/// because its case matters.
 fn normalize_serial(text: &str) -> String {
+    if is_virtual_mac(text) {
+        return text.to_owned();
+    }
     SerialNumber::parse(text).map_or_else(|_| upper(text), |serial| serial.as_str().to_owned())
 }
 
@@ -137,6 +142,14 @@ mod tests {
             read_users(&[json!({"managementStatus": "MANAGED", "user": {"id": "00u1"}}), json!(7)]);
         assert_eq!(users.len(), 2);
         assert!(users.iter().any(|user| !user.is_managed()));
+    }
+
+    #[test]
+    fn the_serial_numbers_of_virtual_macs_keep_their_case() {
+        for text in ["VMaaaaaaaaAA", "VMAAAAAAAAaa", "VMa+b/cDEfgh"] {
+            let row = json!({"id": "a", "created": "2026-01-02T03:04:05Z", "profile": {"serialNumber": text}});
+            assert_eq!(read_device(&row).unwrap().serial_number.as_deref(), Some(text));
+        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct OrgMetadata {
     pub engine: Engine,
     /// The host of `_links.organization`, which may be any host.
     pub organization_host: Option<String>,
-    /// The host of `_links.alternate`, the org's custom domain.
-    pub alternate_host: Option<String>,
+    /// The hosts of `_links.alternate`, the org's custom domains.
+    pub alternate_hosts: Vec<String>,
 }
 
 /// An org, confirmed by its canonical host.
@@ -35,8 +35,8 @@ pub struct DiscoveredOrg {
     pub engine: Engine,
     /// The host for credentials and API calls; always under one of Okta's suffixes.
     pub canonical_host: String,
-    /// The custom domain that the canonical host names.
-    pub custom_host: Option<String>,
+    /// The custom domains that the canonical host lists; the entered one first, if it is among them.
+    pub custom_hosts: Vec<String>,
     /// The entered custom domain, if the canonical host did not confirm it.
     pub dropped_custom_host: Option<String>,
 }
@@ -49,17 +49,30 @@ struct OktaOrganization {
     links: Value,
 }
 
+/// The most custom domains that are read: Okta allows 3, and 200 on request.
+const MOST_ALTERNATES: usize = 200;
+
 impl OktaOrganization {
-    /// Returns the host of a link. An unusable link gives an empty host, which is never one of Okta's. A
-    /// relation is one link or a list of links (HAL); the first usable one counts.
-    fn linked_host(&self, relation: &str) -> Option<String> {
-        let links = match self.links.get(relation)? {
-            Value::Null => return None,
-            Value::Array(links) => links.as_slice(),
-            link => std::slice::from_ref(link),
-        };
-        let hosts = links.iter().filter_map(|link| link.get("href")?.as_str()).map(https_host);
-        Some(hosts.into_iter().find(|host| !host.is_empty()).unwrap_or_default())
+    /// Returns the links of a relation, which is one link or a list of links (HAL).
+    fn links(&self, relation: &str) -> &[Value] {
+        match self.links.get(relation) {
+            None | Some(Value::Null) => &[],
+            Some(Value::Array(links)) => links.as_slice(),
+            Some(link) => std::slice::from_ref(link),
+        }
+    }
+
+    /// Returns the hosts of the usable links of a relation.
+    fn linked_hosts(&self, relation: &str) -> impl Iterator<Item = String> + '_ {
+        let hrefs = self.links(relation).iter().filter_map(|link| link.get("href")?.as_str());
+        hrefs.map(https_host).filter(|host| !host.is_empty())
+    }
+
+    /// Returns the canonical host of the link. An unusable link gives an empty host, which is never one of
+    /// Okta's.
+    fn organization_host(&self) -> Option<String> {
+        let is_named = self.links.get("organization").is_some_and(|links| !links.is_null());
+        is_named.then(|| self.linked_hosts("organization").next().unwrap_or_default())
     }
 }
 
@@ -107,10 +120,46 @@ impl OktaClient {
         }
         let same_org = confirmation.id == claimed.id;
         let mut org = confirmed(&canonical, confirmation, self.suffixes());
-        let is_confirmed = same_org && org.custom_host.as_deref() == Some(domain.host());
-        org.dropped_custom_host =
-            (domain.is_custom() && !is_confirmed).then(|| domain.host().to_owned());
+        let place = org.custom_hosts.iter().position(|host| host == domain.host());
+        match place.filter(|_| same_org) {
+            Some(place) => {
+                let pasted = org.custom_hosts.remove(place);
+                org.custom_hosts.insert(0, pasted);
+            }
+            None => org.dropped_custom_host = domain.is_custom().then(|| domain.host().to_owned()),
+        }
         Ok(org)
+    }
+
+    /// Discovers the org `org_id` again, whose canonical host was `host`. Follows a renamed org to its new
+    /// host if that is under one of Okta's suffixes and itself returns the same id. One request, two for a
+    /// renamed org.
+    ///
+    /// # Errors
+    /// As [`OktaClient::find_org`]. Another id is not an error.
+    pub async fn find_org_again(
+        &self,
+        host: &str,
+        org_id: &str,
+    ) -> Result<DiscoveredOrg, OktaError> {
+        let said = self.find_org(host).await?;
+        let named = said.organization_host.as_deref().filter(|named| *named != host);
+        if said.id == org_id
+            && let Some(named) = named
+            && let Ok(canonical) = OrgAddress::parse(named, self.suffixes())
+            && let Some(confirmation) = self.confirm_rename(&canonical, org_id).await
+        {
+            return Ok(confirmed(&canonical, confirmation, self.suffixes()));
+        }
+        let stored = OrgAddress::parse(host, self.suffixes()).map_err(|_| not_found(host))?;
+        Ok(confirmed(&stored, said, self.suffixes()))
+    }
+
+    /// Returns the metadata of a renamed org from its new host, or `None` if that is not its canonical host.
+    async fn confirm_rename(&self, canonical: &OrgAddress, org_id: &str) -> Option<OrgMetadata> {
+        let says = self.find_org(canonical.host()).await.ok()?;
+        let names_itself = says.organization_host.as_deref().is_none_or(|h| h == canonical.host());
+        (says.id == org_id && names_itself).then_some(says)
     }
 
     /// Returns the canonical host that the host claims, if it is one of Okta's. A host of Okta that names
@@ -135,15 +184,17 @@ fn confirmed(
     metadata: OrgMetadata,
     suffixes: &OktaSuffixes,
 ) -> DiscoveredOrg {
-    let custom = |host: String| {
-        let parsed = OktaDomain::parse(&host, suffixes).ok()?;
-        parsed.is_custom().then(|| parsed.host().to_owned())
-    };
+    let mut custom_hosts = Vec::new();
+    for host in &metadata.alternate_hosts {
+        let parsed = OktaDomain::parse(host, suffixes).ok().filter(OktaDomain::is_custom);
+        let host = parsed.map(|domain| domain.host().to_owned());
+        custom_hosts.extend(host.filter(|host| !custom_hosts.contains(host)));
+    }
     DiscoveredOrg {
         org_id: metadata.id,
         engine: metadata.engine,
         canonical_host: canonical.host().to_owned(),
-        custom_host: metadata.alternate_host.and_then(custom),
+        custom_hosts,
         dropped_custom_host: None,
     }
 }
@@ -185,8 +236,8 @@ fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, O
     let Some(organization) = organization else { return Err(not_found(host)) };
     Ok(OrgMetadata {
         engine: parse_engine(organization.pipeline.as_deref()),
-        organization_host: organization.linked_host("organization"),
-        alternate_host: organization.linked_host("alternate"),
+        organization_host: organization.organization_host(),
+        alternate_hosts: organization.linked_hosts("alternate").take(MOST_ALTERNATES).collect(),
         id: organization.id,
     })
 }
@@ -196,7 +247,7 @@ fn is_org(found: &OktaOrganization) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     (1..=64).contains(&found.id.len())
         && found.id.chars().all(plain)
-        && (found.pipeline.is_some() || found.linked_host("organization").is_some())
+        && (found.pipeline.is_some() || found.organization_host().is_some())
 }
 
 fn parse_engine(pipeline: Option<&str>) -> Engine {
@@ -246,7 +297,7 @@ mod tests {
                 id: "00o1".to_owned(),
                 engine: Engine::IdentityEngine,
                 organization_host: Some("acme.okta.com".to_owned()),
-                alternate_host: Some("login.acme.example".to_owned()),
+                alternate_hosts: vec!["login.acme.example".to_owned()],
             }
         );
         assert_eq!(read(200, r#"{"id":"00o1","pipeline":"v1"}"#).unwrap().engine, Engine::Classic);
@@ -261,23 +312,21 @@ mod tests {
             );
             let org = read(200, &body).unwrap();
             assert_eq!(org.organization_host.as_deref(), Some("acme.okta.com"));
-            org.alternate_host
+            org.alternate_hosts
         };
-        let login = Some("login.acme.example".to_owned());
         assert_eq!(
-            alternate(r#"[{"href":"https://login.acme.example"},{"href":"https://b"}]"#),
-            login
+            alternate(r#"[{"href":"https://login.acme.example"},{"href":"https://b.example"}]"#),
+            ["login.acme.example", "b.example"]
         );
         assert_eq!(
             alternate(
                 r#"[{"name":"x"},{"href":"http://a"},{"href":"https://login.acme.example"}]"#
             ),
-            login
+            ["login.acme.example"]
         );
-        for unusable in ["[]", "7", r#""x""#, r#"{"href":7}"#] {
-            assert_eq!(alternate(unusable), Some(String::new()), "{unusable}");
+        for unusable in ["[]", "7", r#""x""#, r#"{"href":7}"#, "null"] {
+            assert!(alternate(unusable).is_empty(), "{unusable}");
         }
-        assert_eq!(alternate("null"), None);
         assert!(read(200, r#"{"id":"00o1","pipeline":"idx","_links":[]}"#).is_ok());
     }
 

@@ -77,7 +77,7 @@ async fn a_canonical_host_is_discovered_with_one_request() {
     let found =
         discover("https://acme-admin.okta.com/admin", &[("acme.okta.com", &acme)]).await.unwrap();
     assert_eq!((found.org_id.as_str(), found.canonical_host.as_str()), ("00o1", "acme.okta.com"));
-    assert_eq!(found.custom_host.as_deref(), Some("login.acme.example"));
+    assert_eq!(found.custom_hosts, ["login.acme.example"]);
     assert_eq!(found.dropped_custom_host, None);
     assert_eq!(acme.requests().len(), 1);
     assert!(acme.requests()[0].starts_with("GET /.well-known/okta-organization HTTP/1.1\r\n"));
@@ -330,4 +330,58 @@ async fn a_check_with_more_scopes_evicts_the_cached_token() {
         assert_eq!(cached().await.granted().len(), scopes);
         assert_eq!(server.requests().len(), requests);
     }
+}
+
+fn org_with_domains(id: &str, canonical: &str, alternates: &[&str]) -> String {
+    let links: Vec<String> =
+        alternates.iter().map(|host| format!(r#"{{"href":"https://{host}"}}"#)).collect();
+    let links = links.join(",");
+    ok(&format!(
+        r#"{{"id":"{id}","pipeline":"idx","_links":{{"organization":{{"href":"https://{canonical}"}},"alternate":[{links}]}}}}"#
+    ))
+}
+
+#[tokio::test]
+async fn each_custom_domain_that_the_org_names_counts_and_the_pasted_one_is_the_first() {
+    let domains = ["a.example", "b.example", "a.example", "old.okta.com", "c.example"];
+    let says = org_with_domains("00o1", "acme.okta.com", &domains);
+    let pasted = Server::tls(&["c.example"], org("00o1", "acme.okta.com", None));
+    let acme = Server::tls(&["acme.okta.com"], says);
+    let servers = [("c.example", &pasted), ("acme.okta.com", &acme)];
+    let found = discover("c.example", &servers).await.unwrap();
+    assert_eq!(found.custom_hosts, ["c.example", "a.example", "b.example"]);
+    assert_eq!(found.dropped_custom_host, None);
+    let found = discover("acme.okta.com", &servers).await.unwrap();
+    assert_eq!(found.custom_hosts, ["a.example", "b.example", "c.example"]);
+}
+
+#[tokio::test]
+async fn a_rename_is_followed_only_to_a_host_of_oktas_that_is_the_same_org() {
+    for (named, says, followed) in [
+        ("new.okta.com", org("00o1", "new.okta.com", Some("login.acme.example")), true),
+        ("new.okta.com", org("00o2", "new.okta.com", None), false),
+        ("new.okta.com", org("00o1", "other.okta.com", None), false),
+        ("new.okta.com", answer("404 Not Found", "", ""), false),
+        ("new.okta.com", answer("503 Oh", "", ""), false),
+        ("new.example", org("00o1", "new.example", None), false),
+        ("acme.okta.com", org("00o1", "acme.okta.com", None), false),
+    ] {
+        let old = Server::tls(&["acme.okta.com"], org("00o1", named, None));
+        let new = Server::tls(&[named], says.clone());
+        let mut servers = vec![("acme.okta.com", &old)];
+        if named != "acme.okta.com" {
+            servers.push((named, &new));
+        }
+        let client = client(&servers).without_retries();
+        let found = client.find_org_again("acme.okta.com", "00o1").await.unwrap();
+        let host = if followed { "new.okta.com" } else { "acme.okta.com" };
+        assert_eq!(found.canonical_host, host, "{named} {says}");
+        assert_eq!(found.custom_hosts.len(), usize::from(followed));
+        let asked = usize::from(named == "new.okta.com");
+        assert_eq!(new.requests().len(), asked, "{named} {says}");
+    }
+    let stranger = Server::tls(&["acme.okta.com"], org("00o2", "new.okta.com", None));
+    let client = client(&[("acme.okta.com", &stranger)]);
+    let found = client.find_org_again("acme.okta.com", "00o1").await.unwrap();
+    assert_eq!((found.org_id.as_str(), found.canonical_host.as_str()), ("00o2", "acme.okta.com"));
 }

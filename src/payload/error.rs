@@ -12,6 +12,10 @@ pub enum PayloadError {
     InvalidHost { field: String },
     #[error("{field} has a placeholder that does not exist")]
     UnknownPlaceholder { field: String },
+    #[error("{field} is longer than {max} characters")]
+    TooLong { field: String, max: usize },
+    #[error("{field} needs a serial number or UDID, and a device of User Enrollment has neither")]
+    NoIdentifiers { field: String },
     #[error("{field} is set by the service and cannot be overridden")]
     ReservedKey { field: String },
     #[error("{field} applies to macOS only and is not sent to iPhones and iPads")]
@@ -39,6 +43,8 @@ impl PayloadError {
             Self::InvalidCharacters { .. } => "invalid_characters",
             Self::InvalidHost { .. } => "invalid_host",
             Self::UnknownPlaceholder { .. } => "unknown_placeholder",
+            Self::TooLong { .. } => "too_long",
+            Self::NoIdentifiers { .. } => "no_identifiers",
             Self::ReservedKey { .. } => "reserved_key",
             Self::MacOnlyKey { .. } => "mac_only_key",
             Self::NullValue { .. } => "null_value",
@@ -57,6 +63,8 @@ impl PayloadError {
             | Self::InvalidCharacters { field }
             | Self::InvalidHost { field }
             | Self::UnknownPlaceholder { field }
+            | Self::TooLong { field, .. }
+            | Self::NoIdentifiers { field }
             | Self::ReservedKey { field }
             | Self::MacOnlyKey { field }
             | Self::NullValue { field }

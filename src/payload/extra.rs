@@ -54,8 +54,14 @@ impl AppConfigExtra {
     }
 
     /// Returns the settings with `{serial_number}` and `{udid}` replaced in all text values.
-    pub(super) fn for_device(&self, device: &Device) -> Map<String, Value> {
-        self.0.iter().map(|(key, value)| (key.clone(), fill_placeholders(value, device))).collect()
+    ///
+    /// # Errors
+    /// `NoIdentifiers` if a text has one of them and the device, with User Enrollment, has neither.
+    pub(super) fn for_device(&self, device: &Device) -> Result<Map<String, Value>, PayloadError> {
+        let entry = |(key, value): (&String, &Value)| {
+            Ok((key.clone(), fill_placeholders(&below(FIELD, key), value, device)?))
+        };
+        self.0.iter().map(entry).collect()
     }
 }
 
@@ -99,14 +105,19 @@ fn below(field: &str, key: &str) -> String {
     format!("{field}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-fn fill_placeholders(value: &Value, device: &Device) -> Value {
-    match value {
-        Value::String(text) => Value::String(device.fill(text)),
-        Value::Array(items) => items.iter().map(|item| fill_placeholders(item, device)).collect(),
-        Value::Object(entries) => entries
+fn fill_placeholders(field: &str, value: &Value, device: &Device) -> Result<Value, PayloadError> {
+    Ok(match value {
+        Value::String(text) => Value::String(device.fill(field, text)?),
+        Value::Array(items) => items
             .iter()
-            .map(|(key, value)| (key.clone(), fill_placeholders(value, device)))
-            .collect(),
+            .map(|item| fill_placeholders(field, item, device))
+            .collect::<Result<_, _>>()?,
+        Value::Object(entries) => {
+            let entry = |(key, value): (&String, &Value)| {
+                Ok((key.clone(), fill_placeholders(&below(field, key), value, device)?))
+            };
+            Value::Object(entries.iter().map(entry).collect::<Result<_, _>>()?)
+        }
         other => other.clone(),
-    }
+    })
 }

@@ -15,7 +15,7 @@ pub enum PayloadScope {
     /// For the whole device.
     #[default]
     System,
-    /// For the managed user; macOS only.
+    /// For a user, on the user channel: the managed user of a Mac, or a user of a Shared iPad.
     User,
 }
 
@@ -87,14 +87,14 @@ impl Deployment<'_> {
             self.integration_id,
             kind.platform().as_str(),
             kind.as_str(),
-            self.device.serial_number,
+            self.device.name(),
             self.config_version,
         );
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
-    /// Returns a name of letters, digits, dots and hyphens, which needs no quoting.
+    /// Returns a name of letters, digits, dots, hyphens and underscores, which needs no quoting.
     pub(super) fn file_name(&self, kind: PayloadKind) -> String {
-        format!("okta-device-trust-{}-{}.mobileconfig", kind.as_str(), self.device.serial_number)
+        format!("okta-device-trust-{}-{}.mobileconfig", kind.as_str(), self.device.name())
     }
 }

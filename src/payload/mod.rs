@@ -18,13 +18,13 @@ mod subject;
 mod tests;
 
 pub use certificate::{Scep, certificate_profile};
-pub use device::Device;
+pub use device::{Device, DeviceIdentity, HardwareIdentifiers};
 pub use document::{PROFILE_CONTENT_TYPE, ProfileDocument};
 pub use error::PayloadError;
 pub use extra::AppConfigExtra;
 pub use identity::{Deployment, PayloadScope};
 pub use okta_verify::{
-    APP_DOMAIN, EXTENSION_DOMAIN, ManagedAppConfiguration, OktaVerifyOptions,
+    APP_DOMAIN, EXTENSION_DOMAIN, EnrollmentOptions, ManagedAppConfiguration, OktaVerifyOptions,
     managed_app_configuration,
 };
 pub use settings::settings_profile;
@@ -34,4 +34,4 @@ pub use subject::{DEFAULT_SUBJECT_TEMPLATE, common_name};
 /// The version of the rendered output. With every change of the rendered bytes, increase it and add a
 /// migration that increases every `config_version`. Otherwise devices with the old rendering are not
 /// reported as outdated.
-pub const RENDERING_VERSION: u32 = 2;
+pub const RENDERING_VERSION: u32 = 3;

@@ -26,14 +26,47 @@ const ENROLLMENT_OPTIONS: &str = "OktaVerify.EnrollmentOptions";
 const REPORT_DIAGNOSTICS: &str = "OktaVerify.ReportDiagnostics";
 const PLUGINS: &str = "OktaVerify.Plugins";
 
+/// Whether Okta Verify prompts a user without an account to add one. Okta documents two values and the
+/// absent key. No value adds an account without a prompt.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum EnrollmentOptions {
+    /// Prompts in each sign-in with FastPass.
+    PromptAlways,
+    /// Okta's default: the key is left out.
+    #[default]
+    Default,
+    /// Never prompts.
+    Disabled,
+}
+
+impl EnrollmentOptions {
+    fn value(self) -> Option<&'static str> {
+        match self {
+            Self::PromptAlways => Some("Enabled"),
+            Self::Default => None,
+            Self::Disabled => Some("Disabled"),
+        }
+    }
+}
+
 /// Keys for macOS only. They are not sent to iPhones.
 const MAC_KEYS: [&str; 4] = [USER_PRINCIPAL_NAME, ENROLLMENT_OPTIONS, REPORT_DIAGNOSTICS, PLUGINS];
 
 /// Options of Okta Verify. On iOS only `extra` applies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OktaVerifyOptions {
-    /// Enrols the user without a prompt.
-    pub silent_enrollment: bool,
+    pub enrollment: EnrollmentOptions,
     /// Whether diagnostics are sent to Okta; `None` lets the user choose.
     pub report_diagnostics: Option<bool>,
     /// Names of integrations with other security products, such as `com.crowdstrike.zta`. Their own
@@ -56,8 +89,8 @@ pub(super) fn mac_settings(
         check_text("user_principal_name", name.as_str())?;
         set(USER_PRINCIPAL_NAME, name.as_str().into());
     }
-    if options.silent_enrollment {
-        set(ENROLLMENT_OPTIONS, "SilentEnrollmentEnabled".into());
+    if let Some(enrollment) = options.enrollment.value() {
+        set(ENROLLMENT_OPTIONS, enrollment.into());
     }
     if let Some(report) = options.report_diagnostics {
         set(REPORT_DIAGNOSTICS, report.into());
@@ -66,21 +99,21 @@ pub(super) fn mac_settings(
         options.plugins.iter().try_for_each(|plugin| check_text("plugins", plugin))?;
         set(PLUGINS, options.plugins.clone().into());
     }
-    settings.extend(options.extra.for_device(device));
+    settings.extend(options.extra.for_device(device)?);
     Ok(settings)
 }
 
 /// Returns the settings that connect an iPhone with its org and its record. They are the same in the
-/// managed app configuration and in the single sign-on profile.
+/// managed app configuration and in the single sign-on profile. With User Enrollment there are no
+/// identifiers, so the record cannot be matched.
 pub(super) fn ios_identity<'a>(
     hosts: &'a OrgHosts,
     device: &'a Device,
-) -> [(&'static str, &'a str); 3] {
-    [
-        (ORG_URL, hosts.sign_in()),
-        (UDID, device.udid.as_str()),
-        (SERIAL_NUMBER, device.serial_number.as_str()),
-    ]
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let identifiers = device.hardware().map(|hardware| {
+        [(UDID, hardware.udid.as_str()), (SERIAL_NUMBER, hardware.serial_number.as_str())]
+    });
+    std::iter::once((ORG_URL, hosts.sign_in())).chain(identifiers.into_iter().flatten())
 }
 
 /// The managed app configuration of an iPhone or iPad. `Debug` shows only its keys, because it contains a
@@ -121,7 +154,7 @@ pub fn managed_app_configuration(
 ) -> Result<ManagedAppConfiguration, PayloadError> {
     check_text("management_hint", management_hint.expose_secret())?;
     options.extra.refuse_keys(&MAC_KEYS, |field| PayloadError::MacOnlyKey { field })?;
-    let mut settings = options.extra.for_device(device);
+    let mut settings = options.extra.for_device(device)?;
     let identity = ios_identity(hosts, device);
     settings.extend(identity.map(|(key, value)| (key.to_owned(), value.into())));
     Ok(ManagedAppConfiguration { settings, management_hint: management_hint.clone() })

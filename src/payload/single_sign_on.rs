@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::document::{Label, dictionary, payload, profile, text};
 use super::identity::PayloadKind;
 use super::okta_verify::{EXTENSION_DOMAIN, MANAGEMENT_HINT, ios_identity};
-use super::{Deployment, PayloadError, PayloadScope, ProfileDocument};
+use super::{Deployment, PayloadError, ProfileDocument};
 
 pub const SINGLE_SIGN_ON_TYPE: &str = "com.apple.extensiblesso";
 /// The key of the payload that contains the settings of the extension on iOS.
@@ -80,22 +80,24 @@ pub(super) fn mac_payload(
     Ok(payload)
 }
 
-/// Renders the profile of an iPhone or iPad. Its scope is always the system, and there is no
-/// `TeamIdentifier` on iOS. Managed app configuration is available to apps but not to extensions, so the
-/// settings of the extension are in `ExtensionData`.
+/// Renders the profile of an iPhone or iPad. With user scope it is for a user of a Shared iPad, where single
+/// sign-on extensions work on the user channel only. There is no `TeamIdentifier` on iOS. Managed app
+/// configuration is available to apps but not to extensions, so the settings of the extension are in
+/// `ExtensionData`.
 pub fn single_sign_on_profile(
     deployment: &Deployment<'_>,
     hosts: &OrgHosts,
     management_hint: &SecretString,
 ) -> Result<ProfileDocument, PayloadError> {
-    let deployment = Deployment { scope: PayloadScope::System, ..*deployment };
-    let mut payload = extension(&deployment, PayloadKind::SingleSignOnExtension, hosts)?;
-    let mut data = dictionary(ios_identity(hosts, deployment.device).map(|(k, v)| (k, v.into())));
+    let mut payload = extension(deployment, PayloadKind::SingleSignOnExtension, hosts)?;
+    let identity = ios_identity(hosts, deployment.device);
+    let mut data: Dictionary =
+        identity.map(|(key, value)| (key.to_owned(), Value::from(value))).collect();
     // Inserted last, so that no error drops it without zeroing.
     let hint = text("management_hint", management_hint.expose_secret())?;
     data.insert(MANAGEMENT_HINT.to_owned(), hint);
     payload.insert(EXTENSION_DATA.to_owned(), data.into());
-    profile(&deployment, PayloadKind::SingleSignOn, &LABEL, vec![payload])
+    profile(deployment, PayloadKind::SingleSignOn, &LABEL, vec![payload])
 }
 
 fn extension(

@@ -38,13 +38,13 @@ pub use event_hooks::{
     AdmittedDelivery, EventHookAddress, EventHookError, IssuedEventHook, within_hook_deadline,
 };
 pub use integrations::{
-    ChecklistItem, ClientKeyError, Connected, CopyValue, Created, Deleted, EnteredCredentials,
-    Form, FormField, IntegrationPatch, KeysAtAddress, Link, NewIntegrationRequest, PendingKey,
-    Prerequisite, Report, Setup, Step, StepName, StepState,
+    Caution, ChecklistItem, ClientKeyError, Connected, CopyValue, Created, Deleted,
+    EnteredCredentials, Form, FormField, IntegrationPatch, KeysAtAddress, Link,
+    NewIntegrationRequest, PendingKey, Prerequisite, Report, Setup, Step, StepName, StepState,
 };
 pub use operators::{AllIntegrations, IntegrationSummary, KeyRotation, KeyRotationOutcome};
 pub use platforms::{
-    CATALOGUE, CatalogueField, CataloguePlatform, DeletedPlatform, DeployedProfile,
+    CATALOGUE, CatalogueField, CataloguePlatform, Channel, DeletedPlatform, DeployedProfile,
     DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge,
     PlatformFields, PlatformOutcome, Verification, WriteOptions,
 };
@@ -55,8 +55,8 @@ pub use trust_status::{
 
 // Value types of lower layers that appear in the service's requests and results.
 pub use crate::payload::{
-    APP_DOMAIN, EXTENSION_DATA, EXTENSION_DOMAIN, ManagedAppConfiguration, PROFILE_CONTENT_TYPE,
-    PayloadScope, SINGLE_SIGN_ON_TYPE,
+    APP_DOMAIN, EXTENSION_DATA, EXTENSION_DOMAIN, EnrollmentOptions, ManagedAppConfiguration,
+    PROFILE_CONTENT_TYPE, PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 pub use crate::store::{ReportOutcome, Snapshot};
 

@@ -190,6 +190,12 @@ diesel::table! {
         updated_at -> Timestamptz,
         config_versions -> Int8,
         noted_status -> Text,
+        other_custom_hosts -> Jsonb,
+        additional_sign_in_hosts -> Jsonb,
+        hosts_confirmed_at -> Nullable<Timestamptz>,
+        host_lost_since -> Nullable<Timestamptz>,
+        host_lost_at -> Nullable<Timestamptz>,
+        org_notices -> Jsonb,
     }
 }
 

@@ -4,9 +4,9 @@
 use okta_device_trust::crypto::{Keyring, Place, open, seal};
 use okta_device_trust::model::{IntegrationId, SerialNumber, Udid};
 use okta_device_trust::payload::{
-    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, OktaVerifyOptions, OrgHosts,
-    PayloadScope, Scep, certificate_profile, managed_app_configuration, settings_profile,
-    single_sign_on_profile,
+    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, EnrollmentOptions,
+    OktaVerifyOptions, OrgHosts, PayloadScope, Scep, certificate_profile,
+    managed_app_configuration, settings_profile, single_sign_on_profile,
 };
 use secrecy::SecretString;
 
@@ -24,14 +24,14 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     Fixture {
-        device: Device {
-            serial_number: SerialNumber::parse("C02ABC123DEF").expect("serial number"),
-            udid: Udid::parse("8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D").expect("UDID"),
-            user_principal_name: None,
-        },
+        device: Device::new(
+            SerialNumber::parse("C02ABC123DEF").expect("serial number"),
+            Udid::parse("8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D").expect("UDID"),
+            None,
+        ),
         hosts: OrgHosts::new("login.acme.example", ["acme.okta.com"]).expect("hosts"),
         options: OktaVerifyOptions {
-            silent_enrollment: true,
+            enrollment: EnrollmentOptions::PromptAlways,
             extra: AppConfigExtra::default(),
             ..OktaVerifyOptions::default()
         },

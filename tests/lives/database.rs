@@ -99,12 +99,13 @@ async fn create(store: &Store, tenant: &TenantId, id: IntegrationId, org_id: &st
     let org = Org {
         id: org_id.to_owned(),
         canonical_host: HOST.to_owned(),
-        custom_host: None,
+        custom_hosts: Vec::new(),
         engine: Engine::IdentityEngine,
     };
     let new = NewIntegration {
         id,
         org,
+        dropped_custom_host: None,
         selected_platforms: vec![Platform::Macos, Platform::Ios],
         findings: Vec::new(),
         created_by: Actor::service(),

@@ -32,9 +32,7 @@ impl From<Error> for Problem {
             )),
             Error::Device(error) => device_problem(&error),
             Error::ClientKey(error) => client_key_problem(&error),
-            Error::PlatformNotFound(platform) => Self::not_found(format!(
-                "The platform {} is not configured. Configure it with PUT …/platforms/{}.", platform.as_str(), platform.as_str()
-            )),
+            Error::PlatformNotFound(platform) => platform_not_found(platform),
             Error::ConfirmationRequired { devices, platforms, checklist } => {
                 confirmation_required(devices, platforms, checklist)
             }
@@ -42,6 +40,7 @@ impl From<Error> for Problem {
                 kinds::CA_EXPIRED,
                 format!("The certificate authority behind the SCEP URL expired at {not_after}. In Okta, under Security > Device integrations, add the platform again and enter the new values."),
             ),
+            Error::ScepUrlOnOldHost { host, hosts } => scep_url_on_old_host(&host, &hosts),
             Error::DeviceChallengeLimit { retry_after } => Self::new(
                 kinds::TOO_MANY_CHALLENGES,
                 "This device got five challenges in the last ten minutes. Use the latest one, or try again after the seconds in Retry-After.",
@@ -198,6 +197,22 @@ fn device_problem(error: &DeviceError) -> Problem {
             problem
         }
     }
+}
+
+fn platform_not_found(platform: Platform) -> Problem {
+    let platform = platform.as_str();
+    Problem::not_found(format!(
+        "The platform {platform} is not configured. Configure it with PUT …/platforms/{platform}."
+    ))
+}
+
+fn scep_url_on_old_host(host: &str, hosts: &[String]) -> Problem {
+    let hosts: Vec<&str> = hosts.iter().take(5).map(String::as_str).collect();
+    let detail = format!(
+        "{host} is no longer a host of the org, whose hosts are {}. Copy the SCEP URL and the challenge URL once more from Security > Device integrations in Okta, and enter them with PUT …/platforms/macos.",
+        hosts.join(", ")
+    );
+    Problem::new(kinds::SCEP_URL_ON_OLD_HOST, detail)
 }
 
 fn ambiguous(choices: Vec<IntegrationChoice>) -> Problem {

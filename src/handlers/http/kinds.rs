@@ -47,6 +47,7 @@ kinds! {
     INTEGRATION_AMBIGUOUS 409 All "integration_ambiguous" "Several integrations" "The tenant has several integrations. Repeat the request with one of `integrations` as `integration_id`.";
     ORG_ALREADY_CONNECTED 409 All "org_already_connected" "Org already connected" "The tenant already has an integration for this Okta org; `integration_id` names it.";
     CHANGED_MEANWHILE 409 All "changed_meanwhile" "Concurrent change" "Another request changed the resource at the same time. Read it again, then repeat the request.";
+    SCEP_URL_ON_OLD_HOST 409 Okta "scep_url_on_old_host" "SCEP URL on an old host" "The SCEP URL or the challenge URL is on a host that the Okta org no longer has. Enter both again as Okta shows them.";
     CREDENTIALS_NEEDED 409 All "credentials_needed" "Credentials required" "The operation requires stored credentials, and there are none.";
     CLIENT_KEY_NEEDED 409 All "client_key_needed" "Key pair required" "Credentials of kind `private_key_jwt` require a key pair whose public key is in Okta. Create one with `POST …/credentials/keys`.";
     CLIENT_KEY_IN_USE 409 All "client_key_in_use" "Key is in use" "The active key cannot be deleted. Create and activate another key first, or delete the credentials.";

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::handlers::http::body::not_null;
-use crate::model::integrations::{Engine, derive_status, notices};
+use crate::model::integrations::notices::{self, OrgNotice};
+use crate::model::integrations::{Engine, derive_status};
 use crate::model::{
     Actor, CredentialsKind, IntegrationId, IntegrationRecord, Platform, Status, StatusReason,
 };
-use crate::service::{ChecklistItem, Created};
+use crate::service::ChecklistItem;
 
 /// The Okta org to connect.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -42,6 +43,12 @@ pub struct UpdateIntegrationRequest {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Option<BTreeSet<Platform>>, max_items = 2, nullable = false)]
     pub(super) selected_platforms: Option<Vec<Platform>>,
+    /// Further hosts where the org's users sign in, for the single sign-on extension: custom domains
+    /// that the org does not name by itself. Each has to answer as the org; no secret is sent there. A
+    /// change makes what devices have outdated.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(max_items = 200, nullable = false, example = json!(["login.brand.example"]))]
+    pub(super) additional_sign_in_hosts: Option<Vec<String>>,
 }
 
 /// The state of a secret, without its value.
@@ -78,9 +85,14 @@ pub struct IntegrationResponse {
     /// The canonical host of the Okta org.
     #[schema(example = "acme.okta.com")]
     pub okta_domain: String,
-    /// The custom domain, if the org confirms it.
+    /// The custom domain where users sign in: the first of `custom_domains`.
     #[schema(required, example = "login.acme.example")]
     pub custom_domain: Option<String>,
+    /// All custom domains that the org confirmed.
+    #[schema(example = json!(["login.acme.example"]))]
+    pub custom_domains: Vec<String>,
+    /// Further hosts where users sign in. No secret is sent there.
+    pub additional_sign_in_hosts: Vec<String>,
     /// Okta's id of the org.
     #[schema(example = "00o1a2b3c4d5e6f7g8h9")]
     pub org_id: String,
@@ -138,6 +150,27 @@ impl From<notices::Notice> for Notice {
                     .to_owned(),
                 parameters: json!({}),
             },
+            notices::Notice::Org(OrgNotice::OrgRenamed { since, from, to }) => Self {
+                code: "org_renamed",
+                since,
+                text_id: "notice.org_renamed",
+                text: format!(
+                    "Okta renamed this org from {from} to {to}, and the integration follows. If SCEP URLs are \
+                     on {from}, enter them again; then deploy to all devices once more."
+                ),
+                parameters: json!({ "from": from, "to": to }),
+            },
+            notices::Notice::Org(OrgNotice::CustomDomainDropped { since, host }) => Self {
+                code: "custom_domain_dropped",
+                since,
+                text_id: "notice.custom_domain_not_confirmed",
+                text: format!(
+                    "The org does not name {host} as one of its custom domains, so it is left out. Add it in \
+                     Okta under Customizations > Brands > Domains: the next check finds it. If users sign in \
+                     there all the same, add it to additional_sign_in_hosts."
+                ),
+                parameters: json!({ "host": host }),
+            },
         }
     }
 }
@@ -160,7 +193,9 @@ impl From<IntegrationRecord> for IntegrationResponse {
         Self {
             id: integration.id,
             okta_domain: integration.org.canonical_host,
-            custom_domain: integration.org.custom_host,
+            custom_domain: integration.org.custom_hosts.first().cloned(),
+            custom_domains: integration.org.custom_hosts,
+            additional_sign_in_hosts: integration.additional_sign_in_hosts,
             org_id: integration.org.id,
             engine: integration.org.engine,
             status,
@@ -188,18 +223,4 @@ fn credentials(record: &IntegrationRecord) -> CredentialsResponse {
         },
         client_id: state.map(|state| state.client_id),
     }
-}
-
-pub(super) fn with_notices(created: Created) -> IntegrationResponse {
-    let dropped = created.dropped_custom_host;
-    let mut response = IntegrationResponse::from(created.record);
-    let since = response.updated_at;
-    response.notices.extend(dropped.map(|host| Notice {
-            code: "custom_domain_dropped",
-            since,
-            text_id: "notice.custom_domain_not_confirmed",
-            text: format!("{host} is not a custom domain of this Okta org, so it was not saved. Add it in the Okta Admin Console under Customizations > Brands > Domains, then enter it again."),
-            parameters: json!({ "host": host }),
-        }));
-    response
 }

@@ -16,7 +16,7 @@ use crate::handlers::http::problem::Problem;
 use crate::handlers::http::query::{ConfirmParams, PageParams, Query};
 use crate::handlers::http::responses::CallsOkta;
 use crate::handlers::integrations::bodies::{
-    CreateIntegrationRequest, DeletedResponse, UpdateIntegrationRequest, with_notices,
+    CreateIntegrationRequest, DeletedResponse, UpdateIntegrationRequest,
 };
 use crate::handlers::{PageResponse, State, with_etag};
 use crate::service::{IntegrationPatch, NewIntegrationRequest};
@@ -57,7 +57,7 @@ pub async fn create_integration(
     if replayed {
         answer.insert_header((HeaderName::from_static("idempotent-replayed"), "true"));
     }
-    Ok(with_etag(answer.json(with_notices(created)), &record))
+    Ok(with_etag(answer.json(IntegrationResponse::from(created.record)), &record))
 }
 
 /// List integrations
@@ -99,14 +99,16 @@ pub async fn get_integration(
 
 /// Update an integration
 ///
-/// Updates the domain or the selected platforms with a merge patch. Once credentials are stored, the new
-/// domain must belong to the same Okta org.
+/// Updates the domain, the selected platforms or the additional sign-in hosts with a merge patch. Once
+/// credentials are stored, the new domain must belong to the same Okta org. Each of
+/// `additional_sign_in_hosts` must return the org's public well-known document; no credentials are sent.
 #[utoipa::path(
     operation_id = "update_integration", tag = "Integrations", request_body(content((UpdateIntegrationRequest = "application/json"), (UpdateIntegrationRequest = "application/merge-patch+json"))),
     params(IntegrationPath, ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The ETag of the integration that you read")),
     responses(
         (status = 200, description = "The updated integration", body = IntegrationResponse, headers(("ETag" = String))),
         (status = 409, description = "other_org, org_already_connected, changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
         CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
@@ -119,11 +121,11 @@ pub async fn update_integration(
     expected: IfMatch,
     body: Body<UpdateIntegrationRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let UpdateIntegrationRequest { okta_domain, selected_platforms } = body.0;
-    let patch = IntegrationPatch { okta_domain, selected_platforms };
-    let changed = state.service.update_integration(&caller.0, id.0, patch, expected.0).await?;
-    let record = changed.record.clone();
-    Ok(with_etag(HttpResponse::Ok().json(with_notices(changed)), &record))
+    let UpdateIntegrationRequest { okta_domain, selected_platforms, additional_sign_in_hosts } =
+        body.0;
+    let patch = IntegrationPatch { okta_domain, selected_platforms, additional_sign_in_hosts };
+    let record = state.service.update_integration(&caller.0, id.0, patch, expected.0).await?;
+    Ok(with_etag(HttpResponse::Ok().json(IntegrationResponse::from(record.clone())), &record))
 }
 
 /// Delete an integration

@@ -9,20 +9,29 @@ use uuid::Uuid;
 
 use crate::crypto::reveal;
 use crate::handlers::http::body::not_null;
+use crate::model::devices::enrollment_id::EnrollmentId;
 use crate::model::{Platform, SerialNumber, Udid};
 use crate::service::{
-    APP_DOMAIN, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, EXTENSION_DATA,
-    EXTENSION_DOMAIN, ManagedAppConfiguration, MintedChallenge, PayloadScope, SINGLE_SIGN_ON_TYPE,
+    APP_DOMAIN, Channel, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields,
+    EXTENSION_DATA, EXTENSION_DOMAIN, EnrollmentOptions, ManagedAppConfiguration, MintedChallenge,
+    PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 
 /// The device that gets the challenge or deployment.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRequest {
-    #[schema(schema_with = SerialNumber::schema_with_example)]
-    serial_number: String,
-    #[schema(schema_with = Udid::schema_with_example)]
-    udid: String,
+    /// Required together with `udid`, unless `enrollment_id` is sent.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(schema_with = SerialNumber::schema_with_example, required = false)]
+    serial_number: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(schema_with = Udid::schema_with_example, required = false)]
+    udid: Option<String>,
+    /// iPhones and iPads with User Enrollment: the `EnrollmentID`, instead of serial number and UDID.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(schema_with = EnrollmentId::schema_with_example, required = false)]
+    enrollment_id: Option<String>,
     /// Macs: the Okta username of the user, so that Okta Verify does not ask for it. Not sent to iPhones and
     /// iPads.
     #[serde(default)]
@@ -56,7 +65,7 @@ pub struct ScepChallengeResponse {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D", "user_principal_name": "ada@acme.example" },
-    "parts": ["settings"], "options": { "silent_enrollment": true },
+    "parts": ["settings"], "options": { "enrollment_options": "prompt_always" },
 }))]
 pub struct DeploymentRequest {
     pub(super) device: DeviceRequest,
@@ -74,12 +83,20 @@ pub struct DeploymentRequest {
 #[serde(deny_unknown_fields, default)]
 pub struct OptionsRequest {
     /// Macs: install the profiles for the device (`system`) or for its user (`user`).
+    /// iPads: `user` for a Shared iPad, where single sign-on extensions work on the user channel only.
     scope: ScopeRequest,
     /// The host where users sign in: the canonical host of the Okta org, or its confirmed custom domain. By
     /// default the custom domain, if there is one.
     sign_in_host: Option<String>,
-    /// Macs: enroll the user in Okta Verify without asking first. Ignored for iPhones and iPads.
-    silent_enrollment: bool,
+    /// Macs: whether Okta Verify prompts a user without an account to add one. `prompt_always` prompts in
+    /// each sign-in with Okta FastPass, `disabled` never prompts. Ignored for iPhones and iPads.
+    #[serde(deserialize_with = "not_null")]
+    #[schema(nullable = false)]
+    enrollment_options: Option<EnrollmentOptions>,
+    /// Deprecated: send `enrollment_options`. `true` means `prompt_always`. The response then has the header
+    /// `Deprecation`. The next release rejects this field.
+    #[schema(deprecated)]
+    pub(super) silent_enrollment: Option<bool>,
     /// Macs: whether Okta Verify sends diagnostics to Okta; by default the user decides. Ignored for iPhones
     /// and iPads.
     report_diagnostics: Option<bool>,
@@ -91,7 +108,8 @@ pub struct OptionsRequest {
     /// have (`mac_only_key`).
     #[schema(value_type = Object, example = json!({ "AssetTag": "{serial_number}" }))]
     app_config_extra: Map<String, Value>,
-    /// The common name of the certificate. It always contains `managementAttestation` and the UDID.
+    /// The common name of the certificate, at most 256 characters after replacement. It always contains the
+    /// UDID.
     #[schema(example = "managementAttestation {udid}", max_length = 256)]
     subject_template: Option<String>,
 }
@@ -113,6 +131,11 @@ pub struct DeploymentResponse {
     config_version: i64,
     /// Certificates that were delivered with an older version must be issued again.
     certificate_version: i64,
+    /// On which channel the MDM sends the profiles.
+    channel: Channel,
+    /// User Enrollment: why the device has no trust status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_status: Option<NoTrustStatus>,
     profiles: Vec<ProfileResponse>,
     /// iPhones and iPads: the managed app configuration of Okta Verify, keyed by domain.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +147,23 @@ pub struct DeploymentResponse {
     #[schema(required = false)]
     dictionaries: Vec<DictionaryResponse>,
 }
+
+/// Why the device has no trust status.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct NoTrustStatus {
+    /// Always false.
+    offered: bool,
+    /// Stable, for translations.
+    #[schema(example = "deployment.user_enrollment_without_trust_status")]
+    text_id: &'static str,
+    text: &'static str,
+}
+
+const NO_TRUST_STATUS: NoTrustStatus = NoTrustStatus {
+    offered: false,
+    text_id: "deployment.user_enrollment_without_trust_status",
+    text: "With User Enrollment, Okta's record has neither serial number nor UDID, so it cannot be matched to the device. There is no trust status. Sign-in policies in Okta still see the device as managed.",
+};
 
 /// A dictionary of settings for Okta Verify, and its target.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -174,8 +214,8 @@ pub struct ProfileResponse {
 
 impl From<DeviceRequest> for DeviceFields {
     fn from(request: DeviceRequest) -> Self {
-        let DeviceRequest { serial_number, udid, user_principal_name } = request;
-        Self { serial_number, udid, user_principal_name }
+        let DeviceRequest { serial_number, udid, enrollment_id, user_principal_name } = request;
+        Self { serial_number, udid, enrollment_id, user_principal_name }
     }
 }
 
@@ -188,7 +228,10 @@ impl From<OptionsRequest> for DeploymentOptions {
         Self {
             scope,
             sign_in_host: request.sign_in_host,
-            silent_enrollment: request.silent_enrollment,
+            enrollment: request.enrollment_options.unwrap_or(match request.silent_enrollment {
+                Some(true) => EnrollmentOptions::PromptAlways,
+                _ => EnrollmentOptions::Default,
+            }),
             report_diagnostics: request.report_diagnostics,
             plugins: request.plugins,
             app_config_extra: request.app_config_extra,
@@ -224,6 +267,8 @@ impl From<&DeploymentBundle> for DeploymentResponse {
             platform: bundle.platform,
             config_version: bundle.config_version,
             certificate_version: bundle.certificate_version,
+            channel: bundle.channel,
+            trust_status: bundle.device.hardware().is_none().then_some(NO_TRUST_STATUS),
             profiles: profiles.collect(),
             app_configuration: bundle
                 .app_configuration

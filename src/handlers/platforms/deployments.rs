@@ -1,7 +1,7 @@
 //! `…/scep-challenges` and `…/deployments`. Their responses contain secrets: they are never cached or
 //! compressed, and each one is audited.
 
-use actix_web::http::header::{ACCEPT, CONTENT_DISPOSITION};
+use actix_web::http::header::{ACCEPT, CONTENT_DISPOSITION, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
 use crate::handlers::State;
@@ -24,7 +24,7 @@ use crate::service::{DeploymentPart, FieldError, PROFILE_CONTENT_TYPE};
     params(IntegrationPath),
     responses(
         (status = 201, description = "The challenge", body = ScepChallengeResponse),
-        (status = 409, description = "device_mismatch"),
+        (status = 409, description = "device_mismatch, scep_url_on_old_host"),
         (status = 429, description = "too_many_challenges"),
         CallsOkta,
     ),
@@ -50,22 +50,32 @@ pub async fn create_scep_challenge(
 ///
 /// The managed app configuration and the profile of an iPhone or iPad contain its UDID and serial number.
 /// Okta Verify sends them to Okta; without them, Okta's record cannot be matched to the device.
+/// With User Enrollment it has neither: send its `enrollment_id`. There is no trust status of it. Macs with
+/// User Enrollment are rejected.
 #[utoipa::path(
     operation_id = "create_deployment", tag = "Deployments",
     request_body(content = DeploymentRequest, examples(
         ("mac" = (summary = "The settings of a Mac", value = json!({
             "device": { "serial_number": "C02ABC123DEF", "udid": "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D", "user_principal_name": "ada@acme.example" },
-            "parts": ["settings"], "options": { "silent_enrollment": true },
+            "parts": ["settings"], "options": { "enrollment_options": "prompt_always" },
         }))),
         ("iphone" = (summary = "All parts for an iPhone", value = json!({
             "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" },
         }))),
+        ("user_enrollment" = (summary = "An iPhone of User Enrollment", value = json!({
+            "device": { "enrollment_id": "2F5C0D8A9B1E4C7D8E6F0A1B2C3D4E5F6A7B8C9D" },
+        }))),
+        ("shared_ipad" = (summary = "The user of a Shared iPad", value = json!({
+            "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" },
+            "options": { "scope": "user" },
+        }))),
     )),
     params(IntegrationPath, PlatformPath),
     responses(
-        (status = 201, description = "The deployment", content(
+        (status = 201, description = "The deployment",
+         headers(("Deprecation" = Option<String>, description = "The request has a deprecated field (RFC 9745)")), content(
             (DeploymentResponse = "application/json", examples(("iphone" = (summary = "All parts for an iPhone", value = json!({
-                "platform": "ios", "config_version": 2, "certificate_version": 2,
+                "platform": "ios", "config_version": 2, "certificate_version": 2, "channel": "device",
                 "profiles": [{
                     "part": "settings", "file_name": "okta-device-trust-single-sign-on-F2LABCDEFG12.mobileconfig",
                     "content_type": "application/x-apple-aspen-config",
@@ -89,7 +99,7 @@ pub async fn create_scep_challenge(
                 ],
             }))))),
             (String = "application/x-apple-aspen-config"))),
-        (status = 409, description = "device_mismatch"),
+        (status = 409, description = "device_mismatch, scep_url_on_old_host"),
         (status = 429, description = "too_many_challenges"),
         CallsOkta,
     ),
@@ -105,6 +115,7 @@ pub async fn create_deployment(
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
     let DeploymentRequest { device, parts, options } = body.0;
+    let deprecated = options.silent_enrollment.is_some();
     let as_file = prefers_file(&request);
     if as_file {
         require_single_profile(parts.as_deref())?;
@@ -118,17 +129,25 @@ pub async fn create_deployment(
         options.into(),
     );
     let bundle = deployed.await?;
-    match bundle.profiles.first().filter(|_| as_file) {
-        Some(profile) => Ok(HttpResponse::Created()
+    let mut answer = HttpResponse::Created();
+    if deprecated {
+        answer.insert_header(SILENT_ENROLLMENT_DEPRECATED);
+    }
+    Ok(match bundle.profiles.first().filter(|_| as_file) {
+        Some(profile) => answer
             .content_type(PROFILE_CONTENT_TYPE)
             .insert_header((
                 CONTENT_DISPOSITION,
                 format!("attachment; filename=\"{}\"", profile.document.file_name),
             ))
-            .body(profile.document.expose_bytes().to_vec())),
-        None => Ok(HttpResponse::Created().json(DeploymentResponse::from(&bundle))),
-    }
+            .body(profile.document.expose_bytes().to_vec()),
+        None => answer.json(DeploymentResponse::from(&bundle)),
+    })
 }
+
+/// `options.silent_enrollment` is deprecated since 2026-11-26 (RFC 9745).
+const SILENT_ENROLLMENT_DEPRECATED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("deprecation"), HeaderValue::from_static("@1795651200"));
 
 /// Returns true if `Accept` names the profile's media type with at least the weight of JSON (RFC 9110
 /// §12.5.1).

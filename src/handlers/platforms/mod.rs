@@ -94,7 +94,7 @@ pub async fn get_platform(
     responses(
         (status = 200, description = "The platform is replaced, or with `dry_run` verified", body = PlatformWritten, headers(("ETag" = String))),
         (status = 201, description = "The platform is configured", body = PlatformResponse, headers(("ETag" = String))),
-        (status = 409, description = "changed_meanwhile"),
+        (status = 409, description = "changed_meanwhile, scep_url_on_old_host"),
         CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
@@ -124,7 +124,7 @@ pub async fn update_platform(
     params(IntegrationPath, PlatformPath, ("If-Match" = Option<String>, Header, description = "The ETag of the integration that you read")),
     responses(
         (status = 200, description = "The updated platform", body = PlatformResponse, headers(("ETag" = String))),
-        (status = 409, description = "changed_meanwhile"),
+        (status = 409, description = "changed_meanwhile, scep_url_on_old_host"),
         CallsOkta,
     ),
     security(("bearer" = ["odt:write"])),
@@ -183,7 +183,7 @@ pub async fn delete_platform(
     params(IntegrationPath, PlatformPath),
     responses(
         (status = 200, description = "The result of the verification", body = TrialResponse),
-        (status = 409, description = "changed_meanwhile"),
+        (status = 409, description = "changed_meanwhile, scep_url_on_old_host"),
         (status = 422, description = "Okta refused: scep_credentials_refused, scep_wrong_url and others"),
         CallsOkta,
     ),

@@ -34,6 +34,8 @@ pub enum DeviceIdentifierError {
     InvalidCharacters,
     #[error("the value does not have the format of this identifier")]
     InvalidFormat,
+    #[error("the value is the serial number of a virtual Mac, which is not supported")]
+    VirtualMac,
 }
 
 impl DeviceIdentifierError {
@@ -44,6 +46,17 @@ impl DeviceIdentifierError {
             Self::TooLong => "too_long",
             Self::InvalidCharacters => "invalid_characters",
             Self::InvalidFormat => "invalid_format",
+            Self::VirtualMac => "virtual_mac",
+        }
+    }
+
+    /// What a caller is told: `form`, unless the value is of a kind that is not supported.
+    pub fn detail(self, form: &str) -> &str {
+        match self {
+            Self::VirtualMac => {
+                "This is the serial number of a virtual Mac. Virtual Macs are not supported: their serial numbers can differ in case only."
+            }
+            _ => form,
         }
     }
 }
@@ -59,6 +72,9 @@ impl SerialNumber {
     /// Parses a serial number in either case. Surrounding whitespace is ignored.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
         let text = bounded(text, Self::MAX_LEN)?;
+        if is_virtual_mac(text) {
+            return Err(DeviceIdentifierError::VirtualMac);
+        }
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(DeviceIdentifierError::InvalidCharacters);
         }
@@ -137,8 +153,18 @@ impl UserPrincipalName {
     }
 }
 
+/// Returns whether this is the serial number of a virtual Mac: `VM` and base64, whose case matters. In upper
+/// case two of them could become one device.
+pub(crate) fn is_virtual_mac(text: &str) -> bool {
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    text.strip_prefix("VM").is_some_and(|rest| {
+        rest.bytes().all(base64)
+            && rest.bytes().any(|byte| byte.is_ascii_lowercase() || matches!(byte, b'+' | b'/'))
+    })
+}
+
 /// Trims the text and checks that it is neither empty nor longer than `max` bytes.
-fn bounded(text: &str, max: usize) -> Result<&str, DeviceIdentifierError> {
+pub(super) fn bounded(text: &str, max: usize) -> Result<&str, DeviceIdentifierError> {
     match text.trim() {
         "" => Err(DeviceIdentifierError::Empty),
         text if text.len() > max => Err(DeviceIdentifierError::TooLong),
@@ -221,7 +247,15 @@ mod tests {
         for text in ["C02XL0GTJGH5", "c02xl0gtjgh5", " C02XL0GTJGH5\n"] {
             assert_eq!(SerialNumber::parse(text).unwrap().as_str(), "C02XL0GTJGH5");
         }
-        for text in ["W88401231AX", "K4QXW3V7PL", "FVFXC2HJQ05N", "ABCDEFGH", "ABCDEFGHIJKLMN"] {
+        for text in [
+            "VMAAAAAAAAAA",
+            "vmaaaaaaaaaa",
+            "W88401231AX",
+            "K4QXW3V7PL",
+            "FVFXC2HJQ05N",
+            "ABCDEFGH",
+            "ABCDEFGHIJKLMN",
+        ] {
             assert!(SerialNumber::parse(text).is_ok(), "{text}");
         }
     }
@@ -236,6 +270,9 @@ mod tests {
             ("C02XL0GT/GH5", "invalid_characters"),
             ("C02XL0GT\u{130}GH", "invalid_characters"),
             ("../../etc", "invalid_characters"),
+            ("VMa+b/cDEfgh", "virtual_mac"),
+            ("VMAAAAAAAAAa", "virtual_mac"),
+            ("VMAAAA+AAAAA", "virtual_mac"),
         ] {
             assert_eq!(SerialNumber::parse(text).unwrap_err().code(), code, "{text:?}");
         }

@@ -63,10 +63,31 @@ pub struct Org {
     pub id: String,
     /// The host of the token endpoint. Credentials are sent to no other host.
     pub canonical_host: String,
-    /// A custom domain that the canonical host confirmed.
-    pub custom_host: Option<String>,
+    /// The custom domains that the canonical host confirmed; users sign in at the first.
+    pub custom_hosts: Vec<String>,
     pub engine: Engine,
 }
+
+impl Org {
+    /// All hosts of the org: the canonical one first.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.canonical_host.as_str())
+            .chain(self.custom_hosts.iter().map(String::as_str))
+    }
+}
+
+/// Since when checks found no Okta org at the canonical host, and when the last of them did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostLost {
+    pub since: DateTime<Utc>,
+    pub at: DateTime<Utc>,
+}
+
+/// How long a host's absence has to last to count: one odd answer is none.
+const HOST_LOST_AFTER: TimeDelta = TimeDelta::minutes(20);
+
+/// How long custom domains may be sent secrets after the canonical host confirmed them.
+const CONFIRMED_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// A stored integration.
 #[derive(Debug, Clone)]
@@ -74,6 +95,11 @@ pub struct Integration {
     pub tenant: TenantId,
     pub id: IntegrationId,
     pub org: Org,
+    /// Further hosts where the org's users sign in. No secret is ever sent there.
+    pub additional_sign_in_hosts: Vec<String>,
+    /// When the canonical host last named the custom domains.
+    pub hosts_confirmed_at: Option<DateTime<Utc>>,
+    pub host_lost: Option<HostLost>,
     pub selected_platforms: Vec<Platform>,
     /// Increases with each change of configuration; sent as the `ETag`.
     pub version: i64,
@@ -85,7 +111,24 @@ pub struct Integration {
 impl Integration {
     /// Returns the host where the org's users sign in: the custom domain if there is one.
     pub fn sign_in_host(&self) -> &str {
-        self.org.custom_host.as_deref().unwrap_or(&self.org.canonical_host)
+        self.org.custom_hosts.first().unwrap_or(&self.org.canonical_host)
+    }
+
+    /// Every host where the org's users may sign in, each once.
+    pub fn sign_in_hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<String> = Vec::new();
+        for host in self.org.hosts().chain(self.additional_sign_in_hosts.iter().map(String::as_str))
+        {
+            if !hosts.iter().any(|known| known == host) {
+                hosts.push(host.to_owned());
+            }
+        }
+        hosts
+    }
+
+    /// Whether the custom domains were confirmed within the last 24 hours.
+    pub fn has_fresh_hosts(&self, now: DateTime<Utc>) -> bool {
+        self.hosts_confirmed_at.is_some_and(|at| now - at < CONFIRMED_FOR)
     }
 }
 
@@ -127,6 +170,16 @@ impl IntegrationRecord {
 
     pub fn platform(&self, platform: Platform) -> Option<&PlatformState> {
         self.platforms.iter().find(|state| state.platform == platform)
+    }
+
+    /// Whether a SCEP URL of the platform is on a host that is no longer one of the org's.
+    pub fn has_scep_url_on_old_host(&self, state: &PlatformState) -> bool {
+        let is_old =
+            |url: &url::Url| !self.integration.org.hosts().any(|host| url.host_str() == Some(host));
+        state
+            .scep
+            .as_ref()
+            .is_some_and(|scep| is_old(&scep.scep_url) || is_old(&scep.challenge_url))
     }
 
     fn is_configured(&self) -> bool {
@@ -191,6 +244,10 @@ pub enum StatusReason {
     CaExpiring,
     /// No sweep of the org's devices was accepted in the last 24 hours.
     SyncOverdue,
+    /// At the org's host something else answers than an Okta org, or the name does not exist.
+    OrgUnreachableAtHost,
+    /// The SCEP URL or the challenge URL is on a host that is no longer the org's: enter both again.
+    ScepUrlOnOldHost,
 }
 
 impl StatusReason {
@@ -244,6 +301,9 @@ fn missing_configuration(record: &IntegrationRecord) -> Vec<StatusReason> {
 
 fn platform_faults(record: &IntegrationRecord, now: DateTime<Utc>) -> Vec<StatusReason> {
     let mut reasons = Vec::new();
+    if record.platforms.iter().any(|state| record.has_scep_url_on_old_host(state)) {
+        reasons.push(StatusReason::ScepUrlOnOldHost);
+    }
     if record.platforms.iter().any(|state| state.refused_at.is_some()) {
         reasons.push(StatusReason::ScepCredentialsRefused);
     }
@@ -256,6 +316,9 @@ fn platform_faults(record: &IntegrationRecord, now: DateTime<Utc>) -> Vec<Status
 
 fn known_faults(record: &IntegrationRecord) -> Vec<StatusReason> {
     let mut reasons = Vec::new();
+    if record.integration.host_lost.is_some_and(|lost| lost.at - lost.since >= HOST_LOST_AFTER) {
+        reasons.push(StatusReason::OrgUnreachableAtHost);
+    }
     if record.outcome(PrerequisiteKind::IdentityEngine) == Outcome::Failed {
         reasons.push(StatusReason::ClassicEngine);
     }

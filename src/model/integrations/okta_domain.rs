@@ -22,6 +22,11 @@ const LOCAL_SUFFIXES: [&str; 7] =
 /// Invisible characters that browsers and chat tools add to the ends of copied text.
 const INVISIBLE: [char; 3] = ['\u{200b}', '\u{feff}', '\u{2060}'];
 
+/// Removes white space from both ends, also no-break and zero-width characters.
+pub fn trim_pasted(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || INVISIBLE.contains(&c))
+}
+
 /// The domain suffixes that belong to Okta.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OktaSuffixes(Vec<String>);
@@ -128,7 +133,7 @@ impl OktaDomain {
     /// # Errors
     /// If the text contains no host name, or one that cannot belong to an org.
     pub fn parse(pasted: &str, suffixes: &OktaSuffixes) -> Result<Self, OktaDomainError> {
-        let text = pasted.trim_matches(|c: char| c.is_whitespace() || INVISIBLE.contains(&c));
+        let text = trim_pasted(pasted);
         if text.is_empty() {
             return Err(OktaDomainError::Empty);
         }

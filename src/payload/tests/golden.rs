@@ -190,7 +190,7 @@ fn forced(payload: &Dictionary, domain: &str) -> Dictionary {
 fn expect_settings(settings: &Dictionary) {
     has(settings, "OktaVerify.OrgUrl", "login.acme.example");
     has(settings, "OktaVerify.UserPrincipalName", "ada@acme.example");
-    has(settings, "OktaVerify.EnrollmentOptions", "SilentEnrollmentEnabled");
+    has(settings, "OktaVerify.EnrollmentOptions", "Enabled");
     has(settings, "OktaVerify.ReportDiagnostics", false);
     has(settings, "OktaVerify.Plugins", texts(&["com.crowdstrike.zta"]));
     let udid = "55900BDC-347C-58B1-D249-F32244B11D30";
@@ -268,10 +268,8 @@ fn an_extra_setting_is_added_on_an_iphone() {
 #[test]
 fn the_profile_of_an_iphone_has_the_four_keys_for_the_extension() {
     let device = device();
-    // iPhones have no user scope.
-    let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
     let document =
-        single_sign_on_profile(&deployment, &hosts(), &SecretString::from(HINT)).unwrap();
+        single_sign_on_profile(&deployment(&device), &hosts(), &SecretString::from(HINT)).unwrap();
     assert_eq!(document.file_name, "okta-device-trust-single-sign-on-C02XL0GTJGH5.mobileconfig");
     let profile = read(&document);
     conforms_as(&profile, "Configuration", TOP_LEVEL);
@@ -292,11 +290,68 @@ fn the_profile_of_an_iphone_has_the_four_keys_for_the_extension() {
 }
 
 #[test]
+fn each_enrollment_option_has_oktas_value_and_the_default_has_none() {
+    for (enrollment, value) in [
+        (EnrollmentOptions::PromptAlways, Some("Enabled")),
+        (EnrollmentOptions::Default, None),
+        (EnrollmentOptions::Disabled, Some("Disabled")),
+    ] {
+        let options = OktaVerifyOptions { enrollment, ..OktaVerifyOptions::default() };
+        let document = settings_profile(&deployment(&device()), &hosts(), &options).unwrap();
+        for (payload, domain) in
+            [(1, "com.okta.mobile"), (2, "com.okta.mobile.auth-service-extension")]
+        {
+            let settings = forced(&payloads(&document)[payload], domain);
+            let shown = settings.get("OktaVerify.EnrollmentOptions").and_then(Value::as_string);
+            assert_eq!(shown, value, "{enrollment:?}");
+        }
+    }
+}
+
+#[test]
+fn the_profile_of_a_shared_ipad_is_the_users() {
+    let device = device();
+    let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
+    let document =
+        single_sign_on_profile(&deployment, &hosts(), &SecretString::from(HINT)).unwrap();
+    has(&read(&document), "PayloadScope", "User");
+}
+
+#[test]
+fn an_iphone_of_user_enrollment_is_sent_the_org_and_the_hint_alone() {
+    let device = super::enrolled_by_user();
+    let hint = SecretString::from(HINT);
+    let document = single_sign_on_profile(&deployment(&device), &hosts(), &hint).unwrap();
+    assert_eq!(
+        document.file_name,
+        "okta-device-trust-single-sign-on-2F5C0D8A9B1E4C7D.mobileconfig"
+    );
+    let payloads = payloads(&document);
+    conforms_as(&payloads[0], "com.apple.extensiblesso", SINGLE_SIGN_ON_IOS);
+    let data = inner(&payloads[0], "ExtensionData");
+    has(data, "OktaVerify.OrgUrl", "login.acme.example");
+    has(data, "managementHint", HINT);
+    assert_eq!(data.len(), 2);
+    let plain = OktaVerifyOptions::default();
+    let map = managed_app_configuration(&device, &hosts(), &plain, &hint).unwrap().expose_map();
+    let expected = json!({ "OktaVerify.OrgUrl": "login.acme.example", "managementHint": HINT });
+    assert_eq!(map["com.okta.mobile"], expected);
+
+    let extra = super::extra(json!({ "asset": [{ "a/b": "for {udid}" }] })).unwrap();
+    let options = OktaVerifyOptions { extra, ..OktaVerifyOptions::default() };
+    let refused = managed_app_configuration(&device, &hosts(), &options, &hint).unwrap_err();
+    assert_eq!(refused.code(), "no_identifiers");
+    assert_eq!(refused.field(), Some("app_config_extra/asset/a~1b"));
+    let refused = certificate(&deployment(&device), CHALLENGE, "Mac").unwrap_err();
+    assert_eq!((refused.code(), refused.field()), ("no_identifiers", Some("subject_template")));
+}
+
+#[test]
 fn an_extra_setting_overrides_an_option() {
-    let extra =
-        super::extra(json!({"OktaVerify.EnrollmentOptions": "SilentEnrollmentDisabled"})).unwrap();
-    let options = OktaVerifyOptions { silent_enrollment: true, extra, ..Default::default() };
+    let extra = super::extra(json!({"OktaVerify.EnrollmentOptions": "Disabled"})).unwrap();
+    let enrollment = EnrollmentOptions::PromptAlways;
+    let options = OktaVerifyOptions { enrollment, extra, ..Default::default() };
     let document = settings_profile(&deployment(&device()), &hosts(), &options).unwrap();
     let settings = forced(&payloads(&document)[1], "com.okta.mobile");
-    has(&settings, "OktaVerify.EnrollmentOptions", "SilentEnrollmentDisabled");
+    has(&settings, "OktaVerify.EnrollmentOptions", "Disabled");
 }

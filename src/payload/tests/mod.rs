@@ -12,17 +12,24 @@ use url::Url;
 use uuid::Uuid;
 
 use super::*;
+use crate::model::devices::enrollment_id::EnrollmentId;
 use crate::model::{IntegrationId, SerialNumber, Udid, UserPrincipalName};
 
 const CHALLENGE: &str = "0B3F6D1E4A5C9788";
 const HINT: &str = "Tr0ub4dor&<3>-hint";
 
 fn device() -> Device {
-    Device {
-        serial_number: SerialNumber::parse("C02XL0GTJGH5").unwrap(),
-        udid: Udid::parse("55900BDC-347C-58B1-D249-F32244B11D30").unwrap(),
-        user_principal_name: Some(UserPrincipalName::parse("ada@acme.example").unwrap()),
-    }
+    Device::new(
+        SerialNumber::parse("C02XL0GTJGH5").unwrap(),
+        Udid::parse("55900BDC-347C-58B1-D249-F32244B11D30").unwrap(),
+        UserPrincipalName::parse("ada@acme.example").ok(),
+    )
+}
+
+/// An iPhone of User Enrollment.
+fn enrolled_by_user() -> Device {
+    let id = EnrollmentId::parse("2F5C0D8A9B1E4C7D").unwrap();
+    Device { identity: DeviceIdentity::Enrollment(id), user_principal_name: None }
 }
 
 fn deployment(device: &Device) -> Deployment<'_> {
@@ -52,7 +59,7 @@ fn options() -> OktaVerifyOptions {
         "com.crowdstrike.zta": {"format": "JWT", "limits": [1, 2.5, true, "{udid}"]},
     });
     OktaVerifyOptions {
-        silent_enrollment: true,
+        enrollment: EnrollmentOptions::PromptAlways,
         report_diagnostics: Some(false),
         plugins: vec!["com.crowdstrike.zta".to_owned()],
         extra: self::extra(extra).unwrap(),
@@ -108,8 +115,8 @@ fn identifiers_are_stable_and_uuids_change_with_the_content() {
     let device = device();
     let first = deployment(&device);
     let next = Deployment { config_version: 4, ..first };
-    let other_device =
-        Device { serial_number: SerialNumber::parse("K4QXW3V7PL").unwrap(), ..device.clone() };
+    let udid = device.hardware().unwrap().udid.clone();
+    let other_device = Device::new(SerialNumber::parse("K4QXW3V7PL").unwrap(), udid, None);
     let elsewhere = Deployment { device: &other_device, ..first };
     let other_integration =
         Deployment { integration_id: IntegrationId(Uuid::from_u128(8)), ..first };

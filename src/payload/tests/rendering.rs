@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{CHALLENGE, HINT, certificate, deployment, device, hosts, options};
+use super::{CHALLENGE, HINT, certificate, deployment, device, enrolled_by_user, hosts, options};
 use crate::payload::*;
 
 /// SHA-256 of [`rendered`] in each version. Add a row for a new version; never edit a published one.
@@ -12,9 +12,11 @@ const RENDERINGS: &[(u32, &str)] = &[
     (1, "17a54e6383a56a3fff8c018363467570fdbc502b7d1d6f5f7012b809259fbd28"),
     // iOS: UDID and serial number added, macOS settings removed, the org's host in ExtensionData.
     (2, "a0d9f962971cc10ac9b9fc714e5ac10d8ff59dccc76030ae620257f7e8620786"),
+    // macOS: the values of `OktaVerify.EnrollmentOptions` that Okta lists.
+    (3, "34f5af5900d99bc18f7e45f1ee9cde91a8f37338d528c4fc29e2fc5c3595a0d8"),
 ];
 
-/// Renders one of each document, with all options and without options.
+/// Renders one of each document, with all options and without options, and those for User Enrollment.
 fn rendered() -> Vec<u8> {
     let device = device();
     let deployment = deployment(&device);
@@ -27,6 +29,9 @@ fn rendered() -> Vec<u8> {
     for options in [&options(), &plain] {
         add(settings_profile(&deployment, &hosts, options).unwrap());
     }
+    let phone = enrolled_by_user();
+    add(single_sign_on_profile(&Deployment { device: &phone, ..deployment }, &hosts, &hint)
+        .unwrap());
     for options in [&options(), &plain] {
         let map = managed_app_configuration(&device, &hosts, options, &hint).unwrap().expose_map();
         bytes.extend_from_slice(Value::Object(map).to_string().as_bytes());

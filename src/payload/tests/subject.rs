@@ -9,38 +9,44 @@ use crate::payload::{Device, common_name};
 const UDID: &str = "55900BDC-347C-58B1-D249-F32244B11D30";
 
 #[test]
-fn the_name_always_contains_the_word_and_the_udid() {
+fn the_udid_is_always_there_and_no_word_is_forced() {
     for (template, name) in [
-        ("", format!("managementAttestation {UDID}")),
-        ("Mac", format!("Mac managementAttestation {UDID}")),
+        ("", UDID.to_owned()),
+        ("Mac", format!("Mac {UDID}")),
         ("managementAttestation Mac", format!("managementAttestation Mac {UDID}")),
-        ("Mac {udid}", format!("Mac {UDID} managementAttestation")),
+        ("Mac {udid}", format!("Mac {UDID}")),
         ("{udid} \t managementAttestation", format!("{UDID} managementAttestation")),
+        ("{serial_number}{udid}", format!("C02XL0GTJGH5{UDID}")),
     ] {
         assert_eq!(common_name(template, &device()).unwrap(), name, "{template:?}");
     }
 }
 
 #[test]
-fn only_the_admins_part_of_a_long_name_is_truncated() {
-    for template in [
-        "{serial_number} managementAttestation {udid}",
-        "managementAttestation {udid} {serial_number}",
-        "{serial_number}",
-        "{serial_number}{udid}",
-    ] {
-        let name = common_name(template, &device()).unwrap();
-        assert_eq!(name, format!("C02XL managementAttestation {UDID}"), "{template:?}");
-        assert_eq!(name.chars().count(), 64);
+fn the_subjects_of_two_macs_differ_whatever_the_template_is() {
+    let udid = Udid::parse("66900BDC-347C-58B1-D249-F32244B11D30").unwrap();
+    let other = Device::new(SerialNumber::parse("C02XL0GTJGH5").unwrap(), udid, None);
+    for template in ["managementAttestation", "", "{serial_number}"] {
+        let names = [&device(), &other].map(|device| common_name(template, device).unwrap());
+        assert_ne!(names[0], names[1], "{template:?}");
     }
 }
 
 #[test]
-fn a_user_name_does_not_count_as_the_word() {
-    let user_principal_name = UserPrincipalName::parse("managementAttestation {udid}").ok();
+fn a_long_name_is_rendered_in_full_up_to_256_characters() {
+    let room = 256 - UDID.len() - 1;
+    let name = common_name(&"ä".repeat(room), &device()).unwrap();
+    assert_eq!(name.chars().count(), 256);
+    assert_eq!(name, format!("{} {UDID}", "ä".repeat(room)));
+    let error = common_name(&"ä".repeat(room + 1), &device()).unwrap_err();
+    assert_eq!((error.code(), error.field()), ("too_long", Some("subject_template")));
+}
+
+#[test]
+fn braces_in_a_users_name_are_no_placeholders() {
+    let user_principal_name = UserPrincipalName::parse("{udid}").ok();
     let device = Device { user_principal_name, ..device() };
-    let name = common_name("{user_principal_name}", &device).unwrap();
-    assert_eq!(name, format!("manag managementAttestation {UDID}"));
+    assert_eq!(common_name("{user_principal_name}", &device).unwrap(), format!("{{udid}} {UDID}"));
 }
 
 #[test]
@@ -60,14 +66,13 @@ proptest! {
         udid in "[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}|[0-9A-F]{8}-[0-9A-F]{16}|[0-9a-f]{40}",
         user in "\\PC{1,60}",
     ) {
-        let device = Device {
-            serial_number: SerialNumber::parse(&serial).unwrap(),
-            udid: Udid::parse(&udid).unwrap(),
-            user_principal_name: UserPrincipalName::parse(&user).ok(),
-        };
+        let device = Device::new(
+            SerialNumber::parse(&serial).unwrap(),
+            Udid::parse(&udid).unwrap(),
+            UserPrincipalName::parse(&user).ok(),
+        );
         if let Ok(name) = common_name(&template, &device) {
-            prop_assert!(name.chars().count() <= 64);
-            prop_assert!(name.split(' ').any(|word| word == "managementAttestation"));
+            prop_assert!(name.chars().count() <= 256);
             prop_assert!(name.contains(&udid));
         }
     }

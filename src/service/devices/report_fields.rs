@@ -68,7 +68,7 @@ impl FieldCheck {
         parsed: Result<T, DeviceIdentifierError>,
         form: &str,
     ) -> Option<T> {
-        parsed.map_err(|error| self.refuse(pointer, error.code(), form)).ok()
+        parsed.map_err(|error| self.refuse(pointer, error.code(), error.detail(form))).ok()
     }
 
     /// Returns the time in PostgreSQL's precision of a microsecond, so that equal times stay equal. A leap

@@ -74,6 +74,9 @@ pub enum Error {
     /// Devices or platforms depend on what the request deletes.
     #[error("{devices} device(s) and {} platform(s) depend on it", .platforms.len())]
     ConfirmationRequired { devices: i64, platforms: Vec<Platform>, checklist: Vec<ChecklistItem> },
+    /// The SCEP password is not sent to a host that the org no longer has.
+    #[error("the SCEP URL is on {host}, which is not a host of the org")]
+    ScepUrlOnOldHost { host: String, hosts: Vec<String> },
     #[error("the certificate authority behind the SCEP URL expired at {not_after}")]
     CertificateAuthorityExpired { not_after: DateTime<Utc> },
     /// More than five challenges for the device in ten minutes.
@@ -147,6 +150,12 @@ impl Error {
     pub(super) fn is_scep_refusal(&self) -> bool {
         let Self::Okta(failure) = self else { return false };
         matches!(failure.cause(), OktaError::ScepCredentialsRefused)
+    }
+
+    /// Returns whether a host does not exist, or has no Okta org.
+    pub(super) fn is_missing_org(&self) -> bool {
+        let Self::Okta(failure) = self else { return false };
+        matches!(failure.cause(), OktaError::OrgNotFound { .. })
     }
 
     /// Maps store errors of queries about integration `id`.

@@ -50,7 +50,7 @@ fn platform_items(platform: Platform) -> Vec<ChecklistItem> {
         Platform::Macos => vec![
             item(
                 "checklist.macos.profiles",
-                "In the MDM, remove the Okta Device Trust profiles from the Macs.",
+                "In the MDM, remove the Okta Device Trust profiles from the Macs. While they are installed, no other single sign-on profile with a host of the Okta org can be installed.",
             ),
             item(
                 "checklist.macos.platform",
@@ -60,7 +60,7 @@ fn platform_items(platform: Platform) -> Vec<ChecklistItem> {
         Platform::Ios => vec![
             item(
                 "checklist.ios.profiles",
-                "In the MDM, remove the profile and the managed app configuration from the iPhones and iPads.",
+                "In the MDM, remove the profile and the managed app configuration from the iPhones and iPads. As long as the profile is installed, no other single sign-on profile that names one of the org's hosts can be installed.",
             ),
             item(
                 "checklist.ios.platform",

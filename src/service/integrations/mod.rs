@@ -20,7 +20,7 @@ pub use client_keys::{KeysAtAddress, PendingKey};
 pub use credentials::{Connected, EnteredCredentials};
 pub use report::{Prerequisite, Report};
 pub use setup::{Form, Setup, Step, StepState};
-pub use setup_text::{CopyValue, FormField, Link, StepName};
+pub use setup_text::{Caution, CopyValue, FormField, Link, StepName};
 
 pub(in crate::service) use attempts::Attempts;
 pub(in crate::service) use public_key_reads::PublicKeyReads;
@@ -28,6 +28,7 @@ pub(in crate::service) use public_key_reads::PublicKeyReads;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
+use crate::model::integrations::okta_domain::OktaSuffixes;
 use findings::engine_finding;
 use org::to_org;
 
@@ -35,7 +36,7 @@ use crate::model::{
     Caller, EventKind, ExpectedVersion, IntegrationId, IntegrationRecord, NewEvent, OktaDomain,
     Page, PageRequest, Platform, Scope,
 };
-use crate::service::{Error, FieldError, Service};
+use crate::service::{Error, FieldError, Service, with_okta_timeout};
 use crate::store::{
     IdempotencyClaim, IdempotencyKey, IntegrationChange, NewIntegration, StoreError,
 };
@@ -53,8 +54,6 @@ pub struct NewIntegrationRequest {
 #[derive(Debug)]
 pub struct Created {
     pub record: IntegrationRecord,
-    /// A custom domain that was ignored because the org does not confirm it.
-    pub dropped_custom_host: Option<String>,
     /// True if an earlier request with the same `Idempotency-Key` created it.
     pub replayed: bool,
 }
@@ -64,6 +63,8 @@ pub struct Created {
 pub struct IntegrationPatch {
     pub okta_domain: Option<String>,
     pub selected_platforms: Option<Vec<Platform>>,
+    /// As the admin pasted them.
+    pub additional_sign_in_hosts: Option<Vec<String>>,
 }
 
 /// A deleted integration, and what the admin still has to do in Okta.
@@ -124,17 +125,18 @@ impl Service {
         let discovered = self.discover_org(domain).await?;
         let org = to_org(&discovered);
         let id = IntegrationId::new();
-        let event = NewEvent::by(caller, id, EventKind::IntegrationCreated).with(json!({ "org_id": org.id, "okta_domain": org.canonical_host, "custom_domain": org.custom_host }));
+        let event = NewEvent::by(caller, id, EventKind::IntegrationCreated).with(json!({ "org_id": org.id, "okta_domain": org.canonical_host, "custom_domains": org.custom_hosts }));
         let new = NewIntegration {
             id,
             findings: vec![engine_finding(&org)],
             org,
+            dropped_custom_host: discovered.dropped_custom_host,
             selected_platforms: request.selected_platforms,
             created_by: caller.actor.clone(),
             event,
         };
         let record = self.store.create_integration(&caller.tenant, new, key).await?;
-        Ok(Created { record, dropped_custom_host: discovered.dropped_custom_host, replayed: false })
+        Ok(Created { record, replayed: false })
     }
 
     async fn replay(&self, caller: &Caller, id: IntegrationId) -> Result<Created, Error> {
@@ -143,7 +145,7 @@ impl Service {
                 StoreError::NotFound => Error::IdempotentResultGone(id),
                 other => other.into(),
             })?;
-        Ok(Created { record, dropped_custom_host: None, replayed: true })
+        Ok(Created { record, replayed: true })
     }
 
     /// Lists the integrations of the tenant.
@@ -172,10 +174,11 @@ impl Service {
         self.load(caller, id).await
     }
 
-    /// Updates the domain or the selected platforms.
+    /// Updates the domain, the selected platforms or the additional sign-in hosts, each of which must return
+    /// the org's id.
     ///
     /// # Errors
-    /// `OtherOrg` if the integration is connected and the domain belongs to another org, `StaleVersion`,
+    /// `Invalid`, `OtherOrg` if the integration is connected and the domain belongs to another org, `StaleVersion`,
     /// `IntegrationNotFound`.
     pub async fn update_integration(
         &self,
@@ -183,9 +186,11 @@ impl Service {
         id: IntegrationId,
         patch: IntegrationPatch,
         expected_version: ExpectedVersion,
-    ) -> Result<Created, Error> {
+    ) -> Result<IntegrationRecord, Error> {
         self.require(caller, Scope::OdtWrite).await?;
         refuse_duplicates(patch.selected_platforms.as_deref().unwrap_or_default())?;
+        let hosts = patch.additional_sign_in_hosts.as_deref();
+        let hosts = hosts.map(|hosts| parse_hosts(hosts, self.okta.suffixes())).transpose()?;
         let before = self.load(caller, id).await?;
         let version = before.integration.version;
         if !expected_version.allows(version) {
@@ -197,22 +202,49 @@ impl Service {
             None => None,
         };
         let org = discovered.as_ref().map(to_org);
+        let org_id = org.as_ref().unwrap_or(&before.integration.org).id.clone();
+        if let Some(hosts) = &hosts {
+            self.check_new_hosts(caller, &before, &org_id, hosts).await?;
+        }
         let event = NewEvent::by(caller, id, EventKind::IntegrationUpdated).with(json!({
             "okta_domain": org.as_ref().map(|org| &org.canonical_host),
-            "custom_domain": org.as_ref().and_then(|org| org.custom_host.as_ref()),
+            "custom_domains": org.as_ref().map(|org| &org.custom_hosts),
             "selected_platforms": patch.selected_platforms,
+            "additional_sign_in_hosts": hosts,
         }));
         let change = IntegrationChange {
             findings: org.iter().map(engine_finding).collect(),
             org,
+            dropped_custom_host: discovered.and_then(|org| org.dropped_custom_host),
             selected_platforms: patch.selected_platforms,
+            additional_sign_in_hosts: hosts,
+            org_id,
             expected_version,
             event,
         };
         let changed = self.store.update_integration(&caller.tenant, id, change).await;
-        let record = changed.map_err(Error::for_integration(id))?;
-        let dropped_custom_host = discovered.and_then(|org| org.dropped_custom_host);
-        Ok(Created { record, dropped_custom_host, replayed: false })
+        changed.map_err(Error::for_integration(id))
+    }
+
+    /// Checks the hosts that are new, or were checked for another org.
+    async fn check_new_hosts(
+        &self,
+        caller: &Caller,
+        before: &IntegrationRecord,
+        org_id: &str,
+        hosts: &[String],
+    ) -> Result<(), Error> {
+        let stored = &before.integration;
+        let known = |host: &String| {
+            stored.org.id == org_id && stored.additional_sign_in_hosts.contains(host)
+        };
+        let new: Vec<(usize, String)> =
+            hosts.iter().cloned().enumerate().filter(|(_, host)| !known(host)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.attempts.claim(&caller.tenant, stored.id)?;
+        with_okta_timeout(self.check_sign_in_hosts(org_id, &new)).await
     }
 
     /// Deletes an integration and its secrets. Does not call Okta.
@@ -261,6 +293,39 @@ fn hash_request(request: &NewIntegrationRequest) -> Vec<u8> {
     let address = request.okta_domain.split(['?', '#']).next();
     let canonical = json!([address, request.selected_platforms]).to_string();
     digest(&SHA256, canonical.as_bytes()).as_ref().to_vec()
+}
+
+/// The most additional sign-in hosts: Okta allows an org as many custom domains on request.
+const MAX_SIGN_IN_HOSTS: usize = 200;
+
+/// Parses the entered hosts; refuses duplicates.
+fn parse_hosts(pasted: &[String], suffixes: &OktaSuffixes) -> Result<Vec<String>, Error> {
+    const POINTER: &str = "/additional_sign_in_hosts";
+    let invalid = |pointer: &str, code: &str, detail: &str| {
+        Err(Error::Invalid(vec![FieldError::new(pointer, code, detail)]))
+    };
+    if pasted.len() > MAX_SIGN_IN_HOSTS {
+        return invalid(POINTER, "too_long", &format!("{MAX_SIGN_IN_HOSTS} hosts at most."));
+    }
+    let mut hosts: Vec<String> = Vec::new();
+    for (index, pasted) in pasted.iter().enumerate() {
+        let pointer = format!("{POINTER}/{index}");
+        let host = match OktaDomain::parse(pasted, suffixes) {
+            Ok(domain) => domain.host().to_owned(),
+            Err(error) => {
+                return invalid(
+                    &pointer,
+                    error.code(),
+                    "Enter a host name alone, such as login.acme.example.",
+                );
+            }
+        };
+        if hosts.contains(&host) {
+            return invalid(&pointer, "duplicate", "Name each host once.");
+        }
+        hosts.push(host);
+    }
+    Ok(hosts)
 }
 
 /// Refuses a list with a duplicate platform.

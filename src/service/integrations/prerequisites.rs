@@ -6,12 +6,13 @@ use serde_json::json;
 use super::findings::{engine_finding, is_unanswered, refusal_findings, scopes_finding};
 use super::report::{Report, report};
 use crate::model::{
-    Actor, Attestation, Caller, EventKind, Finding, IntegrationId, IntegrationRecord, NewEvent,
-    Org, PrerequisiteKind, Scope, TenantId,
+    Actor, Attestation, Caller, EventKind, Finding, Integration, IntegrationId, IntegrationRecord,
+    NewEvent, Org, PrerequisiteKind, Scope, TenantId,
 };
 use crate::okta::{ClientCredentials, TokenKey};
 use crate::service::{Error, FieldError, Service, with_okta_timeout};
 use crate::store::CheckResult;
+use crate::telemetry::chain_of;
 
 /// What triggered a check.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +78,14 @@ impl Service {
         let credentials_version = credentials.version;
         let key = TokenKey { tenant: tenant.clone(), integration: id, credentials_version };
         let credentials = ClientCredentials::from(credentials);
-        let (org, findings) = with_okta_timeout(self.examine(&record, &key, &credentials)).await?;
+        let (org, findings) =
+            match with_okta_timeout(self.examine(&record, &key, &credentials)).await {
+                Err(error) if error.is_missing_org() => {
+                    self.note_lost_host(tenant, &record).await;
+                    return Err(error);
+                }
+                other => other?,
+            };
         let (actor, always_audit) = match trigger {
             Trigger::Caller(actor) => (actor.clone(), true),
             Trigger::Schedule => (Actor::service(), false),
@@ -85,8 +93,9 @@ impl Service {
         let event = NewEvent::by_actor(actor, id, EventKind::PrerequisitesChecked).with(
             findings.iter().map(|f| (f.kind.as_str().to_owned(), json!(f.outcome))).collect(),
         );
-        let engine = org.engine;
-        let checked = CheckResult { credentials_version, engine, findings, event, always_audit };
+        let asked_host = record.integration.org.canonical_host;
+        let checked =
+            CheckResult { credentials_version, asked_host, org, findings, event, always_audit };
         let updated = self.store.update_findings(tenant, id, checked).await;
         updated.map_err(Error::for_integration(id))
     }
@@ -125,14 +134,25 @@ impl Service {
         Ok(report(&updated.map_err(Error::for_integration(id))?))
     }
 
+    async fn note_lost_host(&self, tenant: &TenantId, record: &IntegrationRecord) {
+        let Integration { id, org, .. } = &record.integration;
+        let noted = self.store.record_lost_host(tenant, *id, org.canonical_host.clone()).await;
+        if let Err(error) = noted {
+            tracing::warn!(
+                integration_id = %id, error = chain_of(&error),
+                "that no org was found at its host could not be noted"
+            );
+        }
+    }
+
     async fn examine(
         &self,
         record: &IntegrationRecord,
         key: &TokenKey,
         credentials: &ClientCredentials,
     ) -> Result<(Org, Vec<Finding>), Error> {
-        let org = self.refetch_org(record).await?;
-        let host = self.org_address(record)?;
+        let org = self.relocate_org(record).await?;
+        let host = self.address_of(&org)?;
         let mut findings = vec![engine_finding(&org)];
         match self.okta.without_retries().prove_credentials(&host, credentials).await {
             Ok(grant) => {

@@ -4,8 +4,8 @@ use chrono::Utc;
 use strum::VariantArray;
 
 use super::setup_text::{
-    CREDENTIALS_FIELDS, CopyValue, FormField, Link, PLATFORMS_FIELDS, StepName, copy_values, links,
-    platform_fields, step_text,
+    CREDENTIALS_FIELDS, Caution, CopyValue, FormField, Link, PLATFORMS_FIELDS, StepName, cautions,
+    copy_values, links, platform_fields, step_text,
 };
 use crate::config::WizardConfig;
 use crate::model::integrations::notices::Notice;
@@ -40,6 +40,8 @@ pub struct Step {
     pub copy: Vec<CopyValue>,
     /// Prerequisites that failed or are unknown, and do not block the setup.
     pub warnings: Vec<PrerequisiteKind>,
+    /// What goes wrong easily in the step.
+    pub cautions: Vec<Caution>,
 }
 
 /// The next form.
@@ -105,7 +107,11 @@ fn is_done(name: StepName, record: &IntegrationRecord) -> bool {
             record.credentials.is_some() && record.failed(Blocks::Setup).next().is_none()
         }
         StepName::Platforms => !selected.is_empty(),
-        StepName::Macos => record.platform(Platform::Macos).is_some(),
+        // After a rename in Okta its URLs have to be entered again: the form is offered again.
+        StepName::Macos => {
+            let state = record.platform(Platform::Macos);
+            state.is_some_and(|state| !record.has_scep_url_on_old_host(state))
+        }
         StepName::Ios => record.platform(Platform::Ios).is_some(),
         StepName::Complete => derive_status(record, Utc::now()).0 == Status::Active,
     }
@@ -137,6 +143,7 @@ fn step(
         links: links(name, record, wizard, suffixes),
         copy: copy_values(name, wizard),
         warnings: warnings(name, record),
+        cautions: cautions(name),
     }
 }
 

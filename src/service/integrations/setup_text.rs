@@ -39,6 +39,33 @@ pub struct CopyValue {
     pub value: String,
 }
 
+/// Something that goes wrong easily.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Caution {
+    /// Stable, for translations.
+    #[schema(example = "caution.single_sign_on_hosts_unique")]
+    pub text_id: &'static str,
+    pub text: &'static str,
+}
+
+/// What goes wrong easily in the step.
+pub(super) fn cautions(name: StepName) -> Vec<Caution> {
+    match name {
+        StepName::Complete => vec![HOSTS_UNIQUE, NOT_BY_HAND],
+        _ => Vec::new(),
+    }
+}
+
+const HOSTS_UNIQUE: Caution = Caution {
+    text_id: "caution.single_sign_on_hosts_unique",
+    text: "Apple installs no second single sign-on profile that names a host of an installed one. Remove every other profile with a single sign-on payload for your Okta hosts from a device (of another MDM, or of another integration) before this one is installed.",
+};
+
+const NOT_BY_HAND: Caution = Caution {
+    text_id: "caution.single_sign_on_not_by_hand",
+    text: "The single sign-on profile cannot be installed by hand: Apple accepts it only from the MDM that manages the device.",
+};
+
 /// A field of a form.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct FormField {

@@ -92,7 +92,7 @@ pub static CATALOGUE: &[CataloguePlatform] = &[
             url(
                 "scep_url",
                 "SCEP URL",
-                "https://acme.okta.com/pki/0123456789abcdef0123456789abcdef01234567/scep/rac1a2b3c4",
+                "https://acme.okta.com/pki/0123456789ABCDEF0123456789ABCDEF01234567/scep/rac1a2b3c4",
                 "Okta shows it when you add the platform, and later in the Actions menu of the platform.",
             ),
             url(
@@ -134,7 +134,7 @@ pub static CATALOGUE: &[CataloguePlatform] = &[
                 "Click Generate. Copy the SCEP URL, the challenge URL, the username and the password. Okta shows the password only once.",
                 "Click Save in Okta, then enter the four values here.",
             ],
-            effect_on_devices: "No effect until the MDM installs the profiles. A Mac becomes trusted when it has its certificate and its user signs in with Okta FastPass.",
+            effect_on_devices: "No effect until the MDM installs the profiles. A Mac becomes trusted when it has its certificate and its user signs in with Okta FastPass. The MDM must install the profile: Apple accepts no single sign-on profile that is installed by hand, and no second one with the same hosts.",
         },
         rotate: Guide {
             text_id: "catalogue.macos.rotate",
@@ -180,7 +180,7 @@ pub static CATALOGUE: &[CataloguePlatform] = &[
                 "Enter the device management provider and the enrollment link. Copy both from the iOS step of the setup.",
                 "Click Save in Okta, then enter the secret key here.",
             ],
-            effect_on_devices: "No effect until the MDM sends the app configuration. After that, an iPhone or iPad becomes trusted when its user signs in with Okta FastPass. The key cannot be verified: with a wrong key, devices do not become managed in Okta.",
+            effect_on_devices: "No effect until the MDM sends the app configuration. After that, an iPhone or iPad becomes trusted when its user signs in with Okta FastPass. The key cannot be verified: with a wrong key, devices do not become managed in Okta. The MDM must install the profile: Apple accepts no single sign-on profile that is installed by hand, and no second one with the same hosts.",
         },
         rotate: Guide {
             text_id: "catalogue.ios.rotate",

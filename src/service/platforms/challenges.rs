@@ -10,12 +10,11 @@ use uuid::Uuid;
 use crate::model::platforms::ScepValues;
 use crate::model::{Caller, EventKind, IntegrationId, NewEvent, Platform, Scope};
 use crate::okta::ScepChallenge;
-use crate::payload::Device;
+use crate::payload::{Device, HardwareIdentifiers};
 use crate::service::platforms::configured::ConfiguredPlatform;
 use crate::service::platforms::deployment_plan::{DeviceFields, parse_device};
-use crate::service::platforms::fields::org_hosts;
 use crate::service::platforms::trial::challenge_source;
-use crate::service::{Error, Service, with_okta_timeout};
+use crate::service::{Error, FieldError, Service, with_okta_timeout};
 use crate::store::ChallengeClaim;
 use crate::telemetry::chain_of;
 
@@ -40,7 +39,7 @@ impl Service {
     ///
     /// # Errors
     /// `Invalid`, `IntegrationNotFound`, `PlatformNotFound`, `Device`, `DeviceChallengeLimit`,
-    /// `ChallengesInFlight`, or `Okta` if Okta issued no challenge.
+    /// `ChallengesInFlight`, `ScepUrlOnOldHost`, or `Okta` if Okta issued no challenge.
     pub async fn create_scep_challenge(
         &self,
         caller: &Caller,
@@ -48,11 +47,12 @@ impl Service {
         device: DeviceFields,
     ) -> Result<MintedChallenge, Error> {
         self.require(caller, Scope::OdtDeploy).await?;
-        let device = parse_device(&device)?;
+        let device = parse_device(Platform::Macos, &device)?;
+        let device = hardware_of(&device)?;
         let configured = self.open_configured(caller, id, Platform::Macos).await?;
-        self.ensure_identity_matches(caller, Platform::Macos, &device).await?;
+        self.ensure_identity_matches(caller, Platform::Macos, device).await?;
         let scep = configured.scep()?;
-        let challenge = self.mint_challenge(caller, &configured, scep, &device).await?;
+        let challenge = self.mint_challenge(caller, &configured, scep, device).await?;
         Ok(minted(challenge, scep.scep_url.clone()))
     }
 
@@ -63,12 +63,12 @@ impl Service {
         caller: &Caller,
         configured: &ConfiguredPlatform,
         scep: &ScepValues,
-        device: &Device,
+        device: &HardwareIdentifiers,
     ) -> Result<ScepChallenge, Error> {
         let id = configured.record.integration.id;
-        let claim = self.claim_challenge(caller, id, device).await?;
-        let hosts = org_hosts(&configured.record);
+        let hosts = self.confirm_scep_hosts(&configured.record, scep).await?;
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let claim = self.claim_challenge(caller, id, device).await?;
         let source = challenge_source(scep, &configured.secret);
         let fetched =
             with_okta_timeout(async { Ok(self.okta.fetch_scep_challenge(&hosts, &source).await?) })
@@ -100,7 +100,7 @@ impl Service {
         &self,
         caller: &Caller,
         id: IntegrationId,
-        device: &Device,
+        device: &HardwareIdentifiers,
     ) -> Result<Uuid, Error> {
         let serial_number = device.serial_number.to_string();
         let claim = self.store.claim_challenge(&caller.tenant, id, serial_number).await;
@@ -112,6 +112,17 @@ impl Service {
             ChallengeClaim::InFlightLimit => Err(Error::ChallengesInFlight),
         }
     }
+}
+
+/// What every Mac has, and no device of User Enrollment.
+pub(super) fn hardware_of(device: &Device) -> Result<&HardwareIdentifiers, Error> {
+    device.hardware().ok_or_else(|| {
+        Error::Invalid(vec![FieldError::new(
+            "/device/serial_number",
+            "missing",
+            "This field is needed.",
+        )])
+    })
 }
 
 fn minted(challenge: ScepChallenge, scep_url: Url) -> MintedChallenge {

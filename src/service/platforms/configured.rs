@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{Caller, IntegrationId, IntegrationRecord, Platform};
-use crate::payload::Device;
+use crate::payload::HardwareIdentifiers;
 use crate::service::{DeviceError, Error, Service};
 
 /// A configured platform with its secret.
@@ -44,7 +44,7 @@ impl Service {
         &self,
         caller: &Caller,
         platform: Platform,
-        device: &Device,
+        device: &HardwareIdentifiers,
     ) -> Result<(), Error> {
         let serial_number = device.serial_number.clone();
         let known = self.store.find_device_identity(&caller.tenant, serial_number.clone()).await?;

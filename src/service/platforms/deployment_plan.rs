@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::devices::enrollment_id::EnrollmentId;
 use crate::model::platforms::PlatformState;
 use crate::model::{
     DeviceIdentifierError, IntegrationRecord, Platform, SerialNumber, Udid, UserPrincipalName,
 };
 use crate::payload::{
-    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, OktaVerifyOptions, OrgHosts,
-    PayloadError, PayloadScope, common_name,
+    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, DeviceIdentity,
+    EnrollmentOptions, HardwareIdentifiers, OktaVerifyOptions, OrgHosts, PayloadError,
+    PayloadScope, common_name,
 };
-use crate::service::platforms::fields::org_hosts;
 use crate::service::{Error, FieldError};
 
 /// The longest subject template and plugin name, in characters.
@@ -20,8 +21,10 @@ const MAX_PLUGINS: usize = 20;
 /// The device, as the MDM sent it.
 #[derive(Debug, Clone)]
 pub struct DeviceFields {
-    pub serial_number: String,
-    pub udid: String,
+    pub serial_number: Option<String>,
+    pub udid: Option<String>,
+    /// In place of both for an iPhone or iPad of User Enrollment.
+    pub enrollment_id: Option<String>,
     pub user_principal_name: Option<String>,
 }
 
@@ -43,10 +46,10 @@ pub enum DeploymentPart {
 #[derive(Debug, Clone, Default)]
 pub struct DeploymentOptions {
     pub scope: PayloadScope,
-    /// The host where users sign in: the canonical host of the org, or its confirmed custom domain, which
-    /// is the default.
+    /// The host where users sign in: the canonical host of the org, a confirmed custom domain, of which the
+    /// first is the default, or an additional host.
     pub sign_in_host: Option<String>,
-    pub silent_enrollment: bool,
+    pub enrollment: EnrollmentOptions,
     pub report_diagnostics: Option<bool>,
     pub plugins: Vec<String>,
     pub app_config_extra: Map<String, Value>,
@@ -82,34 +85,28 @@ impl Plan {
 pub(in crate::service) fn plan(
     record: &IntegrationRecord,
     device: &Device,
-    platform: Platform,
     options: DeploymentOptions,
 ) -> Result<Plan, Error> {
     check_lengths(&options)?;
-    let known = org_hosts(record);
+    let known = record.integration.sign_in_hosts();
     let sign_in = match options.sign_in_host {
         Some(host) if known.contains(&host) => host,
         Some(_) => {
-            let detail = format!("Send {}.", known.join(" or "));
+            let detail = format!("Send {}.", host_choice(&known));
             return Err(invalid("/options/sign_in_host", "other_host", detail));
         }
         None => record.integration.sign_in_host().to_owned(),
     };
-    if platform == Platform::Ios && options.scope == PayloadScope::User {
-        return Err(invalid(
-            "/options/scope",
-            "invalid",
-            "iPhones and iPads support only the scope system. Leave this field out.",
-        ));
-    }
     let subject_template =
         options.subject_template.unwrap_or_else(|| DEFAULT_SUBJECT_TEMPLATE.to_owned());
-    // Checked here, so that an invalid template does not waste a challenge.
-    common_name(&subject_template, device)?;
+    if device.hardware().is_some() {
+        // Checked here, so that an invalid template does not waste a challenge.
+        common_name(&subject_template, device)?;
+    }
     Ok(Plan {
         hosts: OrgHosts::new(&sign_in, known.iter().map(String::as_str))?,
         options: OktaVerifyOptions {
-            silent_enrollment: options.silent_enrollment,
+            enrollment: options.enrollment,
             report_diagnostics: options.report_diagnostics,
             plugins: options.plugins,
             extra: AppConfigExtra::parse(options.app_config_extra)?,
@@ -118,6 +115,15 @@ pub(in crate::service) fn plan(
         subject_template,
         organization: sign_in,
     })
+}
+
+/// Lists the hosts for an error message; an org can have 400.
+fn host_choice(hosts: &[String]) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<&str> = hosts.iter().take(NAMED).map(String::as_str).collect();
+    let named = named.join(" or ");
+    let more = hosts.len().saturating_sub(NAMED);
+    if more == 0 { named } else { format!("{named} or one of {more} more hosts of the org") }
 }
 
 fn check_lengths(options: &DeploymentOptions) -> Result<(), Error> {
@@ -162,22 +168,78 @@ pub(in crate::service) fn choose_parts(
     Ok(parts)
 }
 
-pub(in crate::service) fn parse_device(fields: &DeviceFields) -> Result<Device, Error> {
+/// Reads the device: serial number and UDID, or the `enrollment_id` of an iPhone of User Enrollment.
+pub(in crate::service) fn parse_device(
+    platform: Platform,
+    fields: &DeviceFields,
+) -> Result<Device, Error> {
     let mut errors = Vec::new();
-    let serial_number = accept_or_record(
-        &mut errors,
-        "/device/serial_number",
-        SerialNumber::parse(&fields.serial_number),
-    );
-    let udid = accept_or_record(&mut errors, "/device/udid", Udid::parse(&fields.udid));
     let name = fields.user_principal_name.as_deref().map(UserPrincipalName::parse).transpose();
-    let user_principal_name = accept_or_record(&mut errors, "/device/user_principal_name", name);
-    match (serial_number, udid, user_principal_name) {
-        (Some(serial_number), Some(udid), Some(user_principal_name)) => {
-            Ok(Device { serial_number, udid, user_principal_name })
-        }
+    let name = accept_or_record(&mut errors, "/device/user_principal_name", name);
+    let identity = match &fields.enrollment_id {
+        Some(id) => parse_enrollment(platform, fields, id, &mut errors),
+        None => parse_hardware(platform, fields, &mut errors),
+    };
+    match (identity, name) {
+        (Some(identity), Some(user_principal_name)) => Ok(Device { identity, user_principal_name }),
         _ => Err(Error::Invalid(errors)),
     }
+}
+
+fn parse_hardware(
+    platform: Platform,
+    fields: &DeviceFields,
+    errors: &mut Vec<FieldError>,
+) -> Option<DeviceIdentity> {
+    let before = errors.len();
+    let serial_number = needed(errors, "/device/serial_number", fields.serial_number.as_deref())
+        .and_then(|text| {
+            accept_or_record(errors, "/device/serial_number", SerialNumber::parse(text))
+        });
+    let udid = needed(errors, "/device/udid", fields.udid.as_deref())
+        .and_then(|text| accept_or_record(errors, "/device/udid", Udid::parse(text)));
+    if platform == Platform::Ios {
+        for error in errors.iter_mut().skip(before) {
+            error.detail.push_str(USE_ENROLLMENT_ID);
+        }
+    }
+    Some(DeviceIdentity::Hardware(HardwareIdentifiers {
+        serial_number: serial_number?,
+        udid: udid?,
+    }))
+}
+
+const USE_ENROLLMENT_ID: &str = " An iPhone or iPad with User Enrollment has neither serial number nor UDID: send its enrollment_id instead.";
+
+fn parse_enrollment(
+    platform: Platform,
+    fields: &DeviceFields,
+    id: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<DeviceIdentity> {
+    const POINTER: &str = "/device/enrollment_id";
+    if platform == Platform::Macos {
+        let detail = "Macs with User Enrollment are not supported, because Apple forbids the settings of Okta Verify there. Enroll the Mac with device enrollment, then send its serial number and UDID.";
+        errors.push(FieldError::new(POINTER, "user_enrollment_not_supported", detail));
+        return None;
+    }
+    if fields.serial_number.is_some() || fields.udid.is_some() {
+        let detail = "Send either the serial number and the UDID, or, with User Enrollment, the enrollment_id.";
+        errors.push(FieldError::new(POINTER, "ambiguous", detail));
+        return None;
+    }
+    accept_or_record(errors, POINTER, EnrollmentId::parse(id)).map(DeviceIdentity::Enrollment)
+}
+
+fn needed<'a>(
+    errors: &mut Vec<FieldError>,
+    pointer: &str,
+    text: Option<&'a str>,
+) -> Option<&'a str> {
+    if text.is_none() {
+        errors.push(FieldError::new(pointer, "missing", "This field is needed."));
+    }
+    text
 }
 
 /// Returns a parsed identifier; records an error for a malformed one.

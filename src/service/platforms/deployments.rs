@@ -5,10 +5,11 @@ use serde_json::json;
 
 use crate::model::{Caller, EventKind, IntegrationId, NewEvent, Platform, Scope};
 use crate::payload::{
-    Device, ManagedAppConfiguration, ProfileDocument, RENDERING_VERSION, Scep, certificate_profile,
-    managed_app_configuration, settings_profile, single_sign_on_profile,
+    Device, DeviceIdentity, HardwareIdentifiers, ManagedAppConfiguration, PayloadScope,
+    ProfileDocument, RENDERING_VERSION, Scep, certificate_profile, managed_app_configuration,
+    settings_profile, single_sign_on_profile,
 };
-use crate::service::platforms::challenges::CHALLENGE_USE;
+use crate::service::platforms::challenges::{CHALLENGE_USE, hardware_of};
 use crate::service::platforms::configured::ConfiguredPlatform;
 use crate::service::platforms::deployment_plan::{
     DeploymentOptions, DeploymentPart, DeviceFields, Plan, choose_parts, parse_device, plan,
@@ -34,6 +35,25 @@ pub struct DeploymentBundle {
     pub certificate_version: i64,
     pub profiles: Vec<DeployedProfile>,
     pub app_configuration: Option<ManagedAppConfiguration>,
+    pub channel: Channel,
+}
+
+/// On which channel the MDM sends the profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    Device,
+    /// That of one user: of a Mac's managed user, or of a user of a Shared iPad.
+    User,
+}
+
+impl From<PayloadScope> for Channel {
+    fn from(scope: PayloadScope) -> Self {
+        match scope {
+            PayloadScope::System => Self::Device,
+            PayloadScope::User => Self::User,
+        }
+    }
 }
 
 impl Service {
@@ -51,11 +71,13 @@ impl Service {
         options: DeploymentOptions,
     ) -> Result<DeploymentBundle, Error> {
         self.require(caller, Scope::OdtDeploy).await?;
-        let device = parse_device(&device)?;
+        let device = parse_device(platform, &device)?;
         let parts = choose_parts(platform, parts)?;
         let configured = self.open_configured(caller, id, platform).await?;
-        let plan = plan(&configured.record, &device, platform, options)?;
-        self.ensure_identity_matches(caller, platform, &device).await?;
+        let plan = plan(&configured.record, &device, options)?;
+        if let Some(hardware) = device.hardware() {
+            self.ensure_identity_matches(caller, platform, hardware).await?;
+        }
         let (profiles, app_configuration) = match platform {
             Platform::Macos => {
                 (self.render_mac(caller, &configured, &device, &parts, &plan).await?, None)
@@ -70,6 +92,7 @@ impl Service {
             certificate_version: configured.state.certificate_version,
             profiles,
             app_configuration,
+            channel: plan.scope.into(),
         })
     }
 
@@ -94,6 +117,7 @@ impl Service {
         }
         if parts.contains(&DeploymentPart::Certificate) {
             let scep = configured.scep()?;
+            let device = hardware_of(device)?;
             let challenge = self.mint_challenge(caller, configured, scep, device).await?;
             let values = Scep {
                 url: &scep.scep_url,
@@ -124,18 +148,36 @@ impl Service {
             "parts": parts,
             "config_version": state.config_version,
             "rendering_version": RENDERING_VERSION,
-            "device": { "serial_number": device.serial_number, "udid": device.udid },
+            "device": audited(device),
         });
         let event = NewEvent::by(caller, id, EventKind::DeploymentCreated).with(detail);
         let new = NewDeployment {
             platform: state.platform,
-            serial_number: device.serial_number.to_string(),
+            device: given_to(device),
             config_version: state.config_version,
         };
         self.store
             .create_deployment(&caller.tenant, id, new, event)
             .await
             .map_err(Error::for_integration(id))
+    }
+}
+
+/// The device as the audit names it.
+fn audited(device: &Device) -> serde_json::Value {
+    match &device.identity {
+        DeviceIdentity::Hardware(HardwareIdentifiers { serial_number, udid }) => {
+            json!({ "serial_number": serial_number, "udid": udid })
+        }
+        DeviceIdentity::Enrollment(id) => json!({ "enrollment_id": id.as_str() }),
+    }
+}
+
+/// The device as the store counts it. No serial number has a colon.
+fn given_to(device: &Device) -> String {
+    match &device.identity {
+        DeviceIdentity::Hardware(hardware) => hardware.serial_number.to_string(),
+        DeviceIdentity::Enrollment(id) => format!("enrollment:{}", id.as_str()),
     }
 }
 

@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 use url::Url;
 
-use crate::crypto::measure_secret;
+use crate::crypto::{measure_secret, trim_secret};
+use crate::model::integrations::okta_domain::trim_pasted;
 use crate::model::platforms::{PlatformState, ScepValues};
 use crate::model::{IntegrationRecord, Platform};
 use crate::service::{Error, FieldError};
@@ -34,11 +35,10 @@ pub(in crate::service) struct PlatformValues {
     pub(in crate::service) secret_is_new: bool,
 }
 
-/// Returns the hosts of an org: its canonical host, and its confirmed custom domain. SCEP URLs must be
+/// Returns the hosts of an org: its canonical host, and its confirmed custom domains. SCEP URLs must be
 /// on one of them.
 pub(in crate::service) fn org_hosts(record: &IntegrationRecord) -> Vec<String> {
-    let org = &record.integration.org;
-    std::iter::once(org.canonical_host.clone()).chain(org.custom_host.clone()).collect()
+    record.integration.org.hosts().map(str::to_owned).collect()
 }
 
 /// Fills in absent fields with the stored values.
@@ -141,7 +141,7 @@ fn check_url(
         errors.push(missing(pointer));
         return None;
     };
-    match parse_scep_url(text.trim(), hosts) {
+    match parse_scep_url(trim_pasted(&text), hosts) {
         Ok(url) => Some(url),
         Err((code, detail)) => {
             errors.push(FieldError::new(pointer, code, detail));
@@ -193,6 +193,7 @@ fn check_username(username: Option<String>, errors: &mut Vec<FieldError>) -> Opt
         errors.push(missing("/username"));
         return None;
     };
+    let username = trim_pasted(&username).to_owned();
     // A colon would end the username of HTTP Basic (RFC 7617 §2).
     let is_valid = !username.is_empty()
         && username.len() <= MAX_USERNAME_LEN
@@ -216,6 +217,7 @@ fn check_secret(
         errors.push(missing(pointer));
         return None;
     };
+    let secret = trim_secret(&secret, trim_pasted);
     let (length, visible) = measure_secret(&secret);
     let problem = if length < min {
         let unit = if min == 1 { "character" } else { "characters" };

@@ -12,7 +12,7 @@ mod trial;
 pub use catalogue::{CATALOGUE, CatalogueField, CataloguePlatform, Guide};
 pub use challenges::MintedChallenge;
 pub use deployment_plan::{DeploymentOptions, DeploymentPart, DeviceFields};
-pub use deployments::{DeployedProfile, DeploymentBundle};
+pub use deployments::{Channel, DeployedProfile, DeploymentBundle};
 pub use fields::PlatformFields;
 pub use trial::Verification;
 

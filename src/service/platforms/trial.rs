@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::fields::{PlatformValues, org_hosts};
+use super::fields::PlatformValues;
 use crate::model::platforms::{CertificateAuthority, PlatformState, ScepValues};
 use crate::model::{
     Caller, EventKind, Finding, FindingReason, IntegrationId, IntegrationRecord, NewEvent, Outcome,
@@ -35,7 +35,7 @@ impl Service {
         values: &PlatformValues,
     ) -> Result<VerifiedValues, Error> {
         let Some(scep) = &values.scep else { return Ok(VerifiedValues::unverifiable()) };
-        let hosts = org_hosts(before);
+        let hosts = self.confirm_scep_hosts(before, scep).await?;
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let source = challenge_source(scep, &values.secret);
         // The challenge is dropped: it only proves that the values work.

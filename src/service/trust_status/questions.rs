@@ -150,6 +150,6 @@ fn accept_or_record<T>(
         Ok(value) => return Some(value),
         Err(error) => error,
     };
-    errors.push(FieldError::new(pointer, error.code(), form));
+    errors.push(FieldError::new(pointer, error.code(), error.detail(form)));
     None
 }

@@ -5,22 +5,23 @@ pub(in crate::store) mod idempotency;
 pub(in crate::store) mod prerequisites;
 
 use diesel::prelude::*;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use uuid::Uuid;
 
 use self::idempotency::IdempotencyKey;
 use self::prerequisites::delete_all;
+use crate::crypto::KeyWrap;
 use crate::model::{
     Actor, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
     PageRequest, Platform, TenantId,
 };
 use crate::store::event_hooks::delete_event_hook;
 use crate::store::events::insert_event;
+use crate::store::keys::reseal::reseal_integration;
 use crate::store::mirror::okta_devices::delete_mirror;
 use crate::store::platforms::deployments::count_devices;
 use crate::store::record::{
-    Change, IntegrationRow, expect_version, integration_row, load_record, load_records,
-    upsert_findings,
+    Change, IntegrationRow, expect_version, first_notices, integration_row, load_record,
+    load_records, org_values, update_additional_hosts, update_org, upsert_findings,
 };
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError, Tx, jobs};
@@ -30,6 +31,8 @@ use crate::store::{Store, StoreError, Tx, jobs};
 pub struct NewIntegration {
     pub id: IntegrationId,
     pub org: Org,
+    /// The custom domain that was entered and that the org did not confirm.
+    pub dropped_custom_host: Option<String>,
     pub selected_platforms: Vec<Platform>,
     pub findings: Vec<Finding>,
     pub created_by: Actor,
@@ -40,7 +43,12 @@ pub struct NewIntegration {
 #[derive(Debug, Clone)]
 pub struct IntegrationChange {
     pub org: Option<Org>,
+    /// The custom domain that was entered and that the org did not confirm.
+    pub dropped_custom_host: Option<String>,
     pub selected_platforms: Option<Vec<Platform>>,
+    pub additional_sign_in_hosts: Option<Vec<String>>,
+    /// The org that the additional hosts were seen to belong to.
+    pub org_id: String,
     pub findings: Vec<Finding>,
     /// The version in `If-Match`, if the caller sent it.
     pub expected_version: ExpectedVersion,
@@ -117,14 +125,16 @@ impl Store {
         id: IntegrationId,
         change: IntegrationChange,
     ) -> Result<IntegrationRecord, StoreError> {
+        let keys = std::sync::Arc::clone(&self.keys);
         self.change(tenant, id, change.expected_version, move |tx, before| {
-            if is_noop(before, &change) {
+            let configures = changes_configuration(before, &change);
+            if !configures && change.dropped_custom_host.is_none() {
                 return Ok(Change::Nothing);
             }
-            apply_change(tx, before, &change)?;
+            apply_change(tx, keys.as_ref(), before, &change)?;
             upsert_findings(tx, id, &change.findings)?;
             insert_event(tx, &change.event)?;
-            Ok(Change::Configuration)
+            Ok(if configures { Change::Configuration } else { Change::State })
         })
         .await
     }
@@ -172,7 +182,8 @@ fn insert_integration(tx: &mut Tx<'_>, new: &NewIntegration) -> Result<(), Store
         .values((
             integrations::tenant_id.eq(tx.tenant.as_str()),
             integrations::id.eq(new.id.0),
-            org_values(&new.org),
+            org_values(&new.org, tx.now),
+            integrations::org_notices.eq(first_notices(new.dropped_custom_host.as_deref(), tx.now)),
             integrations::selected_platforms.eq(platforms_to_json(&new.selected_platforms)),
             integrations::created_by.eq(created_by),
             (integrations::created_at.eq(tx.now), integrations::updated_at.eq(tx.now)),
@@ -187,13 +198,19 @@ fn insert_integration(tx: &mut Tx<'_>, new: &NewIntegration) -> Result<(), Store
     Ok(())
 }
 
-/// Returns whether nothing changes. Then the version must not increase, because another admin's
-/// `If-Match` would fail without need.
-fn is_noop(before: &IntegrationRecord, change: &IntegrationChange) -> bool {
+/// Returns whether the configuration changes. Otherwise the version must not increase, because another
+/// admin's `If-Match` would fail without need.
+fn changes_configuration(before: &IntegrationRecord, change: &IntegrationChange) -> bool {
     let current = &before.integration;
-    let same_platforms = |platforms: &Vec<Platform>| *platforms == current.selected_platforms;
-    change.org.as_ref().is_none_or(|org| *org == current.org)
-        && change.selected_platforms.as_ref().is_none_or(same_platforms)
+    let other_platforms = |platforms: &Vec<Platform>| *platforms != current.selected_platforms;
+    change.org.as_ref().is_some_and(|org| *org != current.org)
+        || change.selected_platforms.as_ref().is_some_and(other_platforms)
+        || other_hosts(before, change)
+}
+
+fn other_hosts(before: &IntegrationRecord, change: &IntegrationChange) -> bool {
+    let stored = &before.integration.additional_sign_in_hosts;
+    change.additional_sign_in_hosts.as_ref().is_some_and(|hosts| hosts != stored)
 }
 
 fn ensure_org_is_free(tx: &mut Tx<'_>, org_id: &str) -> Result<(), StoreError> {
@@ -210,6 +227,7 @@ fn ensure_org_is_free(tx: &mut Tx<'_>, org_id: &str) -> Result<(), StoreError> {
 
 fn apply_change(
     tx: &mut Tx<'_>,
+    keys: &dyn KeyWrap,
     before: &IntegrationRecord,
     change: &IntegrationChange,
 ) -> Result<(), StoreError> {
@@ -224,16 +242,22 @@ fn apply_change(
             delete_all(tx, id)?;
             delete_mirror(tx, id)?;
             delete_event_hook(tx, id)?;
+            update_additional_hosts(tx, id, &[])?;
         }
-        let updated = diesel::update(integration_row(tx.tenant, id))
-            .set(org_values(org))
-            .execute(tx.connection);
-        match updated {
-            Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                return Err(StoreError::ChangedMeanwhile);
-            }
-            other => other?,
-        };
+        let moves = org.canonical_host != before.integration.org.canonical_host;
+        update_org(tx, before, org, change.dropped_custom_host.as_deref())?;
+        if moves {
+            reseal_integration(tx, keys, id)?;
+        }
+    }
+    if let Some(hosts) = &change.additional_sign_in_hosts
+        && other_hosts(before, change)
+    {
+        let org_id = change.org.as_ref().map_or(&before.integration.org.id, |org| &org.id);
+        if *org_id != change.org_id {
+            return Err(StoreError::ChangedMeanwhile);
+        }
+        update_additional_hosts(tx, id, hosts)?;
     }
     if let Some(platforms) = &change.selected_platforms {
         diesel::update(integration_row(tx.tenant, id))
@@ -241,20 +265,6 @@ fn apply_change(
             .execute(tx.connection)?;
     }
     Ok(())
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn org_values<'a>(org: &'a Org) -> _ {
-    let org_id: &'a str = org.id.as_str();
-    let canonical_host: &'a str = org.canonical_host.as_str();
-    let custom_host: Option<&'a str> = org.custom_host.as_deref();
-    let engine: &'static str = org.engine.as_str();
-    (
-        integrations::org_id.eq(org_id),
-        integrations::canonical_host.eq(canonical_host),
-        integrations::custom_host.eq(custom_host),
-        integrations::engine.eq(engine),
-    )
 }
 
 fn platforms_to_json(platforms: &[Platform]) -> serde_json::Value {

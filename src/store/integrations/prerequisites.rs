@@ -1,13 +1,15 @@
 //! The findings of checks and the attestations of admins.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use crate::model::{
-    Attestation, Engine, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewEvent,
-    TenantId,
+    Actor, Attestation, EventKind, ExpectedVersion, Finding, IntegrationId, IntegrationRecord,
+    NewEvent, Org, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::record::{Change, update_engine, upsert_findings};
+use crate::store::keys::reseal::reseal_integration;
+use crate::store::record::{Change, mark_host_lost, update_org, upsert_findings};
 use crate::store::schema::{prerequisite_attestations, prerequisite_findings};
 use crate::store::{Store, StoreError, Tx};
 
@@ -28,8 +30,10 @@ pub(in crate::store) fn delete_all(tx: &mut Tx<'_>, id: IntegrationId) -> Result
 pub struct CheckResult {
     /// The version of the credentials that the check used.
     pub credentials_version: i64,
-    /// The engine in the org's current well-known document.
-    pub engine: Engine,
+    /// The canonical host that was asked first.
+    pub asked_host: String,
+    /// The org as it was found, at this host or another.
+    pub org: Org,
     pub findings: Vec<Finding>,
     pub event: NewEvent,
     /// Whether the event is inserted even if no finding changed. Scheduled checks must not flood the audit.
@@ -57,16 +61,45 @@ impl Store {
         id: IntegrationId,
         checked: CheckResult,
     ) -> Result<IntegrationRecord, StoreError> {
+        let keys = std::sync::Arc::clone(&self.keys);
         self.change(tenant, id, ExpectedVersion::Any, move |tx, before| {
             let stored = before.credentials.as_ref().map(|credentials| credentials.version);
-            if stored != Some(checked.credentials_version) {
+            let org = &before.integration.org;
+            let same_org = (&org.id, &org.canonical_host) == (&checked.org.id, &checked.asked_host);
+            if stored != Some(checked.credentials_version) || !same_org {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            update_engine(tx, id, &checked.engine)?;
+            let moved = update_org(tx, before, &checked.org, None)?;
+            if org.canonical_host != checked.org.canonical_host {
+                reseal_integration(tx, keys.as_ref(), id)?;
+            }
             upsert_findings(tx, id, &checked.findings)?;
             if checked.always_audit || has_new_result(before, &checked.findings) {
                 insert_event(tx, &checked.event)?;
             }
+            if moved {
+                insert_event(tx, &hosts_changed(id, org, &checked.org))?;
+            }
+            Ok(if moved { Change::Configuration } else { Change::State })
+        })
+        .await
+    }
+
+    /// Records that a check found no Okta org at `host`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn record_lost_host(
+        &self,
+        tenant: &TenantId,
+        id: IntegrationId,
+        host: String,
+    ) -> Result<IntegrationRecord, StoreError> {
+        self.change(tenant, id, ExpectedVersion::Any, move |tx, before| {
+            if before.integration.org.canonical_host != host {
+                return Ok(Change::Nothing);
+            }
+            mark_host_lost(tx, before)?;
             Ok(Change::State)
         })
         .await
@@ -90,6 +123,12 @@ impl Store {
         })
         .await
     }
+}
+
+fn hosts_changed(id: IntegrationId, before: &Org, after: &Org) -> NewEvent {
+    let hosts = |org: &Org| json!({ "okta_domain": org.canonical_host, "custom_domains": org.custom_hosts });
+    NewEvent::by_actor(Actor::service(), id, EventKind::OrgHostsChanged)
+        .with(json!({ "from": hosts(before), "to": hosts(after) }))
 }
 
 fn upsert_attestation(

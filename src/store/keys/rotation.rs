@@ -11,21 +11,14 @@ use uuid::Uuid;
 
 use crate::crypto::KeyWrap;
 use crate::model::{IntegrationId, TenantId};
+use crate::store::keys::reseal::{
+    Resealed, reseal_client_keys, reseal_credentials, reseal_platforms,
+};
 use crate::store::keys::sealing::{
     lock_key, open_check, open_client_secret, open_platform_secret, open_private_key, seal_check,
-    seal_client_secret, seal_platform_secret, seal_private_key,
 };
-use crate::store::record::platform_row;
 use crate::store::schema::{client_keys, credentials, platforms, sealing_keys};
 use crate::store::{Store, StoreError, Tx};
-
-/// The result of one batch of a rotation.
-#[derive(Debug, Default)]
-pub struct Resealed {
-    pub done: usize,
-    /// Integrations with a secret that cannot be decrypted. They are skipped and reported at the end.
-    pub undecryptable: Vec<IntegrationId>,
-}
 
 diesel::define_sql_function! {
     /// A tenant of which a secret is sealed with the key.
@@ -213,100 +206,6 @@ fn release(connection: &mut PgConnection, key_id: &str) -> Result<bool, StoreErr
     }
     diesel::delete(sealing_keys::table.find(key_id)).execute(connection)?;
     Ok(true)
-}
-
-fn reseal_credentials(
-    tx: &mut Tx<'_>,
-    keys: &dyn KeyWrap,
-    limit: i64,
-    skipped: &[Uuid],
-    batch: &mut Resealed,
-) -> Result<(), StoreError> {
-    let active = keys.active_key_id();
-    let stored = credentials::table.filter(credentials::tenant_id.eq(tx.tenant.as_str()));
-    let rows: Vec<(Uuid, Vec<u8>)> = stored
-        .filter(credentials::key_id.ne(active).and(credentials::integration_id.ne_all(skipped)))
-        .order(credentials::integration_id)
-        .limit(limit)
-        .select((credentials::integration_id, credentials::client_secret.assume_not_null()))
-        .for_no_key_update()
-        .load(tx.connection)?;
-    for (id, sealed) in rows {
-        let Ok(secret) = open_client_secret(keys, tx.tenant, IntegrationId(id), &sealed) else {
-            batch.undecryptable.push(IntegrationId(id));
-            continue;
-        };
-        let resealed = seal_client_secret(keys, tx.tenant, IntegrationId(id), &secret)?;
-        diesel::update(stored.filter(credentials::integration_id.eq(id)))
-            .set((credentials::client_secret.eq(&resealed), credentials::key_id.eq(active)))
-            .execute(tx.connection)?;
-        batch.done += 1;
-    }
-    Ok(())
-}
-
-fn reseal_client_keys(
-    tx: &mut Tx<'_>,
-    keys: &dyn KeyWrap,
-    limit: i64,
-    skipped: &[Uuid],
-    batch: &mut Resealed,
-) -> Result<(), StoreError> {
-    use client_keys as k;
-    let active = keys.active_key_id();
-    let mine = k::table.filter(k::tenant_id.eq(tx.tenant.as_str()));
-    let rows: Vec<(Uuid, String, Vec<u8>)> = mine
-        .filter(k::key_id.ne(active).and(k::integration_id.ne_all(skipped)))
-        .order((k::integration_id, k::kid))
-        .limit(limit)
-        .select((k::integration_id, k::kid, k::private_key))
-        .for_no_key_update()
-        .load(tx.connection)?;
-    for (id, kid, sealed) in rows {
-        let id = IntegrationId(id);
-        let Ok(private_key) = open_private_key(keys, tx.tenant, id, &kid, &sealed) else {
-            batch.undecryptable.push(id);
-            continue;
-        };
-        let resealed = seal_private_key(keys, tx.tenant, id, &kid, &private_key)?;
-        diesel::update(mine.filter(k::integration_id.eq(id.0).and(k::kid.eq(&kid))))
-            .set((k::private_key.eq(&resealed), k::key_id.eq(active)))
-            .execute(tx.connection)?;
-        batch.done += 1;
-    }
-    Ok(())
-}
-
-fn reseal_platforms(
-    tx: &mut Tx<'_>,
-    keys: &dyn KeyWrap,
-    limit: i64,
-    skipped: &[Uuid],
-    batch: &mut Resealed,
-) -> Result<(), StoreError> {
-    let active = keys.active_key_id();
-    let rows: Vec<(Uuid, String, Vec<u8>)> = platforms::table
-        .filter(platforms::tenant_id.eq(tx.tenant.as_str()))
-        .filter(platforms::key_id.ne(active).and(platforms::integration_id.ne_all(skipped)))
-        .order((platforms::integration_id, platforms::platform))
-        .limit(limit)
-        .select((platforms::integration_id, platforms::platform, platforms::secret))
-        .for_no_key_update()
-        .load(tx.connection)?;
-    for (id, platform, sealed) in rows {
-        let id = IntegrationId(id);
-        let platform = platform.parse().map_err(|_| StoreError::Corrupt("platforms.platform"))?;
-        let Ok(secret) = open_platform_secret(keys, tx.tenant, id, platform, &sealed) else {
-            batch.undecryptable.push(id);
-            continue;
-        };
-        let resealed = seal_platform_secret(keys, tx.tenant, id, platform, &secret)?;
-        diesel::update(platform_row(tx.tenant, id, platform))
-            .set((platforms::secret.eq(&resealed), platforms::key_id.eq(active)))
-            .execute(tx.connection)?;
-        batch.done += 1;
-    }
-    Ok(())
 }
 
 /// Opens one of the tenant's secrets that the key has sealed; false when there is none.

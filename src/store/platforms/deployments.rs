@@ -36,7 +36,8 @@ pub enum ChallengeClaim {
 #[derive(Debug, Clone)]
 pub struct NewDeployment {
     pub platform: Platform,
-    pub serial_number: String,
+    /// Its serial number, or `enrollment:` and the id of its User Enrollment.
+    pub device: String,
     pub config_version: i64,
 }
 
@@ -130,7 +131,7 @@ impl Store {
                     d::tenant_id.eq(tx.tenant.as_str()),
                     d::integration_id.eq(id.0),
                     d::platform.eq(new.platform.as_str()),
-                    d::serial_number.eq(&new.serial_number),
+                    d::serial_number.eq(&new.device),
                     values,
                 ))
                 .on_conflict((d::tenant_id, d::integration_id, d::platform, d::serial_number))

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::parts::{
     load_attestations, load_client_keys, load_credentials, load_findings, load_platforms,
 };
-use crate::model::integrations::notices::Notice;
+use crate::model::integrations::HostLost;
+use crate::model::integrations::notices::{Notice, OrgNotice};
 use crate::model::{
     Engine, ExpectedVersion, Integration, IntegrationId, IntegrationRecord, Org, TenantId,
 };
@@ -28,6 +29,36 @@ pub(in crate::store) struct IntegrationRow {
     created_at: DateTime<Utc>,
     created_by: serde_json::Value,
     updated_at: DateTime<Utc>,
+    other_custom_hosts: serde_json::Value,
+    additional_sign_in_hosts: serde_json::Value,
+    hosts_confirmed_at: Option<DateTime<Utc>>,
+    host_lost_since: Option<DateTime<Utc>>,
+    host_lost_at: Option<DateTime<Utc>>,
+    org_notices: serde_json::Value,
+}
+
+impl IntegrationRow {
+    fn notices(&self, now: DateTime<Utc>) -> Result<Vec<Notice>, StoreError> {
+        let notices: Vec<OrgNotice> = read_json("integrations.org_notices", &self.org_notices)?;
+        let shown = notices.into_iter().filter(|notice| notice.is_shown(now));
+        Ok(shown.map(Notice::Org).collect())
+    }
+
+    /// The first custom domain has a column of its own, which earlier releases know.
+    fn custom_hosts(&self) -> Result<Vec<String>, StoreError> {
+        let others: Vec<String> =
+            read_json("integrations.other_custom_hosts", &self.other_custom_hosts)?;
+        let first = self.custom_host.iter();
+        let others = others.iter().filter(|host| self.custom_host.as_ref() != Some(host));
+        Ok(first.chain(others).cloned().collect())
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(
+    column: &'static str,
+    value: &serde_json::Value,
+) -> Result<T, StoreError> {
+    T::deserialize(value).map_err(|_| StoreError::Corrupt(column))
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -87,9 +118,12 @@ pub(in crate::store) fn load_records(
     let mut attestations = load_attestations(tx, &ids)?;
     let mut platforms = load_platforms(tx, &ids)?;
     let mut synced = load_syncs(tx, &ids)?;
+    let now = tx.now;
     let record = |row: IntegrationRow| {
         let id = row.id;
         let sync = drain(&mut synced, id).pop().unwrap_or_default();
+        let mut notices = row.notices(now)?;
+        notices.extend(sync.notices());
         Ok(IntegrationRecord {
             integration: to_integration(row)?,
             credentials: drain(&mut credentials, id).pop(),
@@ -98,7 +132,7 @@ pub(in crate::store) fn load_records(
             attestations: drain(&mut attestations, id),
             platforms: drain(&mut platforms, id),
             synced_at: sync.sweep_completed_at,
-            notices: sync.notices(),
+            notices,
         })
     };
     rows.into_iter().map(record).collect()
@@ -178,6 +212,8 @@ pub(in crate::store) fn expect_integration(
 }
 
 fn to_integration(row: IntegrationRow) -> Result<Integration, StoreError> {
+    let custom_hosts = row.custom_hosts()?;
+    let host_lost = row.host_lost_since.zip(row.host_lost_at);
     Ok(Integration {
         tenant: TenantId::parse(&row.tenant_id)
             .ok_or(StoreError::Corrupt("integrations.tenant_id"))?,
@@ -185,9 +221,15 @@ fn to_integration(row: IntegrationRow) -> Result<Integration, StoreError> {
         org: Org {
             id: row.org_id,
             canonical_host: row.canonical_host,
-            custom_host: row.custom_host,
+            custom_hosts,
             engine: Engine::parse(&row.engine),
         },
+        additional_sign_in_hosts: read_json(
+            "integrations.additional_sign_in_hosts",
+            &row.additional_sign_in_hosts,
+        )?,
+        hosts_confirmed_at: row.hosts_confirmed_at,
+        host_lost: host_lost.map(|(since, at)| HostLost { since, at }),
         selected_platforms: serde_json::from_value(row.selected_platforms)
             .map_err(|_| StoreError::Corrupt("integrations.selected_platforms"))?,
         version: row.version,

@@ -116,6 +116,36 @@ async fn what_is_no_serial_number_is_refused_in_every_operation() {
 }
 
 #[tokio::test]
+async fn virtual_macs_are_refused_by_name_and_never_become_one_device() {
+    let world = World::start().await;
+    for serial in ["VMa%2Bb%2FcDEfgh", "VMaaaaaaaaAA", "VMAAAAAAAAaa"] {
+        let answer = world.report_device(serial, &enrolled(0)).await;
+        let problem = answer.expect_problem(422, "invalid_request");
+        let error = &problem["errors"][0];
+        assert_eq!(
+            (&error["pointer"], &error["code"]),
+            (&json!("/path/serial_number"), &json!("virtual_mac"))
+        );
+        assert!(error["detail"].as_str().expect("detail").contains("virtual Mac"), "{problem}");
+    }
+    let two = |serials: [&str; 2]| {
+        serials.map(|serial| with(enrolled(0), "serial_number", json!(serial)))
+    };
+    let [one, other] = two(["VMaaaaaaaaAA", "VMAAAAAAAAaa"]);
+    let good = with(enrolled(0), "serial_number", json!(MAC));
+    let results = world.report_batch(&[one, good, other]).await.expect(200)["results"].clone();
+    assert_eq!(results[1]["status"], "created", "{results}");
+    for refused in [&results[0], &results[2]] {
+        let code = &refused["problem"]["errors"][0]["code"];
+        assert_eq!(code, "virtual_mac", "{results}");
+    }
+    assert_eq!(world.count("devices"), 1);
+    let asked = json!({ "devices": [{ "serial_number": "VMaaaaaaaaAA" }] });
+    let problem = world.query_trust(&asked).await.expect_problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["code"], "virtual_mac");
+}
+
+#[tokio::test]
 async fn every_field_that_cannot_be_accepted_is_named() {
     let world = World::start().await;
     let path = world.integration().await;

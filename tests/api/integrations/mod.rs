@@ -2,6 +2,7 @@
 
 mod credentials;
 mod dpop;
+mod hosts;
 mod prerequisites;
 mod refusals;
 mod service_apps;

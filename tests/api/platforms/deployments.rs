@@ -58,7 +58,7 @@ async fn an_iphone_gets_the_four_keys_in_the_extension_and_in_both_domains() {
     let path = world.configured().await;
     let body = json!({
         "device": { "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70", "user_principal_name": "ada@acme.example" },
-        "options": { "silent_enrollment": true, "report_diagnostics": true, "plugins": ["com.crowdstrike.zta"] },
+        "options": { "enrollment_options": "prompt_always", "report_diagnostics": true, "plugins": ["com.crowdstrike.zta"] },
     });
     let answer = deploy(&world, &format!("{path}/platforms/ios/deployments"), &body).await;
     assert_eq!(answer.header("cache-control"), "no-store");

@@ -5,6 +5,7 @@ mod catalogue;
 mod challenges;
 mod deployments;
 mod rendering;
+mod user_enrollment;
 
 use reqwest::Method;
 use serde_json::json;
@@ -166,6 +167,39 @@ async fn each_way_of_failing_has_its_own_code_and_stores_nothing() {
     world.put(&path, &world.macos_settings()).await.expect_problem(504, "okta_unreachable");
     world.acme.recover();
     world.get(&path).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn blanks_that_were_copied_along_are_removed_from_all_four_values() {
+    let world = World::start().await;
+    let path = format!("{}/platforms/macos", world.connected().await);
+    let mut copied = world.macos_settings();
+    for (field, value) in copied.as_object_mut().expect("an object") {
+        let text = value.as_str().expect("a text").to_owned();
+        *value = json!(format!(" \u{a0}{text}\u{200b}\t\u{feff}"));
+        assert_ne!(*value, json!(text), "{field}");
+    }
+    let stored = world.put(&path, &copied).await.expect(201);
+    assert_eq!(stored["username"], world.acme.scep_username());
+    assert_eq!(stored["challenge_url"], world.acme.challenge_url());
+    assert_eq!(stored["verification"]["state"], "verified");
+}
+
+#[tokio::test]
+async fn the_values_of_a_static_challenge_are_refused_by_what_they_lack() {
+    let world = World::start().await;
+    let path = format!("{}/platforms/macos", world.connected().await);
+    // Guides for a static challenge show a SCEP URL and a secret key, and no challenge URL.
+    let body = json!({ "scep_url": world.acme.scep_url(), "secret_key": "Tr1cky-Secret-Key" });
+    let problem = world.put(&path, &body).await.expect_problem(422, "invalid_request");
+    let errors = problem["errors"].as_array().expect("errors").clone();
+    let pointers: Vec<_> = errors.iter().map(|error| error["pointer"].clone()).collect();
+    assert!(pointers.contains(&json!("/challenge_url")), "{problem}");
+    assert!(pointers.contains(&json!("/secret_key")), "{problem}");
+    let mut same = world.macos_settings();
+    same["challenge_url"] = json!(world.acme.scep_url());
+    world.put(&path, &same).await.expect_problem(422, "scep_wrong_url");
+    assert!(world.acme.scep_challenges().is_empty());
 }
 
 #[tokio::test]

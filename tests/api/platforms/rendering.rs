@@ -30,13 +30,12 @@ fn identifiers_since(world: &World) -> Vec<String> {
     world.column("platforms", "platform || ' ' || coalesce(identifiers_since::text, 'none')")
 }
 
-/// Takes the database back to before the migration, and runs it as the owner does.
-fn migrate_again(world: &World) {
-    world.sql("ALTER TABLE platforms DROP COLUMN identifiers_since");
-    world.sql("DELETE FROM __diesel_schema_migrations WHERE version = '20261126300000'");
+/// Forgets that the migration was run, and runs it as the owner does.
+fn migrate_again(world: &World, version: &str) {
+    world.sql(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"));
     let owner = POSTGRES.lock().expect("postgres").url("odt_owner", PASSWORD, &world.database);
     let ran = migrate(&SecretString::from(owner)).expect("the migration runs");
-    assert_eq!(ran, ["20261126300000"]);
+    assert_eq!(ran, [version]);
 }
 
 #[tokio::test]
@@ -56,7 +55,8 @@ async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
     assert_eq!(work_list(&world, &path, "current").await, [IPHONE]);
     let etag = world.get(&format!("{path}/platforms/ios")).await.etag().to_owned();
 
-    migrate_again(&world);
+    world.sql("ALTER TABLE platforms DROP COLUMN identifiers_since");
+    migrate_again(&world, "20261126300000");
 
     assert_eq!(work_list(&world, &path, "outdated").await, [IPHONE]);
     let after = config_version(&world, &path, "ios").await;
@@ -68,6 +68,25 @@ async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
     let unforced = "SELECT count(*) FROM pg_class WHERE relname IN ('platforms', 'integrations') \
                     AND NOT (relrowsecurity AND relforcerowsecurity)";
     assert_eq!(world.sql(unforced), "0");
+}
+
+#[tokio::test]
+async fn each_later_rendering_counts_every_platform_up_once_and_moves_nothing_else() {
+    let world = World::start().await;
+    let path = world.configured().await;
+    for version in ["20261126720000"] {
+        let before = config_version(&world, &path, "ios").await;
+        let (since, due) = (identifiers_since(&world), certificate_versions(&world));
+        migrate_again(&world, version);
+        let after = config_version(&world, &path, "ios").await;
+        assert!(after > before, "{before} {after}");
+        assert_eq!(config_version(&world, &path, "macos").await, after, "every platform, once");
+        assert_eq!((identifiers_since(&world), certificate_versions(&world)), (since, due));
+    }
+}
+
+fn certificate_versions(world: &World) -> Vec<String> {
+    world.column("platforms", "platform || ' ' || certificate_version")
 }
 
 #[tokio::test]

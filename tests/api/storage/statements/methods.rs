@@ -6,7 +6,7 @@ use crate::layers::all_sources;
 
 /// Each public method of the store, and a part of a statement that it sends; `^` and `$` are its ends.
 /// Methods that only combine statements of others have one of those.
-pub const METHODS: [(&str, &str); 80] = [
+pub const METHODS: [(&str, &str); 81] = [
     ("begin_sweep", "INSERT INTO okta_syncs"),
     ("check_hook_call", "FROM hook_routes"),
     ("check_keys", "SELECT sealing_keys.key_id, sealing_keys.check_value FROM"),
@@ -59,6 +59,7 @@ pub const METHODS: [(&str, &str); 80] = [
     ("ping", "^SELECT 1$"),
     ("postpone", "UPDATE okta_rereads SET due_at"),
     ("record_hook_verification", "UPDATE event_hooks SET verified_at"),
+    ("record_lost_host", "SET host_lost_since"),
     ("record_status", "UPDATE integrations SET noted_status"),
     ("record_sweep_completion", "okta_devices.any_managed"),
     ("record_sync_error", "UPDATE okta_syncs SET waiting_until"),

@@ -75,8 +75,11 @@ async fn connect(world: &World) -> String {
 }
 
 async fn configure(world: &World, path: &str) {
-    let check = world.ask(Method::POST, &format!("{path}/prerequisites/check")).admin();
-    check.send().await.expect(200);
+    let check = || world.ask(Method::POST, &format!("{path}/prerequisites/check")).admin().send();
+    check().await.expect(200);
+    // Something else than an Okta org answers at its host.
+    world.acme.fail(Fault::status(404).on("/.well-known/").times(1));
+    check().await.expect_problem(422, "org_not_found");
     let attestation = format!("{path}/prerequisites/adaptive_mfa/attestation");
     world.put(&attestation, &json!({ "attested": true })).await.expect(200);
     world.patch(path, &json!({ "selected_platforms": ["macos", "ios"] })).await.expect(200);

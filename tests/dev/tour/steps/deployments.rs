@@ -129,7 +129,7 @@ pub async fn as_a_file(tour: &mut Tour) -> Outcome {
 }
 
 pub async fn for_an_iphone(tour: &mut Tour) -> Outcome {
-    let body = json!({ "device": iphone(), "options": { "silent_enrollment": true } });
+    let body = json!({ "device": iphone(), "options": { "enrollment_options": "prompt_always" } });
     let answer = tour.ask(deployment(tour, "ios", body)).await?;
     expect_secret_response(&answer)?;
     let settings = Profile::read(&write(tour, &answer, "settings")?)?;
