@@ -1,5 +1,6 @@
 //! Tests of the verdict. The fixture is a trusted Mac; each test changes it.
 
+mod facts;
 mod freshness;
 mod notes;
 mod properties;
