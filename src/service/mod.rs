@@ -38,9 +38,10 @@ pub use event_hooks::{
     AdmittedDelivery, EventHookAddress, EventHookError, IssuedEventHook, within_hook_deadline,
 };
 pub use integrations::{
-    Caution, ChecklistItem, ClientKeyError, Connected, CopyValue, Created, Deleted,
-    EnteredCredentials, Form, FormField, IntegrationPatch, KeysAtAddress, Link,
-    NewIntegrationRequest, PendingKey, Prerequisite, Report, Setup, Step, StepName, StepState,
+    Caution, ChecklistItem, ClientKeyError, Connected, CopyValue, Created, CredentialsChoice,
+    Deleted, EnteredCredentials, Form, FormField, Instruction, IntegrationPatch, KeysAtAddress,
+    Link, NewIntegrationRequest, PendingKey, Prerequisite, Report, Setup, Step, StepName,
+    StepState,
 };
 pub use operators::{AllIntegrations, IntegrationSummary, KeyRotation, KeyRotationOutcome};
 pub use platforms::{

@@ -8,7 +8,7 @@ use crate::handlers::http::headers::Verified;
 use crate::handlers::http::path::IntegrationPath;
 use crate::handlers::http::problem::Problem;
 use crate::handlers::integrations::Notice;
-use crate::model::{IntegrationId, Status, StatusReason};
+use crate::model::{CredentialsKind, IntegrationId, Status, StatusReason};
 use crate::service::{Form, FormField, Setup, Step, StepName};
 
 /// The setup of an integration: its steps, and the next form.
@@ -31,6 +31,9 @@ pub struct FormResponse {
     #[schema(example = "PUT")]
     method: &'static str,
     path: String,
+    /// Sent beside the fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<CredentialsKind>,
     fields: Vec<FormField>,
 }
 
@@ -43,7 +46,7 @@ impl FormResponse {
             StepName::Ios => ("PUT", format!("{path}/platforms/ios")),
             _ => ("PATCH", path),
         };
-        Self { step: form.step, method, path, fields: form.fields }
+        Self { step: form.step, method, path, kind: form.kind, fields: form.fields }
     }
 }
 

@@ -12,6 +12,7 @@ mod public_key_reads;
 mod public_keys;
 mod report;
 mod setup;
+mod setup_choices;
 mod setup_text;
 
 pub use checklist::ChecklistItem;
@@ -20,6 +21,7 @@ pub use client_keys::{KeysAtAddress, PendingKey};
 pub use credentials::{Connected, EnteredCredentials};
 pub use report::{Prerequisite, Report};
 pub use setup::{Form, Setup, Step, StepState};
+pub use setup_choices::{CredentialsChoice, Instruction};
 pub use setup_text::{Caution, CopyValue, FormField, Link, StepName};
 
 pub(in crate::service) use attempts::Attempts;

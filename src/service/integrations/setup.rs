@@ -3,17 +3,21 @@
 use chrono::Utc;
 use strum::VariantArray;
 
+use super::client_keys::jwks_url;
+use super::setup_choices::{
+    CredentialsChoice, choices, chosen_kind, fields_of as credentials_fields,
+};
 use super::setup_text::{
-    CREDENTIALS_FIELDS, Caution, CopyValue, FormField, Link, PLATFORMS_FIELDS, StepName, cautions,
-    copy_values, links, platform_fields, step_text,
+    Caution, CopyValue, FormField, Link, PLATFORMS_FIELDS, StepName, cautions, copy_values, links,
+    platform_fields, step_text,
 };
 use crate::config::WizardConfig;
 use crate::model::integrations::notices::Notice;
 use crate::model::integrations::okta_domain::OktaSuffixes;
 use crate::model::integrations::prerequisites::Blocks;
 use crate::model::{
-    Caller, IntegrationId, IntegrationRecord, Outcome, Platform, PrerequisiteKind, Scope, Status,
-    StatusReason, integrations::derive_status,
+    Caller, CredentialsKind, IntegrationId, IntegrationRecord, Outcome, Platform, PrerequisiteKind,
+    Scope, Status, StatusReason, integrations::derive_status,
 };
 use crate::service::{Error, Service};
 
@@ -38,6 +42,9 @@ pub struct Step {
     pub text: String,
     pub links: Vec<Link>,
     pub copy: Vec<CopyValue>,
+    /// The ways to connect, in the step `credentials` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<CredentialsChoice>,
     /// Prerequisites that failed or are unknown, and do not block the setup.
     pub warnings: Vec<PrerequisiteKind>,
     /// What goes wrong easily in the step.
@@ -48,6 +55,8 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Form {
     pub step: StepName,
+    /// Sent beside the fields of the form for credentials.
+    pub kind: Option<CredentialsKind>,
     pub fields: Vec<FormField>,
 }
 
@@ -70,16 +79,25 @@ impl Service {
     pub async fn get_setup(&self, caller: &Caller, id: IntegrationId) -> Result<Setup, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let record = self.load(caller, id).await?;
-        Ok(describe(&record, &self.wizard, self.okta.suffixes()))
+        let jwks_url = jwks_url(self.public_url.as_ref(), &record.client_keys);
+        Ok(describe(&record, &self.wizard, self.okta.suffixes(), jwks_url.as_deref()))
     }
 }
 
-fn describe(record: &IntegrationRecord, wizard: &WizardConfig, suffixes: &OktaSuffixes) -> Setup {
+fn describe(
+    record: &IntegrationRecord,
+    wizard: &WizardConfig,
+    suffixes: &OktaSuffixes,
+    jwks_url: Option<&str>,
+) -> Setup {
     let (status, status_reasons) = derive_status(record, Utc::now());
     let mut steps: Vec<Step> =
         StepName::VARIANTS.iter().map(|name| step(*name, record, wizard, suffixes)).collect();
     mark_current(&mut steps);
-    let next_form = next_form(&steps);
+    if let Some(step) = steps.iter_mut().find(|step| step.name == StepName::Credentials) {
+        step.choices = choices(record, wizard, jwks_url);
+    }
+    let next_form = next_form(&steps, chosen_kind(record));
     let notices = record.notices.clone();
     Setup { status, status_reasons, steps, next_form, notices }
 }
@@ -142,6 +160,7 @@ fn step(
         text,
         links: links(name, record, wizard, suffixes),
         copy: copy_values(name, wizard),
+        choices: Vec::new(),
         warnings: warnings(name, record),
         cautions: cautions(name),
     }
@@ -160,19 +179,17 @@ fn warnings(name: StepName, record: &IntegrationRecord) -> Vec<PrerequisiteKind>
 
 /// Returns the form of the current step. The step `authorize` has the form for the credentials, since
 /// only they show that the admin authorized the app in Okta.
-fn next_form(steps: &[Step]) -> Option<Form> {
+fn next_form(steps: &[Step], kind: CredentialsKind) -> Option<Form> {
     let current = steps.iter().find(|step| step.state == StepState::Current)?;
+    let form = |step, fields| Some(Form { step, kind: None, fields });
     match current.name {
         StepName::Authorize | StepName::Credentials => {
-            Some(Form { step: StepName::Credentials, fields: CREDENTIALS_FIELDS.to_vec() })
+            let fields = credentials_fields(kind);
+            Some(Form { step: StepName::Credentials, kind: Some(kind), fields })
         }
-        StepName::Platforms => {
-            Some(Form { step: StepName::Platforms, fields: PLATFORMS_FIELDS.to_vec() })
-        }
-        StepName::Macos => {
-            Some(Form { step: StepName::Macos, fields: platform_fields(Platform::Macos) })
-        }
-        StepName::Ios => Some(Form { step: StepName::Ios, fields: platform_fields(Platform::Ios) }),
+        StepName::Platforms => form(StepName::Platforms, PLATFORMS_FIELDS.to_vec()),
+        StepName::Macos => form(StepName::Macos, platform_fields(Platform::Macos)),
+        StepName::Ios => form(StepName::Ios, platform_fields(Platform::Ios)),
         _ => None,
     }
 }

@@ -92,13 +92,13 @@ pub(super) fn step_text(
             "setup.authorize",
             "Authorize in Okta",
             format!(
-                "Sign in to the Okta Admin Console as a super admin. Go to Applications > API Service Integrations, click Add Integration, select \"{app}\" and authorize it. Copy the client ID and the client secret. Okta shows the client secret only once."
+                "Sign in to the Okta Admin Console as a super admin. Go to Applications > API Service Integrations, click Add Integration, select \"{app}\" and authorize it. Copy the client ID and the client secret. Okta shows the client secret only once. To use a service app of your own instead, see the next step."
             ),
         ),
         StepName::Credentials => (
             "setup.credentials",
             "Enter the credentials",
-            "Enter the client ID and the client secret from Okta. They are verified with Okta before they are saved. The client secret is not shown again.".to_owned(),
+            "Connect with the integration from Okta's catalogue or with a service app of your own. What you enter is verified with Okta before it is saved. A client secret is not shown again.".to_owned(),
         ),
         StepName::Prerequisites => (
             "setup.prerequisites",
@@ -201,21 +201,6 @@ pub(super) fn platform_fields(platform: Platform) -> Vec<FormField> {
         })
         .collect()
 }
-
-pub(super) const CREDENTIALS_FIELDS: [FormField; 2] = [
-    FormField {
-        name: "client_id",
-        label: "Client ID",
-        secret: false,
-        help: "In the Okta Admin Console under Applications > API Service Integrations. It starts with 0oa.",
-    },
-    FormField {
-        name: "client_secret",
-        label: "Client secret",
-        secret: true,
-        help: "Okta shows it only once, when you add the integration or generate a new secret.",
-    },
-];
 
 pub(super) const PLATFORMS_FIELDS: [FormField; 1] = [FormField {
     name: "selected_platforms",

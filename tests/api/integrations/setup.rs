@@ -93,3 +93,33 @@ async fn a_client_that_okta_refuses_gets_its_form_back_and_what_is_configured_st
     let done: Vec<_> = done.map(|(name, _)| name).collect();
     assert_eq!(done, ["domain", "authorize", "platforms", "macos", "ios"]);
 }
+
+#[tokio::test]
+async fn the_credentials_step_offers_both_ways_with_the_steps_of_each() {
+    let world = World::build().setting("ODT_PUBLIC_URL", "https://trust.example.com").start().await;
+    let path = world.integration().await;
+    let setup = world.get(&format!("{path}/setup")).await.expect(200);
+    let choices = setup["steps"][2]["choices"].as_array().expect("choices").clone();
+    let of = |choices: &[Value], key: &str| -> Vec<Value> {
+        choices.iter().map(|choice| choice[key].clone()).collect()
+    };
+    assert_eq!(of(&choices, "kind"), ["client_secret", "private_key_jwt"]);
+    assert_eq!(of(&choices, "chosen"), [true, false]);
+    assert_eq!(setup["next_form"]["kind"], "client_secret");
+    let ids: Vec<&Value> =
+        choices[1]["instructions"].as_array().unwrap().iter().map(|i| &i["text_id"]).collect();
+    assert_eq!(ids[0], "instruction.service_app.make_key");
+    assert_eq!(ids.len(), 7);
+    assert_eq!(choices[1]["copy"], json!([]), "no key was made yet");
+    assert!(setup["steps"][1].get("choices").is_none());
+
+    let made = world.make_key(&path).await.expect(201);
+    let setup = world.get(&format!("{path}/setup")).await.expect(200);
+    let choices = setup["steps"][2]["choices"].as_array().expect("choices").clone();
+    assert_eq!(of(&choices, "chosen"), [false, true]);
+    let copied = choices[1]["copy"][0]["value"].as_str().expect("a key");
+    assert_eq!(serde_json::from_str::<Value>(copied).expect("JSON"), made["public_jwk"]);
+    assert_eq!(choices[1]["copy"][1]["value"], made["jwks_url"]);
+    assert_eq!(setup["next_form"]["kind"], "private_key_jwt");
+    assert_eq!(setup["next_form"]["fields"].as_array().expect("fields").len(), 1);
+}

@@ -1,11 +1,16 @@
 //! Starts a world, with the settings and orgs that a test wants.
 
+use std::sync::{Arc, LazyLock};
+
 use okta_device_trust::config::{Config, Environment};
 use okta_device_trust::startup::Application;
-use testkit::okta::{Options, OrgSetup, SimulatedOkta};
+use testkit::okta::{Description, Options, OrgSetup, SimulatedOkta};
 
 use crate::support::postgres::{POSTGRES, database_on};
 use crate::support::world::{AUDIENCE, ISSUER, ISSUER_KEYS, KEYRING, World, unique};
+
+/// Okta's own description of its API, where it is there.
+static DESCRIPTION: LazyLock<Option<Arc<Description>>> = LazyLock::new(Description::from_env);
 
 /// Makes the world, with what a test wants otherwise.
 pub struct Builder {
@@ -13,6 +18,11 @@ pub struct Builder {
     pub orgs: Vec<OrgSetup>,
     pub other_hosts: Vec<String>,
     pub database: Option<String>,
+}
+
+/// Every request of the service is held against Okta's description.
+fn described() -> Options {
+    Options { description: DESCRIPTION.clone(), ..Options::default() }
 }
 
 impl Builder {
@@ -40,7 +50,7 @@ impl Builder {
 
     /// Why the service does not start in this world, with all causes.
     pub async fn refusal(self) -> String {
-        let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
+        let okta = SimulatedOkta::start(described()).await.expect("simulated Okta");
         let folder = tempfile::tempdir().expect("folder");
         let url = self.database.expect("a database of the test's own");
         let environment = environment(&okta, &url, folder.path(), &self.settings);
@@ -61,7 +71,7 @@ impl Builder {
 
     /// The world alone: the test starts the program itself and sets `base`.
     pub async fn without_service(self) -> World {
-        let okta = SimulatedOkta::start(Options::default()).await.expect("simulated Okta");
+        let okta = SimulatedOkta::start(described()).await.expect("simulated Okta");
         let acme = okta.add_org(OrgSetup::new("acme"));
         for setup in self.orgs {
             okta.add_org(setup);

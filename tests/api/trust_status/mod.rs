@@ -5,6 +5,7 @@ mod days;
 mod freshness;
 mod iphones;
 mod lives;
+mod macs;
 mod queries;
 mod random_lives;
 mod silence;

@@ -6,6 +6,7 @@
 
 mod background;
 mod loopback_http;
+pub mod mac;
 pub mod okta;
 pub mod phone;
 pub mod postgres;

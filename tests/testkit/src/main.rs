@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use testkit::okta::{Options, OrgSetup, SimulatedOkta};
+use testkit::okta::{Options, OrgSetup, ScepBackend, SimulatedOkta};
 
 /// Simulated Okta orgs over TLS, which respond like Okta and fail on demand.
 #[derive(Debug, Parser)]
@@ -28,6 +28,11 @@ struct Arguments {
     /// The directory where the root CA is stored between runs.
     #[arg(long, env = "SIMULATED_OKTA_CA_DIR", default_value = "simulated-okta-ca")]
     ca_dir: PathBuf,
+
+    /// A real SCEP server, which signs for every org: http://host:port/path. It asks
+    /// /_sim/orgs/{name}/scep/consume-challenge whether a challenge is good.
+    #[arg(long, value_name = "URL", env = "SIMULATED_OKTA_SCEP_BACKEND")]
+    scep_backend: Option<ScepBackend>,
 
     /// An org: `acme`, or a full host such as `acme.oktapreview.com`. Can be repeated.
     #[arg(long = "org", value_name = "NAME", default_value = "acme")]
@@ -57,6 +62,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         listen: arguments.listen,
         ca_dir: Some(arguments.ca_dir.clone()),
         advertise: arguments.advertise,
+        scep_backend: arguments.scep_backend,
+        ..Options::default()
     })
     .await?;
     for host in &arguments.orgs {

@@ -58,6 +58,7 @@ pub(super) async fn answer(
         return write(Reply::empty(302).with("Location", "/_sim"));
     }
     if let Some(org) = world.by_host(&request.host) {
+        world.check(&request);
         return of_org(&http, &org, &request).await;
     }
     let number = world.unmatched_requests.record(&request, Vec::new());

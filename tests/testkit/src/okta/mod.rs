@@ -21,6 +21,7 @@ mod authenticators;
 mod certificates;
 mod client_authentication;
 mod control;
+mod description;
 mod devices;
 mod discovery;
 mod dpop;
@@ -45,6 +46,7 @@ mod server;
 mod token;
 mod world;
 
+pub use description::Description;
 pub use event_hook::{EventHook, HookFailure, event};
 pub use fault::{Fault, FaultKind};
 pub use fleet::{Device, DeviceUser, NewDevice, UnknownId};
@@ -56,6 +58,7 @@ pub use knobs::{
 pub use lifecycle::Refused;
 pub use org::{Org, OrgSetup};
 pub use scep::{
-    CaAnswer, ChallengePage, ChallengeRefusal, MintedChallenge, PageEncoding, ScepKnobs,
+    CaAnswer, ChallengePage, ChallengeRefusal, MintedChallenge, PageEncoding, ScepBackend,
+    ScepKnobs,
 };
 pub use server::{Options, SimulatedOkta, StartError};

@@ -12,9 +12,11 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 
 use super::certificates::{Authority, CertificatePicker};
+use super::description::Description;
 use super::front;
 use super::journal::Journal;
 use super::org::{Org, OrgSetup};
+use super::scep::ScepBackend;
 use super::world::World;
 use crate::background::Background;
 
@@ -31,11 +33,22 @@ pub struct Options {
     pub ca_dir: Option<PathBuf>,
     /// The `address:port` that clients use, if it differs from the one listened on (containers).
     pub advertise: Option<String>,
+    /// Okta's own description: a request that it does not allow fails the test that holds this server.
+    pub description: Option<Arc<Description>>,
+    /// A real SCEP server behind every org.
+    pub scep_backend: Option<ScepBackend>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, listen: IpAddr::V4(Ipv4Addr::LOCALHOST), ca_dir: None, advertise: None }
+        Self {
+            port: 0,
+            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ca_dir: None,
+            advertise: None,
+            description: None,
+            scep_backend: None,
+        }
     }
 }
 
@@ -88,7 +101,7 @@ impl SimulatedOkta {
                 .map_err(|source| StartError::Authority { folder, source })?,
             None => Authority::new(ROOT_NAME),
         });
-        let world = Arc::new(World::default());
+        let world = Arc::new(World::new(options.description, options.scep_backend));
         let tls = tls_config(CertificatePicker::new(Arc::clone(&authority), &world, address.ip()));
         let advertised = options.advertise.unwrap_or_else(|| dialled(address).to_string());
         let data = web::Data::from(Arc::clone(&world));
@@ -160,9 +173,23 @@ impl SimulatedOkta {
         self.world.unmatched_requests.clone()
     }
 
+    /// What was wrong with requests by Okta's description, which is then forgotten.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut *self.world.violations.lock().expect("no holder panics"))
+    }
+
     /// Closes the listener and all connections.
     pub fn stop(&mut self) {
         self.running.stop();
+    }
+}
+
+impl Drop for SimulatedOkta {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let violations = self.take_violations();
+            assert!(violations.is_empty(), "not what Okta describes: {violations:#?}");
+        }
     }
 }
 

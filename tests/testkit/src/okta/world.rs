@@ -3,10 +3,13 @@
 //! Maps host names to them.
 
 use std::net::IpAddr;
-use std::sync::RwLock;
+use std::sync::{Arc, Mutex, RwLock};
 
+use super::description::Description;
 use super::journal::Journal;
+use super::message::Request;
 use super::org::{Org, OrgSetup};
+use super::scep::ScepBackend;
 
 #[derive(Debug, Default)]
 pub(super) struct World {
@@ -14,12 +17,23 @@ pub(super) struct World {
     other_hosts: RwLock<Vec<String>>,
     /// The requests to hosts without an org.
     pub unmatched_requests: Journal,
+    /// Okta's own description, which requests are held against.
+    description: Option<Arc<Description>>,
+    /// What was wrong with requests by that description.
+    pub violations: Mutex<Vec<String>>,
+    /// The real SCEP server behind every org.
+    scep_backend: Option<ScepBackend>,
 }
 
 impl World {
+    pub fn new(description: Option<Arc<Description>>, scep_backend: Option<ScepBackend>) -> Self {
+        Self { description, scep_backend, ..Self::default() }
+    }
+
     /// Adds an org. Replaces an existing one with the same host.
     pub fn add(&self, setup: OrgSetup) -> Org {
         let org = Org::new(setup);
+        org.set_scep_backend(self.scep_backend.clone());
         let mut orgs = self.orgs.write().expect("no holder panics");
         orgs.retain(|other| other.host() != org.host());
         orgs.push(org.clone());
@@ -51,6 +65,19 @@ impl World {
         let mut hosts: Vec<String> = self.orgs().iter().flat_map(Org::hosts).collect();
         hosts.extend(self.other_hosts.read().expect("no holder panics").iter().cloned());
         hosts
+    }
+
+    /// Holds a request for Okta's API against its description. The addresses of SCEP are opaque, and in no
+    /// description.
+    pub fn check(&self, request: &Request) {
+        let Some(description) = &self.description else { return };
+        let Request { method, host, path, query, .. } = request;
+        if !["/api/", "/oauth2/", "/.well-known/"].iter().any(|below| path.starts_with(below)) {
+            return;
+        }
+        let found = description.violations(request).into_iter();
+        let told = found.map(|what| format!("{method} {host}{path}?{query}: {what}"));
+        self.violations.lock().expect("no holder panics").extend(told);
     }
 
     pub fn wants_foreign_certificate(&self, host: &str) -> bool {

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use self::server::Server;
 use crate::loopback_http::Served;
-use crate::okta::{Org, SimulatedOkta};
+use crate::okta::{Org, ScepBackend, SimulatedOkta};
 
 /// The installed programs.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl RealScep {
         let script = verifier::write_script(folder.path(), verifier.address.port())?;
         let server = Server::start(&self.server, folder.path(), &script, &org.host())?;
         let forwarder = forwarder::serve(okta.address(), okta.root_ca_pem(), &org.host())?;
-        org.set_scep_backend(Some(server.address()));
+        org.set_scep_backend(Some(ScepBackend::new(server.address(), "/scep")));
         Ok(RunningScep {
             org: org.clone(),
             client: self.client.clone(),

@@ -9,12 +9,11 @@ mod challenges;
 mod knobs;
 mod page;
 
-use std::net::SocketAddr;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+pub use self::backend::ScepBackend;
 pub(super) use self::backend::forward;
 pub use self::challenges::{ChallengeRefusal, MintedChallenge};
 pub use self::knobs::{CaAnswer, ChallengePage, PageEncoding, ScepKnobs};
@@ -30,7 +29,7 @@ pub(super) struct ScepState {
     challenges: challenges::Challenges,
     authority: Option<authority::Authority>,
     /// The real SCEP server behind the SCEP URL.
-    backend: Option<SocketAddr>,
+    backend: Option<ScepBackend>,
 }
 
 impl Org {
@@ -77,7 +76,7 @@ impl Org {
     }
 
     /// Attaches a real SCEP server to the SCEP URL, or detaches it.
-    pub(crate) fn set_scep_backend(&self, backend: Option<SocketAddr>) {
+    pub(crate) fn set_scep_backend(&self, backend: Option<ScepBackend>) {
         self.state().scep.backend = backend;
     }
 
