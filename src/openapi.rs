@@ -98,7 +98,7 @@ impl Shared {
         // The body of a hook call is Okta's: any content type and fields are accepted.
         let checks_body = takes_body && needs_token;
         let statuses = [
-            // Two `Authorization` headers are one too many.
+            // Two `Authorization` headers are a 400.
             (400, needs_token || takes_body || takes_query || takes_header),
             (401, needs_token),
             (403, needs_token),

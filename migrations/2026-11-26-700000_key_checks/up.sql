@@ -1,10 +1,10 @@
--- A known value sealed with the key: a replica whose keyring has other bytes under the same id is told
--- from the others by it. Null until a value that the key has sealed was opened with it.
+-- A known value encrypted with the key. It detects a replica whose keyring has a different key under the
+-- same id. Null until a value encrypted with the key was decrypted with it.
 ALTER TABLE sealing_keys ADD COLUMN check_value bytea;
 
--- Returns a tenant of which a secret is sealed with the key, or null. One statement in place of one for
--- each tenant. Runs as the caller, whom row-level security shows one tenant at a time; the tenant of the
--- transaction is as before afterwards.
+-- Returns a tenant with a secret that is encrypted with the key, or null. One statement instead of one per
+-- tenant. Runs as the caller, to whom row-level security shows one tenant at a time. Restores the tenant of
+-- the transaction.
 CREATE FUNCTION tenant_of_key(p_key_id text) RETURNS text
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp

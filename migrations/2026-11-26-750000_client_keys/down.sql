@@ -1,4 +1,4 @@
--- Credentials that are a key pair cannot be kept: the release before knows secrets alone.
+-- Deletes credentials that are a key pair, because the previous release supports only secrets.
 CREATE OR REPLACE FUNCTION tenant_of_key(p_key_id text) RETURNS text
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp

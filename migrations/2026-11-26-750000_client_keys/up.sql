@@ -1,4 +1,4 @@
--- Service apps of the customer's own: credentials that are a key pair.
+-- Customers' own service apps: credentials that are a key pair.
 
 ALTER TABLE credentials
     ADD COLUMN kind text NOT NULL DEFAULT 'client_secret'
@@ -9,9 +9,9 @@ ALTER TABLE credentials
         (kind = 'client_secret') = (client_secret IS NOT NULL)
         AND (client_secret IS NULL) = (key_id IS NULL));
 
--- The private key is an envelope (AES-256-GCM, a data key of its own) bound to this row. At most one key
--- is in each state: a new one is pending until Okta has accepted it, and the one before the active one
--- stays in the public key set until it is deleted.
+-- The private key is an envelope (AES-256-GCM with its own data key) bound to this row. There is at most one
+-- key in each state: a new key is pending until Okta has accepted it, and the key before the active one stays
+-- in the public key set until it is deleted.
 CREATE TABLE client_keys (
     tenant_id       text        NOT NULL,
     integration_id  uuid        NOT NULL,
@@ -35,8 +35,8 @@ CREATE POLICY tenant_isolation ON client_keys
     USING (tenant_id = current_setting('odt.tenant', true))
     WITH CHECK (tenant_id = current_setting('odt.tenant', true));
 
--- Which tenant and integration the random id in the address of a public key set stands for. No customer
--- data, and so no policy.
+-- Maps the random id in the URL of a public key set to its tenant and integration. No policy, because it has
+-- no customer data and is read before the tenant is known.
 CREATE TABLE jwks_routes (
     jwks_id         uuid        PRIMARY KEY,
     tenant_id       text        NOT NULL,
@@ -47,7 +47,7 @@ CREATE TABLE jwks_routes (
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON client_keys, jwks_routes TO odt_app;
 
--- A key that seals private keys alone is in use too.
+-- A key that only private keys are encrypted with is in use too.
 CREATE OR REPLACE FUNCTION tenant_of_key(p_key_id text) RETURNS text
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp

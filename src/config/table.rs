@@ -50,7 +50,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "ODT_MAX_CONNECTIONS",
         Some("1000"),
-        "connections to the API at once, 1 to 1000000; each takes a file descriptor, and others wait to be accepted",
+        "maximum concurrent connections to the API, 1 to 1000000; each needs a file descriptor, more wait to be accepted",
     ),
     setting(
         "ODT_SHUTDOWN_GRACE_SECONDS",

@@ -17,7 +17,7 @@ pub struct Config {
     pub public_url: Option<Url>,
     pub cors_origins: Vec<String>,
     pub workers: usize,
-    /// Connections at once, over all workers.
+    /// Maximum concurrent connections of all workers.
     pub max_connections: usize,
     pub shutdown_grace: Duration,
     pub database: DatabaseConfig,

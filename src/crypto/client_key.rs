@@ -16,14 +16,14 @@ use super::error::SealError;
 use super::jws;
 use crate::model::PublicJwk;
 
-/// A key pair. Shows nothing of itself but its public half.
+/// A key pair. `Debug` shows only the key id.
 pub struct ClientKey {
     pair: KeyPair,
     jwk: PublicJwk,
 }
 
 impl ClientKey {
-    /// Makes a new key pair. Takes some 100 ms of CPU time.
+    /// Generates a key pair. Takes about 100 ms of CPU time.
     ///
     /// # Errors
     /// [`SealError::Failed`] when the random source fails.
@@ -32,7 +32,7 @@ impl ClientKey {
         Ok(Self::from(pair))
     }
 
-    /// Reads what [`ClientKey::private_key`] wrote.
+    /// Parses the format of [`ClientKey::private_key`].
     ///
     /// # Errors
     /// [`SealError::Malformed`].
@@ -44,7 +44,7 @@ impl ClientKey {
         Ok(Self::from(pair))
     }
 
-    /// The private key, to be sealed: PKCS#8 in base64.
+    /// Returns the private key for storage (encrypted): PKCS#8 in base64.
     ///
     /// # Errors
     /// [`SealError::Failed`].
@@ -53,12 +53,12 @@ impl ClientKey {
         Ok(SecretString::from(STANDARD.encode(der.as_ref())))
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn jwk(&self) -> &PublicJwk {
         &self.jwk
     }
 
-    /// Signs `claims` as a JWT that names this key.
+    /// Signs `claims` as a JWT with the id of this key.
     ///
     /// # Errors
     /// [`SealError::Failed`].
@@ -92,7 +92,7 @@ impl From<KeyPair> for ClientKey {
     }
 }
 
-/// The JWK thumbprint (RFC 7638): the same key always has the same id.
+/// Returns the JWK thumbprint (RFC 7638), so that the id depends only on the key.
 fn thumbprint(e: &str, n: &str) -> String {
     let members = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
     URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_written_and_read_signs_for_the_same_public_half() {
+    fn parsed_key_signs_for_the_same_public_key() {
         let key = ClientKey::generate().unwrap();
         let read = ClientKey::read(&key.private_key().unwrap()).unwrap();
         assert_eq!(read.jwk(), key.jwk());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_half_has_2048_bits_and_the_thumbprint_as_its_id() {
+    fn public_key_has_2048_bits_and_its_thumbprint_as_id() {
         let jwk = ClientKey::generate().unwrap().jwk().clone();
         assert_eq!(URL_SAFE_NO_PAD.decode(&jwk.n).unwrap().len(), 256);
         assert_eq!((jwk.e.as_str(), jwk.alg.as_str(), jwk.kid.len()), ("AQAB", "RS256", 43));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_private_shows_in_a_debug_print_and_nonsense_is_no_key() {
+    fn debug_hides_the_private_key_and_invalid_keys_are_errors() {
         let key = ClientKey::generate().unwrap();
         let private = key.private_key().unwrap();
         let printed = format!("{key:?} {private:?} {:?}", key.sign(&claims()).unwrap());

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::error::SealError;
 
-/// Signs `claims` under `header`. The result authenticates the caller, so it is kept like a secret.
+/// Signs `claims` under `header`. The result authenticates a client, so it is treated as a secret.
 ///
 /// # Errors
 /// Those of `sign`.

@@ -1,5 +1,5 @@
-//! Secrets of a hook before the previous one that are still accepted: an admin who rotates twice within a
-//! day must not shut out the secret that Okta still has.
+//! Older secrets of an event hook that are still accepted. An admin may rotate twice within a day while
+//! Okta still has the first secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::hook_secret::HookSecretDigest;
 
-/// The most that are kept; a further rotation drops the oldest.
+/// Another rotation removes the oldest.
 const MAX_OLDER_SECRETS: usize = 4;
 
-/// As they are stored, newest first.
+/// The stored list, newest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OlderSecrets(Vec<OlderSecret>);
@@ -30,7 +30,7 @@ impl std::fmt::Debug for OlderSecret {
 }
 
 impl OlderSecrets {
-    /// Reads the column; what is not readable is no secret.
+    /// Parses the column. An invalid value contains no secrets.
     pub fn from_json(value: &serde_json::Value) -> Self {
         Self::deserialize(value).unwrap_or_default()
     }
@@ -39,14 +39,14 @@ impl OlderSecrets {
         serde_json::json!(self)
     }
 
-    /// Adds the previous secret, which another one replaces now, and drops those that have expired.
+    /// Adds a replaced secret and removes expired ones.
     pub fn push(&mut self, sha256: &[u8], valid_until: DateTime<Utc>, now: DateTime<Utc>) {
         self.0.insert(0, OlderSecret { sha256: STANDARD.encode(sha256), valid_until });
         self.0.retain(|secret| secret.valid_until > now);
         self.0.truncate(MAX_OLDER_SECRETS);
     }
 
-    /// Compares with all of them, whether or not one fits.
+    /// Returns whether one of them matches. Compares with all, so that the time does not depend on the result.
     pub fn accept(&self, secret: &HookSecretDigest, now: DateTime<Utc>) -> bool {
         self.0.iter().fold(false, |found, older| {
             let stored = STANDARD.decode(&older.sha256).ok();

@@ -1,4 +1,4 @@
-//! A key that proves possession of access tokens (DPoP, RFC 9449): P-256, ES256. Lives in memory only.
+//! A key that proves possession of access tokens (DPoP, RFC 9449): P-256, ES256. Kept in memory only.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use super::error::SealError;
 use super::jws;
 
-/// A key pair. Its private half never leaves it.
+/// A key pair. The private key cannot be read.
 pub struct ProofKey {
     pair: EcdsaKeyPair,
     jwk: Value,
 }
 
 impl ProofKey {
+    /// Generates a key pair.
+    ///
     /// # Errors
     /// [`SealError::Failed`] when the random source fails.
     pub fn generate() -> Result<Self, SealError> {
@@ -34,7 +36,7 @@ impl ProofKey {
         Ok(Self { pair, jwk })
     }
 
-    /// Signs the claims of a proof (RFC 9449 §4.2); the header carries the public half.
+    /// Signs the claims of a proof (RFC 9449 §4.2); the header contains the public key.
     ///
     /// # Errors
     /// [`SealError::Failed`].

@@ -36,8 +36,8 @@ pub(super) fn api(answer: &EgressResponse) -> Result<&[u8], OktaError> {
 /// Why the token endpoint issued no token.
 #[derive(Debug)]
 pub(super) enum TokenRefusal {
-    /// It demands a DPoP proof, or a proof with the nonce of the response.
-    ProofDemanded,
+    /// Okta requires a DPoP proof, or a proof with the nonce of this response.
+    ProofRequired,
     Final(OktaError),
 }
 
@@ -49,7 +49,7 @@ pub(super) fn token(answer: &EgressResponse) -> Result<&[u8], TokenRefusal> {
     Err(common_refusal(answer).map_or_else(|| token_refusal(answer), TokenRefusal::Final))
 }
 
-/// By how many seconds Okta's clock is ahead of ours, as the answer's `Date` says; its fractions are cut.
+/// Returns by how many seconds Okta's clock is ahead of ours, from the response's `Date`.
 pub(super) fn clock_skew(answer: &EgressResponse) -> Option<i64> {
     let date = answer.headers.get(DATE)?.to_str().ok()?;
     let theirs = DateTime::parse_from_rfc2822(date).ok()?;
@@ -75,7 +75,7 @@ fn api_refusal(answer: &EgressResponse) -> OktaError {
     let body: OktaApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (status, body.error_code.as_str(), challenge.error.as_deref()) {
         (401, "E0000015", _) => OktaError::FeatureNotEnabled,
-        // A new token comes with a new proof, and shows what is wrong with this one if anything is.
+        // The retry uses a new token and a new proof, whose refusal shows the cause if it persists.
         (401 | 400, _, Some("invalid_dpop_proof" | "use_dpop_nonce"))
         | (401, "E0000011", _)
         | (401, "", Some("invalid_token")) => OktaError::TokenExpired,
@@ -98,8 +98,8 @@ fn api_refusal(answer: &EgressResponse) -> OktaError {
 fn token_refusal(answer: &EgressResponse) -> TokenRefusal {
     let body: OktaTokenError = serde_json::from_slice(&answer.body).unwrap_or_default();
     match body.error.as_str() {
-        "invalid_dpop_proof" | "use_dpop_nonce" => TokenRefusal::ProofDemanded,
-        "" if answer.headers.contains_key("dpop-nonce") => TokenRefusal::ProofDemanded,
+        "invalid_dpop_proof" | "use_dpop_nonce" => TokenRefusal::ProofRequired,
+        "" if answer.headers.contains_key("dpop-nonce") => TokenRefusal::ProofRequired,
         _ => TokenRefusal::Final(final_refusal(answer, &body)),
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     fn token_error(status: u16, body: &str) -> OktaError {
         match token(&answer(status, &[], body)).unwrap_err() {
             TokenRefusal::Final(error) => error,
-            TokenRefusal::ProofDemanded => panic!("a proof is demanded"),
+            TokenRefusal::ProofRequired => panic!("a proof is required"),
         }
     }
 
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demand_for_a_proof_is_told_apart_from_a_refusal() {
+    fn distinguishes_a_required_proof_from_a_refusal() {
         let nonce = [("dpop-nonce", "n")];
         for (headers, body) in [
             (&[][..], oauth("invalid_dpop_proof", "")),
@@ -321,7 +321,7 @@ mod tests {
             (&nonce[..], String::new()),
         ] {
             let refusal = token(&answer(400, headers, &body)).unwrap_err();
-            assert!(matches!(refusal, TokenRefusal::ProofDemanded), "{body}");
+            assert!(matches!(refusal, TokenRefusal::ProofRequired), "{body}");
         }
         let challenge = [("www-authenticate", r#"DPoP error="invalid_dpop_proof""#)];
         assert!(matches!(api_error(400, &challenge, ""), OktaError::TokenExpired));

@@ -16,10 +16,10 @@ use crate::model::ClientSecret;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How long an assertion is good. Okta takes up to an hour.
+/// Lifetime of an assertion. Okta accepts up to an hour.
 const ASSERTION_LIFETIME_SECONDS: i64 = 300;
 
-/// A request for a token with these scopes. Made for each attempt: an assertion is good once.
+/// Builds a token request. Each attempt needs a new one, because Okta accepts an assertion once.
 pub(super) fn token_request(
     url: &Url,
     credentials: &ClientCredentials,

@@ -41,7 +41,7 @@ impl OrgAddress {
     }
 }
 
-/// The id of a client and what it authenticates with.
+/// The id of a client and its secret or private key.
 #[derive(Clone)]
 pub struct ClientCredentials {
     pub client_id: String,
@@ -118,8 +118,8 @@ impl AccessToken {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Puts the token on a request, and the proof for it where the token is bound to a key. To be called
-    /// for each attempt: a proof is good once.
+    /// Adds the token to a request, with a proof if the token is bound to a key. Must be called for each
+    /// attempt, because Okta accepts a proof once.
     pub(super) fn authorize(&self, request: EgressRequest) -> Result<EgressRequest, OktaError> {
         let scheme = if self.0.key.is_some() { "DPoP" } else { "Bearer" };
         let value = format!("{scheme} {}", self.0.value.expose_secret());

@@ -1,5 +1,5 @@
-//! DPoP (RFC 9449): proofs that this process holds the key that a token is bound to. One key for each
-//! org, which is made at random and never stored; Okta's nonce is remembered beside it.
+//! DPoP (RFC 9449): proofs that this process has the key that a token is bound to. Each process has one
+//! random key per org, which is never stored, and caches Okta's latest nonce.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,20 +23,20 @@ pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// Okta's nonces have some 32 characters.
+/// Maximum length of a nonce. Okta's have about 32 characters.
 const MAX_NONCE_LEN: usize = 512;
 
-/// Orgs and clients that are remembered. Forgetting one costs a request more.
-const MAX_REMEMBERED: u64 = 10_000;
+/// Maximum number of cached orgs and clients. An evicted one costs one more request.
+const MAX_CACHED: u64 = 10_000;
 
-/// What this process remembers of DPoP.
+/// The DPoP state of this process.
 pub(super) struct Proofs {
     orgs: Cache<String, Arc<OrgProofs>>,
-    /// Clients that demand proofs, by host and client id: their next request brings one at once.
-    demanding: Cache<(String, String), ()>,
+    /// Clients that require proofs, by host and client id. Their token requests have a proof at once.
+    clients: Cache<(String, String), ()>,
 }
 
-/// The key for one org, and the nonce that Okta gave last.
+/// The key for one org, and Okta's latest nonce.
 pub(super) struct OrgProofs {
     key: Arc<ProofKey>,
     nonce: Mutex<Option<String>>,
@@ -44,28 +44,30 @@ pub(super) struct OrgProofs {
 
 impl Default for Proofs {
     fn default() -> Self {
-        Self { orgs: Cache::new(MAX_REMEMBERED), demanding: Cache::new(MAX_REMEMBERED) }
+        Self { orgs: Cache::new(MAX_CACHED), clients: Cache::new(MAX_CACHED) }
     }
 }
 
 impl Proofs {
+    /// Returns the state of an org, with a new key if there is none.
+    ///
     /// # Errors
-    /// `Signing` when no key can be made.
-    pub(super) fn of_org(&self, host: &str) -> Result<Arc<OrgProofs>, OktaError> {
+    /// `Signing` if the key cannot be generated.
+    pub(super) fn for_org(&self, host: &str) -> Result<Arc<OrgProofs>, OktaError> {
         if let Some(known) = self.orgs.get(host) {
             return Ok(known);
         }
-        let made = OrgProofs { key: Arc::new(ProofKey::generate()?), nonce: Mutex::default() };
-        // Of two that are made at once one stays.
-        Ok(self.orgs.get_with_by_ref(host, || Arc::new(made)))
+        let new = OrgProofs { key: Arc::new(ProofKey::generate()?), nonce: Mutex::default() };
+        // Of two concurrent calls, one inserts its key and both use it.
+        Ok(self.orgs.get_with_by_ref(host, || Arc::new(new)))
     }
 
-    pub(super) fn demands_proof(&self, host: &str, client_id: &str) -> bool {
-        self.demanding.contains_key(&(host.to_owned(), client_id.to_owned()))
+    pub(super) fn requires_proof(&self, host: &str, client_id: &str) -> bool {
+        self.clients.contains_key(&(host.to_owned(), client_id.to_owned()))
     }
 
-    pub(super) fn remember_demand(&self, host: &str, client_id: &str) {
-        self.demanding.insert((host.to_owned(), client_id.to_owned()), ());
+    pub(super) fn save_proof_required(&self, host: &str, client_id: &str) {
+        self.clients.insert((host.to_owned(), client_id.to_owned()), ());
     }
 }
 
@@ -78,8 +80,8 @@ impl OrgProofs {
         self.nonce.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Remembers the nonce of an answer, which may come with a token too.
-    pub(super) fn remember_nonce(&self, headers: &HeaderMap) {
+    /// Saves the nonce of a response. Successful responses may have one too.
+    pub(super) fn save_nonce(&self, headers: &HeaderMap) {
         let Some(nonce) = headers.get(NONCE).and_then(|value| value.to_str().ok()) else { return };
         if !nonce.is_empty() && nonce.len() <= MAX_NONCE_LEN {
             *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce.to_owned());
@@ -87,7 +89,7 @@ impl OrgProofs {
     }
 }
 
-/// The proof for one request. Good once: each proof has an id of its own.
+/// Builds the proof for one request. Okta accepts it once, so each has a new id.
 pub(super) fn proof(
     key: &ProofKey,
     method: &Method,
@@ -119,21 +121,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_org_keeps_its_key_and_its_last_nonce_and_another_has_its_own() {
+    fn each_org_has_its_key_and_latest_nonce() {
         let proofs = Proofs::default();
-        let acme = proofs.of_org("acme.okta.com").unwrap();
-        assert!(Arc::ptr_eq(&acme, &proofs.of_org("acme.okta.com").unwrap()));
-        assert!(!Arc::ptr_eq(&acme, &proofs.of_org("bird.okta.com").unwrap()));
+        let acme = proofs.for_org("acme.okta.com").unwrap();
+        assert!(Arc::ptr_eq(&acme, &proofs.for_org("acme.okta.com").unwrap()));
+        assert!(!Arc::ptr_eq(&acme, &proofs.for_org("bird.okta.com").unwrap()));
         let answer = |nonce: &str| HeaderMap::from_iter([(NONCE, nonce.parse().unwrap())]);
-        acme.remember_nonce(&answer("first"));
+        acme.save_nonce(&answer("first"));
         for useless in [HeaderMap::new(), answer(""), answer(&"x".repeat(MAX_NONCE_LEN + 1))] {
-            acme.remember_nonce(&useless);
+            acme.save_nonce(&useless);
         }
         assert_eq!(acme.nonce().as_deref(), Some("first"));
     }
 
     #[test]
-    fn a_proof_names_the_address_without_its_query_and_shows_itself_nowhere() {
+    fn proof_has_the_url_without_query_and_debug_hides_it() {
         let key = ProofKey::generate().unwrap();
         let url = Url::parse("https://acme.okta.com/api/v1/devices?limit=200#x").unwrap();
         let token = SecretString::from("canary-token");

@@ -52,10 +52,10 @@ pub enum OktaError {
     /// Wrong id, a key that Okta does not have or that was deactivated there, or a revoked client.
     #[error("okta refused the client id or the key")]
     KeyRefused { message: String },
-    /// Okta refused what was signed, and its clock differs from ours by more than it allows.
+    /// Okta refused a signature, and its clock differs from ours by more than a minute.
     #[error("this service's clock is {} s {} okta's", seconds.abs(), if *seconds > 0 { "behind" } else { "ahead of" })]
     ClockSkew { seconds: i64 },
-    /// The request could not be signed: not Okta's fault.
+    /// The request could not be signed, which is a fault of this service.
     #[error("the request to okta could not be signed")]
     Signing(#[from] SealError),
     /// The client is restricted to network zones, or a zone blocks this service's address.

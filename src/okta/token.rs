@@ -1,6 +1,6 @@
 //! Requests access tokens: with all scopes to check credentials, and through the cache for reads. Tokens are
 //! never stored, and credentials are sent to canonical hosts only.
-//! A client that requires DPoP gets proofs (RFC 9449).
+//! Requests of clients that require DPoP carry proofs (RFC 9449).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// At most one request without a proof, one without a nonce and one with it.
 const MAX_TOKEN_REQUESTS: usize = 3;
 
-/// A clock that differs by more than this explains why Okta refuses what was signed. Okta refuses proofs
-/// that are older than 5 minutes.
+/// A larger difference of the clocks is reported as the reason why Okta refused a signature. Okta refuses
+/// proofs that are older than 5 minutes.
 const MAX_CLOCK_SKEW_SECONDS: i64 = 60;
 
 /// Maximum number of granted scopes; a client has about ten.
@@ -134,7 +134,7 @@ impl OktaClient {
         }
     }
 
-    /// Asks for a token, with a proof once the client has shown that it demands one.
+    /// Requests a token. Adds a DPoP proof if Okta has required one from this client before, or does now.
     async fn request_token(
         &self,
         org: &OrgAddress,
@@ -144,8 +144,8 @@ impl OktaClient {
         let (host, client_id) = (org.host(), credentials.client_id.as_str());
         let url = https_url(host, TOKEN_PATH)?;
         let proofs = &self.shared.proofs;
-        let org_proofs = proofs.of_org(host)?;
-        let mut with_proof = proofs.demands_proof(host, client_id);
+        let org_proofs = proofs.for_org(host)?;
+        let mut with_proof = proofs.requires_proof(host, client_id);
         let mut nonce = org_proofs.nonce();
         for _ in 0..MAX_TOKEN_REQUESTS {
             let mut request = token_request(&url, credentials, &scopes.join(" "))?;
@@ -157,7 +157,7 @@ impl OktaClient {
             // The lifetime is counted from before the request, so that it is never overestimated.
             let issued_at = Instant::now();
             let answered = self.send(host, request, Retry::Unsent).await?;
-            org_proofs.remember_nonce(&answered.headers);
+            org_proofs.save_nonce(&answered.headers);
             match answer::token(&answered) {
                 Ok(body) => {
                     return read_token(body, with_proof.then(|| org_proofs.key()), issued_at);
@@ -165,13 +165,13 @@ impl OktaClient {
                 Err(TokenRefusal::Final(refusal)) => {
                     return Err(explain(refusal, &credentials.secret, &answered));
                 }
-                Err(TokenRefusal::ProofDemanded) => {
+                Err(TokenRefusal::ProofRequired) => {
                     let newest = org_proofs.nonce();
                     if with_proof && nonce == newest {
                         let refusal = OktaError::bad_answer("the DPoP proof was refused");
                         return Err(explain_by_clock(refusal, &answered));
                     }
-                    proofs.remember_demand(host, client_id);
+                    proofs.save_proof_required(host, client_id);
                     (with_proof, nonce) = (true, newest);
                 }
             }
@@ -180,7 +180,7 @@ impl OktaClient {
     }
 }
 
-/// Converts the refusal of a client to the error that fits what it authenticates with.
+/// Converts a refusal to the error for the client's kind of credentials.
 fn explain(refusal: OktaError, secret: &ClientSecret, answered: &EgressResponse) -> OktaError {
     match (refusal, secret) {
         (OktaError::InvalidClient { message }, ClientSecret::PrivateKey { .. }) => {
@@ -191,8 +191,8 @@ fn explain(refusal: OktaError, secret: &ClientSecret, answered: &EgressResponse)
     }
 }
 
-/// Replaces the refusal of something signed by `ClockSkew` if the clocks differ: a signed request contains
-/// the time.
+/// Returns `ClockSkew` instead of the refusal of a signature if the clocks differ, because a signed request
+/// contains the time.
 fn explain_by_clock(refusal: OktaError, answered: &EgressResponse) -> OktaError {
     match answer::clock_skew(answered) {
         Some(seconds) if seconds.abs() > MAX_CLOCK_SKEW_SECONDS => OktaError::ClockSkew { seconds },

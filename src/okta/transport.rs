@@ -29,7 +29,7 @@ impl OktaClient {
         self.read_api(org, token, EgressRequest::get(url)).await
     }
 
-    /// A read of the org's API with the token.
+    /// Sends a read request with the token to the org's API.
     pub(super) async fn read_api(
         &self,
         org: &OrgAddress,
@@ -62,7 +62,7 @@ impl OktaClient {
         self.send_twice(allowed_hosts, host, || Ok(request.clone()), retry).await
     }
 
-    /// Sends what `request` makes for each attempt.
+    /// Sends a request, which `request` builds for each attempt.
     async fn send_twice(
         &self,
         allowed_hosts: &[&str],

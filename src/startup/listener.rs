@@ -1,4 +1,4 @@
-//! The API's listener: accepts connections and hands each to actix as a [`TimedStream`].
+//! The API's listener: accepts connections and passes each to actix as a [`TimedStream`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,18 +16,18 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::timed_stream::{TimedStream, Timeouts};
 
-/// From the first byte of a request to the end of its head, on every request of a connection.
+/// From the first byte of a request to the end of its head; for every request of a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for another request.
+/// How long an idle connection stays open.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long a peer may read nothing of its answer.
+/// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection that is being closed waits for the peer.
+/// How long closing a connection waits for the client.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections that the kernel keeps while none can be accepted.
+/// Connections that wait in the kernel until one can be accepted.
 const BACKLOG: u32 = 1024;
 
-/// How the API is served.
+/// Settings of the API's server.
 pub(super) struct Listener {
     pub(super) address: SocketAddr,
     pub(super) workers: usize,
@@ -38,10 +38,10 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Binds the address and makes the server, which accepts connections once it is run.
+    /// Binds the address and creates the server, which accepts connections when it runs.
     ///
     /// # Errors
-    /// What the operating system says of the address.
+    /// The operating system's error for the address.
     pub(super) fn bind<F, I, S, B>(&self, app: F) -> io::Result<(Server, SocketAddr)>
     where
         F: Fn() -> I + Send + Clone + 'static,
@@ -94,7 +94,7 @@ impl Listener {
 
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // An address whose connections of before are still closing can be bound again at once.
+    // Allows to bind the address while connections of the previous process are still closing.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()

@@ -50,7 +50,7 @@ pub enum StartError {
         "secrets are encrypted with the keys {0:?}, which are not in the keyring: put them back after the active key, run `okta-device-trust rotate-keys`, then remove them"
     )]
     MissingKeys(Vec<String>),
-    #[error("the keyring does not fit the stored secrets")]
+    #[error("the keyring does not match the stored secrets")]
     WrongKey(#[source] StoreError),
     #[error("the database cannot be read")]
     Store(#[source] StoreError),
@@ -273,7 +273,7 @@ async fn refuse_pending_migrations(store: &Store) -> Result<(), StartError> {
     if pending.is_empty() { Ok(()) } else { Err(StartError::PendingMigrations(pending)) }
 }
 
-/// Refuses to start without a key that secrets are encrypted with, or with other bytes under its id.
+/// Refuses to start without a key that secrets are encrypted with, or with a different key under its id.
 /// Otherwise the first request that needs the key would fail.
 async fn refuse_missing_or_wrong_keys(store: &Store) -> Result<(), StartError> {
     let missing = store.list_missing_keys().await.map_err(StartError::Store)?;

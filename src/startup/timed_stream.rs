@@ -1,5 +1,5 @@
-//! A connection that ends when its peer sends no complete request in time, or does not read what it is
-//! sent. actix times the first head of a connection only.
+//! A connection that is closed when the client sends no complete request in time or does not read the
+//! response. actix limits the time of the first head of a connection only.
 
 use std::io;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::handlers::http::connection::Activity;
 
-/// How long a peer may take.
+/// Limits for a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     /// From the first byte of a request to the end of its head.
     pub(super) head: Duration,
     /// Between two requests, until the end of the head of the second.
     pub(super) idle: Duration,
-    /// To read some more of an answer.
+    /// Without reading any byte of a response.
     pub(super) write: Duration,
 }
 
@@ -27,11 +27,11 @@ pub(super) struct TimedStream<T> {
     stream: T,
     timeouts: Timeouts,
     activity: Activity,
-    /// When the connection was opened, the last request was seen in flight, or something was sent.
-    quiet_since: Instant,
-    /// When the first byte of a request came, while its head is not complete.
-    head_since: Option<Instant>,
-    /// When the peer stopped reading.
+    /// When the connection was opened, a request was last in flight, or bytes were last sent.
+    idle_since: Instant,
+    /// When the first byte of an incomplete head arrived.
+    head_started_at: Option<Instant>,
+    /// When the client stopped reading.
     stalled_since: Option<Instant>,
     read_timer: Timer,
     write_timer: Timer,
@@ -43,37 +43,37 @@ impl<T> TimedStream<T> {
             stream,
             timeouts,
             activity: Activity::default(),
-            quiet_since: Instant::now(),
-            head_since: None,
+            idle_since: Instant::now(),
+            head_started_at: None,
             stalled_since: None,
             read_timer: Timer::default(),
             write_timer: Timer::default(),
         }
     }
 
-    /// The requests of this connection that are being answered.
+    /// Returns the requests of this connection that are in flight.
     pub(super) fn activity(&self) -> &Activity {
         &self.activity
     }
 
-    /// Returns true when no head was complete in time. While a request is answered there is no limit
-    /// here: its body and its answer have their own.
+    /// Ready when no head was complete in time. There is no limit while a request is in flight: its body and
+    /// response have their own.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.activity.is_idle() {
-            self.head_since = None;
-            self.quiet_since = Instant::now();
+            self.head_started_at = None;
+            self.idle_since = Instant::now();
             return Poll::Pending;
         }
-        let quiet_until = self.quiet_since + self.timeouts.idle;
-        let head_until = self.head_since.map(|since| since + self.timeouts.head);
-        let deadline = head_until.map_or(quiet_until, |until| until.min(quiet_until));
+        let idle_until = self.idle_since + self.timeouts.idle;
+        let head_until = self.head_started_at.map(|since| since + self.timeouts.head);
+        let deadline = head_until.map_or(idle_until, |until| until.min(idle_until));
         self.read_timer.poll(cx, deadline)
     }
 
-    fn note_written(&mut self, cx: &mut Context<'_>, is_pending: bool) -> io::Result<()> {
+    fn track_write(&mut self, cx: &mut Context<'_>, is_pending: bool) -> io::Result<()> {
         if !is_pending {
             self.stalled_since = None;
-            self.quiet_since = Instant::now();
+            self.idle_since = Instant::now();
             return Ok(());
         }
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
@@ -84,7 +84,7 @@ impl<T> TimedStream<T> {
     }
 }
 
-/// A timer that is set again when its deadline changes.
+/// A timer that is reset when its deadline changes.
 #[derive(Default)]
 struct Timer(Option<Pin<Box<Sleep>>>);
 
@@ -104,14 +104,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // First, or a peer that sends a byte now and then would never be late.
+        // Before reading, or a client that sends single bytes would never exceed the limit.
         if self.poll_head(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before && self.head_since.is_none() && self.activity.is_idle() {
-            self.head_since = Some(Instant::now());
+        if buffer.filled().len() > before
+            && self.head_started_at.is_none()
+            && self.activity.is_idle()
+        {
+            self.head_started_at = Some(Instant::now());
         }
         read
     }
@@ -124,7 +127,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_written(cx, written.is_pending())?;
+        self.track_write(cx, written.is_pending())?;
         written
     }
 
@@ -142,7 +145,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        self.note_written(cx, written.is_pending())?;
+        self.track_write(cx, written.is_pending())?;
         written
     }
 
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_that_comes_byte_by_byte_ends_the_connection() {
+    async fn a_slow_head_closes_the_connection() {
         let (mut peer, stream) = duplex(64);
         let mut stream = TimedStream::new(stream, timeouts());
         let sending = tokio::spawn(async move {
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_without_a_request_ends_and_one_with_a_request_does_not() {
+    async fn an_idle_connection_is_closed_unless_a_request_is_in_flight() {
         let (_peer, stream) = duplex(64);
         let mut stream = TimedStream::new(stream, timeouts());
         let error = stream.read_u8().await.expect_err("nothing came");
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_stops_reading_ends_the_connection() {
+    async fn a_client_that_stops_reading_is_disconnected() {
         let (mut peer, stream) = duplex(16);
         let mut stream = TimedStream::new(stream, timeouts());
         let (started, long) = (Instant::now(), [0; 64]);
