@@ -148,7 +148,12 @@ pub(in crate::store) fn save_counts(tx: &mut Tx<'_>, id: IntegrationId) -> Resul
         Err(DieselError::DatabaseError(_, info))
             if info.message().contains("statement timeout") =>
         {
-            tracing::warn!(tenant_id = tenant, integration_id = %id, "the mirror could not be counted in time");
+            tracing::warn!(
+                tenant_id = tenant,
+                integration_id = %id,
+                error = info.message(),
+                "counting the mirror timed out"
+            );
             Ok(())
         }
         counted => Ok(counted.map(|_| ())?),
