@@ -1,2 +1,2 @@
--- Versions that were counted up stay: they never go back.
+-- Versions never decrease, so the increased ones stay.
 SELECT 1;

@@ -1,11 +1,11 @@
--- custom_host stays the first of an org's custom domains, so that the release before reads and writes it.
+-- custom_host remains the first of an org's custom domains, because the previous release uses it.
 ALTER TABLE integrations
     ADD COLUMN other_custom_hosts jsonb NOT NULL DEFAULT '[]',
     ADD COLUMN additional_sign_in_hosts jsonb NOT NULL DEFAULT '[]',
-    -- When the canonical host last named its custom domains; null: not since this column came.
+    -- When the canonical host last listed its custom domains; null if not since this migration.
     ADD COLUMN hosts_confirmed_at timestamptz,
-    -- Since when, and until when, checks found no Okta org at the canonical host; null: it is there.
+    -- First and last check that found no Okta org at the canonical host; null if the org was found.
     ADD COLUMN host_lost_since timestamptz,
     ADD COLUMN host_lost_at timestamptz,
-    -- What became of the org's hosts and an admin should know.
+    -- Notices for the admin about changes of the org's hosts.
     ADD COLUMN org_notices jsonb NOT NULL DEFAULT '[]';
