@@ -38,8 +38,8 @@ pub use event_hooks::{
     AdmittedDelivery, EventHookAddress, EventHookError, IssuedEventHook, within_hook_deadline,
 };
 pub use integrations::{
-    Caution, ChecklistItem, ClientKeyError, Connected, CopyValue, Created, CredentialsChoice,
-    Deleted, EnteredCredentials, Form, FormField, Instruction, IntegrationPatch, KeysAtAddress,
+    Caution, ChecklistItem, ClientKeyError, ClientKeyList, Connected, CopyValue, Created,
+    CredentialsChoice, Deleted, EnteredCredentials, Form, FormField, Instruction, IntegrationPatch,
     Link, NewIntegrationRequest, PendingKey, Prerequisite, Report, Setup, Step, StepName,
     StepState,
 };

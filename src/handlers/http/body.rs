@@ -24,7 +24,7 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 /// The largest body with up to 1,000 devices, in bytes.
 pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 
-/// How long a body may take to arrive.
+/// The time limit for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A JSON body of up to [`BODY_LIMIT`] bytes.
@@ -33,11 +33,11 @@ pub struct Body<T>(pub T);
 /// A JSON body of up to [`BATCH_LIMIT`] bytes. The caller's scope is checked before it is read.
 pub struct LargeBody<T> {
     pub value: T,
-    /// Held while the value is worked on: it bounds the memory that large bodies take.
+    /// Held while the value is in use, to bound the memory of large bodies.
     _permit: Option<LargeBodyPermit>,
 }
 
-/// A body that may be large, and who may send it.
+/// A body that may be large, with the scope that is required to send it.
 pub trait LargeRequest: DeserializeOwned + 'static {
     const SCOPE: Scope;
 }

@@ -1,5 +1,5 @@
-//! Which of a connection's requests are being answered: told by the middleware, and read by the listener,
-//! which closes a connection on which no request comes.
+//! Counts the requests in flight on each connection. The middleware counts them; the listener closes a
+//! connection that stays idle.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::web::Bytes;
 
-/// The requests of one connection that are being answered. A clone counts the same ones.
+/// The number of requests in flight on a connection. Clones share the counter.
 #[derive(Debug, Clone, Default)]
 pub struct Activity(Arc<AtomicUsize>);
 
-/// A request that is being answered, until it is dropped.
+/// A request in flight. Dropping it ends the request.
 #[derive(Debug)]
 pub struct InFlight(Activity);
 
@@ -23,7 +23,7 @@ impl Activity {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Counts a request until what is returned is dropped.
+    /// Counts a request until the returned guard is dropped.
     #[must_use]
     pub fn begin(&self) -> InFlight {
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -37,12 +37,12 @@ impl Drop for InFlight {
     }
 }
 
-/// Counts `request` among those of its connection that are being answered.
+/// Counts `request` as in flight on its connection.
 pub(in crate::handlers) fn begin(request: &ServiceRequest) -> Option<InFlight> {
     request.conn_data::<Activity>().map(Activity::begin)
 }
 
-/// Keeps the request in flight until a body that is streamed has been sent; other bodies are sent at once.
+/// Keeps the request in flight until a streamed body is sent. Other bodies are sent at once.
 pub(in crate::handlers) fn end_after_body(
     response: ServiceResponse<BoxBody>,
     in_flight: Option<InFlight>,
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_idle_when_all_its_requests_are_answered() {
+    fn a_connection_is_idle_when_no_request_is_in_flight() {
         let activity = Activity::default();
         let (first, second) = (activity.begin(), activity.clone().begin());
         drop(first);

@@ -1,4 +1,4 @@
-//! How many large bodies are in memory at once, over all callers and for each tenant.
+//! Bounds the number of large bodies in memory at once, in total and per tenant.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,43 +8,44 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::TenantId;
 
-/// Large bodies of this replica at once: 2 MiB each, and some times that once parsed.
+/// The most large bodies in this replica. Each has up to 2 MiB, and several times that once parsed.
 const MAX_LARGE_BODIES: usize = 16;
-/// Those of one tenant, so that its slow bodies leave room for others.
-const MAX_LARGE_BODIES_OF_A_TENANT: usize = 4;
-/// Tenants whose share is remembered.
+/// The most large bodies of one tenant, so that its slow uploads do not block other tenants.
+const MAX_LARGE_BODIES_PER_TENANT: usize = 4;
+/// Tenants whose semaphore is cached.
 const MAX_TENANTS: u64 = 10_000;
-/// A request ends sooner than this, so no share is forgotten while it is in use.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+/// Longer than any request, so that no semaphore is evicted while it is in use.
+const EVICT_AFTER: Duration = Duration::from_secs(120);
 
-/// The room for large bodies.
+/// The semaphores for large bodies.
 pub struct LargeBodies {
     all: Arc<Semaphore>,
-    shares: Cache<TenantId, Arc<Semaphore>>,
+    by_tenant: Cache<TenantId, Arc<Semaphore>>,
 }
 
-/// Room for one large body, until it is dropped.
+/// A permit to hold one large body in memory.
 pub struct LargeBodyPermit {
-    _share: Option<OwnedSemaphorePermit>,
+    _tenant: Option<OwnedSemaphorePermit>,
     _all: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for LargeBodies {
     fn default() -> Self {
-        let shares = Cache::builder().max_capacity(MAX_TENANTS).time_to_idle(FORGOTTEN_AFTER);
-        Self { all: Arc::new(Semaphore::new(MAX_LARGE_BODIES)), shares: shares.build() }
+        let by_tenant = Cache::builder().max_capacity(MAX_TENANTS).time_to_idle(EVICT_AFTER);
+        Self { all: Arc::new(Semaphore::new(MAX_LARGE_BODIES)), by_tenant: by_tenant.build() }
     }
 }
 
 impl LargeBodies {
-    /// Waits for room, first in the tenant's share. The request's own deadline ends the wait.
+    /// Waits for a permit, first of the tenant and then of all tenants. The deadline of the request ends
+    /// the wait.
     pub async fn acquire(&self, tenant: &TenantId) -> LargeBodyPermit {
-        let share = self
-            .shares
-            .get_with(tenant.clone(), || Arc::new(Semaphore::new(MAX_LARGE_BODIES_OF_A_TENANT)));
-        let share = share.acquire_owned().await.ok();
+        let semaphore = self
+            .by_tenant
+            .get_with(tenant.clone(), || Arc::new(Semaphore::new(MAX_LARGE_BODIES_PER_TENANT)));
+        let permit = semaphore.acquire_owned().await.ok();
         let all = Arc::clone(&self.all).acquire_owned().await.ok();
-        LargeBodyPermit { _share: share, _all: all }
+        LargeBodyPermit { _tenant: permit, _all: all }
     }
 }
 
@@ -55,16 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_tenant_leaves_room_for_others() {
+    fn a_tenant_may_hold_four_of_sixteen_permits() {
         let bodies = LargeBodies::default();
         let tenant = |n: usize| TenantId::parse(&format!("t{n}")).unwrap();
         let acquire = |n: usize| bodies.acquire(&tenant(n)).now_or_never();
-        let mut held: Vec<_> = (0..4).map(|_| acquire(0).expect("room")).collect();
-        assert!(acquire(0).is_none(), "the tenant has its share");
+        let mut held: Vec<_> = (0..4).map(|_| acquire(0).expect("a permit")).collect();
+        assert!(acquire(0).is_none(), "the tenant has all its permits");
         for n in 1..4 {
-            held.extend((0..4).map(|_| acquire(n).expect("room")));
+            held.extend((0..4).map(|_| acquire(n).expect("a permit")));
         }
-        assert!(acquire(4).is_none(), "all have their share");
+        assert!(acquire(4).is_none(), "no permit is left");
         held.pop();
         assert!(acquire(4).is_some());
     }

@@ -187,20 +187,22 @@ impl Problem {
 
     pub(in crate::handlers) fn body_too_slow(limit: Duration) -> Self {
         let seconds = limit.as_secs();
-        Self::new(REQUEST_TIMEOUT, format!("The body did not arrive within {seconds} seconds."))
+        let detail =
+            format!("The body did not arrive within {seconds} seconds. Send the request again.");
+        Self::new(REQUEST_TIMEOUT, detail)
     }
 
-    /// The request took too long, whatever it waited for.
+    /// The request exceeded its deadline.
     pub(in crate::handlers) fn request_too_slow(limit: Duration) -> Self {
         let seconds = limit.as_secs();
         let detail = format!(
-            "The request could not be handled within {seconds} seconds. Whether a change was made is not known: read it again before repeating."
+            "The request was not finished within {seconds} seconds. Try again after the seconds in Retry-After. If the request was a change, read the resource first: the change may have been made."
         );
         Self::new(OVERLOADED, detail).retry_after(2)
     }
 
     pub(in crate::handlers) fn content_encoding_refused() -> Self {
-        Self::new(UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without Content-Encoding.")
+        Self::new(UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed, without Content-Encoding.")
     }
 
     pub(in crate::handlers) fn unsupported_media_type(accepted: &str) -> Self {

@@ -1,5 +1,5 @@
-//! `…/{integration_id}/credentials/keys`: the key pairs of a service app of the customer's own; and
-//! `/jwks/okta/{jwks_id}`, where Okta reads their public halves.
+//! `…/{integration_id}/credentials/keys`: the key pairs of a custom service app; and `/jwks/okta/{jwks_id}`,
+//! where Okta reads their public keys.
 
 use actix_web::http::header::LOCATION;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, web};
@@ -13,28 +13,28 @@ use crate::handlers::{State, with_etag};
 use crate::model::{ClientKeyRecord, ClientKeyState, JwksId, PublicJwk};
 use crate::service::PendingKey;
 
-/// A key pair, without its private half.
+/// A key pair, without its private key.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ClientKeyResponse {
     /// The id of the key, as in `public_jwk`.
     pub kid: String,
     pub state: ClientKeyState,
-    /// What the admin enters in the service app in Okta, unless Okta reads it at `jwks_url`.
+    /// The public key to add to the service app in Okta, unless Okta reads it from `jwks_url`.
     pub public_jwk: PublicJwk,
     pub created_at: DateTime<Utc>,
     pub created_by: String,
-    /// When Okta accepted it first.
+    /// When Okta first accepted the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<DateTime<Utc>>,
 }
 
-/// A key pair and where Okta may read all public halves of the integration.
+/// A key pair, and the URL where Okta can read the public keys of the integration.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CreatedClientKeyResponse {
     #[serde(flatten)]
     pub key: ClientKeyResponse,
-    /// For "Use a URL to fetch keys dynamically" in Okta. Absent where the service does not know its public
-    /// address (`ODT_PUBLIC_URL`).
+    /// The value for "Use a URL to fetch keys dynamically" in Okta. Absent if the operator has not
+    /// configured the public address of the service (`ODT_PUBLIC_URL`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "https://trust.example.com/jwks/okta/3f1c6a52-8a53-4f0e-9c0a-1d2e3f4a5b6c")]
     pub jwks_url: Option<String>,
@@ -45,7 +45,8 @@ pub struct CreatedClientKeyResponse {
 pub struct ClientKeysResponse {
     /// Newest first; at most one in each state.
     pub items: Vec<ClientKeyResponse>,
-    /// As in the answer that made the key.
+    /// The value for "Use a URL to fetch keys dynamically" in Okta. Absent without a key, and if the
+    /// operator has not configured the public address of the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<String>,
 }
@@ -63,13 +64,13 @@ impl From<ClientKeyRecord> for ClientKeyResponse {
     }
 }
 
-/// List the key pairs of the service app
+/// List key pairs
 ///
-/// Only public halves are ever shown.
+/// Lists the key pairs of the custom service app, newest first. Private keys are never shown.
 #[utoipa::path(
     operation_id = "list_client_keys", tag = "Credentials",
     params(IntegrationPath),
-    responses((status = 200, description = "The keys, newest first", body = ClientKeysResponse)),
+    responses((status = 200, description = "The key pairs", body = ClientKeysResponse)),
     security(("bearer" = ["odt:read"])),
 )]
 #[get("/integrations/okta-device-trust/{integration_id}/credentials/keys")]
@@ -83,17 +84,18 @@ pub async fn list_client_keys(
     Ok(HttpResponse::Ok().json(ClientKeysResponse { items, jwks_url: found.jwks_url }))
 }
 
-/// Make a key pair for a service app
+/// Create a key pair
 ///
-/// RSA with 2048 bits for RS256; the private half is sealed and never shown. Enter the public half in the
-/// service app in Okta, or let Okta read it at `jwks_url`; then `PUT …/credentials` with `private_key_jwt`
-/// proves it. A key that is pending already is answered again, with 200.
+/// Generates an RSA key pair (2048 bits, RS256) for a custom service app. The private key is stored encrypted
+/// and never shown. Add the public key to the service app in Okta, or let Okta read it from `jwks_url`. Then
+/// store the credentials with the kind `private_key_jwt`, which verifies and activates the key. If a key is
+/// already pending, it is returned with 200.
 #[utoipa::path(
     operation_id = "create_client_key", tag = "Credentials",
     params(IntegrationPath),
     responses(
-        (status = 200, description = "The key that is pending already", body = CreatedClientKeyResponse, headers(("ETag" = String))),
-        (status = 201, description = "Made", body = CreatedClientKeyResponse, headers(("ETag" = String), ("Location" = String, description = "Path of the key"))),
+        (status = 200, description = "The key pair that is already pending", body = CreatedClientKeyResponse, headers(("ETag" = String))),
+        (status = 201, description = "The key pair is created", body = CreatedClientKeyResponse, headers(("ETag" = String), ("Location" = String, description = "The path of the key"))),
         (status = 409, description = "changed_meanwhile"),
         (status = 429, description = "too_many_attempts"),
     ),
@@ -119,12 +121,12 @@ pub async fn create_client_key(
 
 /// Delete a key pair
 ///
-/// The pending key, or the previous one once Okta no longer needs it. The active key cannot be deleted.
+/// Deletes a pending or a previous key pair. The active key cannot be deleted.
 #[utoipa::path(
     operation_id = "delete_client_key", tag = "Credentials",
-    params(IntegrationPath, ("kid" = String, Path, description = "Id of the key", max_length = 128)),
+    params(IntegrationPath, ("kid" = String, Path, description = "The id of the key", max_length = 128)),
     responses(
-        (status = 204, description = "Deleted"),
+        (status = 204, description = "The key pair is deleted"),
         (status = 409, description = "client_key_in_use, changed_meanwhile"),
     ),
     security(("bearer" = ["odt:write"])),
@@ -141,7 +143,7 @@ pub async fn delete_client_key(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The `{jwks_id}` of the path. What is no id is the id of nothing.
+/// The `{jwks_id}` of the path. A malformed id becomes one that no public key set has.
 pub struct JwksPath(JwksId);
 
 impl FromRequest for JwksPath {
@@ -160,15 +162,16 @@ pub struct JwksResponse {
     pub keys: Vec<PublicJwk>,
 }
 
-/// Read the public keys of a service app
+/// Retrieve the public key set
 ///
-/// For Okta, which has no token: the address is random and shows public keys only. Each address may be
-/// read 60 times in a minute. An unknown address and one without keys look the same.
+/// Okta calls this to read the public keys of a custom service app. It needs no token: the address is random,
+/// and only public keys are shown. Each address can be read 60 times a minute. An unknown address and one
+/// without keys get the same answer.
 #[utoipa::path(
-    operation_id = "list_public_keys", tag = "Credentials",
-    params(("jwks_id" = Uuid, Path, description = "As in `jwks_url`")),
+    operation_id = "list_public_keys", tag = "Okta callbacks",
+    params(("jwks_id" = Uuid, Path, description = "The last part of `jwks_url`")),
     responses(
-        (status = 200, description = "The public halves of the pending, the active and the previous key", body = JwksResponse),
+        (status = 200, description = "The public keys of the pending, the active and the previous key pair", body = JwksResponse),
         (status = 429, description = "too_many_key_reads"),
     ),
     security(()),

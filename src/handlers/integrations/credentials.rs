@@ -1,4 +1,4 @@
-//! `…/{integration_id}/credentials`: what the service authenticates with at the org.
+//! `…/{integration_id}/credentials`: the credentials of the service at the Okta org.
 
 use actix_web::{HttpResponse, delete, put, web};
 use secrecy::SecretString;

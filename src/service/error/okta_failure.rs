@@ -27,7 +27,7 @@ pub enum OktaFailureKind {
     /// Okta refused the call for missing scopes: the scopes to grant, empty if Okta named none.
     ScopesRefused(Vec<String>),
     KeyRefused,
-    /// This service's clock differs from Okta's by so many seconds; positive when it is behind.
+    /// The clock of this service differs from Okta's by this many seconds; positive if it is behind.
     ClockSkew {
         seconds: i64,
     },

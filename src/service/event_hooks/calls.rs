@@ -27,18 +27,18 @@ const MAX_ENTRIES: u64 = 10_000;
 pub(in crate::service) struct HookCalls {
     pub(super) admitted: Cache<(HookId, HookSecretDigest), ()>,
     verifications: Cache<HookId, Arc<Mutex<VecDeque<Instant>>>>,
-    /// Deliveries that are written at the same time; the others wait, and cost no more than their body.
+    /// Bounds concurrent writes of deliveries. A waiting delivery costs only the memory of its body.
     pub(super) writes: Semaphore,
     bodies: Arc<Semaphore>,
-    /// Secrets that are looked up at the same time.
+    /// Bounds concurrent look-ups of secrets.
     pub(super) secret_checks: Semaphore,
     /// Integrations for which a re-read request is in progress.
     pending_requests: Mutex<HashSet<HookOwner>>,
 }
 
 impl HookCalls {
-    /// Bounds the calls by the `connections` of the database pool. At most half of them write deliveries,
-    /// and a quarter look up secrets, which any unauthenticated caller can cause.
+    /// Limits calls to a share of the `connections` of the database pool: half of them for writing
+    /// deliveries, and a quarter for look-ups of secrets, which any unauthenticated caller can cause.
     pub(in crate::service) fn new(connections: usize) -> Self {
         let admitted = Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(ADMISSION_TTL);
         let verifications =
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hook_calls_use_a_part_of_the_pool() {
+    fn hook_calls_use_a_share_of_the_pool() {
         for (connections, writes, checks) in [(1, 1, 1), (2, 1, 1), (4, 2, 1), (16, 8, 4)] {
             let calls = HookCalls::new(connections);
             let bounds =

@@ -20,15 +20,15 @@ const MAX_CHALLENGE_LEN: usize = 256;
 /// Devices of one delivery that are stored: one more than may be pending before a sweep is due instead.
 const MAX_MENTIONS: usize = 501;
 
-/// A delivery with a verified secret, whose body may be read now.
+/// A delivery with a verified secret, whose body may be read.
 pub struct AdmittedDelivery {
     call: HookCall,
     /// Held until the delivery is handled, to bound the memory of bodies.
     _body_permit: OwnedSemaphorePermit,
 }
 
-/// Ends a call of an event hook before Okta gives it up, whatever it waits for: a turn, its body or the
-/// database. Okta sends a delivery again after a 503, and never after a 4xx.
+/// Runs a call of an event hook with a deadline before Okta's own timeout, whether it waits for a permit,
+/// its body or the database. Okta retries a delivery after a 503, and never after a 4xx.
 ///
 /// # Errors
 /// `EventHook`, as `Overloaded`, or those of the call.
@@ -57,7 +57,7 @@ impl Service {
         let permit = self.hook_calls.secret_checks.acquire().await;
         self.store.check_hook_call(call.clone()).await.map_err(refused)?;
         drop(permit);
-        let challenge = challenge.filter(|text| may_be_echoed(text));
+        let challenge = challenge.filter(|text| is_valid_challenge(text));
         let challenge = challenge.ok_or(EventHookError::ChallengeMalformed)?;
         self.hook_calls
             .count_verification(hook, Instant::now())
@@ -91,8 +91,8 @@ impl Service {
 
     /// Handles a delivery: schedules re-reads of the devices that its events name.
     ///
-    /// A repeated or late delivery only causes another re-read. A malformed body is an error, although
-    /// Okta retries it once: the failure then shows in Okta's System Log, where the admin can see it.
+    /// A repeated or late delivery only causes another re-read. A malformed body is an error, so that the
+    /// failure shows in Okta's System Log, where the admin can see it.
     ///
     /// # Errors
     /// `EventHook`, as `DeliveryMalformed`, or as `CallRefused` if the secret was replaced since the call was
@@ -145,7 +145,7 @@ fn refused(error: StoreError) -> Error {
     }
 }
 
-fn may_be_echoed(challenge: &str) -> bool {
+fn is_valid_challenge(challenge: &str) -> bool {
     (1..=MAX_CHALLENGE_LEN).contains(&challenge.len())
         && challenge.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -157,10 +157,10 @@ mod tests {
     #[test]
     fn a_challenge_is_up_to_256_visible_ascii_characters() {
         for good in ["x", "Me_rShK8JHsTnbyYrWXCEoMGbM_zsZ6k0hLPZ_Pg", &"~".repeat(256)] {
-            assert!(may_be_echoed(good), "{good}");
+            assert!(is_valid_challenge(good), "{good}");
         }
         for bad in ["", "a b", "a\tb", "\u{e9}", "\u{7f}", &"x".repeat(257)] {
-            assert!(!may_be_echoed(bad), "{bad:?}");
+            assert!(!is_valid_challenge(bad), "{bad:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ pub enum EventHookError {
     ChallengeMalformed,
     #[error("the body is not an event delivery")]
     DeliveryMalformed,
-    /// Too many calls were waiting, the body came too slowly, or the database hangs.
+    /// Too many calls are waiting, the body is too slow, or the database does not answer.
     #[error("the call to an event hook timed out")]
     Overloaded,
     /// More than 10 verifications of the hook in a minute.

@@ -54,7 +54,7 @@ impl Service {
         Ok(self.with_address(hook))
     }
 
-    /// Creates the event hook, or rotates its secret. The previous secret stays valid for 24 hours.
+    /// Creates the event hook, or rotates its secret. Previous secrets stay valid for 24 hours.
     ///
     /// # Errors
     /// `IntegrationNotFound`.

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use crate::model::IntegrationId;
 
-/// What is wrong with a request about the keys of a service app.
+/// Why a request about the key pairs of a service app failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientKeyError {
     #[error("no such key")]
     NotFound,
-    /// The active key signs all requests for tokens.
+    /// The active key signs all token requests and cannot be deleted.
     #[error("the key is in use")]
     InUse,
-    /// Credentials that are a key pair need a key pair.
-    #[error("a key pair is needed first")]
+    /// Credentials of the kind `private_key_jwt` require a key pair.
+    #[error("integration {0} has no key pair")]
     Needed(IntegrationId),
-    /// No public key set is at the address.
-    #[error("no public key set is at the address")]
+    #[error("there is no public key set at this address")]
     NoPublicKeys,
     #[error("too many reads of public key sets")]
     TooManyReads { retry_after: Duration },

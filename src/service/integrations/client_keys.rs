@@ -1,5 +1,6 @@
-//! The key pairs of a service app: made here, entered in Okta by the admin, activated by the credentials
-//! that are proved with them, and kept beside their successor until they are deleted.
+//! The key pairs of a service app. The service generates a key pair, the admin adds its public key in
+//! Okta, and storing the credentials verifies and activates it. The previous key stays until it is
+//! deleted.
 
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -14,32 +15,32 @@ use crate::model::{
 use crate::service::{Error, Service, append_path};
 use crate::store::{NewClientKey, StoreError};
 
-/// Key pairs that this replica makes at the same time: each takes a thread that others may need.
+/// Bounds concurrent generations of key pairs in this replica: each occupies a thread of the pool.
 static KEY_GENERATION: Semaphore = Semaphore::const_new(1);
 
-/// The path below which public key sets are.
-const JWKS: &str = "/jwks/okta";
+/// The path of all public key sets, below the public address of the service.
+const JWKS_PATH: &str = "/jwks/okta";
 
-/// The keys of an integration, and where Okta may read their public halves.
+/// The keys of an integration, and the URL of their public key set.
 #[derive(Debug)]
-pub struct KeysAtAddress {
+pub struct ClientKeyList {
     pub keys: Vec<ClientKeyRecord>,
-    /// There once a key was made and the service knows its public address.
+    /// `None` without a key, and if the operator has not configured the public address.
     pub jwks_url: Option<String>,
 }
 
-/// A key to be entered in Okta.
+/// A key whose public key the admin adds in Okta.
 #[derive(Debug)]
 pub struct PendingKey {
     pub key: ClientKeyRecord,
     pub jwks_url: Option<String>,
-    /// False when the key was pending already.
+    /// False if the key was already pending.
     pub created: bool,
     pub record: IntegrationRecord,
 }
 
 impl Service {
-    /// The keys of an integration's service app, newest first.
+    /// Lists the keys of an integration's service app, newest first.
     ///
     /// # Errors
     /// `IntegrationNotFound`.
@@ -47,15 +48,15 @@ impl Service {
         &self,
         caller: &Caller,
         id: IntegrationId,
-    ) -> Result<KeysAtAddress, Error> {
+    ) -> Result<ClientKeyList, Error> {
         self.require(caller, Scope::OdtRead).await?;
         let client_keys = self.load(caller, id).await?.client_keys;
         let jwks_url = jwks_url(self.public_url.as_ref(), &client_keys);
-        Ok(KeysAtAddress { keys: client_keys.keys, jwks_url })
+        Ok(ClientKeyList { keys: client_keys.keys, jwks_url })
     }
 
-    /// Makes a key pair, to be entered in Okta and then proved by entering the credentials. A key that is
-    /// pending already is answered again: the admin may have entered it.
+    /// Generates a key pair. If a key is already pending, returns that one, since the admin may have added
+    /// it in Okta already.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `TooManyAttempts`.
@@ -82,14 +83,14 @@ impl Service {
         };
         let stored = self.store.create_client_key(&caller.tenant, id, new).await;
         let record = stored.map_err(Error::for_integration(id))?;
-        // Of two that are made at once one stays, and both callers get that one.
+        // Of two concurrent requests one key is stored, and both callers get it.
         let pending = record.client_keys.in_state(ClientKeyState::Pending);
         let key = pending.cloned().ok_or(Error::ChangedMeanwhile)?;
         let jwks_url = jwks_url(self.public_url.as_ref(), &record.client_keys);
         Ok(PendingKey { created: key.jwk.kid == kid, key, jwks_url, record })
     }
 
-    /// Deletes a pending key, or the previous one after Okta has the new one alone.
+    /// Deletes a pending or a previous key.
     ///
     /// # Errors
     /// `IntegrationNotFound`, `ClientKey(NotFound | InUse)`.
@@ -113,16 +114,16 @@ impl Service {
     }
 }
 
-/// Makes a key pair on a thread of its own: it takes some 100 ms of CPU time.
+/// Generates a key pair on a blocking thread, since it takes about 100 ms of CPU time.
 #[expect(clippy::disallowed_methods, reason = "blocks on the CPU and not on the database")]
 async fn generate() -> Result<ClientKey, Error> {
-    let _turn = KEY_GENERATION.acquire().await.map_err(|_| StoreError::Panicked)?;
-    let made = tokio::task::spawn_blocking(ClientKey::generate).await;
-    Ok(made.map_err(|_| StoreError::Panicked)?.map_err(StoreError::Seal)?)
+    let _permit = KEY_GENERATION.acquire().await.map_err(|_| StoreError::Panicked)?;
+    let generated = tokio::task::spawn_blocking(ClientKey::generate).await;
+    Ok(generated.map_err(|_| StoreError::Panicked)?.map_err(StoreError::Seal)?)
 }
 
-/// Where Okta may read the public key set; `None` without a key or without a public address.
+/// Returns the URL of the public key set; `None` without a key or without a public address.
 pub(super) fn jwks_url(base: Option<&Url>, keys: &ClientKeys) -> Option<String> {
     let JwksId(id) = keys.jwks_id?;
-    Some(append_path(base?, &format!("{JWKS}/{id}")))
+    Some(append_path(base?, &format!("{JWKS_PATH}/{id}")))
 }

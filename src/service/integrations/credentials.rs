@@ -56,7 +56,7 @@ impl Service {
         expected_version: ExpectedVersion,
     ) -> Result<Connected, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        refuse_malformed(&entered)?;
+        check_fields(&entered)?;
         let before = self.load(caller, id).await?;
         if !expected_version.allows(before.integration.version) {
             // Do not call Okta for a change that cannot be stored.
@@ -203,7 +203,7 @@ struct VerifiedCredentials {
     findings: Vec<Finding>,
 }
 
-fn refuse_malformed(entered: &EnteredCredentials) -> Result<(), Error> {
+fn check_fields(entered: &EnteredCredentials) -> Result<(), Error> {
     let mut errors: Vec<FieldError> = misplaced_secret(entered).into_iter().collect();
     let mut check = |pointer: &str, value: &SecretString, name: &str| {
         let (length, visible) = measure_secret(value);
@@ -232,14 +232,14 @@ fn refuse_malformed(entered: &EnteredCredentials) -> Result<(), Error> {
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }
 
-/// A secret that the kind does not have, or lacks.
+/// Returns the error for a missing client secret, or for one that the kind of credentials does not have.
 fn misplaced_secret(entered: &EnteredCredentials) -> Option<FieldError> {
     let refused = |code, detail| Some(FieldError::new("/client_secret", code, detail));
     match (entered.kind, &entered.client_secret) {
-        (CredentialsKind::ClientSecret, None) => refused("missing", "This field is needed."),
+        (CredentialsKind::ClientSecret, None) => refused("missing", "This field is required."),
         (CredentialsKind::PrivateKeyJwt, Some(_)) => refused(
             "not_allowed",
-            "A service app authenticates with the key pair that was made here: leave the client secret out.",
+            "A service app authenticates with its key pair. Leave the client secret out.",
         ),
         _ => None,
     }

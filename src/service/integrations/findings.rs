@@ -47,10 +47,10 @@ pub(super) fn refusal_findings(refusal: &OktaError) -> Vec<Finding> {
         _ => BTreeSet::new(),
     };
     let scopes = Finding::new(PrerequisiteKind::SuperAdminScopes, Outcome::Failed, Utc::now())
-        .with_reason(reason_of(refusal))
+        .with_reason(to_reason(refusal))
         .with_evidence(json!({ "missing": missing }));
     let fastpass = Finding::new(PrerequisiteKind::Fastpass, Outcome::Unknown, Utc::now())
-        .with_reason(reason_of(refusal));
+        .with_reason(to_reason(refusal));
     vec![scopes, fastpass]
 }
 
@@ -81,12 +81,12 @@ pub(super) fn fastpass_finding(seen: Result<FastPass, OktaError>) -> Finding {
         Err(OktaError::InsufficientScope { scope }) => finding(Outcome::Unknown)
             .with_reason(FindingReason::MissingScopes)
             .with_evidence(json!({ "scope": scope })),
-        Err(error) => finding(Outcome::Unknown).with_reason(reason_of(&error)),
+        Err(error) => finding(Outcome::Unknown).with_reason(to_reason(&error)),
     }
 }
 
 /// Returns the reason for a failed request to Okta.
-fn reason_of(error: &OktaError) -> FindingReason {
+fn to_reason(error: &OktaError) -> FindingReason {
     match error {
         OktaError::OrgNotFound { .. } => FindingReason::OrgNotFound,
         OktaError::Unreachable { .. } | OktaError::TemporarilyUnavailable => {
@@ -110,7 +110,7 @@ fn reason_of(error: &OktaError) -> FindingReason {
         | OktaError::NotFound
         | OktaError::BadAnswer { .. }
         | OktaError::Signing(_)
-        // Errors of the SCEP endpoints, which no prerequisite is checked with.
+        // SCEP errors do not occur here: no prerequisite is checked with the SCEP endpoints.
         | OktaError::ScepCredentialsRefused
         | OktaError::ScepWrongUrl { .. }
         | OktaError::ChallengeCacheFull
@@ -155,7 +155,7 @@ mod tests {
             OktaError::BadAnswer { what: "html".into() },
             refused,
         ] {
-            assert_eq!(reason_of(&error).as_str(), error.code());
+            assert_eq!(to_reason(&error).as_str(), error.code());
         }
     }
 }

@@ -17,7 +17,7 @@ mod setup_text;
 
 pub use checklist::ChecklistItem;
 pub use client_key_error::ClientKeyError;
-pub use client_keys::{KeysAtAddress, PendingKey};
+pub use client_keys::{ClientKeyList, PendingKey};
 pub use credentials::{Connected, EnteredCredentials};
 pub use report::{Prerequisite, Report};
 pub use setup::{Form, Setup, Step, StepState};
@@ -89,7 +89,7 @@ impl Service {
         idempotency_key: Option<String>,
     ) -> Result<Created, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        refuse_duplicates(&request.selected_platforms)?;
+        require_distinct(&request.selected_platforms)?;
         let domain = OktaDomain::parse(&request.okta_domain, self.okta.suffixes())
             .map_err(Error::from_domain_error)?;
         let Some(key) = idempotency_key else {
@@ -190,7 +190,7 @@ impl Service {
         expected_version: ExpectedVersion,
     ) -> Result<IntegrationRecord, Error> {
         self.require(caller, Scope::OdtWrite).await?;
-        refuse_duplicates(patch.selected_platforms.as_deref().unwrap_or_default())?;
+        require_distinct(patch.selected_platforms.as_deref().unwrap_or_default())?;
         let hosts = patch.additional_sign_in_hosts.as_deref();
         let hosts = hosts.map(|hosts| parse_hosts(hosts, self.okta.suffixes())).transpose()?;
         let before = self.load(caller, id).await?;
@@ -301,29 +301,29 @@ fn hash_request(request: &NewIntegrationRequest) -> Vec<u8> {
 const MAX_SIGN_IN_HOSTS: usize = 200;
 
 /// Parses the entered hosts; refuses duplicates.
-fn parse_hosts(pasted: &[String], suffixes: &OktaSuffixes) -> Result<Vec<String>, Error> {
+fn parse_hosts(sent: &[String], suffixes: &OktaSuffixes) -> Result<Vec<String>, Error> {
     const POINTER: &str = "/additional_sign_in_hosts";
     let invalid = |pointer: &str, code: &str, detail: &str| {
         Err(Error::Invalid(vec![FieldError::new(pointer, code, detail)]))
     };
-    if pasted.len() > MAX_SIGN_IN_HOSTS {
-        return invalid(POINTER, "too_long", &format!("{MAX_SIGN_IN_HOSTS} hosts at most."));
+    if sent.len() > MAX_SIGN_IN_HOSTS {
+        return invalid(POINTER, "too_long", &format!("Send at most {MAX_SIGN_IN_HOSTS} hosts."));
     }
     let mut hosts: Vec<String> = Vec::new();
-    for (index, pasted) in pasted.iter().enumerate() {
+    for (index, text) in sent.iter().enumerate() {
         let pointer = format!("{POINTER}/{index}");
-        let host = match OktaDomain::parse(pasted, suffixes) {
+        let host = match OktaDomain::parse(text, suffixes) {
             Ok(domain) => domain.host().to_owned(),
             Err(error) => {
                 return invalid(
                     &pointer,
                     error.code(),
-                    "Enter a host name alone, such as login.acme.example.",
+                    "Enter only a host name, such as login.acme.example.",
                 );
             }
         };
         if hosts.contains(&host) {
-            return invalid(&pointer, "duplicate", "Name each host once.");
+            return invalid(&pointer, "duplicate", "Name each host only once.");
         }
         hosts.push(host);
     }
@@ -331,12 +331,12 @@ fn parse_hosts(pasted: &[String], suffixes: &OktaSuffixes) -> Result<Vec<String>
 }
 
 /// Refuses a list with a duplicate platform.
-fn refuse_duplicates(platforms: &[Platform]) -> Result<(), Error> {
+fn require_distinct(platforms: &[Platform]) -> Result<(), Error> {
     let mut seen = Vec::new();
     for (index, platform) in platforms.iter().enumerate() {
         if seen.contains(platform) {
             let pointer = format!("/selected_platforms/{index}");
-            let detail = "Name each platform once.";
+            let detail = "Name each platform only once.";
             return Err(Error::Invalid(vec![FieldError::new(&pointer, "duplicate", detail)]));
         }
         seen.push(*platform);

@@ -1,4 +1,4 @@
-//! What reads of public key sets may cost, in memory and per replica: anybody can ask for one.
+//! Limits reads of public key sets, which need no token. The limits are held in memory per replica.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,16 +10,16 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::client_key_error::ClientKeyError;
 use crate::model::JwksId;
 
-/// Reads of one address within [`WINDOW`], by each replica.
+/// The most reads of one address within [`WINDOW`], per replica.
 const MAX_READS: usize = 60;
 const WINDOW: Duration = Duration::from_mins(1);
-/// Addresses that are looked up at the same time; the others wait, so that a flood of them leaves the
-/// database to everybody else.
+/// Concurrent look-ups in the database. Few, so that a flood of reads leaves pool connections to other
+/// requests.
 const MAX_LOOKUPS: usize = 2;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
-const MAX_REMEMBERED: u64 = 10_000;
+const MAX_ENTRIES: u64 = 10_000;
 
-/// What this replica remembers of reads.
+/// The semaphore and the counters for reads of public key sets.
 pub(in crate::service) struct PublicKeyReads {
     lookups: Semaphore,
     recent: Cache<JwksId, Arc<Mutex<VecDeque<Instant>>>>,
@@ -27,13 +27,13 @@ pub(in crate::service) struct PublicKeyReads {
 
 impl Default for PublicKeyReads {
     fn default() -> Self {
-        let recent = Cache::builder().max_capacity(MAX_REMEMBERED).time_to_idle(WINDOW).build();
+        let recent = Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(WINDOW).build();
         Self { lookups: Semaphore::new(MAX_LOOKUPS), recent }
     }
 }
 
 impl PublicKeyReads {
-    /// Counts a read and waits for a turn.
+    /// Counts a read and waits for a permit.
     ///
     /// # Errors
     /// `TooManyReads`.
@@ -41,12 +41,15 @@ impl PublicKeyReads {
         let too_many = |retry_after| ClientKeyError::TooManyReads { retry_after };
         self.count(jwks, Instant::now()).map_err(too_many)?;
         match tokio::time::timeout(LOOKUP_TIMEOUT, self.lookups.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(too_many(LOOKUP_TIMEOUT)),
         }
     }
 
-    /// Counts a read, unless there were too many: then how long to wait.
+    /// Counts a read.
+    ///
+    /// # Errors
+    /// The time to wait, if there were too many.
     fn count(&self, jwks: JwksId, now: Instant) -> Result<(), Duration> {
         let times = self.recent.get_with(jwks, Arc::default);
         let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_sixty_reads_a_minute_for_each_address() {
+    fn each_address_may_be_read_sixty_times_a_minute() {
         let reads = PublicKeyReads::default();
         let (jwks, start) = (JwksId::random(), Instant::now());
         for _ in 0..60 {

@@ -1,4 +1,4 @@
-//! The public key sets that Okta reads. An unknown address looks like one without keys.
+//! The public key sets that Okta reads. An unknown address and one without keys get the same answer.
 
 use super::client_key_error::ClientKeyError;
 use crate::model::{JwksId, PublicJwk};
@@ -6,14 +6,14 @@ use crate::service::{Error, Service};
 use crate::store::StoreError;
 
 impl Service {
-    /// The public key set at an address. No token is asked: the address is the random id alone, and public
-    /// keys are all that it shows.
+    /// Returns the public key set at an address. Needs no token: the id is random, and only public keys are
+    /// shown.
     ///
     /// # Errors
-    /// `ClientKey(NoPublicKeys)` for an unknown address, for one without keys and without a public address of the
-    /// service alike; `ClientKey(TooManyReads)`.
+    /// `ClientKey(NoPublicKeys)` for an unknown address, for one without keys, and if the service has no
+    /// public address; `ClientKey(TooManyReads)`.
     pub async fn list_public_keys(&self, jwks: JwksId) -> Result<Vec<PublicJwk>, Error> {
-        let _turn = self.public_key_reads.admit(jwks).await?;
+        let _permit = self.public_key_reads.admit(jwks).await?;
         if self.public_url.is_none() {
             return Err(ClientKeyError::NoPublicKeys.into());
         }
