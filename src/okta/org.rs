@@ -49,8 +49,8 @@ struct OktaOrganization {
     links: Value,
 }
 
-/// The most custom domains that are read: Okta allows 3, and 200 on request.
-const MOST_ALTERNATES: usize = 200;
+/// Maximum number of custom domains that are read. Okta allows 3, and 200 on request.
+const MAX_ALTERNATES: usize = 200;
 
 impl OktaOrganization {
     /// Returns the links of a relation, which is one link or a list of links (HAL).
@@ -142,9 +142,9 @@ impl OktaClient {
         host: &str,
         org_id: &str,
     ) -> Result<DiscoveredOrg, OktaError> {
-        let said = self.find_org(host).await?;
-        let named = said.organization_host.as_deref().filter(|named| *named != host);
-        if said.id == org_id
+        let metadata = self.find_org(host).await?;
+        let named = metadata.organization_host.as_deref().filter(|named| *named != host);
+        if metadata.id == org_id
             && let Some(named) = named
             && let Ok(canonical) = OrgAddress::parse(named, self.suffixes())
             && let Some(confirmation) = self.confirm_rename(&canonical, org_id).await
@@ -152,14 +152,15 @@ impl OktaClient {
             return Ok(confirmed(&canonical, confirmation, self.suffixes()));
         }
         let stored = OrgAddress::parse(host, self.suffixes()).map_err(|_| not_found(host))?;
-        Ok(confirmed(&stored, said, self.suffixes()))
+        Ok(confirmed(&stored, metadata, self.suffixes()))
     }
 
     /// Returns the metadata of a renamed org from its new host, or `None` if that is not its canonical host.
     async fn confirm_rename(&self, canonical: &OrgAddress, org_id: &str) -> Option<OrgMetadata> {
-        let says = self.find_org(canonical.host()).await.ok()?;
-        let names_itself = says.organization_host.as_deref().is_none_or(|h| h == canonical.host());
-        (says.id == org_id && names_itself).then_some(says)
+        let metadata = self.find_org(canonical.host()).await.ok()?;
+        let names_itself =
+            metadata.organization_host.as_deref().is_none_or(|h| h == canonical.host());
+        (metadata.id == org_id && names_itself).then_some(metadata)
     }
 
     /// Returns the canonical host that the host claims, if it is one of Okta's. A host of Okta that names
@@ -237,7 +238,7 @@ fn read_metadata(host: &str, answered: &EgressResponse) -> Result<OrgMetadata, O
     Ok(OrgMetadata {
         engine: parse_engine(organization.pipeline.as_deref()),
         organization_host: organization.organization_host(),
-        alternate_hosts: organization.linked_hosts("alternate").take(MOST_ALTERNATES).collect(),
+        alternate_hosts: organization.linked_hosts("alternate").take(MAX_ALTERNATES).collect(),
         id: organization.id,
     })
 }
