@@ -14,7 +14,7 @@ pub enum RateBucket {
 }
 
 /// The purpose of a request; each purpose has its share of the rate limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum RateShare {
     /// Sweeps and incremental reads.
@@ -86,11 +86,13 @@ pub fn full_sweep_minutes(devices: i64, limit: i32) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
 
     #[test]
     fn shares_add_up_to_half_of_the_limit() {
-        let all = [RateShare::Sweep, RateShare::Pending, RateShare::Live];
+        let all = RateShare::VARIANTS;
         assert!((all.iter().map(|share| share.fraction()).sum::<f64>() - 0.5).abs() < 1e-9);
     }
 
