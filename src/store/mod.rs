@@ -41,7 +41,7 @@ pub use integrations::idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use integrations::prerequisites::CheckResult;
 pub use integrations::{IntegrationChange, NewIntegration};
 pub use jobs::{JobOutcome, JobState};
-pub use keys::reseal::Resealed;
+pub use keys::sealing::Resealed;
 pub use mirror::live_reads::{LiveFinding, LiveSearch};
 pub use mirror::rereads::{DueReread, Read};
 pub use mirror::sweeps::{SweepCursor, SweepStep};

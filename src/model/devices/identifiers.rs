@@ -71,10 +71,10 @@ impl SerialNumber {
 
     /// Parses a serial number in either case. Surrounding whitespace is ignored.
     pub fn parse(text: &str) -> Result<Self, DeviceIdentifierError> {
-        let text = bounded(text, Self::MAX_LEN)?;
-        if is_virtual_mac(text) {
+        if is_virtual_mac(text.trim()) {
             return Err(DeviceIdentifierError::VirtualMac);
         }
+        let text = bounded(text, Self::MAX_LEN)?;
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(DeviceIdentifierError::InvalidCharacters);
         }
@@ -154,12 +154,12 @@ impl UserPrincipalName {
 }
 
 /// Returns whether this is the serial number of a virtual Mac: `VM` and base64, whose case matters. In upper
-/// case two of them could become one device.
+/// case two of them could become one device. In a path, `+` and `/` stay percent-encoded.
 pub(crate) fn is_virtual_mac(text: &str) -> bool {
-    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let sign = |byte: u8| matches!(byte, b'+' | b'/' | b'%');
     text.strip_prefix("VM").is_some_and(|rest| {
-        rest.bytes().all(base64)
-            && rest.bytes().any(|byte| byte.is_ascii_lowercase() || matches!(byte, b'+' | b'/'))
+        rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || sign(byte))
+            && rest.bytes().any(|byte| byte.is_ascii_lowercase() || sign(byte))
     })
 }
 
@@ -273,6 +273,7 @@ mod tests {
             ("VMa+b/cDEfgh", "virtual_mac"),
             ("VMAAAAAAAAAa", "virtual_mac"),
             ("VMAAAA+AAAAA", "virtual_mac"),
+            ("VMa%2Bb%2FcDEfgh", "virtual_mac"),
         ] {
             assert_eq!(SerialNumber::parse(text).unwrap_err().code(), code, "{text:?}");
         }

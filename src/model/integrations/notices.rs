@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::integrations::Org;
+use crate::model::integrations::org::Org;
 
 /// A notice and since when it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]

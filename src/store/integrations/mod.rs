@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use self::idempotency::IdempotencyKey;
-use self::prerequisites::delete_all;
+use self::prerequisites::{delete_all, save_org};
 use crate::crypto::KeyWrap;
 use crate::model::{
     Actor, ExpectedVersion, Finding, IntegrationId, IntegrationRecord, NewEvent, Org, Page,
@@ -16,12 +16,11 @@ use crate::model::{
 };
 use crate::store::event_hooks::delete_event_hook;
 use crate::store::events::insert_event;
-use crate::store::keys::reseal::reseal_integration;
 use crate::store::mirror::okta_devices::delete_mirror;
 use crate::store::platforms::deployments::count_devices;
 use crate::store::record::{
     Change, IntegrationRow, expect_version, first_notices, integration_row, load_record,
-    load_records, org_values, update_additional_hosts, update_org, upsert_findings,
+    load_records, org_values, update_additional_hosts, upsert_findings,
 };
 use crate::store::schema::integrations;
 use crate::store::{Store, StoreError, Tx, jobs};
@@ -244,11 +243,7 @@ fn apply_change(
             delete_event_hook(tx, id)?;
             update_additional_hosts(tx, id, &[])?;
         }
-        let moves = org.canonical_host != before.integration.org.canonical_host;
-        update_org(tx, before, org, change.dropped_custom_host.as_deref())?;
-        if moves {
-            reseal_integration(tx, keys, id)?;
-        }
+        save_org(tx, keys, before, org, change.dropped_custom_host.as_deref())?;
     }
     if let Some(hosts) = &change.additional_sign_in_hosts
         && other_hosts(before, change)

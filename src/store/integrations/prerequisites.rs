@@ -3,12 +3,13 @@
 use diesel::prelude::*;
 use serde_json::json;
 
+use crate::crypto::KeyWrap;
 use crate::model::{
     Actor, Attestation, EventKind, ExpectedVersion, Finding, IntegrationId, IntegrationRecord,
     NewEvent, Org, TenantId,
 };
 use crate::store::events::insert_event;
-use crate::store::keys::reseal::reseal_integration;
+use crate::store::keys::sealing::reseal_integration;
 use crate::store::record::{Change, mark_host_lost, update_org, upsert_findings};
 use crate::store::schema::{prerequisite_attestations, prerequisite_findings};
 use crate::store::{Store, StoreError, Tx};
@@ -69,10 +70,7 @@ impl Store {
             if stored != Some(checked.credentials_version) || !same_org {
                 return Err(StoreError::ChangedMeanwhile);
             }
-            let moved = update_org(tx, before, &checked.org, None)?;
-            if org.canonical_host != checked.org.canonical_host {
-                reseal_integration(tx, keys.as_ref(), id)?;
-            }
+            let moved = save_org(tx, keys.as_ref(), before, &checked.org, None)?;
             upsert_findings(tx, id, &checked.findings)?;
             if checked.always_audit || has_new_result(before, &checked.findings) {
                 insert_event(tx, &checked.event)?;
@@ -123,6 +121,25 @@ impl Store {
         })
         .await
     }
+}
+
+/// Saves the org as it was found, and reseals the secrets if they are for another host now. Returns whether it
+/// is at other hosts than before.
+///
+/// # Errors
+/// [`StoreError::ChangedMeanwhile`] when another integration has the org by now.
+pub(in crate::store) fn save_org(
+    tx: &mut Tx<'_>,
+    keys: &dyn KeyWrap,
+    before: &IntegrationRecord,
+    org: &Org,
+    dropped_custom_host: Option<&str>,
+) -> Result<bool, StoreError> {
+    let moved = update_org(tx, before, org, dropped_custom_host)?;
+    if org.canonical_host != before.integration.org.canonical_host {
+        reseal_integration(tx, keys, before.integration.id)?;
+    }
+    Ok(moved)
 }
 
 fn hosts_changed(id: IntegrationId, before: &Org, after: &Org) -> NewEvent {

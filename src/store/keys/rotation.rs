@@ -11,11 +11,9 @@ use uuid::Uuid;
 
 use crate::crypto::KeyWrap;
 use crate::model::{IntegrationId, TenantId};
-use crate::store::keys::reseal::{
-    Resealed, reseal_client_keys, reseal_credentials, reseal_platforms,
-};
 use crate::store::keys::sealing::{
-    lock_key, open_check, open_client_secret, open_platform_secret, open_private_key, seal_check,
+    Resealed, lock_key, open_check, open_client_secret, open_platform_secret, open_private_key,
+    reseal_client_keys, reseal_credentials, reseal_platforms, seal_check,
 };
 use crate::store::schema::{client_keys, credentials, platforms, sealing_keys};
 use crate::store::{Store, StoreError, Tx};

@@ -19,14 +19,14 @@ async fn an_own_service_app_with_a_secret_is_told_apart_from_a_wrong_secret() {
     assert_eq!(problem["transient"], false);
     let message = problem["okta_message"].as_str().expect("Okta's words");
     assert!(message.contains("private_key_jwt"), "{message}");
-    assert!(problem["detail"].as_str().expect("detail").contains("catalogue"), "{problem}");
+    assert!(problem["detail"].as_str().expect("detail").contains("catalog"), "{problem}");
     assert_eq!(world.count_events("credentials_refused"), 1);
 
     let check = world.ask(Method::POST, &format!("{path}/prerequisites/check")).admin();
     let report = check.send().await.expect(200);
     let scopes = item(&report, "super_admin_scopes");
     assert_eq!(scopes["reason"], "wrong_client_type");
-    assert!(scopes["remediation"]["text"].as_str().expect("text").contains("catalogue"));
+    assert!(scopes["remediation"]["text"].as_str().expect("text").contains("catalog"));
 
     world
         .acme

@@ -6,10 +6,11 @@ use super::{all_sources, code, top_module};
 const HANDLERS_MAY_IMPORT: [&str; 5] = ["model", "service", "auth", "telemetry", "handlers"];
 
 /// Types and constants of lower layers that requests and answers of the service are made of.
-const SERVICE_RE_EXPORTS: [&str; 9] = [
+const SERVICE_RE_EXPORTS: [&str; 10] = [
     "APP_DOMAIN",
     "EXTENSION_DATA",
     "EXTENSION_DOMAIN",
+    "EnrollmentOptions",
     "ManagedAppConfiguration",
     "PROFILE_CONTENT_TYPE",
     "PayloadScope",
