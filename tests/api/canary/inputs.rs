@@ -1,4 +1,4 @@
-//! Secrets in requests that cannot be accepted: bodies, addresses and headers.
+//! Secrets in rejected requests: bodies, URLs and headers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use super::{MISPLACED, SECRET};
 use crate::support::world::INTEGRATIONS;
 
 impl Watched {
-    /// Secrets in bodies that cannot be accepted.
+    /// Sends secrets in invalid bodies.
     pub async fn refused_bodies(&mut self, path: &str) {
         let credentials = format!("{path}/credentials");
         let id = "0oacanary";
@@ -72,13 +72,13 @@ impl Watched {
         ] {
             self.json(method, path, &body).await.expect_problem(422, "invalid_request");
         }
-        // The name of a field is the caller's own, and the pointer has to name it.
+        // The caller chooses the field name, and the pointer must contain it.
         let body = Some(("application/json", json!({ MISPLACED: 1 }).to_string()));
         let answer = self.ask(Method::PUT, &credentials, &[], body, Some(MISPLACED)).await;
         answer.expect_problem(422, "invalid_request");
     }
 
-    /// Secrets in addresses and headers.
+    /// Sends secrets in URLs and headers.
     pub async fn wrong_places(&mut self, path: &str) {
         let encoded: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
         let attestation = format!("{path}/prerequisites/{MISPLACED}/attestation");

@@ -1,5 +1,5 @@
-//! Secrets with a recognisable value go through everything that can happen to them and are then searched
-//! for: in answers, logs, metrics, the database and the statements that PostgreSQL received.
+//! Secrets with recognizable values are used in every operation. Then responses, logs, metrics, the database
+//! and the statements received by PostgreSQL are searched for them.
 
 mod inputs;
 mod journeys;
@@ -24,30 +24,30 @@ use crate::support::process::{Process, run};
 use crate::support::world::{ISSUER_KEYS, World};
 use watched::Watched;
 
-/// The secret that Okta accepts; its characters look different in each encoding.
+/// The secret that Okta accepts. Its characters differ in each encoding.
 const SECRET: &str = "canary/secret+of~the=client&0123";
 
-/// One that Okta refuses.
+/// A secret that Okta rejects.
 const WRONG_SECRET: &str = "canary/secret+that~is=wrong&4567";
 
-/// The password of the SCEP challenge URL, one that Okta refuses there, and the iOS secret key.
+/// The password of the SCEP challenge URL, one that Okta rejects there, and the iOS secret key.
 const SCEP_PASSWORD: &str = "canary/password+of~scep=89";
 
 const WRONG_SCEP_PASSWORD: &str = "canary/password+that~is=wrong-too";
 
 const SECRET_KEY: &str = "Canary/key+of~iOS=&42";
 
-/// One that stands where no secret belongs, and that the caller may get back in that very answer.
+/// A secret in the wrong place, which the response to that request may echo.
 const MISPLACED: &str = "canary-that-stands-in-a-wrong-place";
 
 const DATABASE_PASSWORD: &str = "canary-password-of-the-database";
 
 const SHARED_SECRET: &str = "canary-secret-that-signs-the-tokens-of-the-callers";
 
-/// The 32 bytes of the key that seals.
+/// The 32 bytes of the key-encryption key.
 const SEALING_KEY: &str = "canary-key-of-thirty-two-bytes-!";
 
-/// All rows of all tables, and `pg_dump`'s view of the same where it is installed.
+/// Returns all rows of all tables, and the output of `pg_dump` if it is installed.
 fn dump(postgres: &Postgres, database: &str) -> String {
     let tables = postgres
         .execute(
@@ -74,7 +74,7 @@ fn dump(postgres: &Postgres, database: &str) -> String {
     dump
 }
 
-/// The sealed private keys of an integration, opened with the key of this test.
+/// Decrypts the sealed private keys of an integration with this test's key.
 fn open_private_keys(postgres: &Postgres, database: &str, integration: &str) -> Vec<ClientKey> {
     let ring = format!("canary-key:{}", STANDARD.encode(SEALING_KEY));
     let ring = Keyring::parse(&ring.into()).expect("keyring");
@@ -95,12 +95,12 @@ fn open_private_keys(postgres: &Postgres, database: &str, integration: &str) -> 
     keys
 }
 
-/// The private key as it is sealed, and a prime of it as a JSON Web Key would have it.
+/// Returns the private key in its sealed format, and one of its primes in the format of a JSON Web Key.
 fn private_canaries(key: &ClientKey) -> Vec<Canary> {
     let private_key = key.private_key().expect("private key");
     let text = reveal(&private_key);
     let der = STANDARD.decode(text).expect("base64");
-    // The end of an RSA key in PKCS#8: its primes and what is derived from them.
+    // The end of an RSA key in PKCS#8: its primes and derived values.
     let half = STANDARD.encode(&der[der.len() - 300..]);
     let half = half.trim_end_matches('=');
     vec![
@@ -111,11 +111,11 @@ fn private_canaries(key: &ClientKey) -> Vec<Canary> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
+async fn secrets_do_not_leak() {
     let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
     prepare(&postgres);
     let (database, _) = database_on(&postgres);
-    // PostgreSQL writes down every statement with its parameters: not even it is told a secret.
+    // PostgreSQL logs every statement with its parameters: these must not contain a secret either.
     let role = format!(
         "CREATE ROLE canary LOGIN PASSWORD '{DATABASE_PASSWORD}' IN ROLE odt_app; \
          ALTER DATABASE \"{database}\" SET log_statement = 'all'"
@@ -154,14 +154,14 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     let owl = watched.service_app().await;
     let private_keys = open_private_keys(&postgres, &database, &owl);
 
-    // The private server does not wait for its disk, and would forget the last moment.
+    // The private server does not sync commits, so the last ones would be lost.
     postgres.execute(&database, "CHECKPOINT").expect("SQL");
     postgres.crash().expect("crash");
     let away = watched.json(Method::PUT, &credentials, &right).await;
     away.expect_problem(503, "database_unavailable");
     postgres.restart().expect("restart");
     watched.json(Method::PUT, &credentials, &right).await.expect(200);
-    // What cannot be opened is our fault, and told in the log.
+    // A secret that cannot be decrypted is an internal error and is logged.
     let damage = "UPDATE credentials SET client_secret = client_secret || '\\x00'";
     postgres.execute(&database, damage).expect("SQL");
     let check = format!("{path}/prerequisites/check");
@@ -188,8 +188,8 @@ async fn a_secret_is_found_nowhere_whatever_happens_to_it() {
     }
     let log = postgres.data_dir().with_file_name("server.log");
     let log = String::from_utf8_lossy(&std::fs::read(log).expect("server log")).into_owned();
-    assert!(log.contains("0oacanary"), "PostgreSQL did not write its statements down");
-    // What this test itself told it.
+    assert!(log.contains("0oacanary"), "PostgreSQL did not log its statements");
+    // Written by this test itself.
     let log: Vec<&str> = log.lines().filter(|line| !line.contains("CREATE ROLE canary")).collect();
     watched.heard.push(("PostgreSQL's log".to_owned(), log.join("\n")));
 

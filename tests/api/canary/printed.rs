@@ -1,4 +1,4 @@
-//! Secrets in what is printed: `Debug`, messages about settings, the audit.
+//! Secrets in printed text: `Debug`, messages about settings, the audit.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,10 +15,10 @@ use crate::support::process::run;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_secret_pasted_into_the_field_of_the_client_id_is_not_kept() {
+async fn secret_pasted_as_client_id_is_not_stored() {
     let world = World::start().await;
     let path = world.integration().await;
-    // An admin takes one field for the other; Okta refuses it.
+    // An admin mixes up the fields; Okta rejects the value.
     let swapped = json!({ "client_id": SECRET, "client_secret": world.acme.client_id() });
     let refused = world.put(&format!("{path}/credentials"), &swapped).await;
     refused.expect_problem(422, "invalid_client");
@@ -31,7 +31,7 @@ async fn a_secret_pasted_into_the_field_of_the_client_id_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_list_in_place_of_an_object_is_refused() {
+async fn list_instead_of_an_object_is_rejected() {
     let world = World::start().await;
     let path = world.integration().await;
     let list = json!([world.acme.client_id(), world.acme.client_secret()]);
@@ -41,7 +41,7 @@ async fn a_list_in_place_of_an_object_is_refused() {
 }
 
 #[test]
-fn a_debug_print_shows_no_secret() {
+fn debug_output_contains_no_secret() {
     let pem = tempfile::NamedTempFile::new().expect("file");
     let mut environment = Environment::default();
     for (name, value) in [
@@ -58,7 +58,7 @@ fn a_debug_print_shows_no_secret() {
         environment.set(name, value);
     }
     let config = Config::load(&environment).expect("configuration");
-    // Each of these is wrong, and none is told with its value.
+    // All of these are invalid, and no message quotes the value.
     let mut wrong = Environment::default();
     for name in
         ["ODT_LISTEN", "ODT_DATABASE_POOLER", "ODT_KEYRING_FILE", "ODT_EGRESS_PROXY", "ODT_X"]
@@ -101,10 +101,10 @@ fn a_debug_print_shows_no_secret() {
 }
 
 #[test]
-fn an_address_of_the_database_that_cannot_be_read_is_not_told_with_its_password() {
+fn malformed_database_url_is_not_quoted() {
     let (password, mut shown) = ("canary%password", Vec::new());
     for url in [
-        // A password with a character that has to be encoded, and other slips of the pen.
+        // A password with an unencoded character, and other mistakes.
         format!("postgres://odt_owner:{password}@127.0.0.1:1/odt"),
         format!("postgre://odt_owner:{password}@127.0.0.1:1/odt"),
         format!("postgres://odt_owner:{password}@127.0.0.1:one/odt"),

@@ -1,4 +1,4 @@
-//! The search itself: a secret is found in every form in which it may be stored or written.
+//! The search itself: a secret is found in every encoding in which it may be stored or logged.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -10,7 +10,7 @@ const SECRET: &str = "canary/secret+of~the=client&0123";
 const ANOTHER: &str = "canary/secret+that~is=wrong&4567";
 
 #[test]
-fn the_search_finds_a_secret_in_each_of_its_forms() {
+fn search_finds_a_secret_in_every_encoding() {
     let canary = Canary::new("secret", SECRET);
     let basic = STANDARD.encode(format!("0oa1b2c3d4:{SECRET}"));
     let basic_of_another_length = STANDARD.encode(format!("0oa1b2c3d4e:{SECRET}:x"));

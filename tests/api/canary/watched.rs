@@ -1,4 +1,4 @@
-//! A service whose every answer, log line and metric is kept, to be searched at the end.
+//! A service whose responses, logs and metrics are recorded and searched at the end.
 
 use okta_device_trust::crypto::ClientKey;
 use reqwest::Method;
@@ -9,7 +9,7 @@ use crate::support::answer::Answer;
 use crate::support::process::Process;
 use crate::support::world::{INTEGRATIONS, World};
 
-/// Everything that came out of the service, to be searched at the end.
+/// All recorded output of the service.
 pub struct Watched {
     pub world: World,
     pub token: String,
@@ -18,7 +18,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Sends a request and keeps its answer whole. `echo`: what this answer alone may give back.
+    /// Sends a request and records the response. `echo`: a value that only this response may contain.
     pub async fn ask(
         &mut self,
         method: Method,
@@ -53,14 +53,14 @@ impl Watched {
     }
 
     pub async fn integration(&mut self) -> String {
-        // What is pasted may hold what nobody wanted to send.
+        // The pasted text may contain a secret by mistake.
         let pasted = format!("https://bird.okta.com/login?token={SECRET}#{SECRET}");
         let created =
             self.json(Method::POST, INTEGRATIONS, &json!({ "okta_domain": pasted })).await;
         format!("{INTEGRATIONS}/{}", created.expect(201)["id"].as_str().expect("id"))
     }
 
-    /// Drops the moduli of public keys from what was heard: long random words that everybody may see.
+    /// Removes the moduli of public keys from the output: long random words that are not secret.
     pub fn drop_public_keys(&mut self, keys: &[ClientKey]) {
         for (_, text) in &mut self.heard {
             for key in keys {
@@ -69,7 +69,7 @@ impl Watched {
         }
     }
 
-    /// Reads all that can be read.
+    /// Reads every resource.
     pub async fn read_everything(&mut self, path: &str) {
         for below in [
             "",
@@ -87,7 +87,7 @@ impl Watched {
         self.json(Method::GET, "/health/ready", &Value::Null).await.expect(200);
     }
 
-    /// Keeps all that the process wrote, and the metrics.
+    /// Records the process's output and the metrics.
     pub async fn listen_to(&mut self, service: &Process, what: &str) {
         let metrics = self.world.http.get(&service.metrics).send().await.expect("metrics");
         let metrics = metrics.text().await.expect("text");

@@ -1,4 +1,4 @@
-//! Reports by the thousand: each is taken or refused by itself, and one call is one transaction.
+//! Batches of up to a thousand reports: each is accepted or rejected individually, in one transaction.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::inventory::{MAC, at, delivery, enrolled, id_of, with};
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
+async fn bad_reports_in_a_batch_of_1000_do_not_affect_others() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -56,7 +56,7 @@ async fn a_batch_of_a_thousand_is_one_call_and_a_bad_report_spoils_no_other() {
 }
 
 #[tokio::test]
-async fn a_batch_has_its_limits() {
+async fn batches_have_a_size_limit() {
     let world = World::start().await;
     let item = with(enrolled(0), "serial_number", json!(MAC));
     let most = world.report_batch(&vec![item.clone(); 1_000]).await.expect(200);
@@ -74,7 +74,7 @@ async fn a_batch_has_its_limits() {
 }
 
 #[tokio::test]
-async fn a_report_that_names_a_field_twice_is_refused_alone_and_in_a_batch() {
+async fn duplicate_field_rejects_a_report_and_its_batch_item() {
     let world = World::start().await;
     let twice = r#"{"platform":"macos","serial_number":"C02ABC123DEF","serial_number":"C02ABC123DEG",
         "enrollment":{"state":"enrolled","reported_at":"2026-01-01T00:00:00Z"}}"#;
@@ -91,7 +91,7 @@ async fn a_report_that_names_a_field_twice_is_refused_alone_and_in_a_batch() {
 }
 
 #[tokio::test]
-async fn batches_over_the_same_devices_in_opposite_order_wait_for_each_other() {
+async fn batches_with_the_same_devices_in_opposite_order_do_not_deadlock() {
     let world = World::build().setting("ODT_WORKERS", "2").start().await;
     let devices: Vec<Value> = (0..300)
         .map(|n| with(enrolled(0), "serial_number", json!(format!("C02BATCH{n:04}"))))

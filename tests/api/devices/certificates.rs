@@ -1,4 +1,4 @@
-//! Certificates of Macs: which one counts, and what clocks that differ do to their dates.
+//! Certificates of Macs: which one counts, and the effect of different clocks.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::world::World;
 
 const DAY: i64 = 86_400;
 
-/// A Mac that is trusted, whose MDM has reported nothing of certificates; the integration's id.
+/// Adds a trusted Mac without reported certificates. Returns the integration's ID.
 async fn trusted_mac(world: &World) -> String {
     let id = world.swept_integration().await;
     world.insert_device(MAC, "macos");
@@ -19,7 +19,7 @@ async fn trusted_mac(world: &World) -> String {
     id
 }
 
-/// A report of a certificate whose dates are so many seconds from now.
+/// Returns a report of a certificate, with times in seconds from now.
 fn dated(integration: &str, serial: &str, from: i64, until: i64, reported: i64) -> Value {
     let time = |seconds| Utc::now() + TimeDelta::seconds(seconds);
     json!({ "platform": "macos", "certificates": { integration: {
@@ -28,7 +28,7 @@ fn dated(integration: &str, serial: &str, from: i64, until: i64, reported: i64) 
 }
 
 #[tokio::test]
-async fn the_certificate_that_was_issued_last_counts_in_whatever_order_they_are_reported() {
+async fn latest_certificate_counts_in_any_order_of_reports() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -43,7 +43,7 @@ async fn the_certificate_that_was_issued_last_counts_in_whatever_order_they_are_
 }
 
 #[tokio::test]
-async fn an_old_certificate_that_has_ended_says_nothing_beside_a_newer_one() {
+async fn expired_certificate_is_ignored_if_a_newer_one_exists() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     for (serial, from, until) in [("B2", -DAY, 300 * DAY), ("A1", -400 * DAY, -DAY)] {
@@ -55,7 +55,7 @@ async fn an_old_certificate_that_has_ended_says_nothing_beside_a_newer_one() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_begins_in_some_minutes_is_no_refusal() {
+async fn certificate_valid_in_a_few_minutes_is_accepted() {
     for ahead in [3, 240, 299] {
         let world = World::start().await;
         let id = trusted_mac(&world).await;
@@ -74,7 +74,7 @@ async fn a_certificate_that_begins_in_some_minutes_is_no_refusal() {
 }
 
 #[tokio::test]
-async fn a_certificate_ends_at_its_last_second() {
+async fn certificate_expires_at_not_after() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     world.report_device(MAC, &dated(&id, "A1", -86_400, 60, -1)).await.expect(200);
@@ -88,7 +88,7 @@ async fn a_certificate_ends_at_its_last_second() {
 }
 
 #[tokio::test]
-async fn a_report_of_a_certificate_may_be_five_minutes_ahead_and_no_more() {
+async fn certificate_report_may_be_at_most_5_minutes_ahead() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     let early = world.report_device(MAC, &dated(&id, "A1", -10, 86_400, 295)).await.expect(200);
@@ -100,7 +100,7 @@ async fn a_report_of_a_certificate_may_be_five_minutes_ahead_and_no_more() {
         (&problem["errors"][0]["pointer"], &problem["errors"][0]["code"]),
         (&json!(pointer), &json!("reported_in_the_future"))
     );
-    // The early one hides none that is reported in time.
+    // The early report does not hide one that is reported on time.
     let now = world.report_device(MAC, &dated(&id, "B2", -5, 86_400, 0)).await.expect(200);
     assert_eq!(now["results"]["certificates"][&id], "applied");
     assert_eq!(now["device"]["certificates"][&id]["serial_number"], "B2");

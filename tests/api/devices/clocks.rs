@@ -1,4 +1,4 @@
-//! Times that are ahead of the clock, and times that cannot be stored.
+//! Times that are ahead of the clock, and times that are out of range.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -20,23 +20,23 @@ fn time_of(value: &Value) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn a_time_a_little_ahead_is_stored_as_of_receipt() {
+async fn time_up_to_5_minutes_ahead_is_stored_as_of_receipt() {
     let world = World::start().await;
     let early = world.report_device(MAC, &state("enrolled", &ahead(290))).await.expect(201);
     assert_eq!(early["results"]["stored_as_of_receipt"], json!(["/enrollment/reported_at"]));
     assert!(time_of(&early["device"]["enrollment"]["reported_at"]) <= Utc::now());
-    // It hides no true report of now.
+    // It does not hide a current report.
     let wiped = world.report_device(MAC, &state("wiped", &ahead(0))).await.expect(200);
     assert_eq!(wiped["results"]["enrollment"], "applied");
     assert_eq!(wiped["device"]["enrollment"]["state"], "wiped");
-    // Sent again, it is no newer than it was.
+    // Sent again, it is not newer.
     let again = world.report_device(MAC, &state("enrolled", &ahead(289))).await.expect(200);
     assert_eq!(again["results"]["enrollment"], "ignored_stale", "{again}");
     assert_eq!(again["device"]["enrollment"]["state"], "wiped");
 }
 
 #[tokio::test]
-async fn what_takes_trust_away_is_stored_however_far_ahead() {
+async fn reports_that_remove_trust_are_stored_however_far_ahead() {
     let world = World::start().await;
     world.report_device(MAC, &enrolled(0)).await.expect(201);
     for far in [301, 360, 400_000_000] {
@@ -59,7 +59,7 @@ async fn what_takes_trust_away_is_stored_however_far_ahead() {
 }
 
 #[tokio::test]
-async fn what_gives_trust_is_refused_when_it_is_further_ahead() {
+async fn reports_that_grant_trust_are_rejected_if_too_far_ahead() {
     let world = World::start().await;
     let refused = world.report_device(MAC, &state("enrolled", &ahead(400))).await;
     let problem = refused.expect_problem(422, "invalid_request");
@@ -80,7 +80,7 @@ async fn what_gives_trust_is_refused_when_it_is_further_ahead() {
 }
 
 #[tokio::test]
-async fn a_year_that_cannot_be_stored_is_refused_at_its_field_and_alone() {
+async fn out_of_range_years_are_rejected_by_field() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -154,7 +154,7 @@ async fn a_year_that_cannot_be_stored_is_refused_at_its_field_and_alone() {
         assert_eq!(problem["errors"][0]["pointer"], pointer);
         assert_eq!(problem["errors"][0]["code"], "out_of_range");
     }
-    // The first and the last that can, and a leap second, which is the first of the next minute.
+    // The first and last valid times, and a leap second, which is stored as the next second.
     for (n, year) in ["1970-01-01T00:00:00Z", "2016-12-31T23:59:60Z"].into_iter().enumerate() {
         let serial = format!("C02EDGE{n:04}");
         world.report_device(&serial, &state("enrolled", year)).await.expect(201);

@@ -7,7 +7,7 @@ use crate::support::inventory::{MAC, UDID, at, delivery, enrolled, id_of, serial
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_wiped_device_that_is_enrolled_again_begins_anew() {
+async fn wiped_device_starts_over_when_enrolled_again() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -33,7 +33,7 @@ async fn a_wiped_device_that_is_enrolled_again_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_platform_change_is_a_new_enrolment() {
+async fn platform_change_is_a_new_enrolment() {
     let world = World::start().await;
     world.report_device(MAC, &enrolled(0)).await.expect(201);
     let silent = json!({ "platform": "ios", "okta_verify": null });
@@ -50,11 +50,11 @@ async fn a_platform_change_is_a_new_enrolment() {
     let first = world.report_device("C02NEW123DEF", &json!({ "platform": "macos" })).await;
     let problem = first.expect_problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/enrollment");
-    assert_eq!(world.count("devices"), 1, "what is refused leaves no row");
+    assert_eq!(world.count("devices"), 1, "a rejected report leaves no row");
 }
 
 #[tokio::test]
-async fn a_tombstone_keeps_late_reports_out_and_a_newer_enrolment_brings_the_device_back() {
+async fn tombstone_ignores_late_reports_until_a_newer_enrolment() {
     let world = World::start().await;
     world.report_device(MAC, &with(enrolled(0), "udid", json!(UDID))).await.expect(201);
     assert_eq!(
@@ -69,13 +69,13 @@ async fn a_tombstone_keeps_late_reports_out_and_a_newer_enrolment_brings_the_dev
         (&json!("ignored_stale"), &json!(null))
     );
     world.read_device(MAC).await.expect_problem(404, "not_found");
-    assert_eq!(world.delete_device(MAC, 4).await["result"], "deleted", "it is gone already");
-    // The identifier is free for another device.
+    assert_eq!(world.delete_device(MAC, 4).await["result"], "deleted", "already deleted");
+    // Another device can use the identifier.
     world.report_device("C02OTHER123", &with(enrolled(0), "udid", json!(UDID))).await.expect(201);
     let back = world.report_device(MAC, &enrolled(6)).await.expect(201);
     assert_eq!(back["device"]["udid"], json!(null));
     assert_eq!(world.delete_device(MAC, 5).await["result"], "ignored_stale", "enrolled since");
-    // Also a device that nobody had reported.
+    // Also for a device that was never reported.
     world.delete_device("C02GONE1234", 5).await;
     world.report_device("C02GONE1234", &enrolled(4)).await.expect(200);
     world.read_device("C02GONE1234").await.expect_problem(404, "not_found");

@@ -1,4 +1,4 @@
-//! Serial numbers, UDIDs and Okta ids: which device has them, and which values are refused.
+//! Serial numbers, UDIDs and Okta IDs: uniqueness and validation.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::inventory::{
 use crate::support::world::World;
 
 #[tokio::test]
-async fn an_identifier_belongs_to_one_living_device() {
+async fn identifier_belongs_to_one_living_device() {
     let world = World::start().await;
     let (one, two) = ("C02ONE12345", "C02TWO12345");
     let body = |udid: &str| with(enrolled(0), "udid", json!(udid));
@@ -25,20 +25,20 @@ async fn an_identifier_belongs_to_one_living_device() {
     assert_eq!(taken["results"]["identity"], "identifier_taken");
     assert_eq!(taken["results"]["identifiers_taken"][0]["identifier"], "okta_device_id");
     assert_eq!(taken["device"]["udid"], OTHER_UDID, "the other identifier is its own");
-    // What takes trust away is not lost with an identifier.
+    // A rejected identifier does not discard a report that removes trust.
     let mut wiped = with(body(UDID), "reported_at", json!(at(2)));
     wiped["serial_number"] = json!("C02WIPED1234");
     wiped["enrollment"] = json!({ "state": "wiped", "reported_at": at(2) });
     let wiped = world.report_device("C02WIPED1234", &wiped).await.expect(201);
     assert_eq!(wiped["device"]["enrollment"]["state"], "wiped");
     assert_eq!(wiped["results"]["identity"], "identifier_taken");
-    // An older identity is ignored, and so claims nothing.
+    // An older identity is ignored, so it claims no identifier.
     let older = json!({ "platform": "macos", "reported_at": at(-1), "udid": UDID });
     assert_eq!(
         world.report_device(two, &older).await.expect(200)["results"]["identity"],
         "ignored_stale"
     );
-    // In one batch two devices may change places.
+    // Two devices can swap identifiers in one batch.
     let swap = [
         json!({ "serial_number": one, "platform": "macos", "reported_at": at(1), "udid": null }),
         json!({ "serial_number": two, "platform": "macos", "reported_at": at(1), "udid": UDID }),
@@ -53,7 +53,7 @@ async fn an_identifier_belongs_to_one_living_device() {
 }
 
 #[tokio::test]
-async fn of_many_devices_that_claim_one_identifier_at_once_one_gets_it() {
+async fn one_of_many_concurrent_claims_of_an_identifier_succeeds() {
     let world = World::start().await;
     let body = with(enrolled(0), "udid", json!(UDID));
     let names: Vec<String> = (0..8).map(|n| format!("C02RACE{n:04}")).collect();
@@ -68,7 +68,7 @@ async fn of_many_devices_that_claim_one_identifier_at_once_one_gets_it() {
 }
 
 #[tokio::test]
-async fn two_tenants_have_the_same_device_each_for_itself() {
+async fn tenants_with_the_same_device_are_isolated() {
     let world = World::start().await;
     let body = with(enrolled(0), "udid", json!(UDID));
     world.report_device(MAC, &body).await.expect(201);
@@ -89,7 +89,7 @@ async fn two_tenants_have_the_same_device_each_for_itself() {
 }
 
 #[tokio::test]
-async fn what_is_no_serial_number_is_refused_in_every_operation() {
+async fn invalid_serial_number_is_rejected_by_every_operation() {
     let world = World::start().await;
     let long = "A".repeat(500);
     for serial in [
@@ -116,7 +116,7 @@ async fn what_is_no_serial_number_is_refused_in_every_operation() {
 }
 
 #[tokio::test]
-async fn virtual_macs_are_refused_by_name_and_never_become_one_device() {
+async fn virtual_macs_are_rejected() {
     let world = World::start().await;
     for serial in ["VMa%2Bb%2FcDEfgh", "VMaaaaaaaaAA", "VMAAAAAAAAaa"] {
         let answer = world.report_device(serial, &enrolled(0)).await;
@@ -131,12 +131,12 @@ async fn virtual_macs_are_refused_by_name_and_never_become_one_device() {
     let two = |serials: [&str; 2]| {
         serials.map(|serial| with(enrolled(0), "serial_number", json!(serial)))
     };
-    let [one, other] = two(["VMaaaaaaaaAA", "VMAAAAAAAAaa"]);
+    let [first, second] = two(["VMaaaaaaaaAA", "VMAAAAAAAAaa"]);
     let good = with(enrolled(0), "serial_number", json!(MAC));
-    let results = world.report_batch(&[one, good, other]).await.expect(200)["results"].clone();
+    let results = world.report_batch(&[first, good, second]).await.expect(200)["results"].clone();
     assert_eq!(results[1]["status"], "created", "{results}");
-    for refused in [&results[0], &results[2]] {
-        let code = &refused["problem"]["errors"][0]["code"];
+    for rejected in [&results[0], &results[2]] {
+        let code = &rejected["problem"]["errors"][0]["code"];
         assert_eq!(code, "virtual_mac", "{results}");
     }
     assert_eq!(world.count("devices"), 1);
@@ -146,7 +146,7 @@ async fn virtual_macs_are_refused_by_name_and_never_become_one_device() {
 }
 
 #[tokio::test]
-async fn every_field_that_cannot_be_accepted_is_named() {
+async fn every_invalid_field_is_named() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);

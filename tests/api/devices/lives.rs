@@ -1,4 +1,4 @@
-//! When a device left and came back, as reports in any order tell it.
+//! Departures and enrolments of a device with reports in any order.
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;
@@ -17,7 +17,7 @@ fn continuing(minute: i64) -> Value {
     body
 }
 
-/// Reports it, and returns the result of the enrolment and the device.
+/// Reports the device. Returns the result of the enrolment and the device.
 async fn report(world: &World, body: &Value) -> (Value, Value) {
     let answer = world.report_device(MAC, body).await;
     assert!(answer.status.is_success(), "{} {}", answer.status, answer.text);
@@ -26,7 +26,7 @@ async fn report(world: &World, body: &Value) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn an_end_that_is_told_with_its_time_moves_when_the_device_left_and_no_order_of_states() {
+async fn ended_at_sets_left_at_but_not_the_order_of_states() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -35,13 +35,13 @@ async fn an_end_that_is_told_with_its_time_moves_when_the_device_left_and_no_ord
     wiped["enrollment"]["ended_at"] = json!(at(4));
     let (result, device) = report(&world, &wiped).await;
     assert_eq!((&result, &device["left_at"]), (&json!("applied"), &json!(at(4))));
-    // Reported before it, though after the end.
+    // Reported earlier, but after the end.
     let (result, device) = report(&world, &enrolled(8)).await;
     assert_eq!(
         (&result, &device["enrollment"]["state"]),
         (&json!("ignored_stale"), &json!("wiped"))
     );
-    // At the same time as the end was reported: only if it says that it began after the end.
+    // Reported at the same time as the end: only if enrolled_at is after the end.
     let mut same = enrolled(10);
     same["enrollment"]["enrolled_at"] = json!(at(3));
     let (_, device) = report(&world, &same).await;
@@ -52,7 +52,7 @@ async fn an_end_that_is_told_with_its_time_moves_when_the_device_left_and_no_ord
     assert_eq!((&result, &device["enrollment"]["state"]), (&json!("applied"), &json!("enrolled")));
     assert_eq!(device["left_at"], json!(at(4)));
     assert_eq!(device["deliveries"][id]["config_version"], 1, "delivered after the end");
-    // An end of long ago moves nothing; one that is told to be ahead counts as of its report.
+    // An old end changes nothing; one in the future counts as of its report.
     for (reported, ended, left) in [(12, 2, 4), (13, 500, 13)] {
         let mut wiped = state("wiped", reported);
         wiped["enrollment"]["ended_at"] = json!(at(ended));
@@ -62,7 +62,7 @@ async fn an_end_that_is_told_with_its_time_moves_when_the_device_left_and_no_ord
 }
 
 #[tokio::test]
-async fn an_mdm_that_imports_its_devices_again_keeps_what_it_delivered_if_it_says_so() {
+async fn reimport_with_continues_keeps_deliveries() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -71,11 +71,11 @@ async fn an_mdm_that_imports_its_devices_again_keeps_what_it_delivered_if_it_say
     let (result, device) = report(&world, &continuing(6)).await;
     assert_eq!((&result, &device["left_at"]), (&json!("applied"), &json!(null)));
     assert_eq!(device["deliveries"][id]["config_version"], 1);
-    // Said of a device that was not deleted, it says nothing.
+    // It has no effect for a device that was not deleted.
     report(&world, &state("wiped", 10)).await;
     let (_, device) = report(&world, &continuing(11)).await;
     assert_eq!((&device["left_at"], &device["deliveries"]), (&json!(at(10)), &json!({})));
-    // Said of one of two deletions, it is no word on the other.
+    // It affects only one of two deletions.
     world.delete_device(MAC, 20).await;
     let (_, device) = report(&world, &enrolled(21)).await;
     assert_eq!(device["left_at"], json!(at(20)));
@@ -85,7 +85,7 @@ async fn an_mdm_that_imports_its_devices_again_keeps_what_it_delivered_if_it_say
 }
 
 #[tokio::test]
-async fn an_enrolment_between_two_deletions_counts_the_first_although_it_is_reported_last() {
+async fn late_enrolment_between_two_deletions_makes_the_first_a_departure() {
     for import_comes_last in [true, false] {
         let world = World::start().await;
         let path = world.integration().await;
@@ -104,7 +104,7 @@ async fn an_enrolment_between_two_deletions_counts_the_first_although_it_is_repo
 }
 
 #[tokio::test]
-async fn a_wipe_that_is_reported_after_many_enrolments_counts() {
+async fn wipe_reported_after_many_enrolments_counts() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -115,7 +115,7 @@ async fn a_wipe_that_is_reported_after_many_enrolments_counts() {
     let (result, device) = report(&world, &state("wiped", 2)).await;
     assert_eq!((&result, &device["enrollment"]["state"]), (&json!("applied"), &json!("enrolled")));
     assert_eq!((&device["left_at"], &device["deliveries"]), (&json!(at(2)), &json!({})));
-    // The present life began no earlier than at the first enrolment after it.
+    // The present life begins at the earliest with the first enrolment after it.
     let since = world.sql("SELECT enrolled_since FROM devices");
     let since = DateTime::parse_from_str(&since, "%Y-%m-%d %H:%M:%S%#z").expect("a time");
     let first: DateTime<Utc> = at(3).parse().expect("a time");
@@ -123,7 +123,7 @@ async fn a_wipe_that_is_reported_after_many_enrolments_counts() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_deleted_and_imported_every_night_never_left() {
+async fn device_deleted_and_reimported_every_night_never_left() {
     let world = World::start().await;
     report(&world, &enrolled(0)).await;
     for night in 1..20 {
@@ -132,7 +132,7 @@ async fn a_device_that_is_deleted_and_imported_every_night_never_left() {
         assert_eq!(device["left_at"], json!(null), "night {night}");
         report(&world, &enrolled(night * 10 + 5)).await;
     }
-    // Once it is not said to continue, it left.
+    // Without continues it is a departure.
     world
         .ask_inventory(Method::DELETE, &format!("/devices/{MAC}?reported_at={}", at(300)), None)
         .await;

@@ -1,4 +1,4 @@
-//! The inventory: reports of the MDM arrive late, twice, out of order and with mistakes.
+//! The inventory: late, repeated, out-of-order and invalid reports of the MDM.
 
 mod batches;
 mod certificates;
@@ -16,7 +16,7 @@ use crate::support::inventory::{MAC, UDID, at, certificate, delivery, enrolled, 
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_report_creates_a_device_and_the_same_report_changes_nothing() {
+async fn report_creates_a_device_and_is_idempotent() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -45,7 +45,7 @@ async fn a_report_creates_a_device_and_the_same_report_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_absent_stays_null_clears_and_older_is_ignored() {
+async fn absent_groups_stay_null_clears_and_older_is_ignored() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -71,7 +71,7 @@ async fn what_is_absent_stays_null_clears_and_older_is_ignored() {
 }
 
 #[tokio::test]
-async fn every_order_of_the_same_reports_ends_in_the_same_device() {
+async fn any_order_of_the_same_reports_gives_the_same_device() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = id_of(&path);
@@ -109,7 +109,7 @@ async fn every_order_of_the_same_reports_ends_in_the_same_device() {
     assert_eq!(ends[0]["certificates"][id]["serial_number"], "A2");
     let columns = "platform, enrollment_state, enrollment_reported_at, okta_verify_reported_at, counts_from, reported_at, deleted_at";
     let states = world.count(&format!("(SELECT DISTINCT {columns} FROM devices) AS states"));
-    assert_eq!(states, 1, "and the rows are the same as well");
+    assert_eq!(states, 1, "the rows are the same, too");
 }
 
 fn permutations(n: usize) -> Vec<Vec<usize>> {
@@ -126,7 +126,7 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
 }
 
 #[tokio::test]
-async fn the_inventory_needs_its_own_scope() {
+async fn inventory_requires_its_own_scope() {
     let world = World::start().await;
     for (method, path) in [
         (Method::GET, "/devices".to_owned()),

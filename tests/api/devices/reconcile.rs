@@ -1,4 +1,4 @@
-//! Snapshots of the whole fleet: devices that they leave out become unenrolled.
+//! Snapshots of the whole fleet: missing devices become unenrolled.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn serial(n: usize) -> String {
     format!("C02FLEET{n:04}")
 }
 
-/// The serial numbers of these devices.
+/// Returns the serial numbers of these devices.
 fn named(range: std::ops::Range<usize>) -> Value {
     range.map(serial).collect()
 }
@@ -42,7 +42,7 @@ async fn state_of(world: &World, serial: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_missing_device_becomes_unenrolled_as_of_the_beginning() {
+async fn missing_device_is_unenrolled_as_of_the_snapshots_beginning() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -50,7 +50,7 @@ async fn a_missing_device_becomes_unenrolled_as_of_the_beginning() {
     expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
     let first = send(&world, &page(&named(0..6))).await.expect(200);
     assert_eq!((&first["completed_at"], &first["unenrolled"]), (&json!(null), &json!(0)));
-    // In either case, with blanks, and twice.
+    // In upper and lower case, with whitespace, and repeated.
     let rest = json!([" c02fleet0006 ", "C02FLEET0006", serial(7), serial(8), serial(9)]);
     let done = send(&world, &last(&rest)).await.expect(200);
     assert_eq!((&done["unenrolled"], &done["began_at"]), (&json!(1), &first["began_at"]));
@@ -64,11 +64,11 @@ async fn a_missing_device_becomes_unenrolled_as_of_the_beginning() {
 }
 
 #[tokio::test]
-async fn a_device_that_was_reported_since_the_beginning_stays() {
+async fn device_reported_since_the_beginning_stays_enrolled() {
     let world = World::start().await;
     report_fleet(&world, 20).await;
     let began = send(&world, &page(&json!([]))).await.expect(200)["began_at"].clone();
-    // One by the time that it tells, one by the time of receipt.
+    // One by its own time, one by the time of receipt.
     let now =
         json!({ "platform": "macos", "enrollment": { "state": "enrolled", "reported_at": began } });
     world.report_device(&serial(18), &now).await.expect(200);
@@ -80,7 +80,7 @@ async fn a_device_that_was_reported_since_the_beginning_stays() {
     for (n, state) in [(16, "enrolled"), (17, "unenrolled"), (18, "enrolled"), (19, "enrolled")] {
         assert_eq!(state_of(&world, &serial(n)).await, state, "{n}");
     }
-    // It comes back with its next report.
+    // Its next report enrolls it again.
     world.report_device(&serial(17), &with(now, "udid", json!(null))).await.expect(200);
     let later = chrono::Utc::now().to_rfc3339();
     let back =
@@ -90,7 +90,7 @@ async fn a_device_that_was_reported_since_the_beginning_stays() {
 }
 
 #[tokio::test]
-async fn more_than_a_tenth_of_the_fleet_needs_a_confirmation() {
+async fn unenrolling_more_than_a_tenth_requires_confirmation() {
     let world = World::start().await;
     report_fleet(&world, 20).await;
     let body = last(&named(0..17));
@@ -100,7 +100,7 @@ async fn more_than_a_tenth_of_the_fleet_needs_a_confirmation() {
     assert_eq!(state_of(&world, &serial(17)).await, "enrolled");
     let confirmed = with(body, "confirm", json!(true));
     assert_eq!(send(&world, &confirmed).await.expect(200)["unenrolled"], 3);
-    // A tenth is not more than a tenth: 2 of the 20 that are enrolled again.
+    // Exactly a tenth requires none: 2 of the 20 enrolled devices.
     for n in 17..20 {
         let later = chrono::Utc::now().to_rfc3339();
         let back = json!({ "platform": "macos", "enrollment": { "state": "enrolled", "reported_at": later } });
@@ -111,7 +111,7 @@ async fn more_than_a_tenth_of_the_fleet_needs_a_confirmation() {
 }
 
 #[tokio::test]
-async fn more_devices_than_a_batch_become_unenrolled() {
+async fn more_devices_than_one_batch_are_unenrolled() {
     let world = World::start().await;
     report_fleet(&world, 2_003).await;
     let body = with(last(&named(0..2)), "confirm", json!(true));
@@ -120,7 +120,7 @@ async fn more_devices_than_a_batch_become_unenrolled() {
 }
 
 #[tokio::test]
-async fn another_tenants_devices_and_snapshots_are_untouched() {
+async fn another_tenants_devices_and_snapshots_are_not_changed() {
     let mut world = World::start().await;
     report_fleet(&world, 3).await;
     let owner = std::mem::replace(&mut world.tenant, "stranger".to_owned());
@@ -135,7 +135,7 @@ async fn another_tenants_devices_and_snapshots_are_untouched() {
 }
 
 #[tokio::test]
-async fn a_page_again_changes_nothing_and_a_closed_snapshot_takes_no_other() {
+async fn pages_are_idempotent_and_closed_snapshots_reject_others() {
     let world = World::start().await;
     report_fleet(&world, 20).await;
     let pages = [page(&named(0..10)), page(&named(0..10)), last(&named(10..19))];
@@ -157,7 +157,7 @@ async fn a_page_again_changes_nothing_and_a_closed_snapshot_takes_no_other() {
 }
 
 #[tokio::test]
-async fn bad_fields_are_named_at_their_places() {
+async fn invalid_fields_are_named() {
     let world = World::start().await;
     let refused = async |body: Value| {
         send(&world, &body).await.expect_problem(422, "invalid_request")["errors"].clone()
@@ -175,5 +175,5 @@ async fn bad_fields_are_named_at_their_places() {
         (&json!("/serial_numbers"), &json!("too_many"))
     );
     send(&world, &page(&named(0..1_000))).await.expect(200);
-    assert_eq!(world.count("device_snapshots"), 1, "nothing of a refused page is stored");
+    assert_eq!(world.count("device_snapshots"), 1, "a rejected page is not stored");
 }

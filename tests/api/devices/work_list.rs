@@ -1,4 +1,4 @@
-//! What the inventory is used for: the work list, and checks before something is handed to a device.
+//! Uses of the inventory: the work list, and checks before a deployment.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,11 +9,11 @@ use crate::support::inventory::{
 use crate::support::world::World;
 
 #[tokio::test]
-async fn the_work_list_tells_what_is_outdated_missing_or_ending() {
+async fn work_list_filters_outdated_missing_and_expiring() {
     let world = World::start().await;
     let path = world.configured().await;
     let id = id_of(&path);
-    // macOS was configured first and is at version 1, iOS at version 2.
+    // macOS was configured first and has version 1, iOS has version 2.
     let mac = |serial: &str, group: Value| {
         let item = with(enrolled(0), "serial_number", json!(serial));
         if group.is_null() { item } else { with(item, "deliveries", json!({ id: group })) }
@@ -44,7 +44,11 @@ async fn the_work_list_tells_what_is_outdated_missing_or_ending() {
     assert_eq!(serials(&list(&soon).await), ["C02ENDING123"], "the renewed certificate counts");
     let named = list(&of("limit=200")).await;
     assert_eq!(named["items"][0]["configuration"], "current");
-    assert_eq!(named["items"].as_array().map(Vec::len), Some(4), "who left waits for nothing");
+    assert_eq!(
+        named["items"].as_array().map(Vec::len),
+        Some(4),
+        "devices that left are not listed"
+    );
     assert_eq!(list("").await["items"].as_array().map(Vec::len), Some(5));
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -71,7 +75,7 @@ async fn the_work_list_tells_what_is_outdated_missing_or_ending() {
 }
 
 #[tokio::test]
-async fn a_device_is_given_only_what_is_meant_for_the_one_that_was_reported() {
+async fn deployment_requires_the_reported_platform_and_udid() {
     let world = World::start().await;
     let path = world.configured().await;
     let ask_for = async |what: &str, udid: &str| {
@@ -93,14 +97,14 @@ async fn a_device_is_given_only_what_is_meant_for_the_one_that_was_reported() {
     ] {
         ask_for(what, udid).await.expect_problem(409, "device_mismatch");
     }
-    assert_eq!(world.acme.journal().entries().len(), 0, "Okta was not asked");
-    assert_eq!(world.count("scep_challenges"), claims, "no challenge was spent");
+    assert_eq!(world.acme.journal().entries().len(), 0, "no request to Okta");
+    assert_eq!(world.count("scep_challenges"), claims, "no challenge was used");
     world.delete_device(MAC, 2).await;
     ask_for("ios/deployments", OTHER_UDID).await.expect(201);
 }
 
 #[tokio::test]
-async fn devices_that_report_a_delivery_depend_on_the_platform() {
+async fn devices_with_a_reported_delivery_depend_on_the_platform() {
     let world = World::start().await;
     let path = world.configured().await;
     let id = id_of(&path);

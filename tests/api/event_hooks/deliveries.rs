@@ -1,4 +1,4 @@
-//! Okta's deliveries: which devices are read again, and what is refused.
+//! Okta's deliveries: which devices are re-read, and what is rejected.
 
 use serde_json::json;
 use testkit::okta::event;
@@ -8,7 +8,7 @@ use crate::support::inventory::id_of;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_delivery_lets_its_devices_wait_to_be_read_again() {
+async fn delivery_requests_rereads_of_its_devices() {
     let world = World::start().await;
     let Hooked { path, okta, .. } = Hooked::new(&world).await;
     world.postpone_jobs();
@@ -17,7 +17,7 @@ async fn a_delivery_lets_its_devices_wait_to_be_read_again() {
     assert_eq!((world.due_jobs("rereads"), world.due_jobs("sweep")), (1, 0));
     let read = world.get(&format!("{path}/event-hook")).await.expect(200);
     assert!(read["last_delivery_at"].is_string(), "{read}");
-    assert_eq!(world.count("okta_devices"), 0, "a hook has written a fact");
+    assert_eq!(world.count("okta_devices"), 0, "a hook must not write devices");
     let metrics = world.metrics().await;
     assert!(
         metrics.contains(r#"odt_event_hook_deliveries_total{outcome="accepted"}"#),
@@ -26,7 +26,7 @@ async fn a_delivery_lets_its_devices_wait_to_be_read_again() {
 }
 
 #[tokio::test]
-async fn what_concerns_no_device_asks_for_nothing() {
+async fn events_without_devices_request_nothing() {
     let world = World::start().await;
     let Hooked { hook_path, secret, okta, .. } = Hooked::new(&world).await;
     world.postpone_jobs();
@@ -46,7 +46,7 @@ async fn what_concerns_no_device_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_delivery_or_too_large_is_refused_and_echoed_to_nobody() {
+async fn invalid_or_too_large_bodies_are_rejected_and_not_echoed() {
     let world = World::start().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
     for body in ["", "{ canary", "[]", r#""canary""#, r#"{"data":{"events":"canary"}}"#] {
@@ -62,7 +62,7 @@ async fn a_body_that_is_no_delivery_or_too_large_is_refused_and_echoed_to_nobody
 }
 
 #[tokio::test]
-async fn a_forged_delivery_asks_for_nothing() {
+async fn forged_delivery_requests_nothing() {
     let world = World::start().await;
     let Hooked { hook_path, okta, .. } = Hooked::new(&world).await;
     let delivery = okta.delivery(&[event("device.user.add", "guo1")]);
@@ -74,7 +74,7 @@ async fn a_forged_delivery_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_delivery_again_and_deliveries_out_of_order_change_nothing() {
+async fn repeated_and_out_of_order_deliveries_change_nothing() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
     let mut late = event("device.lifecycle.activate", "guo1");
@@ -87,7 +87,7 @@ async fn the_same_delivery_again_and_deliveries_out_of_order_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_device_is_read_once_in_a_minute_and_the_earlier_time_counts() {
+async fn device_is_reread_at_most_once_a_minute_at_the_earlier_time() {
     let world = World::start().await;
     let Hooked { path, okta, .. } = Hooked::new(&world).await;
     let id = id_of(&path);
@@ -109,9 +109,9 @@ async fn a_device_is_read_once_in_a_minute_and_the_earlier_time_counts() {
     }
     assert!(in_seconds("guoEarly") < -500.0, "{}", in_seconds("guoEarly"));
     assert_eq!(world.rereads_requested_within("30 seconds"), 5);
-    // What a hook named is read before what a sweep has missed.
+    // Re-reads of hooks come before those of devices missing from a sweep.
     assert!(world.hook_rereads().contains(&"guoEarly".to_owned()));
-    // An id of no device's shape counts when the mirror knows it.
+    // An ID without the format of a device counts if the mirror has it.
     let target = json!([{ "id": "odd1", "type": "Thing" }, { "id": "odd2", "type": "Thing" }]);
     let odd = json!({ "eventType": "device.user.add", "target": target });
     okta.deliver_body(&okta.delivery(&[odd])).await.expect("taken");
@@ -120,7 +120,7 @@ async fn a_device_is_read_once_in_a_minute_and_the_earlier_time_counts() {
 }
 
 #[tokio::test]
-async fn without_credentials_nobody_would_read_so_nothing_waits() {
+async fn without_credentials_no_rereads_are_requested() {
     let world = World::start().await;
     let path = world.integration().await;
     let hooked = Hooked::of(&world, path).await;
@@ -130,7 +130,7 @@ async fn without_credentials_nobody_would_read_so_nothing_waits() {
 }
 
 #[tokio::test]
-async fn a_hook_of_one_tenant_never_touches_the_devices_of_another() {
+async fn hook_of_one_tenant_never_affects_another() {
     let mut world = World::start().await;
     let mine = Hooked::new(&world).await;
     let first = std::mem::replace(&mut world.tenant, "another-tenant".to_owned());
@@ -140,10 +140,10 @@ async fn a_hook_of_one_tenant_never_touches_the_devices_of_another() {
     let delivery =
         mine.okta.delivery(&[json!({ "eventType": "device.user.add", "target": target })]);
     mine.okta.deliver_body(&delivery).await.expect("taken");
-    // The mirror of the other tenant has odd1: that says nothing about this one.
+    // Only the mirror of the other tenant has odd1.
     let rereads = world.column("okta_rereads", "tenant_id || ' ' || okta_device_id");
     assert_eq!(rereads, [format!("{first} guo1")]);
-    // Each secret opens its own hook only.
+    // A secret is valid for its own hook only.
     let crossed = world.post_hook(&theirs.hook_path, Some(&mine.secret), NOTHING).await;
     crossed.expect_problem(404, "not_found");
 }

@@ -1,4 +1,4 @@
-//! Event hooks: set up by an admin, called by Okta, and trusted only as a reason to read a device again.
+//! Event hooks: created by an admin, called by Okta, and used only to request re-reads.
 
 mod deliveries;
 mod secrets;

@@ -1,4 +1,4 @@
-//! The address and the secret of a hook: created, rotated, deleted and verified.
+//! The URL and the secret of a hook: created, rotated, deleted and verified.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::support::event_hooks::{Hooked, NOTHING, status};
 use crate::support::world::World;
 
 #[tokio::test]
-async fn the_secret_is_shown_when_it_is_made_and_never_again() {
+async fn secret_is_returned_only_when_created() {
     let world =
         World::build().setting("ODT_PUBLIC_URL", "https://trust.example.com/").start().await;
     let path = format!("{}/event-hook", world.integration().await);
@@ -38,7 +38,7 @@ async fn the_secret_is_shown_when_it_is_made_and_never_again() {
 }
 
 #[tokio::test]
-async fn without_a_public_address_there_is_a_path_and_no_url() {
+async fn without_a_public_url_only_the_path_is_returned() {
     let world = World::start().await;
     let made = world.put(&format!("{}/event-hook", world.integration().await), &json!({})).await;
     let made = made.expect(201);
@@ -47,7 +47,7 @@ async fn without_a_public_address_there_is_a_path_and_no_url() {
 }
 
 #[tokio::test]
-async fn nobody_chooses_a_secret_of_his_own_and_a_body_is_not_needed() {
+async fn secret_cannot_be_chosen_and_no_body_is_required() {
     let world = World::start().await;
     let path = format!("{}/event-hook", world.integration().await);
     for body in [json!({ "secret": "my own" }), json!([]), json!(7)] {
@@ -58,7 +58,7 @@ async fn nobody_chooses_a_secret_of_his_own_and_a_body_is_not_needed() {
 }
 
 #[tokio::test]
-async fn after_a_rotation_the_address_stays_and_the_old_secret_is_valid_for_a_day() {
+async fn rotation_keeps_the_url_and_the_old_secret_for_a_day() {
     let world = World::start().await;
     let Hooked { path, hook_path, secret: old, .. } = Hooked::new(&world).await;
     let hook = format!("{path}/event-hook");
@@ -74,7 +74,7 @@ async fn after_a_rotation_the_address_stays_and_the_old_secret_is_valid_for_a_da
         assert_eq!(world.post_hook(&hook_path, Some(secret), NOTHING).await.status, 204);
     }
     world.expire_previous_hook_secret();
-    // What was right a moment ago helps nobody to get anything written.
+    // An expired secret is rejected.
     world.post_hook(&hook_path, Some(&old), NOTHING).await.expect_problem(404, "not_found");
     assert_eq!(world.post_hook(&hook_path, Some(new), NOTHING).await.status, 204);
     assert!(world.get(&hook).await.expect(200).get("previous_valid_until").is_none());
@@ -91,7 +91,7 @@ async fn after_a_rotation_the_address_stays_and_the_old_secret_is_valid_for_a_da
 }
 
 #[tokio::test]
-async fn a_deleted_hook_is_nobodys_address_and_the_next_one_is_another() {
+async fn deleted_hook_is_404_and_a_new_one_gets_another_url() {
     let world = World::start().await;
     let Hooked { path, hook_path, secret, .. } = Hooked::new(&world).await;
     assert_eq!(world.post_hook(&hook_path, Some(&secret), NOTHING).await.status, 204);
@@ -113,7 +113,7 @@ async fn a_deleted_hook_is_nobodys_address_and_the_next_one_is_another() {
 }
 
 #[tokio::test]
-async fn an_unknown_hook_a_malformed_id_and_a_wrong_secret_cannot_be_told_apart() {
+async fn unknown_hook_malformed_id_and_wrong_secret_are_indistinguishable() {
     let world = World::start().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
     let unknown = format!("/hooks/okta/{}", Uuid::new_v4());
@@ -139,7 +139,7 @@ async fn an_unknown_hook_a_malformed_id_and_a_wrong_secret_cannot_be_told_apart(
         let headers: Vec<String> = answer
             .headers
             .iter()
-            // A connection is closed where the body had not arrived when it was answered.
+            // The connection is closed if the body had not arrived before the response.
             .filter(|(name, _)| !["x-request-id", "date", "connection"].contains(&name.as_str()))
             .map(|(name, value)| format!("{name}: {value:?}"))
             .collect();
@@ -159,7 +159,7 @@ async fn an_unknown_hook_a_malformed_id_and_a_wrong_secret_cannot_be_told_apart(
 }
 
 #[tokio::test]
-async fn okta_verifies_the_address_and_the_time_is_told() {
+async fn verification_is_recorded() {
     let world = World::start().await;
     let Hooked { path, hook_path, secret, okta } = Hooked::new(&world).await;
     okta.verify().await.expect("verified");
@@ -177,7 +177,7 @@ async fn okta_verifies_the_address_and_the_time_is_told() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_cannot_be_one_is_refused() {
+async fn invalid_challenge_is_rejected() {
     let world = World::start().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
     for challenge in ["", "a b", "\u{e9}", &"x".repeat(257)] {
@@ -194,7 +194,7 @@ async fn a_challenge_that_cannot_be_one_is_refused() {
 }
 
 #[tokio::test]
-async fn the_eleventh_verification_in_a_minute_waits_and_other_hooks_do_not() {
+async fn eleventh_verification_in_a_minute_is_limited_per_hook() {
     let world = World::start().await;
     let one = Hooked::new(&world).await;
     for _ in 0..10 {
@@ -204,12 +204,12 @@ async fn the_eleventh_verification_in_a_minute_waits_and_other_hooks_do_not() {
     let seconds: u64 = eleventh.header("retry-after").parse().expect("seconds");
     assert!((1..=60).contains(&seconds), "{seconds}");
     eleventh.expect_problem(429, "too_many_verifications");
-    // Deliveries have nothing to do with it.
+    // Deliveries are not limited by it.
     assert_eq!(status(one.okta.deliver("device.user.add", &["guo1"]).await), 204);
 }
 
 #[tokio::test]
-async fn a_verification_without_the_secret_is_refused_and_uses_up_none() {
+async fn verification_without_the_secret_does_not_count() {
     let world = World::start().await;
     let Hooked { path, hook_path, okta, .. } = Hooked::new(&world).await;
     for _ in 0..12 {
@@ -222,7 +222,7 @@ async fn a_verification_without_the_secret_is_refused_and_uses_up_none() {
 }
 
 #[tokio::test]
-async fn secrets_before_the_last_rotations_are_accepted_until_they_are_revoked() {
+async fn previous_secrets_are_accepted_until_revoked() {
     let world = World::start().await;
     let Hooked { path, hook_path, secret: first, .. } = Hooked::new(&world).await;
     let hook = format!("{path}/event-hook");
@@ -231,7 +231,7 @@ async fn secrets_before_the_last_rotations_are_accepted_until_they_are_revoked()
         let rotated = world.put(&hook, &json!({})).await.expect(200);
         secrets.push(rotated["secret"].as_str().expect("secret").to_owned());
     }
-    // Okta still has the first one, whatever became of the second.
+    // Okta may still have the first one.
     for secret in &secrets {
         assert_eq!(world.post_hook(&hook_path, Some(secret), NOTHING).await.status, 204);
     }
@@ -246,14 +246,14 @@ async fn secrets_before_the_last_rotations_are_accepted_until_they_are_revoked()
     assert!(world.get(&hook).await.expect(200).get("previous_valid_until").is_none());
     let events = world.get(&format!("{path}/events")).await.expect(200).to_string();
     assert_eq!(events.matches("event_hook_secret_revoked").count(), 1, "{events}");
-    // There may be nothing to revoke.
+    // Revoking is idempotent.
     assert_eq!(revoke().await.status, 204);
     assert_eq!(world.delete(&hook).await.status, 204);
     revoke().await.expect_problem(404, "not_found");
 }
 
 #[tokio::test]
-async fn an_address_with_a_slash_at_its_end_is_the_same() {
+async fn trailing_slash_in_the_url_is_accepted() {
     let world = World::start().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
     let with_slash = format!("{hook_path}/");

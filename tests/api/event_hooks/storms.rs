@@ -1,4 +1,4 @@
-//! Event hooks on bad days: floods of deliveries, and a database that is away.
+//! Event hooks under load: floods of deliveries, and an unavailable database.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::sockets::Socket;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn more_than_five_hundred_devices_become_one_sweep() {
+async fn more_than_500_devices_become_one_sweep() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
     world.postpone_jobs();
@@ -34,24 +34,24 @@ async fn more_than_five_hundred_devices_become_one_sweep() {
 }
 
 #[tokio::test]
-async fn a_sweep_under_way_has_perhaps_passed_them_so_they_go_on_waiting() {
+async fn running_sweep_does_not_replace_rereads() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
     world.lease_jobs();
     deliver(&okta, &devices(0, 501)).await;
-    assert_eq!(world.hook_rereads().len(), 501, "somebody is at the sweep");
+    assert_eq!(world.hook_rereads().len(), 501, "a worker runs the sweep");
     world.end_leases();
     world.set_sweep_completed("1 hour");
     world.begin_sweep();
     deliver(&okta, &devices(501, 502)).await;
-    assert_eq!(world.hook_rereads().len(), 502, "the sweep goes on in a moment");
+    assert_eq!(world.hook_rereads().len(), 502, "the sweep continues shortly");
     world.set_sweep_completed("0");
     deliver(&okta, &devices(502, 503)).await;
     assert_eq!((world.hook_rereads().len(), world.due_jobs("sweep")), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
+async fn all_of_10000_deliveries_are_accepted_without_losing_a_device() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
     world.postpone_jobs();
@@ -74,7 +74,7 @@ async fn ten_thousand_deliveries_are_all_taken_and_no_device_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
+async fn flood_of_devices_leaves_one_sweep_and_few_rows() {
     let world = World::start().await;
     let Hooked { okta, .. } = Hooked::new(&world).await;
     world.postpone_jobs();
@@ -93,21 +93,21 @@ async fn a_flood_of_devices_at_once_leaves_a_sweep_and_few_rows() {
 }
 
 #[tokio::test]
-async fn while_postgresql_is_away_okta_is_asked_to_deliver_again() {
+async fn okta_is_asked_to_retry_while_postgresql_is_down() {
     let mut postgres = Postgres::start_temporary().expect("a private PostgreSQL");
     prepare(&postgres);
     let (database, url) = database_on(&postgres);
     let world = World::build().database_url(url).start().await;
     let Hooked { hook_path, secret, okta, .. } = Hooked::new(&world).await;
     assert_eq!(status(okta.deliver("device.user.add", &["guo1"]).await), 204);
-    // The private server does not wait for its disk, and would forget the last moment.
+    // The private server does not sync commits, so the last ones would be lost.
     postgres.execute(&database, "CHECKPOINT").expect("SQL");
     postgres.crash().expect("crash");
-    // With the secret remembered and without.
+    // With a cached secret and without.
     for sent in [secret.as_str(), "wrong"] {
         let away = world.post_hook(&hook_path, Some(sent), NOTHING).await;
         assert_ne!(away.header("retry-after"), "");
-        // The deadline of the call may come before the end of the attempt to connect.
+        // The deadline of the call may expire before the connection attempt.
         let problem = away.json();
         let codes = ["database_unavailable", "overloaded"].map(|code| problem["code"] == code);
         assert!(away.status == 503 && codes.contains(&true), "{problem}");
@@ -120,7 +120,7 @@ async fn while_postgresql_is_away_okta_is_asked_to_deliver_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_database_hangs_okta_is_told_to_deliver_again_before_it_gives_up() {
+async fn okta_is_asked_to_retry_in_time_while_the_database_hangs() {
     let (world, proxy) = behind_a_proxy().await;
     let world = world.serve().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
@@ -138,7 +138,7 @@ async fn while_the_database_hangs_okta_is_told_to_deliver_again_before_it_gives_
 }
 
 #[tokio::test]
-async fn a_body_that_comes_too_slowly_is_delivered_again() {
+async fn slow_body_must_be_delivered_again() {
     let world = World::start().await;
     let Hooked { hook_path, secret, .. } = Hooked::new(&world).await;
     let mut socket = Socket::connect(&world).await;
