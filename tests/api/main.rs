@@ -1,5 +1,5 @@
-//! Behaviour that a user or an attacker would notice, told over HTTP to a real server: a real
-//! PostgreSQL below it, a simulated Okta org over TLS behind it, real tokens in front of it.
+//! Externally visible behavior, tested over HTTP against a real server with a real PostgreSQL, a simulated
+//! Okta org over TLS, and real tokens.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Another tenant's things do not exist: in the API, and in PostgreSQL itself.
+//! Tenant isolation in the API and in PostgreSQL.
 
 use reqwest::Method;
 use serde_json::json;
@@ -65,7 +65,7 @@ const CUSTOMERS_TABLES: &str = "SELECT c.relname FROM pg_class c \
     WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace \
     AND c.relname NOT IN ('jobs', 'hook_routes', 'jwks_routes') ORDER BY 1";
 
-/// A row in each table of the inventory and the mirror.
+/// Inserts a row into each table of the inventory and the mirror.
 fn fill_inventory_and_mirror(world: &World) {
     let id = world.sql("SELECT id FROM integrations");
     let of = format!("'{}', '{id}'", world.tenant);
@@ -144,7 +144,7 @@ async fn postgresql_shows_and_changes_nothing_of_another_tenant_whatever_a_query
             ] {
                 let counted =
                     format!("WITH changed AS ({change} RETURNING 1) SELECT count(*) FROM changed");
-                // The audit refuses by its rights, every other table by finding no row.
+                // Events are protected by privileges, every other table by row-level security.
                 match as_service(tenant, &counted) {
                     Ok(answer) => {
                         assert_eq!(answer, "0", "{change} as {tenant:?}");

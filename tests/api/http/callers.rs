@@ -1,4 +1,4 @@
-//! Who gets in: every flaw a token can have, every scope an operation needs.
+//! Authentication and authorization: token flaws and required scopes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn claims() -> Claims {
 }
 
 #[tokio::test]
-async fn a_token_with_any_flaw_is_refused() {
+async fn token_with_any_flaw_is_rejected() {
     let world = World::start().await;
     for flaw in Flaw::ALL {
         let token = ISSUER_KEYS.0.sign_flawed(&claims(), flaw);
@@ -31,7 +31,7 @@ async fn a_token_with_any_flaw_is_refused() {
 }
 
 #[tokio::test]
-async fn without_a_bearer_token_nobody_is_told_anything() {
+async fn requests_without_a_token_are_401() {
     let world = World::start().await;
     let anonymous = world.ask(Method::GET, INTEGRATIONS).send().await;
     assert_eq!(anonymous.header("www-authenticate"), "Bearer realm=\"okta-device-trust\"");
@@ -43,12 +43,12 @@ async fn without_a_bearer_token_nobody_is_told_anything() {
             .header("authorization", value.to_str().expect("text"));
         answer.send().await.expect_problem(401, "unauthorized");
     }
-    // A path that does not exist is not told apart from one that does.
+    // Unknown paths are indistinguishable from existing ones.
     world.ask(Method::GET, "/nothing/here").send().await.expect_problem(401, "unauthorized");
 }
 
 #[tokio::test]
-async fn scopes_are_understood_in_each_of_the_usual_forms() {
+async fn scopes_are_accepted_in_every_common_format() {
     let world = World::start().await;
     for form in [ScopeForm::Scope, ScopeForm::ScpArray, ScopeForm::ScpString, ScopeForm::ScopeArray]
     {
@@ -59,7 +59,7 @@ async fn scopes_are_understood_in_each_of_the_usual_forms() {
 }
 
 #[tokio::test]
-async fn each_operation_asks_for_its_own_scope_and_the_denial_is_audited_once() {
+async fn each_operation_requires_its_scope_and_denials_are_audited_once() {
     let world = World::start().await;
     let path = world.integration().await;
     let body = json!({ "okta_domain": "acme.okta.com" });
@@ -83,7 +83,7 @@ async fn each_operation_asks_for_its_own_scope_and_the_denial_is_audited_once() 
 }
 
 #[tokio::test]
-async fn keys_are_read_once_and_unknown_ones_cause_one_request_in_ten_seconds() {
+async fn jwks_is_cached_and_unknown_kids_refetch_every_10_seconds() {
     let issuer =
         TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
     let jwks = JwksServer::start(&issuer).expect("JWKS server");
@@ -94,8 +94,8 @@ async fn keys_are_read_once_and_unknown_ones_cause_one_request_in_ten_seconds() 
     for _ in 0..20 {
         ask(issuer.sign(&claims())).await.expect(200);
     }
-    assert_eq!(jwks.requests(), before, "fresh keys are not asked for again");
-    // Unknown kids cause at most one request in ten seconds, however many come.
+    assert_eq!(jwks.requests(), before, "fresh keys are not requested again");
+    // Any number of unknown kids causes at most one request in ten seconds.
     for _ in 0..20 {
         ask(issuer.sign_flawed(&claims(), Flaw::UnknownKid))
             .await
@@ -105,7 +105,7 @@ async fn keys_are_read_once_and_unknown_ones_cause_one_request_in_ten_seconds() 
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_read_are_our_trouble_and_not_the_callers() {
+async fn unavailable_jwks_is_503() {
     let issuer =
         TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
     let mut jwks = JwksServer::start(&issuer).expect("JWKS server");
@@ -121,13 +121,13 @@ async fn keys_that_cannot_be_read_are_our_trouble_and_not_the_callers() {
     jwks.set_healthy().expect("JWKS server");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     ask().await.expect(200);
-    // Once they are known, the issuer may be away.
+    // With cached keys the issuer may be unavailable.
     jwks.set_unavailable();
     ask().await.expect(200);
 }
 
 #[tokio::test]
-async fn a_shared_secret_works_in_place_of_a_jwks() {
+async fn shared_secret_works_instead_of_a_jwks() {
     let secret = "a shared secret of more than thirty-two bytes";
     let world = World::build().setting("ODT_JWT_SHARED_SECRET", secret).start().await;
     let good = ISSUER_KEYS.0.sign_with_secret(&claims(), secret);
@@ -150,7 +150,7 @@ async fn a_shared_secret_works_in_place_of_a_jwks() {
 }
 
 #[tokio::test]
-async fn the_tenant_claim_is_what_the_operator_says() {
+async fn tenant_claim_is_configurable() {
     let world = World::build().setting("ODT_JWT_TENANT_CLAIM", "org").start().await;
     let token = ISSUER_KEYS.0.sign(&claims().claim("org", "t9"));
     world.ask(Method::GET, INTEGRATIONS).token(&token).send().await.expect(200);
@@ -167,7 +167,7 @@ async fn the_tenant_claim_is_what_the_operator_says() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_learnt_and_the_withdrawn_one_refused() {
+async fn rotated_key_is_accepted_and_the_removed_one_rejected() {
     let issuer =
         TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
     let jwks = JwksServer::start(&issuer).expect("JWKS server");
@@ -176,14 +176,14 @@ async fn a_rotated_key_is_learnt_and_the_withdrawn_one_refused() {
     let old = issuer.sign(&claims());
     ask(&old).await.expect(200);
     issuer.rotate(false);
-    // An unknown key is asked for once in ten seconds.
+    // An unknown key is requested once in ten seconds.
     tokio::time::sleep(Duration::from_millis(10_500)).await;
     ask(&issuer.sign(&claims())).await.expect(200);
     ask(&old).await.expect_problem(401, "unauthorized");
 }
 
 #[tokio::test]
-async fn a_header_with_a_critical_parameter_or_another_type_is_refused() {
+async fn header_with_crit_or_another_typ_is_rejected() {
     let world = World::start().await;
     let ask = async |token: String| world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
     let with_type = |typ: Option<&str>| {
@@ -205,17 +205,17 @@ async fn a_header_with_a_critical_parameter_or_another_type_is_refused() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_valid_for_too_long_are_refused() {
+async fn tokens_with_a_too_long_lifetime_are_rejected() {
     let world = World::build().setting("ODT_JWT_MAX_LIFETIME_SECONDS", "3600").start().await;
     let now = chrono::Utc::now().timestamp();
     for (claims, status) in [
         (claims(), 200),
         (claims().expires_in(3_700), 401),
-        // Issued long ago, and of no such time: what counts is what is left.
+        // Without iat, the remaining lifetime counts.
         (claims().claim("iat", now - 7_200), 401),
         (claims().claim("iat", Value::Null), 200),
         (claims().claim("iat", Value::Null).expires_in(3_700), 401),
-        // A time in the future does not shorten a token's life.
+        // An iat in the future does not shorten the lifetime.
         (claims().claim("iat", now + 86_400).expires_in(90_000), 401),
     ] {
         let answer =
@@ -225,7 +225,7 @@ async fn tokens_that_are_valid_for_too_long_are_refused() {
 }
 
 #[tokio::test]
-async fn scopes_are_also_read_from_the_claim_that_the_operator_names() {
+async fn scopes_are_also_read_from_the_configured_claim() {
     let world = World::build().setting("ODT_JWT_SCOPE_CLAIM", "roles").start().await;
     let other = World::start().await;
     let bare = || Claims::new("daemon").tenant("t");
@@ -240,13 +240,13 @@ async fn scopes_are_also_read_from_the_claim_that_the_operator_names() {
         let answer = world.ask(Method::GET, INTEGRATIONS).token(&token).send().await;
         answer.expect_problem(403, "scope_missing");
     }
-    // Those in `scope` count as before.
+    // Those in `scope` still count.
     let token = ISSUER_KEYS.0.sign(&claims().claim("roles", json!(["other"])));
     world.ask(Method::GET, INTEGRATIONS).token(&token).send().await.expect(200);
 }
 
 #[tokio::test]
-async fn two_authorization_headers_are_refused_before_either_is_looked_at() {
+async fn two_authorization_headers_are_rejected() {
     let world = World::start().await;
     let good = format!("Bearer {}", ISSUER_KEYS.0.sign(&claims()));
     for (first, second) in [(good.as_str(), "Bearer x"), ("Basic YTpi", &good), (&good, &good)] {
@@ -276,7 +276,7 @@ fn without_kid(key: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn one_key_id_may_have_several_algorithms_and_each_key_is_good_for_its_own() {
+async fn one_kid_can_have_keys_of_several_algorithms() {
     let issuer = TokenIssuer::new("https://mdm.example.com", "okta-device-trust");
     let key = issuer.jwks()["keys"][0].clone();
     let keys = ["RS256", "RS512", "PS256"].map(|alg| with(&key, "alg", json!(alg)));
@@ -294,7 +294,7 @@ async fn one_key_id_may_have_several_algorithms_and_each_key_is_good_for_its_own
 }
 
 #[tokio::test]
-async fn a_single_key_without_kid_verifies_tokens_without_kid() {
+async fn single_key_without_kid_verifies_tokens_without_kid() {
     let issuer =
         TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
     let named = issuer.jwks()["keys"][0].clone();
@@ -305,7 +305,7 @@ async fn a_single_key_without_kid_verifies_tokens_without_kid() {
     let unknown = world.ask(Method::GET, INTEGRATIONS).token(&issuer.sign(&claims())).send().await;
     unknown.expect_problem(401, "unauthorized");
 
-    // Of two, nobody can tell which one is meant.
+    // With two keys it is ambiguous.
     let stranger =
         TokenIssuer::with_key("https://mdm.example.com", "okta-device-trust", KeyKind::Es256);
     let other = without_kid(&stranger.jwks()["keys"][0]);

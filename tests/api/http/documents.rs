@@ -1,4 +1,4 @@
-//! The OpenAPI document is the truth, and every error is a problem document.
+//! The OpenAPI document matches the service, and every error is a problem document.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn document() -> Value {
     serde_json::to_value(routes::document()).expect("document")
 }
 
-/// Each operation: path, method, operation.
+/// Returns the path, method and object of each operation.
 fn operations(document: &Value) -> Vec<(String, Method, Value)> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -36,7 +36,7 @@ fn needs_token(operation: &Value) -> bool {
 }
 
 #[test]
-fn the_committed_document_is_the_one_that_the_routes_give() {
+fn committed_openapi_document_matches_the_routes() {
     let committed: Value = serde_json::from_str(COMMITTED).expect("committed document");
     assert!(
         committed == document(),
@@ -45,7 +45,7 @@ fn the_committed_document_is_the_one_that_the_routes_give() {
 }
 
 #[test]
-fn operation_ids_are_there_and_stand_once() {
+fn operation_ids_are_present_and_unique() {
     let all: Vec<String> = operations(&document())
         .iter()
         .map(|(path, method, operation)| {
@@ -59,7 +59,7 @@ fn operation_ids_are_there_and_stand_once() {
 }
 
 #[tokio::test]
-async fn every_operation_with_security_answers_401_before_it_reads_a_broken_body() {
+async fn secured_operations_are_401_before_reading_the_body() {
     let world = World::start().await;
     let mut asked = 0;
     for (path, method, operation) in operations(&document()) {
@@ -78,7 +78,7 @@ async fn every_operation_with_security_answers_401_before_it_reads_a_broken_body
 }
 
 #[tokio::test]
-async fn every_rejection_of_the_framework_is_a_problem_document() {
+async fn framework_errors_are_problem_documents() {
     let world = World::start().await;
     let post = || world.ask(Method::POST, INTEGRATIONS).admin();
     for body in ["{ this is not JSON", "", r#"{"okta_domain":"acme.okta.com"} {}"#, "nul"] {
@@ -106,7 +106,7 @@ async fn every_rejection_of_the_framework_is_a_problem_document() {
     post().body("application/json", large).send().await.expect_problem(413, "body_too_large");
     world.get("/nothing/here").await.expect_problem(404, "not_found");
     world.get(&format!("{INTEGRATIONS}/not-a-uuid")).await.expect_problem(404, "not_found");
-    // All but the first lie where other operations have a serial number.
+    // All but the first match paths of other operations with a serial number.
     for (method, path, allowed) in [
         (Method::PUT, INTEGRATIONS, "GET, POST"),
         (Method::GET, "/trust-status/devices/query", "POST"),
@@ -120,7 +120,7 @@ async fn every_rejection_of_the_framework_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn swagger_ui_is_served_from_the_service_itself() {
+async fn swagger_ui_is_served_by_the_service() {
     let world = World::start().await;
     let to_docs = world.ask(Method::GET, "/docs").send().await;
     assert_eq!(to_docs.header("location"), "/docs/");
@@ -135,7 +135,7 @@ async fn swagger_ui_is_served_from_the_service_itself() {
 }
 
 #[test]
-fn the_readme_lists_every_problem_code_with_its_status() {
+fn readme_lists_every_problem_code_with_its_status() {
     let readme = include_str!("../../../README.md");
     for kind in KINDS {
         let row = format!("| {} | `{}` |", kind.status, kind.code);
@@ -144,7 +144,7 @@ fn the_readme_lists_every_problem_code_with_its_status() {
 }
 
 #[test]
-fn the_readme_lists_every_reason_with_the_verdict_that_it_gives() {
+fn readme_lists_every_reason_with_its_verdict() {
     let readme = include_str!("../../../README.md");
     for reason in Reason::ALL.iter().copied() {
         let name = format!("`{}`", reason.as_str());
@@ -160,7 +160,7 @@ fn the_readme_lists_every_reason_with_the_verdict_that_it_gives() {
 }
 
 #[tokio::test]
-async fn the_examples_of_the_document_are_accepted_as_far_as_their_shape_goes() {
+async fn examples_in_the_document_are_valid() {
     let world = World::start().await;
     let path = world.integration().await;
     let id = path.rsplit('/').next().expect("id").to_owned();

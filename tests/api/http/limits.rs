@@ -1,4 +1,4 @@
-//! What a caller may take of time, memory and connections.
+//! Limits on time, memory and connections of callers.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::sockets::Socket;
 use crate::support::world::{INTEGRATIONS, World};
 
-/// The status of a liveness probe.
+/// Returns the status of a liveness probe.
 async fn probe(socket: &mut Socket) -> Option<u16> {
     socket.send_head("GET", "/health/live", "").await;
     socket.read_status().await
@@ -20,7 +20,7 @@ fn expect_between(started: Instant, from: u64, to: u64) {
 }
 
 #[tokio::test]
-async fn a_head_has_ten_seconds_also_on_a_kept_alive_connection() {
+async fn request_head_times_out_after_10_seconds() {
     let world = World::start().await;
     let (mut first, mut later, mut slow) = (
         Socket::connect(&world).await,
@@ -51,7 +51,7 @@ async fn a_head_has_ten_seconds_also_on_a_kept_alive_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_is_asked_ends() {
+async fn idle_connection_is_closed() {
     let world = World::start().await;
     let mut socket = Socket::connect(&world).await;
     let mut kept = Socket::connect(&world).await;
@@ -62,7 +62,7 @@ async fn a_connection_on_which_nothing_is_asked_ends() {
 }
 
 #[tokio::test]
-async fn a_body_has_fifteen_seconds() {
+async fn body_times_out_after_15_seconds() {
     let world = World::start().await;
     let token = world.token_of(&world.tenant, &["odt:write", "odt:inventory"]);
     let mut sockets = Vec::new();
@@ -84,7 +84,7 @@ async fn a_body_has_fifteen_seconds() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_until_others_end() {
+async fn connections_beyond_the_limit_wait() {
     let world = World::build().setting("ODT_MAX_CONNECTIONS", "4").start().await;
     let mut held = Vec::new();
     for _ in 0..4 {
@@ -99,7 +99,7 @@ async fn connections_beyond_the_limit_wait_until_others_end() {
 }
 
 #[tokio::test]
-async fn the_scope_is_checked_before_a_large_body_is_read() {
+async fn scope_is_checked_before_reading_a_large_body() {
     let world = World::start().await;
     for (path, scope) in
         [("/devices/batch", "odt:inventory"), ("/trust-status/devices/query", "trust:read")]
@@ -113,7 +113,7 @@ async fn the_scope_is_checked_before_a_large_body_is_read() {
         let mut other = Socket::connect(&world).await;
         other.send_head("POST", path, &headers("odt:read")).await;
         assert_eq!(other.read_status().await, Some(403), "{path}");
-        // With the scope the body is waited for.
+        // With the scope the service waits for the body.
         let mut ours = Socket::connect(&world).await;
         ours.send_head("POST", path, &headers(scope)).await;
         let early = tokio::time::timeout(Duration::from_millis(500), ours.read_status()).await;
@@ -122,7 +122,7 @@ async fn the_scope_is_checked_before_a_large_body_is_read() {
 }
 
 #[tokio::test]
-async fn slow_large_bodies_of_one_tenant_leave_room_for_others() {
+async fn slow_large_bodies_of_one_tenant_do_not_block_others() {
     let world = World::start().await;
     let token = world.token_of("crowd", &["odt:inventory"]);
     let mut crowd = Vec::new();
@@ -144,7 +144,7 @@ async fn slow_large_bodies_of_one_tenant_leave_room_for_others() {
 }
 
 #[tokio::test]
-async fn any_content_encoding_is_refused() {
+async fn content_encodings_are_rejected() {
     let world = World::start().await;
     let path = world.integration().await;
     for (method, path, scope) in [
@@ -162,9 +162,9 @@ async fn any_content_encoding_is_refused() {
     world.ask(Method::GET, &format!("{path}/event-hook")).admin().send().await;
 }
 
-/// Lists of empty items: three bytes each on the wire.
+/// Lists of empty items with three bytes each.
 #[tokio::test]
-async fn lists_are_read_up_to_their_limit() {
+async fn lists_are_parsed_only_up_to_their_limit() {
     let world = World::start().await;
     let many = vec!["{}"; 600_000].join(",");
     let body = format!("{{\"devices\":[{many}]}}");

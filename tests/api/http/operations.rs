@@ -1,4 +1,4 @@
-//! What operators rely on: health, metrics, and answers that hold however they are asked for.
+//! Health, metrics and CORS.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use crate::support::world::{INTEGRATIONS, World};
 
-/// The values of one label in a page of metrics.
+/// Returns the values of a label in the metrics.
 fn label_values(page: &str, label: &str) -> BTreeSet<String> {
     let opening = format!("{label}=\"");
     page.lines()
@@ -16,7 +16,7 @@ fn label_values(page: &str, label: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn nothing_that_anybody_sends_becomes_a_label_of_the_metrics() {
+async fn request_data_never_becomes_a_metrics_label() {
     let world = World::start().await;
     for n in 0..5 {
         let method = Method::from_bytes(format!("CANARY{n}").as_bytes()).expect("method");
@@ -44,7 +44,7 @@ async fn nothing_that_anybody_sends_becomes_a_label_of_the_metrics() {
 }
 
 #[tokio::test]
-async fn a_load_balancer_may_ask_for_health_with_head_and_others_learn_what_is_allowed() {
+async fn health_supports_head_and_lists_allowed_methods() {
     let world = World::build().setting("ODT_JWT_SHARED_SECRET", "x".repeat(40)).start().await;
     for path in ["/health/live", "/health/ready"] {
         world.ask(Method::GET, path).send().await.expect(200);
@@ -59,7 +59,7 @@ async fn a_load_balancer_may_ask_for_health_with_head_and_others_learn_what_is_a
 }
 
 #[tokio::test]
-async fn a_refused_preflight_is_a_problem_document() {
+async fn rejected_preflight_is_a_problem_document() {
     let world = World::build().setting("ODT_CORS_ORIGINS", "https://mdm.example.com").start().await;
     let preflight = |origin: &'static str, method: &'static str| {
         world
@@ -75,7 +75,7 @@ async fn a_refused_preflight_is_a_problem_document() {
         assert_eq!(answer.header("access-control-allow-origin"), "");
         answer.expect_problem(400, "malformed_request");
     }
-    // What the front end may read of its own refusals is not lost on the way.
+    // The front end can read its own errors.
     let refused = world
         .ask(Method::GET, INTEGRATIONS)
         .header("origin", "https://mdm.example.com")

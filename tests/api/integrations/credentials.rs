@@ -1,4 +1,4 @@
-//! Client id and secret: proved before they are stored, and never seen again.
+//! Client ID and secret: verified before they are stored, and never returned.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::support::world::World;
 type Change = Box<dyn FnOnce(&mut testkit::okta::Knobs)>;
 
 #[tokio::test]
-async fn connecting_takes_four_requests_and_tells_what_okta_showed() {
+async fn connecting_takes_4_requests_and_returns_the_findings() {
     let world = World::start().await;
     let path = world.integration().await;
     world.acme.journal().clear();
@@ -47,7 +47,7 @@ async fn connecting_takes_four_requests_and_tells_what_okta_showed() {
 }
 
 #[tokio::test]
-async fn entering_a_new_secret_replaces_the_one_before() {
+async fn new_secret_replaces_the_old_one() {
     let world = World::start().await;
     let path = format!("{}/credentials", world.connected().await);
     let old = world.acme.client_secret();
@@ -58,7 +58,7 @@ async fn entering_a_new_secret_replaces_the_one_before() {
 }
 
 #[tokio::test]
-async fn every_refusal_by_okta_has_its_own_code_and_keeps_what_was_stored() {
+async fn each_okta_error_has_its_own_code_and_changes_nothing() {
     let world = World::start().await;
     let path = world.connected().await;
     let credentials = format!("{path}/credentials");
@@ -80,7 +80,7 @@ async fn every_refusal_by_okta_has_its_own_code_and_keeps_what_was_stored() {
         world.acme.change(|now| *now = knobs);
         assert_eq!(world.get(&path).await.expect(200), before, "{code}");
     }
-    assert_eq!(world.count_events("credentials_refused"), 4, "each refusal is audited");
+    assert_eq!(world.count_events("credentials_refused"), 4, "each rejection is audited");
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn missing_scopes_are_listed_by_name() {
 }
 
 #[tokio::test]
-async fn okta_on_a_bad_day_is_told_apart_from_a_refusal_and_stores_nothing() {
+async fn okta_failures_differ_from_rejections_and_store_nothing() {
     let world = World::build().setting("ODT_OKTA_TIMEOUT_SECONDS", "1").start().await;
     let path = format!("{}/credentials", world.integration().await);
     let token = "/oauth2/v1/token";
@@ -126,24 +126,24 @@ async fn okta_on_a_bad_day_is_told_apart_from_a_refusal_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_foreign_certificate_is_never_given_a_secret() {
+async fn secret_is_never_sent_to_a_host_with_a_foreign_certificate() {
     let stranger = OrgSetup::new("globex").with(|knobs| knobs.foreign_certificate = true);
     let world = World::build().org(stranger).start().await;
     let globex = world.okta.org("globex").expect("globex");
     let path = format!("{}/credentials", world.integration().await);
-    // A host that was never reached before: no connection and no TLS session of it is kept.
+    // A new host, so that there is no pooled connection or TLS session.
     world.move_integration(&globex);
     let body = json!({ "client_id": globex.client_id(), "client_secret": globex.client_secret() });
     let problem = world.put(&path, &body).await.expect_problem(504, "okta_unreachable");
-    assert_eq!(problem["transient"], false, "trying again does not help: {problem}");
+    assert_eq!(problem["transient"], false, "a retry does not help: {problem}");
     assert!(problem["detail"].as_str().expect("detail").contains("certificate"), "{problem}");
-    assert!(globex.journal().entries().is_empty(), "nothing was sent to a stranger");
+    assert!(globex.journal().entries().is_empty(), "nothing was sent to the foreign host");
     globex.change(|knobs| knobs.foreign_certificate = false);
     world.put(&path, &body).await.expect(201);
 }
 
 #[tokio::test]
-async fn okta_failing_after_the_token_leaves_what_could_not_be_seen_unknown() {
+async fn failure_after_the_token_leaves_findings_unknown() {
     let world = World::start().await;
     let path = format!("{}/credentials", world.integration().await);
     world.acme.fail(Fault::status(503).on("/api/v1/authenticators"));
@@ -156,7 +156,7 @@ async fn okta_failing_after_the_token_leaves_what_could_not_be_seen_unknown() {
 }
 
 #[tokio::test]
-async fn a_spent_rate_limit_says_when_to_come_back() {
+async fn exhausted_rate_limit_returns_retry_after() {
     let world = World::start().await;
     let path = format!("{}/credentials", world.integration().await);
     world.acme.leave_requests("token", 0);
@@ -168,7 +168,7 @@ async fn a_spent_rate_limit_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn fields_that_cannot_be_credentials_are_refused_before_okta_is_asked() {
+async fn invalid_credentials_fields_are_rejected_without_a_request() {
     let world = World::start().await;
     let path = format!("{}/credentials", world.integration().await);
     world.acme.journal().clear();
@@ -204,7 +204,7 @@ async fn fields_that_cannot_be_credentials_are_refused_before_okta_is_asked() {
 }
 
 #[tokio::test]
-async fn a_stale_version_is_refused_before_okta_is_asked() {
+async fn stale_version_is_rejected_without_a_request() {
     let world = World::start().await;
     let path = format!("{}/credentials", world.integration().await);
     world.acme.journal().clear();
@@ -218,7 +218,7 @@ async fn a_stale_version_is_refused_before_okta_is_asked() {
 }
 
 #[tokio::test]
-async fn deleted_credentials_are_gone_and_can_be_entered_again() {
+async fn deleted_credentials_can_be_stored_again() {
     let world = World::start().await;
     let path = world.connected().await;
     let credentials = format!("{path}/credentials");
@@ -242,14 +242,14 @@ async fn deleted_credentials_are_gone_and_can_be_entered_again() {
 }
 
 #[tokio::test]
-async fn the_secret_stands_in_the_database_sealed_and_bound_to_its_row() {
+async fn secret_is_stored_encrypted_and_bound_to_its_row() {
     let world = World::start().await;
     world.connected().await;
     let secret = world.acme.client_secret();
     let stored = world.column("credentials", "encode(client_secret, 'escape')");
-    assert!(!stored[0].contains(&secret), "the secret stands in the open");
+    assert!(!stored[0].contains(&secret), "the secret is not encrypted");
     assert_eq!(world.column("credentials", "key_id"), ["test-key"]);
-    // A ciphertext that is moved to another row opens nowhere.
+    // A ciphertext that is moved to another row cannot be decrypted.
     let token = world.token_of("other", &["odt:write", "odt:read"]);
     let created = world.ask(Method::POST, crate::support::world::INTEGRATIONS).token(&token);
     let other = created.json(&json!({ "okta_domain": "acme.okta.com" })).send().await.expect(201);
@@ -267,7 +267,7 @@ async fn the_secret_stands_in_the_database_sealed_and_bound_to_its_row() {
 }
 
 #[tokio::test]
-async fn a_secret_in_the_field_of_the_id_does_not_get_into_the_audit() {
+async fn secret_entered_as_client_id_is_not_audited() {
     let world = World::start().await;
     let path = world.integration().await;
     let swapped =
@@ -281,7 +281,7 @@ async fn a_secret_in_the_field_of_the_id_does_not_get_into_the_audit() {
 }
 
 #[tokio::test]
-async fn a_client_without_any_scope_is_told_all_that_it_lacks() {
+async fn client_without_scopes_gets_all_missing_ones_listed() {
     let world = World::start().await;
     let path = world.integration().await;
     world.acme.change(|knobs| knobs.granted_scopes.clear());
@@ -291,7 +291,7 @@ async fn a_client_without_any_scope_is_told_all_that_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_token_that_dies_half_way_leaves_what_came_after_unknown() {
+async fn token_that_becomes_invalid_leaves_later_findings_unknown() {
     let world = World::start().await;
     let path = format!("{}/credentials", world.integration().await);
     world.acme.change(|knobs| knobs.dead_tokens_after_uses = Some(1));

@@ -1,4 +1,4 @@
-//! Connecting an org: what is pasted, what is found, what is kept.
+//! Creating and changing integrations.
 
 mod credentials;
 mod dpop;
@@ -15,7 +15,7 @@ use testkit::okta::{CustomDomain, Fault, FaultKind, OrgSetup};
 use crate::support::world::{INTEGRATIONS, World};
 
 #[tokio::test]
-async fn the_domain_as_pasted_is_normalised_and_only_the_public_document_is_asked() {
+async fn pasted_domain_is_normalized_and_only_the_public_document_is_read() {
     let world = World::start().await;
     let answer = world
         .post(
@@ -40,7 +40,7 @@ async fn the_domain_as_pasted_is_normalised_and_only_the_public_document_is_aske
 }
 
 #[tokio::test]
-async fn what_is_no_domain_is_refused_by_name_and_nobody_is_asked() {
+async fn invalid_domains_are_rejected_without_a_request() {
     let world = World::start().await;
     for (pasted, code) in [
         ("", "empty"),
@@ -65,7 +65,7 @@ async fn what_is_no_domain_is_refused_by_name_and_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_host_without_an_okta_org_looks_the_same_whatever_it_answers() {
+async fn hosts_without_an_org_are_indistinguishable() {
     let hosts = ["not-there.okta.com", "okta.com.evil.example"];
     let globex = OrgSetup::new("globex");
     let world = World::build().org(globex).other_host(hosts[0]).other_host(hosts[1]).start().await;
@@ -94,7 +94,7 @@ async fn a_host_without_an_okta_org_looks_the_same_whatever_it_answers() {
 }
 
 #[tokio::test]
-async fn a_second_integration_for_the_same_org_is_refused_and_the_first_is_named() {
+async fn second_integration_of_an_org_is_409_with_the_first() {
     let world = World::start().await;
     let first = world.integration().await;
     let problem = world
@@ -103,7 +103,7 @@ async fn a_second_integration_for_the_same_org_is_refused_and_the_first_is_named
         .expect_problem(409, "org_already_connected");
     assert!(first.ends_with(problem["integration_id"].as_str().expect("id")));
 
-    // Another tenant may connect the same org.
+    // Another tenant can connect the same org.
     let token = world.token_of("somebody-else", &["odt:write"]);
     let other = world
         .ask(Method::POST, INTEGRATIONS)
@@ -113,7 +113,7 @@ async fn a_second_integration_for_the_same_org_is_refused_and_the_first_is_named
 }
 
 #[tokio::test]
-async fn a_classic_org_is_created_and_its_check_says_failed() {
+async fn classic_org_is_created_with_a_failed_prerequisite() {
     let world = World::start().await;
     world.acme.change(|knobs| knobs.pipeline = testkit::okta::Pipeline::V1);
     let path = world.integration().await;
@@ -135,7 +135,7 @@ async fn a_classic_org_is_created_and_its_check_says_failed() {
 }
 
 #[tokio::test]
-async fn a_custom_domain_counts_when_the_canonical_host_confirms_it() {
+async fn custom_domain_is_used_if_the_canonical_host_confirms_it() {
     let world = World::build()
         .org(OrgSetup::new("globex").custom_domain("login.globex.example"))
         .start()
@@ -150,7 +150,7 @@ async fn a_custom_domain_counts_when_the_canonical_host_confirms_it() {
 }
 
 #[tokio::test]
-async fn a_custom_domain_that_vouches_for_itself_is_dropped_and_the_answer_says_so() {
+async fn unconfirmed_custom_domain_is_dropped_with_a_notice() {
     let mut liar = CustomDomain::new("login.evil.example");
     liar.linked_back = false;
     let setup = OrgSetup::new("globex").with(|knobs| knobs.custom_domains.push(liar));
@@ -163,7 +163,7 @@ async fn a_custom_domain_that_vouches_for_itself_is_dropped_and_the_answer_says_
 }
 
 #[tokio::test]
-async fn a_repeated_request_with_the_same_key_answers_what_the_first_created() {
+async fn repeated_idempotency_key_returns_the_first_result() {
     let world = World::start().await;
     let send = |key: &'static str, domain: &'static str| {
         let ask = world.ask(Method::POST, INTEGRATIONS).admin().header("idempotency-key", key);
@@ -175,7 +175,7 @@ async fn a_repeated_request_with_the_same_key_answers_what_the_first_created() {
     assert_eq!(again.expect(201)["id"], first["id"]);
     send("a", "https://acme.okta.com").await.expect_problem(422, "idempotency_key_reused");
     send("b", "acme.okta.com").await.expect_problem(409, "org_already_connected");
-    // A request that created nothing gives its key back.
+    // A request that created nothing releases its key.
     send("b", "acme.okta.com").await.expect_problem(409, "org_already_connected");
     for bad in ["", "with blank", &"x".repeat(129)] {
         let ask = world.ask(Method::POST, INTEGRATIONS).admin().header("idempotency-key", bad);
@@ -187,7 +187,7 @@ async fn a_repeated_request_with_the_same_key_answers_what_the_first_created() {
 }
 
 #[tokio::test]
-async fn ten_requests_at_once_with_one_key_create_one_integration() {
+async fn ten_concurrent_requests_with_one_key_create_one_integration() {
     let world = World::start().await;
     let ask = || {
         let ask = world.ask(Method::POST, INTEGRATIONS).admin().header("idempotency-key", "race");
@@ -204,7 +204,7 @@ async fn ten_requests_at_once_with_one_key_create_one_integration() {
 }
 
 #[tokio::test]
-async fn if_match_guards_a_change_and_a_deletion() {
+async fn if_match_protects_changes_and_deletions() {
     let world = World::start().await;
     let path = world.integration().await;
     let change = |etag: &'static str| {
@@ -228,7 +228,7 @@ async fn if_match_guards_a_change_and_a_deletion() {
 }
 
 #[tokio::test]
-async fn a_patch_is_a_merge_patch_that_names_what_it_cannot_accept() {
+async fn merge_patch_names_invalid_fields() {
     let world = World::start().await;
     let path = world.integration().await;
     let both =
@@ -239,7 +239,7 @@ async fn a_patch_is_a_merge_patch_that_names_what_it_cannot_accept() {
         json!({ "selected_platforms": ["macos", "ios"], "okta_domain": "acme.okta.com" }),
     ] {
         let unchanged = world.patch(&path, &nothing).await.expect(200);
-        assert_eq!(unchanged, both, "no new version for nothing");
+        assert_eq!(unchanged, both, "the version does not change");
     }
     for (body, pointer, code) in [
         (json!({ "selected_platforms": ["windows"] }), "/selected_platforms/0", "invalid"),
@@ -256,7 +256,7 @@ async fn a_patch_is_a_merge_patch_that_names_what_it_cannot_accept() {
 }
 
 #[tokio::test]
-async fn after_connecting_the_domain_may_change_within_the_same_org_only() {
+async fn connected_integration_can_only_change_domain_within_its_org() {
     let world = World::build()
         .org(OrgSetup::new("globex"))
         .org(OrgSetup::new("acme2").custom_domain("login.acme.example"))
@@ -265,7 +265,7 @@ async fn after_connecting_the_domain_may_change_within_the_same_org_only() {
     let path = world.integration().await;
     let attest = format!("{path}/prerequisites/adaptive_mfa/attestation");
     world.put(&attest, &json!({ "attested": true })).await.expect(200);
-    // Before connecting, any org may be pointed at; what was confirmed was about the one before.
+    // Before connecting, the org can change. Attestations of the previous org are deleted.
     let moved = world.patch(&path, &json!({ "okta_domain": "globex.okta.com" })).await.expect(200);
     assert_eq!(moved["okta_domain"], "globex.okta.com");
     let report = world.get(&format!("{path}/prerequisites")).await.expect(200);
@@ -280,7 +280,7 @@ async fn after_connecting_the_domain_may_change_within_the_same_org_only() {
 }
 
 #[tokio::test]
-async fn deleting_takes_the_secret_away_keeps_the_audit_and_lists_what_is_left_to_do() {
+async fn deletion_removes_the_secret_keeps_events_and_lists_remaining_steps() {
     let world = World::start().await;
     let path = world.connected().await;
     let asked_before = world.acme.journal().entries().len();
@@ -291,7 +291,7 @@ async fn deleting_takes_the_secret_away_keeps_the_audit_and_lists_what_is_left_t
         checklist.contains(&world.acme.client_id()) && checklist.contains("policies"),
         "{checklist}"
     );
-    assert_eq!(world.acme.journal().entries().len(), asked_before, "nothing is called in Okta");
+    assert_eq!(world.acme.journal().entries().len(), asked_before, "there is no request to Okta");
     world.get(&path).await.expect_problem(404, "not_found");
     world.delete(&path).await.expect_problem(404, "not_found");
     assert_eq!(world.count("credentials"), 0);
@@ -303,12 +303,12 @@ async fn deleting_takes_the_secret_away_keeps_the_audit_and_lists_what_is_left_t
         .map(|event| event["kind"].clone())
         .collect();
     assert_eq!(kinds, ["integration_created", "credentials_stored", "integration_deleted"]);
-    // The org is free again.
+    // The org can be connected again.
     world.integration().await;
 }
 
 #[tokio::test]
-async fn a_list_comes_in_pages_that_miss_and_repeat_nothing() {
+async fn list_pages_neither_miss_nor_repeat_items() {
     let world = World::build()
         .org(OrgSetup::new("globex"))
         .org(OrgSetup::new("initech"))
@@ -344,7 +344,7 @@ async fn a_list_comes_in_pages_that_miss_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn the_audit_shows_who_was_denied_and_an_unknown_id_is_not_found_on_any_page() {
+async fn events_show_denied_callers_and_unknown_ids_are_404() {
     let world = World::start().await;
     let path = world.integration().await;
     world
@@ -368,7 +368,7 @@ async fn the_audit_shows_who_was_denied_and_an_unknown_id_is_not_found_on_any_pa
 }
 
 #[tokio::test]
-async fn a_bad_id_is_looked_for_only_after_the_scope() {
+async fn scope_is_checked_before_the_id() {
     let world = World::start().await;
     let path = format!("{INTEGRATIONS}/not-an-id");
     world

@@ -1,4 +1,4 @@
-//! The report: what Okta shows, what people confirm, and what to do about the rest.
+//! The prerequisite report: findings, attestations and remediation.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::answer::item;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_check_sees_what_changed_in_okta_and_says_what_to_do() {
+async fn check_finds_changes_in_okta_with_remediation() {
     let world = World::start().await;
     let path = world.connected().await;
     let check = format!("{path}/prerequisites/check");
@@ -22,7 +22,7 @@ async fn a_check_sees_what_changed_in_okta_and_says_what_to_do() {
     );
     assert_eq!(fastpass["blocks"], "active");
     assert_eq!(fastpass["remediation"]["text_id"], "remediation.fastpass.fastpass_inactive");
-    assert_eq!(report["ready"], true, "FastPass does not stop the wizard");
+    assert_eq!(report["ready"], true, "FastPass does not block the setup");
 
     world.acme.change(|knobs| knobs.okta_verify = Presence::Absent);
     let report = world.ask(Method::POST, &check).admin().send().await.expect(200);
@@ -38,7 +38,7 @@ async fn a_check_sees_what_changed_in_okta_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_scope_that_was_taken_away_fails_the_check_and_is_named() {
+async fn revoked_scope_fails_the_check_and_is_named() {
     let world = World::start().await;
     let path = world.connected().await;
     world
@@ -57,7 +57,7 @@ async fn a_scope_that_was_taken_away_fails_the_check_and_is_named() {
     );
     assert_eq!(scopes["evidence"]["missing"], json!(["okta.authenticators.read"]));
     assert_eq!(report["ready"], false);
-    // Without the scope nobody can tell any more whether FastPass is on.
+    // Without the scope it is unknown whether FastPass is on.
     let fastpass = item(&report, "fastpass");
     assert_eq!(
         (&fastpass["outcome"], &fastpass["reason"]),
@@ -73,7 +73,7 @@ async fn a_scope_that_was_taken_away_fails_the_check_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_client_that_okta_no_longer_accepts_fails_the_check() {
+async fn revoked_client_fails_the_check() {
     let world = World::start().await;
     let path = world.connected().await;
     world.acme.change(|knobs| knobs.client_active = false);
@@ -94,7 +94,7 @@ async fn a_client_that_okta_no_longer_accepts_fails_the_check() {
 }
 
 #[tokio::test]
-async fn an_outage_overwrites_nothing_and_degrades_nothing() {
+async fn outage_keeps_findings_and_status() {
     let world = World::start().await;
     let path = world.connected().await;
     let before = world.get(&format!("{path}/prerequisites")).await.expect(200);
@@ -115,7 +115,7 @@ async fn an_outage_overwrites_nothing_and_degrades_nothing() {
 }
 
 #[tokio::test]
-async fn a_check_without_credentials_says_what_to_do_first() {
+async fn check_without_credentials_is_409() {
     let world = World::start().await;
     let path = world.integration().await;
     let check =
@@ -125,7 +125,7 @@ async fn a_check_without_credentials_says_what_to_do_first() {
 }
 
 #[tokio::test]
-async fn only_what_no_api_tells_can_be_attested_and_the_word_can_be_taken_back() {
+async fn only_prerequisites_without_an_api_can_be_attested_and_withdrawn() {
     let world = World::start().await;
     let path = world.connected().await;
     let attest = |kind: &str, attested: bool| {
@@ -147,7 +147,7 @@ async fn only_what_no_api_tells_can_be_attested_and_the_word_can_be_taken_back()
 }
 
 #[tokio::test]
-async fn the_mdm_may_attest_what_it_distributes_and_nothing_else() {
+async fn mdm_can_attest_only_the_distribution() {
     let world = World::start().await;
     let path = world.connected().await;
     let attest = |kind: &str| {
@@ -160,7 +160,7 @@ async fn the_mdm_may_attest_what_it_distributes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_note_with_control_characters_is_refused_and_not_a_fault() {
+async fn note_with_control_characters_is_rejected() {
     let world = World::start().await;
     let path = format!("{}/prerequisites/adaptive_mfa/attestation", world.connected().await);
     for (note, code) in
@@ -173,7 +173,7 @@ async fn a_note_with_control_characters_is_refused_and_not_a_fault() {
 }
 
 #[tokio::test]
-async fn an_org_that_was_upgraded_shows_its_new_engine_after_a_check() {
+async fn upgraded_org_shows_its_new_engine_after_a_check() {
     let world = World::start().await;
     world.acme.change(|knobs| knobs.pipeline = testkit::okta::Pipeline::V1);
     let path = world.connected().await;
@@ -190,7 +190,7 @@ async fn an_org_that_was_upgraded_shows_its_new_engine_after_a_check() {
 }
 
 #[tokio::test]
-async fn a_client_that_may_not_come_from_here_is_not_said_to_lack_scopes() {
+async fn blocked_network_zone_is_not_reported_as_missing_scopes() {
     let world = World::start().await;
     let path = world.connected().await;
     world.acme.change(|knobs| knobs.network_zone_blocked = true);

@@ -1,4 +1,4 @@
-//! What Okta refuses for reasons that entering the same values again does not mend.
+//! Rejections by Okta that entering the same values again does not resolve.
 
 use reqwest::Method;
 use serde_json::json;
@@ -65,7 +65,7 @@ async fn a_split_okta_verify_shows_that_fastpass_is_on() {
 }
 
 #[tokio::test]
-async fn scopes_that_were_granted_again_count_for_the_next_sweep() {
+async fn restored_scopes_count_for_the_next_sweep() {
     let world = mirroring().start().await;
     world.add_fleet(3);
     let path = world.connected().await;
@@ -87,7 +87,7 @@ async fn scopes_that_were_granted_again_count_for_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn a_blocked_address_at_the_challenge_url_is_no_refusal_of_the_password() {
+async fn blocked_address_at_the_challenge_url_is_no_rejected_password() {
     let world = World::start().await;
     let path = world.configured().await;
     let blocked = Fault::new(FaultKind::Blocked).on("/scep-challenge/");
@@ -110,7 +110,7 @@ async fn a_blocked_address_at_the_challenge_url_is_no_refusal_of_the_password() 
 }
 
 #[tokio::test]
-async fn a_web_page_with_403_at_the_token_endpoint_says_nothing_of_the_client() {
+async fn web_page_with_403_at_the_token_endpoint_is_no_rejected_client() {
     let world = World::start().await;
     let path = world.connected().await;
     for place in ["/oauth2/v1/token", "/api/v1/authenticators"] {

@@ -1,4 +1,4 @@
-//! The wizard as a front end reads it.
+//! The setup steps for a front end.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn current(setup: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_wizard_goes_step_by_step_and_names_the_next_form() {
+async fn setup_proceeds_by_step_and_names_the_next_form() {
     let world = World::build()
         .setting("ODT_MDM_NAME", "Acme MDM")
         .setting("ODT_ENROLLMENT_LINK", "https://enroll.mdm.example.com/acme")
@@ -59,7 +59,7 @@ async fn the_wizard_goes_step_by_step_and_names_the_next_form() {
 
     world.patch(&path, &json!({ "selected_platforms": ["ios"] })).await.expect(200);
     let setup = world.get(&format!("{path}/setup")).await.expect(200);
-    assert_eq!(current(&setup), ["ios"], "macOS was not chosen, so the wizard passes over it");
+    assert_eq!(current(&setup), ["ios"], "macOS was not selected, so its step is skipped");
     let ios = &setup["steps"][6];
     assert_eq!(ios["copy"][0]["value"], "Acme MDM");
     assert_eq!(ios["copy"][1]["value"], "https://enroll.mdm.example.com/acme");
@@ -68,7 +68,7 @@ async fn the_wizard_goes_step_by_step_and_names_the_next_form() {
 }
 
 #[tokio::test]
-async fn each_text_has_a_stable_id_beside_it() {
+async fn each_text_has_a_stable_id() {
     let world = World::start().await;
     let path = world.integration().await;
     let setup = world.get(&format!("{path}/setup")).await.expect(200);
@@ -80,7 +80,7 @@ async fn each_text_has_a_stable_id_beside_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_okta_refuses_gets_its_form_back_and_what_is_configured_stays_done() {
+async fn rejected_client_shows_the_credentials_form_again() {
     let world = World::start().await;
     let path = world.configured().await;
     world.acme.change(|knobs| knobs.client_active = false);

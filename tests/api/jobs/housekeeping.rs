@@ -1,4 +1,4 @@
-//! What has had its time is forgotten, what has not stays, and the audit loses nothing otherwise.
+//! Housekeeping: expired rows are deleted, others stay, and audit events cannot be deleted otherwise.
 
 use reqwest::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::support::inventory::{MAC, UDID, at, enrolled, with};
 use crate::support::wait::until;
 use crate::support::world::World;
 
-/// Lets a worker do the tenant's housekeeping, and waits until it is done.
+/// Runs the tenant's housekeeping job and waits until it is done.
 async fn keep_house(world: &World) {
     world.make_job_due("housekeeping");
     let _replica = world.replica(&[]).await;
@@ -15,7 +15,7 @@ async fn keep_house(world: &World) {
         .await;
 }
 
-/// A world with one integration and no work but the housekeeping; the integration's id.
+/// Starts a world with one integration and only the housekeeping job. Returns the integration's ID.
 async fn house() -> (World, String) {
     let world = World::start().await;
     let path = world.integration().await;
@@ -24,7 +24,7 @@ async fn house() -> (World, String) {
 }
 
 #[tokio::test]
-async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() {
+async fn tombstone_is_deleted_after_30_days_and_a_reenrolled_device_stays() {
     let (world, id) = house().await;
     let device = |serial: &str, deleted: &str, reported: &str| {
         world.insert_deleted_device(serial, deleted, reported);
@@ -34,7 +34,7 @@ async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() 
     device("AGED31", "31 days", "31 days");
     device("CAMEBACK", "31 days", "30 days");
     world.insert_device("NEVERDELETED", "macos");
-    // A deletion that was reported late keeps late reports out for as long as any other.
+    // The tombstone of a deletion that was reported late is kept equally long.
     world.report_deletion_late("TOLDLATE", "40 days");
     keep_house(&world).await;
     assert_eq!(world.device_rows(), ["AGED29", "CAMEBACK", "NEVERDELETED", "TOLDLATE"]);
@@ -42,7 +42,7 @@ async fn a_tombstone_goes_after_thirty_days_and_a_device_that_came_back_stays() 
 }
 
 #[tokio::test]
-async fn a_tombstone_stays_while_okta_has_a_record_and_leaves_its_leaving_time() {
+async fn tombstone_stays_while_okta_has_a_record_and_leaves_a_departure() {
     let (world, id) = house().await;
     let report = |minute| with(enrolled(minute), "udid", json!(UDID));
     for serial in ["C02SERIAL123", MAC] {
@@ -64,7 +64,7 @@ async fn a_tombstone_stays_while_okta_has_a_record_and_leaves_its_leaving_time()
     world.delete_records();
     keep_house(&world).await;
     assert_eq!(world.count("devices"), 0);
-    // What the device left stays known: it counts when the device comes back.
+    // The departure is kept and counts when the device is enrolled again.
     let stale = world.report_device(MAC, &report(5)).await.expect(200);
     assert_eq!(stale["results"]["enrollment"], "ignored_stale");
     let back = world.report_device(MAC, &report(6)).await.expect(201);
@@ -72,7 +72,7 @@ async fn a_tombstone_stays_while_okta_has_a_record_and_leaves_its_leaving_time()
 }
 
 #[tokio::test]
-async fn a_tombstone_stays_while_okta_has_a_record_with_any_of_its_identifiers() {
+async fn tombstone_stays_while_okta_has_a_record_with_any_identifier() {
     let (world, id) = house().await;
     let serials = ["C02BYSERIAL", "C02BYUDID12", "C02BYOKTA12", "C02NORECORD"];
     for (n, serial) in serials.into_iter().enumerate() {
@@ -102,7 +102,7 @@ async fn a_tombstone_stays_while_okta_has_a_record_with_any_of_its_identifiers()
 }
 
 #[tokio::test]
-async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too() {
+async fn tombstones_of_a_tenant_without_an_org_are_deleted() {
     let world = World::start().await;
     let delete = world.ask(Method::DELETE, "/devices/C02ABC123DEF");
     delete.scopes(&["odt:inventory"]).send().await.expect(200);
@@ -110,7 +110,7 @@ async fn a_tenant_that_has_connected_no_org_yet_has_its_tombstones_forgotten_too
 }
 
 #[tokio::test]
-async fn snapshots_lose_their_serial_numbers_after_a_day_and_go_after_thirty() {
+async fn snapshots_lose_serial_numbers_after_a_day_and_expire_after_30() {
     let (world, _) = house().await;
     for (id, age) in [("young", "24 hours"), ("closed", "26 hours"), ("old", "31 days")] {
         world.insert_snapshot(id, age, MAC);
@@ -121,23 +121,27 @@ async fn snapshots_lose_their_serial_numbers_after_a_day_and_go_after_thirty() {
 }
 
 #[tokio::test]
-async fn events_are_kept_for_four_hundred_days_and_more_than_a_batch_goes_at_once() {
+async fn events_expire_after_400_days_in_batches() {
     let (world, _) = house().await;
     world.insert_events(&world.tenant, "399 days", 3);
     world.insert_events(&world.tenant, "401 days", 2500);
     world.insert_events("stranger", "401 days", 2);
     keep_house(&world).await;
     assert_eq!(world.event_ages(&world.tenant), "399 days: 3");
-    assert_eq!(world.event_ages("stranger"), "401 days: 2", "another tenant's go with its own");
+    assert_eq!(
+        world.event_ages("stranger"),
+        "401 days: 2",
+        "another tenant's events are not affected"
+    );
 }
 
-/// A statement as the service's role, committed.
+/// Runs a statement as the service's role and commits.
 fn as_service(world: &World, tenant: Option<&str>, sql: &str) -> Result<String, String> {
     world.sql_as_service(tenant, sql, "COMMIT")
 }
 
 #[tokio::test]
-async fn the_function_for_old_events_touches_neither_another_tenant_nor_younger_events() {
+async fn delete_old_events_affects_only_old_events_of_the_tenant() {
     let (world, _) = house().await;
     for tenant in [world.tenant.as_str(), "stranger"] {
         world.insert_events(tenant, "399 days", 1);
@@ -154,14 +158,14 @@ async fn the_function_for_old_events_touches_neither_another_tenant_nor_younger_
     assert_eq!(world.event_ages(&world.tenant), "399 days: 1");
     assert_eq!(world.event_ages("stranger"), both);
 
-    // It leaves the transaction with the tenant that it found.
+    // It does not change the transaction's tenant.
     let after = "SELECT delete_old_events('stranger'); SELECT count(*) FROM events";
     assert_eq!(as_service(&world, None, after), Ok("0".into()));
     assert_eq!(world.event_ages("stranger"), "399 days: 1");
 }
 
 #[tokio::test]
-async fn events_are_old_by_the_given_time_and_never_by_one_that_is_ahead() {
+async fn delete_old_events_ignores_a_time_that_is_ahead() {
     let (world, _) = house().await;
     world.insert_events(&world.tenant, "399 days", 1);
     world.insert_events(&world.tenant, "401 days", 1);
@@ -176,7 +180,7 @@ async fn events_are_old_by_the_given_time_and_never_by_one_that_is_ahead() {
 }
 
 #[tokio::test]
-async fn the_services_role_can_neither_delete_nor_change_events_and_nobody_else_has_the_function() {
+async fn service_role_cannot_change_events_and_only_it_has_the_function() {
     let (world, _) = house().await;
     world.insert_events(&world.tenant, "401 days", 1);
     for sql in ["DELETE FROM events", "UPDATE events SET at = now()", "TRUNCATE events"] {
@@ -190,7 +194,7 @@ async fn the_services_role_can_neither_delete_nor_change_events_and_nobody_else_
 }
 
 #[tokio::test]
-async fn what_expired_is_forgotten_and_what_has_not_stays() {
+async fn expired_rows_are_deleted_and_others_stay() {
     let (world, id) = house().await;
     let of = format!("'{}', '{id}'", world.tenant);
     let tenant = &world.tenant;
@@ -216,7 +220,7 @@ async fn what_expired_is_forgotten_and_what_has_not_stays() {
     assert_eq!(world.column("scep_challenges", "serial_number"), ["young"]);
     assert_eq!(world.column("okta_sweep_pages", "sweep_id"), ["7"]);
     assert_eq!(world.column("okta_budgets", "org_id"), ["00oYOUNG"]);
-    assert!(world.has_previous_hook_secret(), "the secret before is valid for another hour");
+    assert!(world.has_previous_hook_secret(), "the previous secret is valid for another hour");
     world.expire_previous_hook_secret();
     keep_house(&world).await;
     assert!(!world.has_previous_hook_secret());
@@ -224,7 +228,7 @@ async fn what_expired_is_forgotten_and_what_has_not_stays() {
 }
 
 #[tokio::test]
-async fn a_tenant_with_nothing_left_is_looked_at_once_a_day() {
+async fn empty_tenant_has_housekeeping_once_a_day() {
     let (world, _) = house().await;
     world.forget_integrations_and_events();
     keep_house(&world).await;

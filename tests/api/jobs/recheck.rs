@@ -1,5 +1,5 @@
-//! The service checks its integrations again by itself: what was lost in Okta degrades them, what came
-//! back mends them, an outage does neither. Callers are limited in how often they may ask for it.
+//! Scheduled checks of integrations: a loss in Okta degrades them, its restoration resolves it, an outage does
+//! neither. The rate of checks by callers is limited.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::support::world::World;
 
 const EVERY_SECOND: [(&str, &str); 1] = [("ODT_RECHECK_EVERY_SECONDS", "1")];
 
-/// An active integration, and no work but what a test's own replicas do: the mirror's is away.
+/// Starts a world with an active integration and without mirror jobs.
 async fn active() -> (World, String) {
     let world = World::start().await;
     let path = world.configured().await;
@@ -19,21 +19,21 @@ async fn active() -> (World, String) {
     (world, path)
 }
 
-/// The events of a kind, oldest first.
+/// Returns the events of a kind, oldest first.
 async fn events(world: &World, path: &str, kind: &str) -> Vec<Value> {
     let all = world.get(&format!("{path}/events?limit=200")).await.expect(200);
     let items = all["items"].as_array().expect("items");
     items.iter().filter(|event| event["kind"] == kind).cloned().collect()
 }
 
-/// From which status to which the integration went, as its events tell.
+/// Returns the status changes in the integration's events.
 async fn changes(world: &World, path: &str) -> Vec<(String, String)> {
     let word = |event: &Value, name: &str| event["detail"][name].as_str().expect("word").to_owned();
     let events = events(world, path, "status_changed").await;
     events.iter().map(|event| (word(event, "from"), word(event, "to"))).collect()
 }
 
-/// Waits until the prerequisites were checked `times` more.
+/// Waits until the prerequisites were checked `times` more times.
 async fn checks(world: &World, times: u32) {
     let last = || world.last_check();
     for _ in 0..times {
@@ -42,7 +42,7 @@ async fn checks(world: &World, times: u32) {
     }
 }
 
-/// How often a status was changed to this one, in this process.
+/// Returns how often a status changed to this one in this process.
 async fn counted(world: &World, to: &str) -> u64 {
     let label = format!("odt_integration_status_changes_total{{to=\"{to}\"}} ");
     let page = world.metrics().await;
@@ -50,7 +50,7 @@ async fn counted(world: &World, to: &str) -> u64 {
     line.map_or(0, |count| count.parse().expect("a number"))
 }
 
-/// What is lost in Okta degrades by itself, for `reason`, and what comes back mends by itself.
+/// Checks that `lose` degrades the integration with `reason`, and that `restore` makes it active again.
 async fn degrades_and_mends(reason: &str, lose: fn(&mut Knobs), restore: fn(&mut Knobs)) {
     let (world, path) = active().await;
     let status = async || world.get(&path).await.expect(200)["status"].clone();
@@ -86,7 +86,7 @@ async fn degrades_and_mends(reason: &str, lose: fn(&mut Knobs), restore: fn(&mut
 }
 
 #[tokio::test]
-async fn a_client_that_was_revoked_degrades_and_one_that_is_back_mends() {
+async fn revoked_client_degrades_until_restored() {
     degrades_and_mends(
         "client_refused",
         |knobs| knobs.client_active = false,
@@ -96,7 +96,7 @@ async fn a_client_that_was_revoked_degrades_and_one_that_is_back_mends() {
 }
 
 #[tokio::test]
-async fn fastpass_that_is_switched_off_degrades_and_on_again_mends() {
+async fn fastpass_turned_off_degrades_until_turned_on() {
     degrades_and_mends(
         "fastpass_off",
         |knobs| knobs.fastpass = false,
@@ -106,7 +106,7 @@ async fn fastpass_that_is_switched_off_degrades_and_on_again_mends() {
 }
 
 #[tokio::test]
-async fn a_scope_that_was_taken_away_degrades_and_one_that_is_granted_again_mends() {
+async fn revoked_scope_degrades_until_granted_again() {
     degrades_and_mends(
         "scopes_missing",
         |knobs| knobs.granted_scopes.retain(|scope| scope != "okta.devices.read"),
@@ -116,13 +116,13 @@ async fn a_scope_that_was_taken_away_degrades_and_one_that_is_granted_again_mend
 }
 
 #[tokio::test]
-async fn checks_that_find_nothing_new_leave_no_event() {
+async fn checks_without_changes_insert_no_event() {
     let (world, path) = active().await;
     let before = world.get(&format!("{path}/events?limit=200")).await.expect(200);
     let _replica = world.replica(&EVERY_SECOND).await;
     checks(&world, 3).await;
     assert_eq!(world.get(&format!("{path}/events?limit=200")).await.expect(200), before);
-    // A caller's check is audited each time: somebody did something.
+    // A caller's check is always audited.
     world.post(&format!("{path}/prerequisites/check"), &json!(null)).await.expect(200);
     let audited = events(&world, &path, "prerequisites_checked").await;
     assert_eq!(audited.len(), 1);
@@ -130,7 +130,7 @@ async fn checks_that_find_nothing_new_leave_no_event() {
 }
 
 #[tokio::test]
-async fn an_outage_changes_nothing_and_is_tried_again_until_it_is_over() {
+async fn outage_changes_nothing_and_is_retried() {
     let (world, path) = active().await;
     let report = format!("{path}/prerequisites");
     let read = async || {
@@ -150,14 +150,14 @@ async fn an_outage_changes_nothing_and_is_tried_again_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn an_org_that_was_not_read_for_a_day_is_overdue_until_a_sweep_is_through() {
+async fn org_without_a_sweep_for_a_day_is_overdue() {
     let (world, path) = active().await;
     let reasons = async || world.get(&path).await.expect(200)["status_reasons"].clone();
     world.age_credentials("23 hours 59 minutes");
     assert_eq!(reasons().await, json!([]));
     world.age_credentials("24 hours 1 minute");
     assert_eq!(reasons().await, json!(["sync_overdue"]));
-    assert_eq!(changes(&world, &path).await.len(), 1, "reading notes nothing");
+    assert_eq!(changes(&world, &path).await.len(), 1, "reads record nothing");
 
     let _replica = world.replica(&EVERY_SECOND).await;
     until("noted", async || changes(&world, &path).await.len() == 2).await;
@@ -172,7 +172,7 @@ async fn an_org_that_was_not_read_for_a_day_is_overdue_until_a_sweep_is_through(
 }
 
 #[tokio::test]
-async fn an_outage_of_a_day_is_noted_although_okta_cannot_be_asked() {
+async fn sync_overdue_is_recorded_during_an_outage() {
     let (world, path) = active().await;
     world.age_credentials("25 hours");
     world.acme.fail(Fault::status(503));
@@ -185,7 +185,7 @@ async fn an_outage_of_a_day_is_noted_although_okta_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn of_two_replicas_and_callers_that_see_the_same_change_one_notes_it() {
+async fn status_change_is_recorded_once_by_concurrent_checks() {
     let (world, path) = active().await;
     let _replicas = (world.replica(&EVERY_SECOND).await, world.replica(&EVERY_SECOND).await);
     world.acme.change(|knobs| knobs.fastpass = false);
@@ -201,7 +201,7 @@ async fn of_two_replicas_and_callers_that_see_the_same_change_one_notes_it() {
 }
 
 #[tokio::test]
-async fn a_check_of_what_is_gone_ends_quietly() {
+async fn check_of_a_deleted_integration_ends_quietly() {
     let (world, _) = active().await;
     world.insert_orphaned_job("recheck");
     let rechecks = || world.count_jobs("recheck");
@@ -211,7 +211,7 @@ async fn a_check_of_what_is_gone_ends_quietly() {
 }
 
 #[tokio::test]
-async fn an_integration_is_connected_and_checked_ten_times_a_minute_at_most() {
+async fn at_most_10_connects_and_checks_a_minute() {
     let world = World::build().setting("ODT_ATTEMPTS_PER_MINUTE", "10").start().await;
     let path = world.connected().await;
     let (check, credentials) =
@@ -228,8 +228,8 @@ async fn an_integration_is_connected_and_checked_ten_times_a_minute_at_most() {
         assert!((1..=60).contains(&wait), "{wait}");
         answer.expect_problem(429, "too_many_attempts");
     }
-    assert!(world.acme.journal().entries().is_empty(), "Okta was asked");
-    // What asks Okta nothing is not held up, nor is what is refused before.
+    assert!(world.acme.journal().entries().is_empty(), "there was a request to Okta");
+    // Operations without requests to Okta, and rejected ones, are not limited.
     world
         .put(&credentials, &json!({ "client_id": "", "client_secret": "" }))
         .await

@@ -1,4 +1,4 @@
-//! The mirror of Okta's devices.
+//! The mirror of Okta's device records.
 
 mod rereads;
 mod storms;

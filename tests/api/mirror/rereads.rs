@@ -1,4 +1,4 @@
-//! Devices that are read by their id: what lists leave out, lag behind with or contradict.
+//! Re-reads of devices by ID: for what lists omit, lag behind with or contradict.
 
 use serde_json::{Value, json};
 use testkit::okta::Fault;
@@ -8,17 +8,17 @@ use crate::support::inventory::id_of;
 use crate::support::wait::until;
 
 #[tokio::test]
-async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id() {
+async fn deleted_device_is_removed_after_a_sweep_without_it_and_a_404() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(3);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
     let by_id = format!("{DEVICES}/{}", ids[1]);
-    // A 404 alone, as a hook leads to it: the record stays.
+    // Only a 404, caused by a hook: the record stays.
     world.acme.delete_device(&ids[1]).expect("device");
     world.enqueue_reread(&ids[1]);
     until("the records that are gone are marked", async || world.records_not_found() == 1).await;
-    // A sweep alone: Okta does not answer for the id, and the record stays.
+    // Only a sweep, without a response for the ID: the record stays.
     world.acme.fail(Fault::status(503).on(by_id.clone()));
     let asked = world.acme.journal().count(&by_id);
     let sync = world.sweep_again(&path).await;
@@ -33,7 +33,7 @@ async fn a_deleted_device_goes_only_after_a_sweep_without_it_and_a_404_by_its_id
 }
 
 #[tokio::test]
-async fn a_list_that_lags_does_not_undo_what_was_read_by_id() {
+async fn lagging_list_does_not_overwrite_a_read_by_id() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
@@ -42,7 +42,7 @@ async fn a_list_that_lags_does_not_undo_what_was_read_by_id() {
     world.acme.set_device_status(&ids[0], "SUSPENDED").expect("device");
     let users = |record: &Value| record["users"].as_array().map_or(0, Vec::len);
     let ada = world.acme.add_user("ada@acme.example");
-    // The same `lastUpdated`, and yet more in it than the list shows.
+    // The same `lastUpdated`, but with more data than the list shows.
     world.acme.sign_in_with_fastpass(&ids[1], &ada).expect("device");
     let same = world.last_updated(&ids[1]);
     world.acme.change_device(&ids[1], |device| device.last_updated = same).expect("device");
@@ -58,7 +58,7 @@ async fn a_list_that_lags_does_not_undo_what_was_read_by_id() {
 }
 
 #[tokio::test]
-async fn a_summary_without_management_status_is_made_up_for_by_a_read_of_the_users() {
+async fn missing_management_status_is_completed_by_reading_the_users() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
@@ -69,14 +69,14 @@ async fn a_summary_without_management_status_is_made_up_for_by_a_read_of_the_use
     world.make_job_due("rereads");
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
     world.until_record(&path, &ids[0], managed).await;
-    // The next page that says nothing of it does not make the device unknown again.
+    // The next page without it does not make the device unknown again.
     world.sweep_again(&path).await;
     assert!(managed(&world.until_record(&path, &ids[0], |record| !record.is_null()).await));
     assert_eq!(world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[1])), 0);
 }
 
 #[tokio::test]
-async fn rows_without_users_are_made_up_for_by_reads_of_the_users_again_and_again() {
+async fn rows_without_users_are_completed_by_repeated_reads() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
     let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
@@ -85,7 +85,7 @@ async fn rows_without_users_are_made_up_for_by_reads_of_the_users_again_and_agai
     world.until_swept(&path, None).await;
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
     world.until_record(&path, &ids[0], managed).await;
-    // From now on lists tell of no user. A device that was deactivated has lost its own.
+    // From now on lists have no users. A deactivated device has lost its users.
     world.acme.change(|knobs| knobs.summary_without_users = true);
     world.acme.change_device(&ids[0], |device| device.users.clear()).expect("device");
     for status in ["DEACTIVATED", "ACTIVE"] {
@@ -94,7 +94,7 @@ async fn rows_without_users_are_made_up_for_by_reads_of_the_users_again_and_agai
     world.sweep_again(&path).await;
     let unmanaged = |record: &Value| record["users"] == json!([]);
     world.until_record(&path, &ids[0], unmanaged).await;
-    // And they are asked for again: what lists do not tell must not grow old.
+    // They are read again, so that data missing from lists does not become stale.
     world.sweep_again(&path).await;
     let observed = |record: &Value| record["observed_at"].as_str().map(str::to_owned);
     let before = observed(&world.until_record(&path, &ids[1], |record| !record.is_null()).await);
@@ -103,20 +103,20 @@ async fn rows_without_users_are_made_up_for_by_reads_of_the_users_again_and_agai
 }
 
 #[tokio::test]
-async fn a_list_that_contradicts_a_newer_read_does_not_make_it_fresher() {
+async fn list_that_contradicts_a_newer_read_does_not_refresh_it() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(1);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
-    // Read by id a minute ago; since then Okta has another status for it, and the same lastUpdated.
+    // Read by ID a minute ago. Since then Okta has another status with the same lastUpdated.
     world.read_records_by_id("1 minute");
     world.observe_records("1 minute");
     world.set_swept("10 minutes");
     let read = world.find_record(&path, &ids[0]).await;
     world.acme.change_device(&ids[0], |device| device.status = "SUSPENDED".into()).expect("device");
     world.sweep_again(&path).await;
-    // The list may lag behind the read, so it is not believed, but it confirms nothing either: the device
-    // is asked for by its id.
+    // The list may lag behind the read, so it is not accepted, but it does not confirm the read either: a
+    // re-read is requested.
     world
         .until_record(&path, &ids[0], |record| {
             let unconfirmed = record["observed_at"] == read["observed_at"];
@@ -127,7 +127,7 @@ async fn a_list_that_contradicts_a_newer_read_does_not_make_it_fresher() {
 }
 
 #[tokio::test]
-async fn devices_over_which_okta_fails_let_the_others_be_read() {
+async fn failing_devices_do_not_block_the_others() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(8);
     let path = world.connected().await;
@@ -143,7 +143,7 @@ async fn devices_over_which_okta_fails_let_the_others_be_read() {
 }
 
 #[tokio::test]
-async fn a_device_that_was_gone_only_for_a_moment_is_found_by_the_next_sweep() {
+async fn temporarily_missing_device_is_restored_by_the_next_sweep() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
@@ -154,13 +154,13 @@ async fn a_device_that_was_gone_only_for_a_moment_is_found_by_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since() {
+async fn a_404_counts_even_if_a_lagging_list_showed_the_device_since() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
     world.acme.delete_device(&ids[0]).expect("device");
-    // Missed by a sweep, and then shown by a search.
+    // Missing from a sweep, then shown by a search.
     world.insert_reread(&ids[0], "missing", "1 minute");
     world.observe_records("0");
     world.make_job_due("rereads");
@@ -168,12 +168,12 @@ async fn a_404_by_id_counts_although_a_list_that_lags_has_shown_the_device_since
 }
 
 #[tokio::test]
-async fn a_budget_that_is_spent_on_devices_leaves_the_sign_ins_theirs() {
+async fn exhausted_device_budget_does_not_affect_user_reads() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
     world.add_fleet(1);
     let path = world.connected().await;
     world.until_swept(&path, None).await;
-    // Nobody knows how its users are managed, and of many devices others want to know whether they are there.
+    // The management status of its users is unknown, and many other devices have requested re-reads.
     world.set_record_users(None);
     for n in 0..60 {
         world.insert_reread(&format!("guoGone{n}"), "missing", "0");
@@ -184,7 +184,7 @@ async fn a_budget_that_is_spent_on_devices_leaves_the_sign_ins_theirs() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_moves_nothing_is_found_where_something_was_delivered() {
+async fn sign_in_without_last_updated_is_found_on_delivered_devices() {
     let world = mirroring()
         .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1")
         .setting("ODT_SYNC_READ_EVERY_SECONDS", "1")
@@ -205,6 +205,6 @@ async fn a_sign_in_that_moves_nothing_is_found_where_something_was_delivered() {
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
     let record = world.until_record(&path, &ids[0], managed).await;
     assert_eq!(record["matched_serial_number"], "C02OTHER0001");
-    // Nothing was delivered to the other one: it is not asked about.
+    // Nothing was delivered to the other one, so it is not read.
     assert_eq!(world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[1])), 0);
 }

@@ -1,5 +1,5 @@
-//! The mirror on bad days: pages that fail, cursors that die, rates that are spent, replicas that are
-//! killed. Nothing is lost, nothing is removed, nothing is asked twice that need not be.
+//! The mirror under failures: failing pages, expired cursors, exhausted rate limits, killed replicas. No
+//! record is lost or removed, and no request is repeated without need.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::support::process::Process;
 use crate::support::wait::until;
 use crate::support::world::World;
 
-/// The pages that were asked for, by their cursor, with the status of each answer.
+/// Returns the requested pages by cursor, with the status of each response.
 fn pages(world: &World) -> Vec<(Option<String>, u16)> {
     let entries = world.acme.journal().entries();
     let lists = entries.iter().filter(|entry| entry.path == DEVICES);
@@ -22,7 +22,7 @@ async fn ask(world: &World, path: &str) {
     world.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
 }
 
-/// Three pages that were swept once; the journal is empty.
+/// A world with three pages, swept once, and an empty journal.
 async fn swept_world() -> (World, String, Value) {
     let world = mirroring().start().await;
     world.add_fleet(450);
@@ -33,7 +33,7 @@ async fn swept_world() -> (World, String, Value) {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_removes_nothing_and_the_sweep_goes_on_at_it() {
+async fn failing_page_removes_nothing_and_is_retried() {
     for kind in
         [FaultKind::Status, FaultKind::ConnectionReset, FaultKind::InvalidJson, FaultKind::Html]
     {
@@ -44,14 +44,14 @@ async fn a_page_that_fails_removes_nothing_and_the_sweep_goes_on_at_it() {
         assert_eq!(after["devices"], 450);
         let asked = pages(&world);
         assert_eq!(asked.len(), 4, "{kind:?} {asked:?}");
-        assert_eq!(asked[1].0, asked[2].0, "the page that failed, once more");
+        assert_eq!(asked[1].0, asked[2].0, "the failed page is retried");
         assert_eq!(asked.iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
         assert_eq!(world.count("okta_rereads"), 0);
     }
 }
 
 #[tokio::test]
-async fn a_cursor_that_died_begins_the_sweep_anew_and_removes_nothing() {
+async fn expired_cursor_restarts_the_sweep_and_removes_nothing() {
     let (world, path, first) = swept_world().await;
     world.acme.fail(Fault::new(FaultKind::DeadCursor).on(DEVICES).after(1).times(1));
     ask(&world, &path).await;
@@ -64,7 +64,7 @@ async fn a_cursor_that_died_begins_the_sweep_anew_and_removes_nothing() {
 }
 
 #[tokio::test]
-async fn a_next_page_on_another_host_is_not_followed_and_removes_nothing() {
+async fn next_page_on_another_host_is_not_followed() {
     let (world, path, first) = swept_world().await;
     world.acme.fail(Fault::new(FaultKind::ForeignNext).on(DEVICES));
     ask(&world, &path).await;
@@ -81,7 +81,7 @@ async fn a_next_page_on_another_host_is_not_followed_and_removes_nothing() {
 }
 
 #[tokio::test]
-async fn an_outage_is_told_of_and_ends_by_itself() {
+async fn outage_is_reported_until_it_ends() {
     let (world, path, first) = swept_world().await;
     world.acme.fail(Fault::status(503));
     ask(&world, &path).await;
@@ -89,14 +89,18 @@ async fn an_outage_is_told_of_and_ends_by_itself() {
         world.until_sync(&path, |sync| sync["last_error"]["code"] == "okta_unreachable").await;
     assert_eq!(sync["devices"], 450);
     let reasons = world.get(&path).await.expect(200)["status_reasons"].clone();
-    assert_eq!(reasons, json!(["no_platform_selected"]), "an outage degrades nothing");
+    assert_eq!(
+        reasons,
+        json!(["no_platform_selected"]),
+        "an outage does not degrade the integration"
+    );
     world.acme.recover();
     let after = world.until_swept(&path, Some(&first)).await;
     assert!(after.get("last_error").is_none(), "{after}");
 }
 
 #[tokio::test]
-async fn a_client_that_is_refused_is_told_of_and_looked_at_again() {
+async fn rejected_client_is_reported_and_rechecked() {
     let (world, path, _) = swept_world().await;
 
     let before = world.job("recheck").requested_at;
@@ -112,25 +116,25 @@ async fn a_client_that_is_refused_is_told_of_and_looked_at_again() {
 }
 
 #[tokio::test]
-async fn a_rate_that_is_spent_by_others_makes_the_sweep_wait_and_loses_nothing() {
+async fn exhausted_rate_limit_delays_the_sweep() {
     let world = mirroring().start().await;
     world.add_fleet(250);
     world.acme.change(|knobs| knobs.rate_limits.window_seconds = 3);
     world.acme.leave_requests("devices", 0);
     let path = world.connected().await;
     let sync = world.until_sync(&path, |sync| sync["state"] == "waiting").await;
-    assert!(sync.get("last_error").is_none(), "waiting is no fault: {sync}");
+    assert!(sync.get("last_error").is_none(), "waiting is not an error: {sync}");
     let after = world.until_swept(&path, None).await;
     assert_eq!(after["devices"], 250);
     let limited = pages(&world).iter().filter(|(_, status)| *status == 429).count();
-    assert_eq!(limited, 1, "it is not asked again before the time");
+    assert_eq!(limited, 1, "no request before the limit resets");
 }
 
 #[tokio::test]
-async fn our_share_of_the_rate_is_never_passed() {
+async fn own_share_of_the_rate_limit_is_never_exceeded() {
     let world = mirroring().start().await;
     world.add_fleet(1200);
-    // 36 requests a minute are the sweeps' own: 3.6 at once, then 0.54 a second.
+    // Sweeps have 36 requests per minute: 3.6 at once, then 0.54 per second.
     world.acme.change(|knobs| knobs.rate_limits.devices = 120);
     let path = world.connected().await;
     let after = world.until_swept(&path, None).await;
@@ -156,7 +160,7 @@ async fn our_share_of_the_rate_is_never_passed() {
 }
 
 #[tokio::test]
-async fn two_services_on_one_database_read_each_page_once() {
+async fn two_replicas_read_each_page_once() {
     let world = mirroring().start().await;
     world.add_fleet(450);
     let _other = Process::serve(&world.environment).await;
@@ -171,7 +175,7 @@ async fn two_services_on_one_database_read_each_page_once() {
 }
 
 #[tokio::test]
-async fn what_a_killed_service_had_begun_another_one_ends() {
+async fn sweep_of_a_killed_replica_is_continued_by_another() {
     let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2");
     let mut world = builder.without_service().await;
     world.add_fleet(1000);
@@ -188,12 +192,12 @@ async fn what_a_killed_service_had_begun_another_one_ends() {
     let sync = world.until_swept(&path, None).await;
     assert_eq!((&sync["devices"], &sync["progress"]["expected"]), (&json!(1000), &json!(1000)));
     let asked = pages(&world);
-    assert!(asked.len() <= 6, "one page at most is read twice: {asked:?}");
+    assert!(asked.len() <= 6, "at most one page is read twice: {asked:?}");
     assert_eq!(asked.iter().filter(|(cursor, _)| cursor.is_none()).count(), 1);
 }
 
 #[tokio::test]
-async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
+async fn restart_of_postgresql_during_a_sweep_loses_nothing() {
     let (mut postgres, database, url) = own_postgres();
     let builder = mirroring().setting("ODT_SYNC_LEASE_SECONDS", "2").database_url(url);
     let world = builder.start().await;
@@ -212,9 +216,9 @@ async fn a_restart_of_postgresql_in_the_middle_of_a_sweep_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_rows() {
+async fn large_org_is_swept_again_without_table_statistics() {
     let world = mirroring().start().await;
-    // PostgreSQL knows nothing of the new rows, and takes them to be few.
+    // PostgreSQL has no statistics of the new rows and underestimates them.
     for table in ["okta_devices", "okta_sweep_pages", "okta_rereads"] {
         world.sql(&format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"));
     }
@@ -228,7 +232,7 @@ async fn an_org_of_many_devices_is_swept_again_although_nobody_has_counted_its_r
 }
 
 #[tokio::test]
-async fn devices_that_are_added_while_a_sweep_runs_harm_nothing() {
+async fn devices_added_during_a_sweep_are_found() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
     let ids = world.add_fleet(450);
     world.acme.fail(Fault::delay_ms(200).on(DEVICES).times(3));

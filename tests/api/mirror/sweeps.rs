@@ -1,4 +1,4 @@
-//! Sweeps that show too little, or that do not end.
+//! Shrunk sweeps, and endless ones.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn sweep(world: &World, path: &str, body: Option<Value>) {
     ask.send().await.expect(202);
 }
 
-/// The codes of the integration's notices.
+/// Returns the codes of the integration's notices.
 async fn notices(world: &World, path: &str) -> Vec<String> {
     let shown = world.get(path).await.expect(200)["notices"].clone();
     let code = |notice: &Value| notice["code"].as_str().expect("code").to_owned();
@@ -26,7 +26,7 @@ async fn until_notices(world: &World, path: &str, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_sweep_that_shows_less_than_half_removes_nothing_until_it_is_accepted() {
+async fn shrunk_sweep_removes_nothing_until_accepted() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(10);
     let path = world.connected().await;
@@ -44,7 +44,7 @@ async fn a_sweep_that_shows_less_than_half_removes_nothing_until_it_is_accepted(
         (&sync["devices"], &sync["last_success_at"]),
         (&json!(10), &first["last_success_at"])
     );
-    // What it did not show is read by id: a 404 counts, and removes nothing.
+    // Missing records are read by ID: a 404 is recorded but removes nothing.
     world.make_job_due("rereads");
     until("the record that is gone is marked", async || world.records_not_found() == 1).await;
     until("all were read by id", async || world.count("okta_rereads") == 0).await;
@@ -66,7 +66,7 @@ async fn a_sweep_that_shows_less_than_half_removes_nothing_until_it_is_accepted(
 }
 
 #[tokio::test]
-async fn a_second_sweep_an_hour_later_that_shows_the_same_is_accepted() {
+async fn same_shrunk_sweep_an_hour_later_is_accepted() {
     let world = mirroring().start().await;
     world.add_fleet(10);
     let path = world.connected().await;
@@ -83,7 +83,7 @@ async fn a_second_sweep_an_hour_later_that_shows_the_same_is_accepted() {
 }
 
 #[tokio::test]
-async fn users_that_vanish_from_most_records_stay_and_those_of_one_record_go() {
+async fn users_missing_from_most_records_stay_and_from_one_are_removed() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(4);
     for (n, id) in ids.iter().enumerate() {
@@ -104,7 +104,7 @@ async fn users_that_vanish_from_most_records_stay_and_those_of_one_record_go() {
 }
 
 #[tokio::test]
-async fn a_list_that_does_not_end_is_given_up() {
+async fn endless_sweep_is_aborted() {
     for endless in [EndlessList::Loop, EndlessList::EmptyPages] {
         let world = mirroring().start().await;
         world.add_fleet(450);
@@ -121,7 +121,7 @@ async fn a_list_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_list_of_changes_that_does_not_end_is_given_up() {
+async fn endless_incremental_read_is_aborted() {
     for endless in [EndlessList::Loop, EndlessList::EmptyPages] {
         let world = mirroring().start().await;
         let ids = world.add_fleet(450);
@@ -134,7 +134,7 @@ async fn a_list_of_changes_that_does_not_end_is_given_up() {
         assert_eq!(sync["last_error"]["code"], "okta_bad_answer", "{endless:?}");
         let asked = world.acme.journal().count(DEVICES) - before;
         assert!(asked < 40, "{endless:?} {asked}");
-        // The next read begins where this one began.
+        // The next read starts where this one started.
         world.acme.change(|knobs| knobs.endless_list = EndlessList::No);
         world.acme.set_device_status(&ids[449], "SUSPENDED").expect("device");
         world.make_job_due("incremental");
@@ -144,7 +144,7 @@ async fn a_list_of_changes_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_next_page_that_lost_expand_shows_the_users_all_the_same() {
+async fn next_page_without_expand_still_has_the_users() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(250);
     let ada = world.acme.add_user("ada@acme.example");

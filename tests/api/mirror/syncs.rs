@@ -1,4 +1,4 @@
-//! The mirror on good days: what a sweep stores, what is read again, and what callers see of it.
+//! The mirror without failures: what a sweep stores, what is re-read, and what callers see.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::support::wait::until;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_sweep_keeps_every_device_once_and_of_its_users_no_more_than_is_needed() {
+async fn sweep_stores_every_device_once_and_minimal_user_data() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(450);
     let ada = world.acme.add_user("ada@acme.example");
@@ -35,7 +35,7 @@ async fn a_sweep_keeps_every_device_once_and_of_its_users_no_more_than_is_needed
 }
 
 #[tokio::test]
-async fn adaptive_mfa_is_inferred_from_a_managed_user_and_from_nothing_less() {
+async fn adaptive_mfa_is_inferred_only_from_a_managed_user() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
@@ -54,7 +54,7 @@ async fn adaptive_mfa_is_inferred_from_a_managed_user_and_from_nothing_less() {
 }
 
 #[tokio::test]
-async fn a_second_sweep_writes_no_row_that_is_as_it_was() {
+async fn second_sweep_writes_no_unchanged_row() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(3);
     let path = world.connected().await;
@@ -69,7 +69,7 @@ async fn a_second_sweep_writes_no_row_that_is_as_it_was() {
 }
 
 #[tokio::test]
-async fn words_and_fields_that_nobody_knows_are_kept_and_do_no_harm() {
+async fn unknown_values_and_fields_are_accepted() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(1);
     world
@@ -86,7 +86,7 @@ async fn words_and_fields_that_nobody_knows_are_kept_and_do_no_harm() {
 }
 
 #[tokio::test]
-async fn an_integration_that_moves_to_another_org_takes_nothing_of_the_mirror_along() {
+async fn changing_the_org_deletes_the_mirror() {
     let world = mirroring().org(OrgSetup::new("beta")).start().await;
     world.add_fleet(3);
     let path = world.connected().await;
@@ -107,7 +107,7 @@ async fn an_integration_that_moves_to_another_org_takes_nothing_of_the_mirror_al
 }
 
 #[tokio::test]
-async fn a_sign_in_that_moves_last_updated_is_found_by_the_next_incremental_read() {
+async fn incremental_read_finds_a_sign_in_that_updates_last_updated() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
     world.acme.change(|knobs| knobs.sign_in_moves_last_updated = true);
     let ids = world.add_fleet(3);
@@ -123,7 +123,7 @@ async fn a_sign_in_that_moves_last_updated_is_found_by_the_next_incremental_read
 }
 
 #[tokio::test]
-async fn changes_are_found_however_wrong_a_clock_is() {
+async fn changes_are_found_with_a_wrong_clock() {
     for skew in [7200, -7200] {
         let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
         world.acme.change(|knobs| knobs.clock_skew_seconds = skew);
@@ -138,7 +138,7 @@ async fn changes_are_found_however_wrong_a_clock_is() {
 }
 
 #[tokio::test]
-async fn records_are_listed_by_pages_and_by_whether_the_inventory_knows_them() {
+async fn records_are_listed_by_page_and_by_match() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(5);
     let path = world.connected().await;
@@ -161,7 +161,7 @@ async fn records_are_listed_by_pages_and_by_whether_the_inventory_knows_them() {
         .collect();
     assert_eq!(serials.len(), 2, "{matched}");
     assert!(serials.contains(&&json!("C02OTHER0001")) && serials.contains(&&json!("C02SYNC00000")));
-    // Counted when a sweep ends, and not for each question.
+    // Counted when a sweep ends, not per request.
     assert_eq!(world.get(&format!("{path}/sync")).await.expect(200)["unmatched"], 5);
     assert_eq!(world.sweep_again(&path).await["unmatched"], 3);
     let (mut query, mut seen) = ("?matched=false&limit=2".to_owned(), Vec::new());
@@ -179,7 +179,7 @@ async fn records_are_listed_by_pages_and_by_whether_the_inventory_knows_them() {
 }
 
 #[tokio::test]
-async fn a_sweep_is_asked_for_with_credentials_only_and_leaves_a_word_in_the_audit() {
+async fn sync_request_requires_credentials_and_is_audited() {
     let world = World::start().await;
     let path = world.integration().await;
     let ask = || world.ask(Method::POST, &format!("{path}/sync")).admin().send();
@@ -202,7 +202,7 @@ async fn a_sweep_is_asked_for_with_credentials_only_and_leaves_a_word_in_the_aud
 }
 
 #[tokio::test]
-async fn without_credentials_the_mirror_stays_and_nothing_is_asked_any_more() {
+async fn without_credentials_the_mirror_stays_and_reads_stop() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
     world.add_fleet(3);
     let path = world.connected().await;

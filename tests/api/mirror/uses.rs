@@ -1,4 +1,4 @@
-//! When a record was used: what lists, reads by id and event hooks tell of it.
+//! Uses of records, as shown by lists, reads by ID and event hooks.
 
 use chrono::Utc;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::fleet::{mirroring, udid};
 use crate::support::wait::until;
 
 #[tokio::test]
-async fn a_sign_in_between_two_sweeps_is_a_use_and_a_suspension_is_none() {
+async fn sign_in_between_two_sweeps_is_a_use_and_a_suspension_is_not() {
     let world = mirroring().start().await;
     world.acme.change(|knobs| knobs.sign_in_moves_last_updated = true);
     let ids = world.add_fleet(3);
@@ -19,7 +19,7 @@ async fn a_sign_in_between_two_sweeps_is_a_use_and_a_suspension_is_none() {
     let path = world.connected().await;
     world.until_swept(&path, None).await;
     let used = || world.column("okta_devices WHERE used_at = last_updated_at", "okta_device_id");
-    assert!(used().is_empty(), "first sight is no use");
+    assert!(used().is_empty(), "the first read is no use");
     world.acme.sign_in(&ids[0], &ada).expect("device");
     world.acme.suspend(&ids[1]).expect("device");
     let bob = world.acme.add_user("bob@acme.example");
@@ -33,7 +33,7 @@ async fn a_sign_in_between_two_sweeps_is_a_use_and_a_suspension_is_none() {
 }
 
 #[tokio::test]
-async fn a_lifecycle_event_takes_back_the_use_that_it_looked_like() {
+async fn lifecycle_event_revokes_the_use_that_it_caused() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let ada = world.acme.add_user("ada@acme.example");
@@ -42,7 +42,7 @@ async fn a_lifecycle_event_takes_back_the_use_that_it_looked_like() {
     }
     let Hooked { okta, path, .. } = Hooked::new(&world).await;
     world.until_swept(&path, None).await;
-    // Suspended and unsuspended between two sweeps: the list looks as after a sign-in.
+    // Suspended and unsuspended between two sweeps: in the list this looks like a sign-in.
     world.acme.suspend(&ids[0]).expect("device");
     world.acme.unsuspend(&ids[0]).expect("device");
     world.sweep_again(&path).await;
@@ -50,7 +50,7 @@ async fn a_lifecycle_event_takes_back_the_use_that_it_looked_like() {
     assert_eq!(used(), 1);
     okta.deliver("device.lifecycle.unsuspend", &[&ids[0]]).await.expect("taken");
     assert_eq!(used(), 0);
-    // Told before it is read.
+    // The event arrives before the read.
     world.age_record_updates("1 hour");
     okta.deliver("device.lifecycle.unsuspend", &[&ids[1]]).await.expect("taken");
     assert_eq!(world.count("okta_devices WHERE lifecycle_at IS NOT NULL"), 1);
@@ -64,9 +64,9 @@ async fn a_lifecycle_event_takes_back_the_use_that_it_looked_like() {
     assert_eq!(world.count(&unused), 1);
 }
 
-/// A Mac in a lab, with more users than a list shows of one record.
+/// A shared Mac with more users than a list shows.
 #[tokio::test]
-async fn a_use_is_noticed_where_lists_cut_the_users() {
+async fn use_is_detected_if_lists_truncate_the_users() {
     let world = mirroring()
         .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1")
         .setting("ODT_SYNC_READ_EVERY_SECONDS", "1")
@@ -87,7 +87,7 @@ async fn a_use_is_noticed_where_lists_cut_the_users() {
         world.count("okta_devices WHERE jsonb_array_length(users) = 25 AND users_known") == 2
     })
     .await;
-    // Enrolled anew: the record counts once it is used.
+    // Enrolled again: the record counts once it is used.
     let now = Utc::now();
     let enrolled = json!({ "platform": "macos", "udid": udid(0),
         "enrollment": { "state": "enrolled", "enrolled_at": now, "reported_at": now } });

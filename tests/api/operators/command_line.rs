@@ -1,4 +1,4 @@
-//! The subcommands, as an operator types them: what they print, what they say, how they end.
+//! The output and exit codes of the subcommands.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::support::world::{INTEGRATIONS, KEYRING, World, unique};
 
 const COMMITTED_DOCUMENT: &str = include_str!("../../../openapi/openapi.json");
 
-/// The least that the service needs; nothing of it is reached.
+/// Returns the minimal configuration; none of its servers exist.
 fn least() -> Environment {
     [
         ("ODT_DATABASE_URL", "postgres://odt_service:words@127.0.0.1:1/odt"),
@@ -35,7 +35,7 @@ fn path_of(path: &Path) -> &str {
 }
 
 #[test]
-fn check_config_names_everything_that_is_wrong_in_one_message_and_quotes_no_value() {
+fn check_config_names_every_problem_and_quotes_no_value() {
     let wrong: Environment = [
         ("ODT_LISTEN", "quoted-1"),
         ("ODT_METRICS_LISTEN", "quoted-2"),
@@ -84,10 +84,10 @@ fn check_config_names_everything_that_is_wrong_in_one_message_and_quotes_no_valu
 }
 
 #[test]
-fn a_setting_that_does_not_exist_is_refused_by_name() {
+fn unknown_settings_are_rejected_by_name() {
     let mut environment = least();
     environment.set("ODT_DATABASE_CONECTIONS", "8");
-    // Only secrets come from files.
+    // Only secrets can be read from files.
     environment.set("ODT_LISTEN_FILE", "/etc/hostname");
     let said = run(&environment, &["check-config"]).expect_failure();
     assert!(said.contains("2 problem(s)"), "{said}");
@@ -97,14 +97,14 @@ fn a_setting_that_does_not_exist_is_refused_by_name() {
 }
 
 #[test]
-fn a_complete_configuration_passes_the_check_without_anything_being_reached() {
+fn complete_configuration_passes_without_connections() {
     let printed = run(&least(), &["check-config"]).expect_success();
     assert_eq!(printed, "the configuration is valid\n");
 }
 
-/// What `serve` would refuse is no complete configuration.
+/// `check-config` rejects what `serve` rejects.
 #[test]
-fn check_config_refuses_what_serve_would_refuse() {
+fn check_config_rejects_what_serve_rejects() {
     let mut missed = Vec::new();
     for (name, value) in [
         ("ODT_KEYRING", "this is no keyring"),
@@ -126,8 +126,8 @@ fn check_config_refuses_what_serve_would_refuse() {
 }
 
 #[test]
-fn the_list_of_settings_has_each_with_its_default_and_its_meaning() {
-    // It needs no configuration, and a broken one does not stop it.
+fn settings_list_has_defaults_and_descriptions() {
+    // It ignores the configuration, even an invalid one.
     let broken = [("ODT_LISTEN".to_owned(), "nowhere".to_owned())].into_iter().collect();
     let list = run(&broken, &["check-config", "--list"]).expect_success();
     for setting in SETTINGS {
@@ -143,7 +143,7 @@ fn the_list_of_settings_has_each_with_its_default_and_its_meaning() {
 }
 
 #[test]
-fn the_printed_document_is_the_committed_one() {
+fn printed_openapi_document_is_the_committed_one() {
     let printed = run(&Environment::default(), &["openapi"]).expect_success();
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     assert!(
@@ -152,7 +152,7 @@ fn the_printed_document_is_the_committed_one() {
     );
 }
 
-/// A database without a schema, and its URL as the role that owns the tables.
+/// Creates a database without a schema. Returns its name and its URL with the owner's role.
 fn empty_database() -> (String, String) {
     let name = unique("empty");
     let postgres = POSTGRES.lock().expect("postgres");
@@ -163,7 +163,7 @@ fn empty_database() -> (String, String) {
 }
 
 #[test]
-fn migrate_needs_one_setting_and_does_nothing_the_second_time() {
+fn migrate_requires_one_setting_and_is_idempotent() {
     let (_, url) = empty_database();
     let only = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
     let first = run(&only, &["migrate"]).expect_success();
@@ -173,7 +173,7 @@ fn migrate_needs_one_setting_and_does_nothing_the_second_time() {
 }
 
 #[test]
-fn migrate_says_how_many_existing_devices_left_some_day() {
+fn migrate_prints_the_number_of_departed_devices() {
     let (name, url) = empty_database();
     let only: Environment = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
     run(&only, &["migrate"]).expect_success();
@@ -181,7 +181,7 @@ fn migrate_says_how_many_existing_devices_left_some_day() {
         let postgres = POSTGRES.lock().expect("postgres");
         postgres.execute(&name, sql).expect("SQL")
     };
-    // Back to the release before, with rows as it wrote them.
+    // Revert to the previous release, with its rows.
     sql(include_str!("../../../migrations/2026-11-26-000000_device_lives/down.sql"));
     sql("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000000'");
     sql("INSERT INTO devices (tenant_id, serial_number, platform, enrollment_state, enrolled_at, \
@@ -212,7 +212,7 @@ fn migrate_says_how_many_existing_devices_left_some_day() {
 }
 
 #[test]
-fn replicas_that_migrate_at_once_take_turns() {
+fn concurrent_migrations_are_serialized() {
     let (name, url) = empty_database();
     let only: Environment = [("ODT_MIGRATIONS_DATABASE_URL".to_owned(), url)].into_iter().collect();
     let printed: Vec<String> = std::thread::scope(|scope| {
@@ -226,7 +226,7 @@ fn replicas_that_migrate_at_once_take_turns() {
 }
 
 #[test]
-fn migrate_says_what_is_missing_or_cannot_be_reached() {
+fn migrate_names_missing_settings_and_unreachable_databases() {
     let said = run(&Environment::default(), &["migrate"]).expect_failure();
     assert!(said.contains("ODT_MIGRATIONS_DATABASE_URL is not set"), "{said}");
     let away = "postgres://odt_owner:words@127.0.0.1:1/odt".to_owned();
@@ -237,7 +237,7 @@ fn migrate_says_what_is_missing_or_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn the_list_of_integrations_goes_round_all_tenants_and_can_be_filtered() {
+async fn integrations_list_covers_all_tenants_and_filters() {
     let world = World::start().await;
     world.connected().await;
     for tenant in ["tenant-one", "tenant-two"] {
@@ -262,20 +262,20 @@ async fn the_list_of_integrations_goes_round_all_tenants_and_can_be_filtered() {
     assert!(lines(&["--status", "degraded"]).is_empty());
     let unknown = run(&world.environment, &["integrations", "list", "--status", "broken"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
-    assert!(unknown.stderr.contains("degraded"), "it says which there are: {unknown:?}");
+    assert!(unknown.stderr.contains("degraded"), "it lists the valid values: {unknown:?}");
 }
 
 #[tokio::test]
-async fn health_ends_well_when_the_service_is_ready_and_badly_when_it_is_not() {
+async fn health_exit_code_reflects_readiness() {
     let mut world = World::build().without_service().await;
     let mut service = Process::serve(&world.environment).await;
     let address = service.base.trim_start_matches("http://").to_owned();
-    // As in a container: the service listens on all addresses, the check asks this machine.
+    // As in a container: the service listens on all addresses, the check uses loopback.
     let port = address.rsplit(':').next().expect("port");
     for listen in [address.clone(), format!("0.0.0.0:{port}")] {
         world.environment.set("ODT_LISTEN", listen);
         let mut healthy = run(&world.environment, &["health"]);
-        // Ready as soon as the issuer's keys have been read, which begins with the start.
+        // Ready as soon as the issuer's keys are loaded, which starts with the service.
         for _ in 0..50 {
             if healthy.code == Some(0) {
                 break;
@@ -294,7 +294,7 @@ async fn health_ends_well_when_the_service_is_ready_and_badly_when_it_is_not() {
     for sql in [sql, cut] {
         POSTGRES.lock().expect("postgres").execute("postgres", &sql).expect("SQL");
     }
-    // Readiness is looked at once a second at most.
+    // Readiness is checked at most once a second.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let not_ready = run(&world.environment, &["health"]);
     assert_eq!(not_ready.code, Some(1), "{not_ready:?}");
@@ -304,11 +304,11 @@ async fn health_ends_well_when_the_service_is_ready_and_badly_when_it_is_not() {
 }
 
 #[tokio::test]
-async fn settings_may_come_from_a_file_and_secrets_from_files_of_their_own() {
+async fn settings_and_secrets_can_be_read_from_files() {
     let world = World::build().without_service().await;
     let folder = tempfile::tempdir().expect("folder");
     let value = |name: &str| world.environment.get(name).expect("set").to_owned();
-    // Secrets as an orchestrator mounts them, with the line's end that editors leave.
+    // Mounted secrets, with a trailing newline.
     let secret = |file: &str, name: &str| write(folder.path(), file, &(value(name) + "\n"));
     let (url, keyring) = (secret("url", "ODT_DATABASE_URL"), secret("keys", "ODT_KEYRING"));
     let mut table = toml::Table::new();
@@ -341,7 +341,7 @@ async fn settings_may_come_from_a_file_and_secrets_from_files_of_their_own() {
 }
 
 #[test]
-fn a_configuration_file_that_cannot_be_used_is_told_of_without_its_content() {
+fn invalid_configuration_file_is_reported_without_its_content() {
     let folder = tempfile::tempdir().expect("folder");
     for (text, said) in [
         ("lisen = \"x\"", "lisen in the configuration file is not a setting"),
@@ -363,7 +363,7 @@ fn a_configuration_file_that_cannot_be_used_is_told_of_without_its_content() {
 }
 
 #[test]
-fn a_secret_given_twice_or_from_an_unreadable_file_is_refused() {
+fn secret_set_twice_or_in_an_unreadable_file_is_rejected() {
     let folder = tempfile::tempdir().expect("folder");
     let empty = write(folder.path(), "empty", " \n");
     let mut twice = least();
@@ -380,7 +380,7 @@ fn a_secret_given_twice_or_from_an_unreadable_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn port_in_use_is_named() {
     for setting in ["ODT_LISTEN", "ODT_METRICS_LISTEN"] {
         let mut world = World::build().without_service().await;
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -1,4 +1,4 @@
-//! Keys are rotated while the service runs; a rotation that is killed half-way loses nothing.
+//! Key rotation while the service runs. A rotation that is killed loses nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,14 +18,14 @@ use crate::support::world::{INTEGRATIONS, KEYRING, World};
 
 const NEW_KEY: &str = "new-key:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-/// The same service with other keys, the active one first.
+/// Returns the world's settings with other keys, the active one first.
 fn with_keys(world: &World, keys: &[&str]) -> Environment {
     let mut environment = world.environment.clone();
     environment.set("ODT_KEYRING", keys.join(","));
     environment
 }
 
-/// Asks as one of many tenants.
+/// Sends a request as one of many tenants.
 async fn ask(
     world: &World,
     base: &str,
@@ -43,7 +43,7 @@ async fn ask(
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
-/// So many tenants, each with credentials; their names and the paths of their integrations.
+/// Creates tenants with credentials. Returns their names and the paths of their integrations.
 async fn connected_tenants(world: &World, number: usize) -> Vec<(String, String)> {
     world.acme.change(|knobs| {
         (knobs.rate_limits.token, knobs.rate_limits.authenticators) = (100_000, 100_000);
@@ -64,8 +64,8 @@ async fn connected_tenants(world: &World, number: usize) -> Vec<(String, String)
     join_all((0..number).map(connect)).await
 }
 
-/// Every tenant's secret opens: Okta accepts what is stored. A check that new credentials have
-/// overtaken says nothing, and is made again.
+/// Checks that every tenant's secret can be decrypted and is accepted by Okta. A check that conflicts with new
+/// credentials is repeated.
 async fn expect_all_open(world: &World, base: &str, tenants: &[(String, String)]) {
     let check = |(tenant, path): &(String, String)| {
         let (tenant, path) = (tenant.clone(), format!("{path}/prerequisites/check"));
@@ -84,7 +84,7 @@ async fn expect_all_open(world: &World, base: &str, tenants: &[(String, String)]
     join_all(tenants.iter().map(check)).await;
 }
 
-/// A start without the old key says which key it needs.
+/// Checks that a start without the old key names the key.
 #[track_caller]
 fn expect_start_refused_without_the_old_key(world: &World) {
     let said = run(&with_keys(world, &[NEW_KEY]), &["serve"]).expect_failure();
@@ -100,7 +100,7 @@ fn expect_no_key_in(said: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
+async fn killed_rotation_is_finished_by_the_next_one() {
     const TENANTS: usize = 40;
     let world = Arc::new(World::start().await);
     let tenants = connected_tenants(&world, TENANTS).await;
@@ -115,7 +115,7 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
     expect_no_key_in(&format!("{rotated:?}"));
     assert_eq!(world.secrets_sealed_with("test-key"), TENANTS);
 
-    // The replica was restarted with the new key in front, and goes on taking credentials.
+    // The replica was restarted with the new key as active, and accepts credentials.
     let both = with_keys(&world, &[NEW_KEY, KEYRING]);
     let service = Process::serve(&both).await;
     let (over, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -137,7 +137,7 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
         })
         .into();
 
-    // One row in the middle is held, so that the rotation is killed inside a transaction.
+    // One row is locked, so that the rotation is killed inside a transaction.
     let url = POSTGRES.lock().expect("postgres").superuser_url(&world.database);
     let mut holder = diesel::PgConnection::establish(&url).expect("connection");
     let hold = "BEGIN; SELECT * FROM credentials WHERE tenant_id = 'tenant-20' FOR UPDATE";
@@ -154,14 +154,14 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
 
     let told = run(&both, &["rotate-keys"]).expect_success();
     assert!(told.contains("keys that must stay in the keyring: new-key\n"), "{told}");
-    assert!(!told.contains("(tenant tenant-19)"), "done before, and done again: {told}");
+    assert!(!told.contains("(tenant tenant-19)"), "rotated twice: {told}");
     let before = written.load(Ordering::SeqCst);
     expect_all_open(&world, &service.base, &tenants).await;
     over.store(true, Ordering::SeqCst);
     for writer in writers {
         writer.await.expect("a writer");
     }
-    assert!(before >= 8, "the load was none: {before}");
+    assert!(before >= 8, "there was no load: {before}");
     assert_eq!(world.secrets_sealed_with("new-key"), TENANTS);
 
     let alone = Process::serve(&with_keys(&world, &[NEW_KEY])).await;
@@ -171,22 +171,22 @@ async fn a_rotation_killed_half_way_under_load_is_finished_by_the_next_one() {
 }
 
 #[tokio::test]
-async fn an_old_key_that_a_replica_still_seals_with_must_stay_in_the_keyring() {
-    // This replica was not restarted yet: to it the old key is the active one.
+async fn old_key_that_a_replica_still_uses_must_stay() {
+    // This replica was not restarted yet, so the old key is its active one.
     let world = World::start().await;
     let tenants = connected_tenants(&world, 2).await;
     let both = with_keys(&world, &[NEW_KEY, KEYRING]);
     let told = run(&both, &["rotate-keys"]).expect_success();
     assert!(told.contains("keys that must stay in the keyring: new-key\n"), "{told}");
 
-    // It cannot open what it has no key for, and says nothing of it to the caller.
+    // It cannot decrypt secrets of the new key, and does not tell the caller why.
     let (tenant, path) = &tenants[0];
     let check = format!("{path}/prerequisites/check");
     let (status, problem) =
         ask(&world, &world.base, tenant, Method::POST, &check, &Value::Null).await;
     assert_eq!((status, &problem["code"]), (500, &json!("internal")));
     assert!(!problem.to_string().contains("key"), "{problem}");
-    // What it seals now is sealed with the old key, and a start without that key is refused.
+    // It seals with the old key, and a start without that key is rejected.
     let credentials = format!("{path}/credentials");
     let (status, stored) =
         ask(&world, &world.base, tenant, Method::PUT, &credentials, &world.credentials()).await;
@@ -201,7 +201,7 @@ async fn an_old_key_that_a_replica_still_seals_with_must_stay_in_the_keyring() {
 }
 
 #[tokio::test]
-async fn two_rotations_at_once_do_the_work_of_one() {
+async fn concurrent_rotations_do_not_repeat_work() {
     let world = World::start().await;
     let tenants = connected_tenants(&world, 20).await;
     let both = with_keys(&world, &[NEW_KEY, KEYRING]);
@@ -221,13 +221,12 @@ async fn two_rotations_at_once_do_the_work_of_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn credentials_entered_while_a_rotation_ends_are_stored() {
+async fn credentials_stored_at_the_end_of_a_rotation_are_kept() {
     let world = World::start().await;
     let tenants = connected_tenants(&world, 1).await;
     let url = POSTGRES.lock().expect("postgres").superuser_url(&world.database);
     let mut ending = diesel::PgConnection::establish(&url).expect("connection");
-    // What rotate-keys does last: it holds the list of keys, sees that the old one seals nothing,
-    // and takes it off.
+    // The last step of rotate-keys: it locks the list of keys, sees that the old one is unused, and removes it.
     world.forget_credentials();
     ending.batch_execute("BEGIN; SELECT * FROM sealing_keys FOR UPDATE").expect("SQL");
     let (tenant, path) = &tenants[0];
@@ -247,7 +246,7 @@ async fn credentials_entered_while_a_rotation_ends_are_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_another_rotation_took_off_the_list_first_is_no_error() {
+async fn key_removed_by_another_rotation_is_no_error() {
     let world = World::start().await;
     connected_tenants(&world, 1).await;
     let both = with_keys(&world, &[NEW_KEY, KEYRING]);
@@ -268,11 +267,11 @@ async fn a_key_that_another_rotation_took_off_the_list_first_is_no_error() {
     assert!(rotation.said().contains("must stay in the keyring: new-key\n"), "{}", rotation.said());
 }
 
-/// The right id with other bytes.
+/// The correct ID with other bytes.
 const WRONG_KEY: &str = "test-key:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_with_the_right_id_and_other_bytes_is_refused_at_the_start() {
+async fn key_with_other_bytes_is_rejected_at_startup() {
     let world = World::start().await;
     let path = world.connected().await;
     let checked = || world.sql("SELECT count(*) FROM sealing_keys WHERE check_value IS NOT NULL");
@@ -281,21 +280,21 @@ async fn a_key_with_the_right_id_and_other_bytes_is_refused_at_the_start() {
     assert!(said.contains("\"test-key\"") && said.contains("ODT_KEYRING"), "{said}");
     expect_no_key_in(&said);
 
-    // As the release before left it: a stored secret has to open first.
+    // As stored by the previous release: a stored secret must be decrypted first.
     world.sql("UPDATE sealing_keys SET check_value = NULL");
     let said = run(&with_keys(&world, &[NEW_KEY, WRONG_KEY]), &["serve"]).expect_failure();
     let id = path.rsplit('/').next().expect("id");
     for part in ["\"test-key\"", "ODT_KEYRING", id, "client secret"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert_eq!(checked(), "0", "nothing was opened");
+    assert_eq!(checked(), "0", "nothing was decrypted");
     let right = Process::serve(&world.environment).await;
     assert_eq!(checked(), "1");
     drop(right);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_that_started_with_wrong_bytes_before_the_first_secret_seals_nothing() {
+async fn replica_with_wrong_key_bytes_seals_nothing() {
     let world = World::start().await;
     let wrong = Process::serve(&with_keys(&world, &[WRONG_KEY])).await;
     let first = world.connected().await;

@@ -1,4 +1,4 @@
-//! What an operator types: subcommands and the rotation of keys.
+//! Subcommands for operators, and key rotation.
 
 mod command_line;
 mod key_rotation;

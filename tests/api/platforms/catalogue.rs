@@ -1,11 +1,11 @@
-//! What each platform asks for, as a front end reads it.
+//! The fields of each platform, for a front end.
 
 use reqwest::Method;
 
 use crate::support::world::World;
 
 #[tokio::test]
-async fn the_catalogue_names_every_field_and_guide_and_may_be_kept() {
+async fn catalogue_lists_every_field_and_guide_and_is_cacheable() {
     let world = World::start().await;
     let answer = world.get("/platforms").await;
     let etag = answer.etag().to_owned();

@@ -1,4 +1,4 @@
-//! SCEP challenges: one per call, within limits, and none that is stored.
+//! SCEP challenges: one per request, rate limited, never stored.
 
 use serde_json::json;
 use testkit::okta::{ChallengePage, Fault};
@@ -7,7 +7,7 @@ use crate::support::platforms::{MAC, MAC_UDID, deploy, mac, payloads, plist_of, 
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_challenge_is_fresh_for_each_call_never_cached_and_audited_without_its_value() {
+async fn challenge_is_new_per_request_uncached_and_audited_without_its_value() {
     let world = World::start().await;
     let path = world.configured().await;
     let mint = format!("{path}/platforms/macos/scep-challenges");
@@ -25,7 +25,10 @@ async fn a_challenge_is_fresh_for_each_call_never_cached_and_audited_without_its
     assert_eq!((time("expires_at") - time("issued_at")).num_minutes(), 60);
     let handed_out: Vec<String> =
         world.acme.scep_challenges().into_iter().map(|minted| minted.challenge).collect();
-    assert!(handed_out.iter().any(|challenge| one["challenge"] == *challenge), "it is Okta's own");
+    assert!(
+        handed_out.iter().any(|challenge| one["challenge"] == *challenge),
+        "it is a challenge of Okta"
+    );
 
     let events = world.get(&format!("{path}/events")).await.expect(200);
     let minted: Vec<_> = events["items"]
@@ -44,7 +47,7 @@ async fn a_challenge_is_fresh_for_each_call_never_cached_and_audited_without_its
 }
 
 #[tokio::test]
-async fn a_device_gets_five_challenges_in_ten_minutes_and_ten_at_once_are_too_many() {
+async fn device_gets_at_most_5_challenges_in_10_minutes() {
     let world = World::start().await;
     let path = world.configured().await;
     let (path, deployments) = (
@@ -69,7 +72,7 @@ async fn a_device_gets_five_challenges_in_ten_minutes_and_ten_at_once_are_too_ma
 }
 
 #[tokio::test]
-async fn nine_devices_at_once_are_more_than_are_fetched_at_once() {
+async fn at_most_8_challenges_are_fetched_concurrently() {
     let world = World::start().await;
     let path = format!("{}/platforms/macos/scep-challenges", world.configured().await);
     world.acme.fail(Fault::delay_ms(1500));
@@ -84,7 +87,7 @@ async fn nine_devices_at_once_are_more_than_are_fetched_at_once() {
 }
 
 #[tokio::test]
-async fn okta_failing_between_request_and_answer_hands_out_nothing_and_is_told_apart() {
+async fn okta_failures_have_their_own_codes_and_return_no_challenge() {
     let world = World::start().await;
     let path = world.configured().await;
     let mint = format!("{path}/platforms/macos/scep-challenges");
@@ -108,9 +111,9 @@ async fn okta_failing_between_request_and_answer_hands_out_nothing_and_is_told_a
     assert_eq!(world.count_events("scep_challenge_minted"), 0);
 }
 
-/// With Debian's package `scep`: its client enrols a key at its server, which the simulated org fronts.
+/// With Debian's package `scep`: its client enrolls a key at its server behind the simulated org.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_minted_challenge_enrols_one_key_at_a_real_server_and_no_second() {
+async fn challenge_enrolls_one_key_at_a_real_server() {
     let Some(real) = testkit::scep::RealScep::find() else { return };
     let world = World::start().await;
     let running =

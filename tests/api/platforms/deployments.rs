@@ -1,4 +1,4 @@
-//! What one device is given: profiles and app configuration.
+//! Deployments to a device: profiles and app configuration.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::platforms::{MAC, MAC_UDID, deploy, mac, payloads, plist_of, 
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_mac_gets_two_profiles_and_settings_alone_cost_no_challenge() {
+async fn mac_gets_two_profiles_and_settings_need_no_challenge() {
     let world = World::start().await;
     let path = world.configured().await;
     let deployments = format!("{path}/platforms/macos/deployments");
@@ -53,7 +53,7 @@ async fn a_mac_gets_two_profiles_and_settings_alone_cost_no_challenge() {
 }
 
 #[tokio::test]
-async fn an_iphone_gets_the_four_keys_in_the_extension_and_in_both_domains() {
+async fn iphone_gets_the_four_keys_in_extension_and_app() {
     let world = World::start().await;
     let path = world.configured().await;
     let body = json!({
@@ -82,7 +82,7 @@ async fn an_iphone_gets_the_four_keys_in_the_extension_and_in_both_domains() {
 }
 
 #[tokio::test]
-async fn the_answer_says_where_each_dictionary_of_an_iphone_goes() {
+async fn response_names_the_target_of_each_iphone_dictionary() {
     let world = World::start().await;
     let path = world.configured().await;
     let device = json!({ "serial_number": "F2LABCDEFG12", "udid": "00008030-001A2B3C4D5E6F70" });
@@ -119,7 +119,7 @@ async fn the_answer_says_where_each_dictionary_of_an_iphone_goes() {
 }
 
 #[tokio::test]
-async fn an_iphones_extra_settings_are_added_and_cannot_be_those_of_macs_or_the_identifiers() {
+async fn iphone_extra_settings_are_added_except_reserved_keys() {
     let world = World::start().await;
     let path = world.configured().await;
     let deployments = format!("{path}/platforms/ios/deployments");
@@ -148,7 +148,7 @@ async fn an_iphones_extra_settings_are_added_and_cannot_be_those_of_macs_or_the_
 }
 
 #[tokio::test]
-async fn the_file_form_gives_one_profile_as_a_file() {
+async fn mobileconfig_format_returns_one_profile_as_a_file() {
     let world = World::start().await;
     let path = format!("{}/platforms/macos/deployments", world.configured().await);
     let ask = |parts: Value| {
@@ -186,7 +186,7 @@ async fn the_file_form_gives_one_profile_as_a_file() {
 }
 
 #[tokio::test]
-async fn devices_and_options_that_are_none_are_named_and_cost_no_challenge() {
+async fn invalid_devices_and_options_are_named_and_use_no_challenge() {
     let world = World::start().await;
     let path = world.configured().await;
     let before = world.acme.scep_challenges().len();
@@ -239,7 +239,7 @@ async fn devices_and_options_that_are_none_are_named_and_cost_no_challenge() {
 }
 
 #[tokio::test]
-async fn every_text_reaches_the_profile_as_it_was_sent() {
+async fn texts_reach_the_profile_unchanged() {
     let world = World::start().await;
     let path = world.configured().await;
     let wild = "<&>\"' \u{1f469}\u{200d}\u{1f680} مرحبا ]]>";
@@ -267,7 +267,7 @@ async fn every_text_reaches_the_profile_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn only_the_mdm_may_deploy_and_another_tenant_finds_nothing() {
+async fn deployment_requires_its_scope_and_tenant() {
     let world = World::start().await;
     let path = world.configured().await;
     let body = json!({ "device": mac() });

@@ -1,5 +1,5 @@
-//! Configuring macOS and iOS: tried before it is stored, with a problem for each way Okta refuses, rotated in
-//! one step.
+//! Configuration of macOS and iOS: verified before it is stored, with a problem for each error of Okta, and
+//! rotated in one step.
 
 mod catalogue;
 mod challenges;
@@ -21,7 +21,7 @@ fn change(world: &World, change: impl FnOnce(&mut ScepKnobs)) {
 }
 
 #[tokio::test]
-async fn macos_is_tried_before_it_is_stored_and_shows_its_certificate_authority() {
+async fn macos_is_verified_before_it_is_stored_and_shows_its_ca() {
     let world = World::start().await;
     let path = world.connected().await;
     world.acme.journal().clear();
@@ -50,7 +50,7 @@ async fn macos_is_tried_before_it_is_stored_and_shows_its_certificate_authority(
 }
 
 #[tokio::test]
-async fn with_both_platforms_the_integration_is_active_and_the_wizard_complete() {
+async fn integration_with_both_platforms_is_active_and_set_up() {
     let world = World::start().await;
     let path = world.configured().await;
     let integration = world.get(&path).await.expect(200);
@@ -68,7 +68,7 @@ async fn with_both_platforms_the_integration_is_active_and_the_wizard_complete()
 }
 
 #[tokio::test]
-async fn the_wizard_shows_the_form_of_the_platform_that_comes_next() {
+async fn setup_shows_the_form_of_the_next_platform() {
     let world = World::start().await;
     let path = world.connected().await;
     world.patch(&path, &json!({ "selected_platforms": ["macos", "ios"] })).await.expect(200);
@@ -79,7 +79,7 @@ async fn the_wizard_shows_the_form_of_the_platform_that_comes_next() {
 }
 
 #[tokio::test]
-async fn ios_cannot_be_tried_and_says_so() {
+async fn ios_cannot_be_verified() {
     let world = World::start().await;
     let path = world.connected().await;
     world.acme.journal().clear();
@@ -97,7 +97,7 @@ async fn ios_cannot_be_tried_and_says_so() {
 }
 
 #[tokio::test]
-async fn the_challenge_page_is_read_in_every_encoding_that_servers_use() {
+async fn challenge_page_is_read_in_every_encoding() {
     let world = World::start().await;
     let path = format!("{}/platforms/macos", world.connected().await);
     for encoding in PageEncoding::ALL {
@@ -119,7 +119,7 @@ async fn the_challenge_page_is_read_in_every_encoding_that_servers_use() {
 }
 
 #[tokio::test]
-async fn the_certificate_authority_is_read_whatever_the_server_calls_it() {
+async fn ca_certificate_is_read_with_any_content_type() {
     let world = World::start().await;
     let path = format!("{}/platforms/macos?dry_run=true", world.connected().await);
     for ca in
@@ -135,7 +135,7 @@ async fn the_certificate_authority_is_read_whatever_the_server_calls_it() {
 }
 
 #[tokio::test]
-async fn each_way_of_failing_has_its_own_code_and_stores_nothing() {
+async fn each_failure_has_its_own_code_and_stores_nothing() {
     let world = World::start().await;
     let path = format!("{}/platforms/macos", world.connected().await);
     let cases: Vec<(u16, &str, Change)> = vec![
@@ -231,7 +231,7 @@ async fn urls_that_lead_elsewhere_are_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
-async fn fields_of_the_wrong_shape_or_platform_are_named() {
+async fn invalid_fields_and_fields_of_the_other_platform_are_named() {
     let world = World::start().await;
     let path = format!("{}/platforms", world.connected().await);
     for (platform, body, pointer, code) in [
@@ -255,7 +255,7 @@ async fn fields_of_the_wrong_shape_or_platform_are_named() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_reset_degrades_until_the_new_one_is_entered() {
+async fn reset_password_degrades_until_the_new_one_is_stored() {
     let world = World::start().await;
     let path = world.configured().await;
     let platform = format!("{path}/platforms/macos");
@@ -272,7 +272,7 @@ async fn a_password_that_was_reset_degrades_until_the_new_one_is_entered() {
         .patch(&platform, &json!({ "password": "wrong" }))
         .await
         .expect_problem(422, "scep_credentials_refused");
-    assert_eq!(world.get(&platform).await.expect(200), before, "what was stored is kept");
+    assert_eq!(world.get(&platform).await.expect(200), before, "the stored configuration is kept");
     let rotated = world
         .patch(&platform, &json!({ "password": world.acme.scep_password() }))
         .await
@@ -287,7 +287,7 @@ async fn a_password_that_was_reset_degrades_until_the_new_one_is_entered() {
 }
 
 #[tokio::test]
-async fn deleting_asks_for_confirmation_once_devices_depend_on_it() {
+async fn deletion_requires_confirmation_if_devices_depend_on_it() {
     let world = World::start().await;
     let path = world.configured().await;
     let platform = format!("{path}/platforms/ios");
@@ -308,7 +308,7 @@ async fn deleting_asks_for_confirmation_once_devices_depend_on_it() {
 }
 
 #[tokio::test]
-async fn a_configured_platform_binds_the_integration_to_its_org() {
+async fn org_cannot_change_with_a_configured_platform() {
     let world = World::build().org(OrgSetup::new("globex")).start().await;
     let path = world.integration().await;
     world.put(&format!("{path}/platforms/macos"), &world.macos_settings()).await.expect(201);
@@ -319,7 +319,7 @@ async fn a_configured_platform_binds_the_integration_to_its_org() {
 }
 
 #[tokio::test]
-async fn versions_count_up_only_for_what_devices_are_given() {
+async fn versions_increase_only_for_deployed_values() {
     let world = World::start().await;
     let path = world.configured().await;
     let (macos, ios) = (format!("{path}/platforms/macos"), format!("{path}/platforms/ios"));
@@ -340,7 +340,7 @@ async fn versions_count_up_only_for_what_devices_are_given() {
 }
 
 #[tokio::test]
-async fn refused_scep_credentials_are_audited_without_their_values() {
+async fn rejected_scep_credentials_are_audited_without_their_values() {
     let world = World::start().await;
     let path = world.connected().await;
     let mut wrong = world.macos_settings();

@@ -1,5 +1,4 @@
-//! A new rendering reaches the devices that have the old one: the migration that comes with it makes
-//! them outdated.
+//! A new rendering reaches devices that have the old one, because its migration marks them as outdated.
 
 use chrono::Utc;
 use okta_device_trust::store::migrations::migrate;
@@ -25,7 +24,7 @@ async fn work_list(world: &World, path: &str, configuration: &str) -> Vec<Value>
     items.into_iter().map(|item| item["serial_number"].clone()).collect()
 }
 
-/// Each platform, and from which version on its rendering carries the device's identifiers.
+/// Returns each platform with the first version whose rendering contains the device's identifiers.
 fn identifiers_since(world: &World) -> Vec<String> {
     world.column("platforms", "platform || ' ' || coalesce(identifiers_since::text, 'none')")
 }
@@ -39,7 +38,7 @@ fn migrate_again(world: &World, version: &str) {
 }
 
 #[tokio::test]
-async fn the_migration_of_a_new_rendering_makes_delivered_devices_outdated() {
+async fn migration_of_a_new_rendering_marks_devices_outdated() {
     let world = World::start().await;
     let path = world.configured().await;
     let before = config_version(&world, &path, "ios").await;
@@ -102,14 +101,14 @@ async fn a_new_ios_platform_carries_the_identifiers_from_its_first_version_on() 
     assert_eq!(identifiers_since(&world), expected, "a rotation moves nothing");
 }
 
-/// A replica of the release before creates a platform while the migration has run already.
+/// A replica of the previous release creates a platform after the migration.
 #[tokio::test]
-async fn a_platform_of_the_release_before_carries_the_identifiers_from_its_next_version_on() {
+async fn platform_of_the_previous_release_has_identifiers_from_its_next_version() {
     let world = World::start().await;
     let path = world.configured().await;
     world.sql("UPDATE platforms SET identifiers_since = NULL");
     let first = config_version(&world, &path, "ios").await;
-    // Devices may have what the other replica rendered for the first version.
+    // Devices may have the first version as rendered by the other replica.
     let rotated = json!({ "secret_key": "An0ther-Secret-Key" });
     world.put(&format!("{path}/platforms/ios"), &rotated).await.expect(200);
     let next = config_version(&world, &path, "ios").await;

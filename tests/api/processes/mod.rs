@@ -1,4 +1,4 @@
-//! The real program as a process: killed, told to stop, and run twice on one database.
+//! The real program as a process: killed, stopped, and run twice on one database.
 
 mod kills;
 mod replicas;

@@ -7,7 +7,7 @@ use crate::support::answer::item;
 use crate::support::process::Process;
 use crate::support::world::{INTEGRATIONS, World};
 
-/// Two replicas on one database: the world's own and another process.
+/// Starts two replicas on one database: the world's own and another process.
 async fn replicas() -> (World, Process) {
     let world = World::start().await;
     let other = Process::serve(&world.environment).await;
@@ -15,13 +15,13 @@ async fn replicas() -> (World, Process) {
 }
 
 #[tokio::test]
-async fn what_one_replica_changes_the_other_answers_at_once() {
+async fn changes_of_one_replica_are_visible_on_the_other() {
     let (mut world, other) = replicas().await;
     let (one, two) = (world.base.clone(), other.base.clone());
     let path = world.integration().await;
     let (credentials, check) =
         (format!("{path}/credentials"), format!("{path}/prerequisites/check"));
-    // Each turn is changed through one replica and read through the other, and the other way round.
+    // Changed through one replica and read through the other, and vice versa.
     for turn in 0..4 {
         world.base.clone_from(if turn % 2 == 0 { &one } else { &two });
         let platforms = if turn % 2 == 0 { json!(["macos"]) } else { json!(["ios"]) };
@@ -38,7 +38,7 @@ async fn what_one_replica_changes_the_other_answers_at_once() {
         let stale = world.ask(Method::PATCH, &path).admin().header("if-match", &version);
         stale.json(&json!({})).send().await.expect_problem(412, "stale_version");
         world.post(&check, &json!(null)).await.expect(200);
-        // The secret goes out of use: the replica that kept a token of it does not go on with it.
+        // The secret is replaced: the replica with a cached token must not continue to use it.
         let secret = world.acme.client_secret();
         world.acme.add_secret();
         world.acme.deactivate_secret(&secret);
@@ -56,7 +56,7 @@ async fn what_one_replica_changes_the_other_answers_at_once() {
 }
 
 #[tokio::test]
-async fn the_same_idempotency_key_sent_to_two_replicas_at_once_creates_one_integration() {
+async fn idempotency_key_on_two_replicas_creates_one_integration() {
     let (world, other) = replicas().await;
     let token = world.token_of(&world.tenant, &["odt:write"]);
     let body = json!({ "okta_domain": world.acme.host() });

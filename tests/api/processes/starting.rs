@@ -1,4 +1,4 @@
-//! What the service refuses to start with, and what it says of it.
+//! Configurations that the service refuses to start with, and its messages.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use okta_device_trust::startup::load_config;
 use crate::support::postgres::{PASSWORD, POSTGRES, TEMPLATE};
 use crate::support::world::{KEYRING, World, unique};
 
-/// A database of its own and a login for it, made by `sql`, in which `{role}` is the login's name.
+/// Creates a database and a login for it by `sql`, in which `{role}` is the login's name.
 fn database(template: Option<&str>, sql: &str) -> (String, String) {
     let name = unique("odt").replace('-', "_");
     let postgres = POSTGRES.lock().expect("postgres");
@@ -29,7 +29,7 @@ async fn refusal(url: String) -> String {
 }
 
 #[tokio::test]
-async fn a_login_that_the_database_refuses_is_told_at_once_and_with_its_reason() {
+async fn rejected_database_login_fails_at_once_with_its_reason() {
     let (name, _) = database(Some(TEMPLATE), "");
     for (url, reason) in [
         (url("odt_service", "canary", &name), "password authentication failed"),
@@ -45,7 +45,7 @@ async fn a_login_that_the_database_refuses_is_told_at_once_and_with_its_reason()
 }
 
 #[tokio::test]
-async fn a_schema_that_is_behind_says_to_run_migrate() {
+async fn outdated_schema_says_to_run_migrate() {
     let (name, _) = database(None, "");
     let refused = refusal(url("odt_service", PASSWORD, &name)).await;
     assert!(refused.contains("run `okta-device-trust migrate`"), "{refused}");
@@ -53,7 +53,7 @@ async fn a_schema_that_is_behind_says_to_run_migrate() {
 }
 
 #[tokio::test]
-async fn a_role_that_row_level_security_would_not_hold_is_refused() {
+async fn role_that_bypasses_row_level_security_is_rejected() {
     let login = format!("CREATE ROLE {{role}} LOGIN PASSWORD '{PASSWORD}' IN ROLE ");
     for (with, reason) in [
         ("odt_app BYPASSRLS", "BYPASSRLS"),
@@ -68,7 +68,7 @@ async fn a_role_that_row_level_security_would_not_hold_is_refused() {
 }
 
 #[tokio::test]
-async fn the_role_that_logged_in_counts_and_not_only_the_one_that_it_has_become() {
+async fn session_user_is_checked_besides_the_current_role() {
     let login = format!("CREATE ROLE {{role}} LOGIN SUPERUSER PASSWORD '{PASSWORD}'");
     let (name, role) = database(
         Some(TEMPLATE),
@@ -78,7 +78,7 @@ async fn the_role_that_logged_in_counts_and_not_only_the_one_that_it_has_become(
     assert!(refused.contains("superuser") && refused.contains(&role), "{refused}");
 }
 
-/// What `check-config` says with these settings; they alone are its environment.
+/// Runs `check-config` with only these settings.
 fn check_config(settings: &[(&str, &str)]) -> (bool, String) {
     let least = [
         ("ODT_DATABASE_URL", "postgres://odt@localhost/odt"),
@@ -97,13 +97,13 @@ fn check_config(settings: &[(&str, &str)]) -> (bool, String) {
 }
 
 #[tokio::test]
-async fn what_a_service_runs_with_passes_the_check() {
+async fn valid_settings_pass_check_config() {
     let world = World::start().await;
     assert_eq!(load_config(&world.environment).err(), None);
 }
 
 #[test]
-fn check_config_passes_nothing_that_could_not_be_started_with() {
+fn check_config_rejects_settings_that_prevent_the_start() {
     assert!(check_config(&[]).0);
     let file = tempfile::NamedTempFile::new().expect("file");
     std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\ncanary\n").expect("write");
@@ -124,7 +124,7 @@ fn check_config_passes_nothing_that_could_not_be_started_with() {
 }
 
 #[test]
-fn check_config_says_in_one_message_what_is_missing_and_what_cannot_work() {
+fn check_config_names_missing_and_invalid_settings_at_once() {
     let (passed, said) = check_config(&[
         ("ODT_LISTEN", "somewhere"),
         ("ODT_KEYRING", "garbage"),

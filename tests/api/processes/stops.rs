@@ -8,7 +8,7 @@ use crate::support::process::Process;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_request_in_flight_is_finished_when_the_service_is_told_to_stop() {
+async fn request_in_flight_finishes_during_a_graceful_shutdown() {
     let mut world = World::build().without_service().await;
     let mut service = Process::serve(&world.environment).await;
     world.base.clone_from(&service.base);
@@ -25,16 +25,16 @@ async fn a_request_in_flight_is_finished_when_the_service_is_told_to_stop() {
         service.terminate();
         let address = service.base.trim_start_matches("http://").to_owned();
         while tokio::net::TcpStream::connect(&address).await.is_ok() {
-            assert!(told.elapsed() < Duration::from_secs(1), "new connections are still taken");
+            assert!(told.elapsed() < Duration::from_secs(1), "new connections are still accepted");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(service.is_running(), "it went away under a request");
+        assert!(service.is_running(), "it stopped during a request");
         told
     };
     let (answer, told) = tokio::join!(in_flight, stop);
-    assert!(told.elapsed() > Duration::from_secs(1), "the request was not in flight any more");
+    assert!(told.elapsed() > Duration::from_secs(1), "the request was no longer in flight");
     answer.expect(201);
-    // The grace of the tests is 5 s.
+    // The grace period of the tests is 5 s.
     let patience = Duration::from_secs(6).saturating_sub(told.elapsed());
     assert_eq!(service.exit_code(patience).await, Some(0), "{}", service.said());
     assert!(service.said().contains("\"stopped\""));
@@ -42,7 +42,7 @@ async fn a_request_in_flight_is_finished_when_the_service_is_told_to_stop() {
 }
 
 #[tokio::test]
-async fn a_request_that_takes_longer_than_the_grace_does_not_hold_up_the_stop() {
+async fn request_longer_than_the_grace_period_does_not_delay_the_shutdown() {
     let builder = World::build().setting("ODT_SHUTDOWN_GRACE_SECONDS", "1");
     let mut world = builder.without_service().await;
     let mut service = Process::serve(&world.environment).await;
@@ -61,6 +61,6 @@ async fn a_request_that_takes_longer_than_the_grace_does_not_hold_up_the_stop() 
         service.exit_code(Duration::from_secs(4)).await
     };
     let (cut, code) = tokio::join!(request, stop);
-    assert!(cut.is_err(), "it was answered: {cut:?}");
+    assert!(cut.is_err(), "there was a response: {cut:?}");
     assert_eq!(code, Some(0), "{}", service.said());
 }

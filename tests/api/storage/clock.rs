@@ -1,4 +1,4 @@
-//! The store decides by the clock that it was given.
+//! The store uses its configured clock.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::support::postgres::{POSTGRES, database_on};
 use crate::support::world::KEYRING;
 
 #[tokio::test]
-async fn an_unfinished_request_holds_its_idempotency_key_for_a_minute_of_the_stores_clock() {
+async fn unfinished_request_holds_its_idempotency_key_for_a_minute() {
     let (_, url) = database_on(&POSTGRES.lock().expect("postgres"));
     let settings = PoolSettings { url: url.into(), connections: 1, transaction_pooler: false };
     let keys = Keyring::parse(&SecretString::from(KEYRING.to_owned())).expect("a key ring");

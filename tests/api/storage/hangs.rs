@@ -1,4 +1,4 @@
-//! PostgreSQL that accepts connections and does not answer, and rows that another session has locked.
+//! PostgreSQL that accepts connections without answering, and rows locked by another session.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::support::proxy::behind_a_proxy;
 use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_hangs_is_a_503_in_time_and_goes_on_where_it_stopped() {
+async fn hanging_database_is_503_in_time_and_recovers() {
     let (mut world, proxy) = behind_a_proxy().await;
     let service = Process::serve(&world.environment).await;
     world.base.clone_from(&service.base);
@@ -27,7 +27,7 @@ async fn a_database_that_hangs_is_a_503_in_time_and_goes_on_where_it_stopped() {
     let patch = json!({ "selected_platforms": ["ios"] });
     let asked = join_all((0..8).map(|_| world.get(&path)));
     let live = async {
-        // More connections than the service has, and still it says that it lives.
+        // More requests than connections; liveness still works.
         for _ in 0..20 {
             let asked = Instant::now();
             let live = world.ask(Method::GET, "/health/live").send().await;
@@ -46,13 +46,13 @@ async fn a_database_that_hangs_is_a_503_in_time_and_goes_on_where_it_stopped() {
     let thawed = Instant::now();
     world.get(&path).await.expect(200);
     assert!(thawed.elapsed() < Duration::from_secs(3), "{:?}", thawed.elapsed());
-    // Whether the write that hung was made is not known: its version and its event agree.
+    // The hanging write may be stored or not, but version and event must agree.
     let version = world.get(&path).await.expect(200)["version"].clone();
     assert_eq!(version, json!(2 + world.count_events("integration_updated")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_hangs_does_not_hold_up_the_stop() {
+async fn hanging_database_does_not_delay_the_shutdown() {
     let (mut world, proxy) = behind_a_proxy().await;
     world.environment.set("ODT_SHUTDOWN_GRACE_SECONDS", "1");
     let mut service = Process::serve(&world.environment).await;
@@ -67,11 +67,11 @@ async fn a_database_that_hangs_does_not_hold_up_the_stop() {
         service.exit_code(Duration::from_secs(4)).await
     };
     let (_, code) = tokio::join!(request, stop);
-    assert_eq!(code, Some(0), "it does not end, or badly: {}", service.said());
+    assert_eq!(code, Some(0), "it does not exit with 0: {}", service.said());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_that_another_session_holds_is_a_503_in_time_and_not_a_500() {
+async fn locked_row_is_503_in_time() {
     let world = World::start().await;
     let path = world.connected().await;
     let mut holder = holder(&world, "SELECT * FROM integrations FOR UPDATE");
@@ -87,7 +87,7 @@ async fn a_row_that_another_session_holds_is_a_503_in_time_and_not_a_500() {
     );
 }
 
-/// Another session that holds what `sql` locks until it commits.
+/// Opens a session that holds the locks of `sql` until it commits.
 fn holder(world: &World, sql: &str) -> diesel::PgConnection {
     let url = POSTGRES.lock().expect("postgres").superuser_url(&world.database);
     let mut holder = diesel::PgConnection::establish(&url).expect("connection");
@@ -95,7 +95,7 @@ fn holder(world: &World, sql: &str) -> diesel::PgConnection {
     holder
 }
 
-/// The processes of PostgreSQL that serve the world's service.
+/// Returns the PostgreSQL processes of the service's sessions.
 fn sessions(world: &World) -> String {
     world.sql(
         "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity \
@@ -104,7 +104,7 @@ fn sessions(world: &World) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_waits_for_one_row_leave_other_tenants_their_connections() {
+async fn waits_for_one_row_do_not_block_other_tenants() {
     let mut world = World::start().await;
     let path = world.connected().await;
     let crowd = std::mem::replace(&mut world.tenant, "another-tenant".to_owned());
@@ -124,7 +124,7 @@ async fn many_waits_for_one_row_leave_other_tenants_their_connections() {
     let (answers, took) = tokio::join!(waiting, reading);
     answers.into_iter().for_each(expect_unavailable);
     assert!(took < Duration::from_millis(2_500), "{took:?}");
-    // A wait that ended is no reason to give a connection up.
+    // A lock timeout does not close the connection.
     assert_eq!(
         sessions(&world).split(' ').filter(|pid| before.contains(pid)).count(),
         before.split(' ').count()
@@ -133,10 +133,10 @@ async fn many_waits_for_one_row_leave_other_tenants_their_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_challenge_does_not_wait_for_a_sweep_that_ends() {
+async fn challenge_does_not_wait_for_the_end_of_a_sweep() {
     let world = World::start().await;
     let path = world.configured().await;
-    // As every insert into a table that refers to the integration does.
+    // Like every insert with a foreign key to the integration.
     let _holder = holder(&world, "SELECT * FROM integrations FOR KEY SHARE");
     let asked = Instant::now();
     let challenges = format!("{path}/platforms/macos/scep-challenges");

@@ -1,5 +1,5 @@
-//! PostgreSQL unavailable, restarted under load or frozen, what the service refuses to start with,
-//! and the statements that it sends.
+//! PostgreSQL unavailable, restarted under load or hanging; unsafe roles and schemas; and the statements that
+//! the service sends.
 
 mod clock;
 mod hangs;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::answer::Answer;
 use crate::support::world::World;
 
-/// How long a caller may wait for PostgreSQL (8 s), and a little for a busy machine.
+/// The timeout of database operations (8 s) with a margin for a busy machine.
 pub const BOUND: Duration = Duration::from_secs(10);
 
 #[track_caller]
@@ -26,7 +26,7 @@ pub fn expect_unavailable(answer: Answer) {
     answer.expect_problem(503, "database_unavailable");
 }
 
-/// What the two health checks answer: live, ready, and whether readiness blames the database.
+/// Returns the statuses of liveness and readiness, and the database check of readiness.
 pub async fn health(world: &World) -> (u16, u16, Value) {
     let live = world.ask(Method::GET, "/health/live").send().await;
     let ready = world.ask(Method::GET, "/health/ready").send().await;

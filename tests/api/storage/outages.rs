@@ -1,4 +1,4 @@
-//! PostgreSQL that is away, comes back, or is restarted under load.
+//! PostgreSQL that is unavailable, recovers, or is restarted under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::support::process::Process;
 use crate::support::world::{INTEGRATIONS, World};
 
 #[tokio::test]
-async fn a_service_that_starts_before_its_database_waits_and_then_serves() {
+async fn service_started_before_its_database_waits() {
     let (mut postgres, _, url) = own_postgres();
     let mut world = World::build().database_url(url).without_service().await;
     postgres.crash().expect("crash");
@@ -31,7 +31,7 @@ async fn a_service_that_starts_before_its_database_waits_and_then_serves() {
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_is_a_503_in_time_and_is_found_again_without_a_restart() {
+async fn database_outage_is_503_in_time_and_recovers() {
     let (mut postgres, _, url) = own_postgres();
     let world = World::build().database_url(url).start().await;
     let path = world.connected().await;
@@ -39,10 +39,10 @@ async fn a_database_that_goes_away_is_a_503_in_time_and_is_found_again_without_a
     assert_eq!(health(&world).await, (200, 200, json!(true)));
 
     postgres.crash().expect("crash");
-    // Readiness is looked at once a second at most.
+    // Readiness is checked at most once a second.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let gone = Instant::now();
-    // More than there are connections, reading and writing, all at once.
+    // More concurrent reads and writes than connections.
     let reads = join_all((0..8).map(|_| world.get(&path)));
     let patch = json!({ "selected_platforms": ["ios"] });
     let writes = join_all((0..8).map(|_| world.patch(&path, &patch)));
@@ -52,7 +52,7 @@ async fn a_database_that_goes_away_is_a_503_in_time_and_is_found_again_without_a
     assert!(gone.elapsed() < BOUND, "{:?}", gone.elapsed());
     reads.into_iter().chain(writes).chain([check]).for_each(expect_unavailable);
     assert_eq!(health_then, (200, 503, json!(false)));
-    // A caller without a token learns nothing of it.
+    // A caller without a token does not learn of it.
     world.ask(Method::GET, &path).send().await.expect_problem(401, "unauthorized");
 
     postgres.restart().expect("restart");
@@ -65,18 +65,18 @@ async fn a_database_that_goes_away_is_a_503_in_time_and_is_found_again_without_a
         expect_unavailable(answer);
     };
     assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
-    assert_eq!(found, before, "what was refused was not done");
+    assert_eq!(found, before, "a rejected write must not be stored");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(health(&world).await, (200, 200, json!(true)));
 }
 
 #[tokio::test]
-async fn a_restart_of_postgresql_between_two_requests_is_not_noticed() {
+async fn postgresql_restart_between_requests_causes_no_error() {
     let (mut postgres, _, url) = own_postgres();
     let world = World::build().database_url(url).start().await;
     let path = world.connected().await;
     for platforms in [json!(["ios"]), json!(["macos"])] {
-        // Every connection of the pool is in use, and every one is dead afterwards.
+        // All pooled connections are in use and are dead afterwards.
         for answer in join_all((0..8).map(|_| world.get(&path))).await {
             answer.expect(200);
         }
@@ -91,12 +91,12 @@ async fn a_restart_of_postgresql_between_two_requests_is_not_noticed() {
     }
 }
 
-/// Writes without a pause; gives back the version that was acknowledged last, how many writes were,
-/// and how many were refused with the 503.
+/// Writes continuously. Returns the last acknowledged version, the number of acknowledged writes, and the
+/// number of writes rejected with 503.
 async fn write_until(world: &World, path: &str, over: &AtomicBool) -> (i64, u64, u64) {
     let (mut version, mut acknowledged, mut refused) = (1, 0_u64, 0);
     while !over.load(Ordering::SeqCst) {
-        // Always another one than was acknowledged last, so that each counts the version up.
+        // Always different from the last acknowledged value, so that each increments the version.
         let platforms = if acknowledged % 2 == 0 { ["ios"] } else { ["macos"] };
         let answer = world.patch(path, &json!({ "selected_platforms": platforms })).await;
         if answer.status == 200 {
@@ -112,7 +112,7 @@ async fn write_until(world: &World, path: &str, over: &AtomicBool) -> (i64, u64,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_restarted_under_load_costs_503s_alone_and_no_acknowledged_write() {
+async fn postgresql_restart_under_load_loses_no_acknowledged_write() {
     const CLIENTS: usize = 8;
     let (mut postgres, database, url) = own_postgres();
     let mut builder = World::build().database_url(url);
@@ -133,7 +133,7 @@ async fn postgresql_restarted_under_load_costs_503s_alone_and_no_acknowledged_wr
             (id, version, acknowledged, refused)
         }));
     }
-    // A short absence is waited for; one that is longer than a caller's connection may take is told.
+    // The service waits out a short outage; a longer one is a 503.
     for absence in [0, 0, 4] {
         tokio::time::sleep(Duration::from_millis(300)).await;
         postgres.crash().expect("crash");
@@ -141,17 +141,17 @@ async fn postgresql_restarted_under_load_costs_503s_alone_and_no_acknowledged_wr
         postgres.restart().expect("restart");
         let back = Instant::now();
         while world.get(INTEGRATIONS).await.status != 200 {
-            assert!(back.elapsed() < Duration::from_secs(3), "it is not found again");
+            assert!(back.elapsed() < Duration::from_secs(3), "it did not recover in time");
         }
     }
-    // Long enough for each writer to show some load, also on a busy machine.
+    // Long enough for some load of each writer, even on a busy machine.
     tokio::time::sleep(Duration::from_secs(2)).await;
     over.store(true, Ordering::SeqCst);
     let mut refusals = 0;
     for writer in writers {
         let (id, version, acknowledged, refused) = writer.await.expect("a writer");
         refusals += refused;
-        assert!(acknowledged > 10, "the load was none: {acknowledged}");
+        assert!(acknowledged > 10, "there was no load: {acknowledged}");
         let sql = |sql: &str| postgres.execute(&database, sql).expect("SQL");
         let stored: i64 = sql(&format!("SELECT version FROM integrations WHERE id = '{id}'"))
             .parse()
@@ -162,12 +162,12 @@ async fn postgresql_restarted_under_load_costs_503s_alone_and_no_acknowledged_wr
         ));
         assert_eq!(events, (stored - 1).to_string(), "a change without its event");
     }
-    assert!(refusals > 0, "no write met an absence: the test shows nothing");
+    assert!(refusals > 0, "no write failed, so the test proves nothing");
 }
 
-/// As after a failover that leaves the connections to the old primary open.
+/// As after a failover that leaves connections to the old primary open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_became_read_only_is_a_503_and_its_connections_leave_the_pool() {
+async fn read_only_server_is_503_and_its_connections_leave_the_pool() {
     let (postgres, database, url) = own_postgres();
     let world = World::build().database_url(url).start().await;
     let path = world.connected().await;

@@ -9,7 +9,7 @@ use crate::support::postgres::{POSTGRES, database_on};
 use crate::support::world::{INTEGRATIONS, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_pgbouncer_two_tenants_at_once_never_meet_and_nothing_fails() {
+async fn tenants_are_isolated_behind_pgbouncer() {
     let (database, url, port) = {
         let postgres = POSTGRES.lock().expect("postgres");
         let (database, url) = database_on(&postgres);
@@ -47,7 +47,7 @@ async fn behind_pgbouncer_two_tenants_at_once_never_meet_and_nothing_fails() {
                 assert_eq!(items.len(), 1, "{tenant} sees {answer}");
             }
         }
-        // Another tenant's id is nobody's, on whichever connection it is asked.
+        // Another tenant's ID is a 404 on every connection.
         let answer =
             world.ask(Method::GET, &path).token(&world.token_of("tenant-three", &["odt:read"]));
         answer.send().await.expect_problem(404, "not_found");

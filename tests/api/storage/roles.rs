@@ -4,7 +4,7 @@ use crate::support::postgres::{PASSWORD, POSTGRES};
 use crate::support::process::{Process, run};
 use crate::support::world::{World, unique};
 
-/// A role that exists on the shared server for one test.
+/// Creates a role on the shared server for one test.
 fn role(attributes: &str) -> String {
     let name = unique("role").replace('-', "_");
     let sql = format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' {attributes}");
@@ -16,7 +16,7 @@ fn url_as(role: &str, database: &str) -> String {
     POSTGRES.lock().expect("postgres").url(role, PASSWORD, database)
 }
 
-/// Starts the service with this database; what it says when it refuses.
+/// Starts the service with this database and returns its error.
 #[track_caller]
 fn refusal(world: &World, url: impl Into<String>) -> String {
     let mut environment = world.environment.clone();
@@ -28,7 +28,7 @@ fn refusal(world: &World, url: impl Into<String>) -> String {
 }
 
 #[tokio::test]
-async fn a_role_that_row_level_security_does_not_hold_is_refused_at_the_start() {
+async fn superuser_and_bypassrls_roles_are_rejected() {
     let world = World::build().without_service().await;
     let superuser = POSTGRES.lock().expect("postgres").superuser_url(&world.database);
     let said = refusal(&world, superuser);
@@ -37,7 +37,7 @@ async fn a_role_that_row_level_security_does_not_hold_is_refused_at_the_start() 
     let bypasses = role("BYPASSRLS IN ROLE odt_app");
     let said = refusal(&world, url_as(&bypasses, &world.database));
     assert!(said.contains(&format!("{bypasses:?} has BYPASSRLS")), "{said}");
-    // `SET ROLE` gives what a role has not got by itself.
+    // `SET ROLE` grants what the role itself lacks.
     for attributes in ["INHERIT", "NOINHERIT"] {
         let becomes = role(&format!("{attributes} IN ROLE odt_app, {bypasses}"));
         let said = refusal(&world, url_as(&becomes, &world.database));
@@ -49,7 +49,7 @@ async fn a_role_that_row_level_security_does_not_hold_is_refused_at_the_start() 
 }
 
 #[tokio::test]
-async fn a_role_that_owns_the_tables_or_can_become_their_owner_is_refused_at_the_start() {
+async fn table_owner_roles_are_rejected() {
     let world = World::build().without_service().await;
     let said = refusal(&world, url_as("odt_owner", &world.database));
     assert!(said.contains("\"odt_owner\" owns or can become the owner of"), "{said}");
@@ -64,7 +64,7 @@ async fn a_role_that_owns_the_tables_or_can_become_their_owner_is_refused_at_the
             assert!(said.contains(&format!("{becomes:?} owns or can become the owner")), "{said}");
         }
     }
-    // One table is enough.
+    // A single table is enough.
     let one = role("IN ROLE odt_app");
     world.sql(&format!("ALTER TABLE events OWNER TO {one}"));
     let said = refusal(&world, url_as(&one, &world.database));
@@ -72,7 +72,7 @@ async fn a_role_that_owns_the_tables_or_can_become_their_owner_is_refused_at_the
 }
 
 #[tokio::test]
-async fn a_table_whose_row_level_security_is_not_forced_stops_the_start() {
+async fn table_without_forced_row_level_security_prevents_the_start() {
     let world = World::build().without_service().await;
     let url = world.environment.get("ODT_DATABASE_URL").expect("set").to_owned();
     for (off, on) in [
@@ -85,7 +85,7 @@ async fn a_table_whose_row_level_security_is_not_forced_stops_the_start() {
         assert!(said.contains("okta-device-trust migrate"), "{said}");
         world.sql(&format!("ALTER TABLE credentials {on}"));
     }
-    // A table of customers' data that nobody knew of when this was written.
+    // A table with customer data that is not known to this release.
     world.sql("CREATE TABLE later (tenant_id text); ALTER TABLE later OWNER TO odt_owner");
     assert!(refusal(&world, &url).contains("[\"later\"]"));
     world.sql("DROP TABLE later");
@@ -93,20 +93,20 @@ async fn a_table_whose_row_level_security_is_not_forced_stops_the_start() {
 }
 
 #[tokio::test]
-async fn a_database_that_was_not_migrated_stops_the_start_and_says_what_to_run() {
+async fn database_without_migrations_prevents_the_start() {
     let world = World::build().without_service().await;
     let empty = unique("empty");
     POSTGRES.lock().expect("postgres").create_database(&empty, None).expect("database");
     let said = refusal(&world, url_as("odt_service", &empty));
     assert!(said.contains("run `okta-device-trust migrate`"), "{said}");
-    // A role without rights on the schema sees none either, and is told what it lacks.
+    // A role without privileges on the schema sees no migrations; the message says what it lacks.
     let stranger = role("");
     let said = refusal(&world, url_as(&stranger, &world.database));
     assert!(said.contains("a member of odt_app"), "{said}");
 }
 
 #[tokio::test]
-async fn a_schema_that_lacks_a_migration_stops_the_start() {
+async fn pending_migration_prevents_the_start() {
     let world = World::build().without_service().await;
     let url = world.environment.get("ODT_DATABASE_URL").expect("set").to_owned();
     world.sql(

@@ -1,11 +1,11 @@
-//! Requests to the service and its answers.
+//! Requests to the service and its responses.
 
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::support::world::World;
 
-/// An answer, read.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -27,14 +27,14 @@ impl Answer {
         self.header("etag")
     }
 
-    /// The answer as one that was expected to be a success.
+    /// Returns the body after checking the expected status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.json()
     }
 
-    /// The answer as a problem document of this status and code.
+    /// Returns the problem document after checking its status and code.
     #[track_caller]
     pub fn expect_problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-/// A request that is being put together.
+/// A request builder.
 pub struct Ask<'a> {
     pub world: &'a World,
     pub builder: reqwest::RequestBuilder,
@@ -95,7 +95,7 @@ impl Ask<'_> {
     }
 }
 
-/// The item of a report.
+/// Returns the item of a report.
 #[track_caller]
 pub fn item<'a>(report: &'a Value, kind: &str) -> &'a Value {
     let items = report["items"].as_array().expect("items");

@@ -1,4 +1,4 @@
-//! Starts a world, with the settings and orgs that a test wants.
+//! Builds a world with the settings and orgs of a test.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +12,7 @@ use crate::support::world::{AUDIENCE, ISSUER, ISSUER_KEYS, KEYRING, World, uniqu
 /// Okta's own description of its API, where it is there.
 static DESCRIPTION: LazyLock<Option<Arc<Description>>> = LazyLock::new(Description::from_env);
 
-/// Makes the world, with what a test wants otherwise.
+/// Builds a world.
 pub struct Builder {
     pub settings: Vec<(String, String)>,
     pub orgs: Vec<OrgSetup>,
@@ -36,19 +36,19 @@ impl Builder {
         self
     }
 
-    /// A host that is reached and is no Okta org.
+    /// Adds a reachable host that is not an Okta org.
     pub fn other_host(mut self, host: &str) -> Self {
         self.other_hosts.push(host.to_owned());
         self
     }
 
-    /// PostgreSQL at this URL in place of the shared one.
+    /// Uses PostgreSQL at this URL instead of the shared one.
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.database = Some(url.into());
         self
     }
 
-    /// Why the service does not start in this world, with all causes.
+    /// Returns why the service does not start in this world, with all causes.
     pub async fn refusal(self) -> String {
         let okta = SimulatedOkta::start(described()).await.expect("simulated Okta");
         let folder = tempfile::tempdir().expect("folder");
@@ -69,7 +69,7 @@ impl Builder {
         self.without_service().await.serve().await
     }
 
-    /// The world alone: the test starts the program itself and sets `base`.
+    /// Builds the world without a service: the test starts the program and sets `base`.
     pub async fn without_service(self) -> World {
         let okta = SimulatedOkta::start(described()).await.expect("simulated Okta");
         let acme = okta.add_org(OrgSetup::new("acme"));
@@ -101,7 +101,7 @@ impl Builder {
 }
 
 impl World {
-    /// Starts the service in this process, in a world that was built without one.
+    /// Starts the service in this process, in a world built without one.
     pub async fn serve(mut self) -> Self {
         let config = Config::load(&self.environment).expect("configuration");
         let application = Application::build(&config).await.expect("the service starts");
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// The settings of a service in this world.
+/// Returns the settings of a service in this world.
 pub fn environment(
     okta: &SimulatedOkta,
     database_url: &str,
@@ -127,9 +127,9 @@ pub fn environment(
         ("ODT_LISTEN", "127.0.0.1:0"),
         ("ODT_METRICS_LISTEN", "127.0.0.1:0"),
         ("ODT_WORKERS", "1"),
-        // What a test counts of Okta's requests are its own; who tests the mirror switches it on.
+        // Off, so that tests count only their own requests to Okta; tests of the mirror turn it on.
         ("ODT_SYNC_WORKERS", "0"),
-        // Tests ask in a second what people ask in an hour; who tests the limit sets it.
+        // High, because tests send many requests per second; tests of the limit set it.
         ("ODT_ATTEMPTS_PER_MINUTE", "10000"),
         ("ODT_SHUTDOWN_GRACE_SECONDS", "5"),
         ("ODT_DATABASE_URL", database_url),
@@ -153,9 +153,9 @@ pub fn environment(
     environment
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests' own client, of the API")]
+#[expect(clippy::disallowed_methods, reason = "the client of the tests")]
 pub fn http() -> reqwest::Client {
-    // Not longer than the server keeps an idle connection: one that both give up at once is nobody's fault.
+    // Shorter than the server's idle timeout, so that both do not close a connection at once.
     reqwest::Client::builder()
         .pool_idle_timeout(std::time::Duration::from_secs(2))
         .no_proxy()

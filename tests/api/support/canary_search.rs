@@ -1,4 +1,4 @@
-//! Looks for secrets: in every form in which a value might lie about.
+//! Searches for secrets in every encoding.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// A value in every form in which it might lie about.
+/// A secret in every encoding.
 pub struct Canary {
     name: &'static str,
     forms: Vec<(&'static str, String)>,
@@ -24,12 +24,12 @@ impl Canary {
         Self { name, forms }
     }
 
-    /// One whose SHA-256 is kept: the contract has it so for the secrets of event hooks, which are random.
+    /// A secret whose SHA-256 is stored, as for the random secrets of event hooks.
     pub fn known_by_its_digest(name: &'static str, value: &str) -> Self {
         Self { name, forms: forms_of(value) }
     }
 
-    /// The first form of this canary that is found in `text`.
+    /// Returns the first encoding of this canary that occurs in `text`.
     pub fn sits_in(&self, text: &str) -> Option<&'static str> {
         let found = self.forms.iter().find(|(_, form)| text.contains(form));
         found.map(|(kind, _)| *kind)
@@ -55,7 +55,7 @@ fn forms_of(value: &str) -> Vec<(&'static str, String)> {
     forms
 }
 
-/// Base64 of the value wherever it begins in what is encoded: after a client id and a colon, say.
+/// Returns the base64 of the value at every alignment, such as after a client ID and a colon.
 fn base64_forms(value: &[u8]) -> Vec<(&'static str, String)> {
     let mut forms = Vec::new();
     for (offset, first_own) in [(0, 0), (1, 2), (2, 3)] {
@@ -77,7 +77,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The text, and what its `\x…` (PostgreSQL's bytea) say as bytes.
+/// Returns the text with its `\x…` (PostgreSQL's bytea) decoded.
 pub fn with_decoded_bytes(text: &str) -> String {
     let mut all = text.as_bytes().to_vec();
     for part in text.split("\\x").skip(1) {
@@ -91,10 +91,10 @@ pub fn with_decoded_bytes(text: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// The simulated Okta's access tokens are 96 random letters and digits: nothing else is so long.
+/// Access tokens of the simulated Okta have 96 random letters and digits; nothing else is as long.
 pub fn longest_random_word(text: &str) -> usize {
     text.split(|letter: char| !letter.is_ascii_alphanumeric())
-        // Hexadecimal digits are bytes, which are looked at as bytes.
+        // Hexadecimal digits are decoded and searched as bytes.
         .map(|word| word.trim_start_matches('x'))
         .filter(|word| !word.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .map(str::len)
@@ -102,7 +102,7 @@ pub fn longest_random_word(text: &str) -> usize {
         .unwrap_or_default()
 }
 
-/// Every canary that sits in what was heard, and every access token.
+/// Returns every canary and every access token in the recorded output.
 pub fn search(heard: &[(String, String)], canaries: &[Canary]) -> Vec<String> {
     let mut found = Vec::new();
     for (place, text) in heard {

@@ -1,4 +1,4 @@
-//! An event hook of an integration, and Okta's calls of it.
+//! An event hook of an integration, and Okta's calls.
 
 use reqwest::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use testkit::okta::{EventHook, HookFailure};
 use crate::support::answer::Answer;
 use crate::support::world::World;
 
-/// A hook of a connected integration, entered in Okta.
+/// A hook of a connected integration, configured in Okta.
 pub struct Hooked {
     /// Of the integration.
     pub path: String,

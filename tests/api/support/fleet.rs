@@ -1,4 +1,4 @@
-//! Many devices in the simulated org, and waiting for the mirror of them.
+//! Many devices in the simulated org, and waiting for their mirror.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::world::World;
 
 pub const DEVICES: &str = "/api/v1/devices";
 
-/// A service that mirrors; each of its jobs runs once, unless it is asked for.
+/// A service with a mirror whose jobs run once, unless requested.
 pub fn mirroring() -> Builder {
     ["SYNC_SWEEP", "SYNC_READ", "SYNC_PENDING", "RECHECK"]
         .iter()
@@ -26,7 +26,7 @@ pub fn udid(n: usize) -> String {
 }
 
 impl World {
-    /// Macs without users; the org's rate is none that anybody notices.
+    /// Adds Macs without users. The org's rate limit is high.
     pub fn add_fleet(&self, count: usize) -> Vec<String> {
         self.acme.change(|knobs| {
             knobs.rate_limits.devices = 60_000;
@@ -36,7 +36,7 @@ impl World {
         (0..count).map(|n| self.acme.add_device(mac(n))).collect()
     }
 
-    /// What `…/sync` says, once it is as expected.
+    /// Waits until `…/sync` is as expected, and returns it.
     pub async fn until_sync(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + WAIT_LIMIT;
         loop {
@@ -49,7 +49,7 @@ impl World {
         }
     }
 
-    /// The first complete sweep, or one after `before`.
+    /// Waits for the first complete sweep, or one after `before`.
     pub async fn until_swept(&self, path: &str, before: Option<&Value>) -> Value {
         let last = before.map_or(Value::Null, |sync| sync["last_success_at"].clone());
         self.until_sync(path, |sync| {
@@ -58,14 +58,14 @@ impl World {
         .await
     }
 
-    /// Asks for a sweep and waits until it is complete.
+    /// Requests a sweep and waits until it is complete.
     pub async fn sweep_again(&self, path: &str) -> Value {
         let before = self.get(&format!("{path}/sync")).await.expect(200);
         self.ask(Method::POST, &format!("{path}/sync")).admin().send().await.expect(202);
         self.until_swept(path, Some(&before)).await
     }
 
-    /// The record of the mirror, once it is as expected.
+    /// Waits until the mirror's record is as expected, and returns it.
     pub async fn until_record(&self, path: &str, id: &str, is: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + WAIT_LIMIT;
         loop {
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    /// The record, on whichever page of the list it is; null when it is on none.
+    /// Returns the record from any page of the list; null if it is missing.
     pub async fn find_record(&self, path: &str, id: &str) -> Value {
         let mut query = "limit=200".to_owned();
         loop {

@@ -1,4 +1,4 @@
-//! Reports of devices, as an MDM sends them.
+//! Reports of an MDM.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -13,7 +13,7 @@ pub const UDID: &str = "8A5B0C2E-1D3F-4A6B-9C8D-7E6F5A4B3C2D";
 
 pub const OTHER_UDID: &str = "00008030-001C45A83C98802E";
 
-/// A moment of the reports, in minutes; the first are hours ago.
+/// Returns a time for reports, in minutes; the first are hours ago.
 pub fn at(minute: i64) -> String {
     let base: DateTime<Utc> = "2026-01-15T09:00:00Z".parse().expect("time");
     (base + TimeDelta::minutes(minute)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)

@@ -1,4 +1,4 @@
-//! What the tests share: the world of one test and its verbs.
+//! Shared test support: the world of a test and its operations.
 
 pub mod answer;
 pub mod builder;

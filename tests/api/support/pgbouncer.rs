@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::support::postgres::PASSWORD;
 
-/// PgBouncer in transaction mode before the shared server; killed when dropped.
+/// PgBouncer in transaction mode in front of the shared server; killed when dropped.
 pub struct Bouncer {
     pub child: std::process::Child,
     pub port: u16,
@@ -21,7 +21,7 @@ impl Drop for Bouncer {
 }
 
 impl Bouncer {
-    /// `None` where it is not installed.
+    /// Starts PgBouncer; `None` if it is not installed.
     pub async fn start(server: u16) -> Option<Self> {
         use std::os::unix::fs::PermissionsExt;
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
@@ -30,7 +30,7 @@ impl Bouncer {
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
         let port = port.expect("address").port();
         let folder = tempfile::tempdir().expect("folder");
-        // It refuses root and so runs as another user, who has to get there.
+        // It refuses to run as root, so it runs as another user, who needs access to the directory.
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).expect("permissions");
         let write = |name: &str, text: String| {

@@ -1,4 +1,4 @@
-//! Configured platforms, and what a device is given of them.
+//! Configured platforms and deployments.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,7 +45,7 @@ impl World {
         })
     }
 
-    /// An integration with credentials and both platforms; its path.
+    /// Creates an integration with credentials and both platforms. Returns its path.
     pub async fn configured(&self) -> String {
         let path = self.connected().await;
         self.patch(&path, &json!({ "selected_platforms": ["macos", "ios"] })).await.expect(200);

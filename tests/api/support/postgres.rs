@@ -1,4 +1,4 @@
-//! The PostgreSQL server that the tests share, and servers of a test's own.
+//! The shared PostgreSQL server of the tests, and separate servers.
 
 use std::sync::{LazyLock, Mutex};
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 pub const TEMPLATE: &str = "template_odt";
 
-/// What the service and the migrations log in with; the server is private to this process.
+/// The password of the service and the migrations. The server is private to this process.
 pub const PASSWORD: &str = "only-for-tests";
 
 /// One server for the process; each test clones its database from a migrated template.
@@ -19,7 +19,7 @@ pub static POSTGRES: LazyLock<Mutex<Postgres>> = LazyLock::new(|| {
     Mutex::new(postgres)
 });
 
-/// Two roles as in production: one that owns the tables, one that works with them.
+/// Creates the two roles of production: the owner of the tables, and the service's role.
 pub fn prepare(postgres: &Postgres) {
     let roles = format!(
         "CREATE ROLE odt_owner LOGIN CREATEROLE PASSWORD '{PASSWORD}';
@@ -33,7 +33,7 @@ pub fn prepare(postgres: &Postgres) {
     migrate(&SecretString::from(owner)).expect("migrations");
 }
 
-/// A migrated database on a server of the test's own: its name, and its URL as the service's role.
+/// Creates a migrated database on a separate server. Returns its name and its URL with the service's role.
 pub fn database_on(postgres: &Postgres) -> (String, String) {
     let name = format!("odt_{}", Uuid::now_v7().simple());
     postgres.create_database(&name, Some(TEMPLATE)).expect("database");
@@ -41,12 +41,12 @@ pub fn database_on(postgres: &Postgres) -> (String, String) {
     (name, url)
 }
 
-/// A server of the test's own: a test that stops the shared one would fail the others.
+/// Starts a separate server, for tests that stop it.
 pub fn own_postgres() -> (Postgres, String, String) {
     let postgres = Postgres::start_temporary().expect("a private PostgreSQL");
     prepare(&postgres);
     let (database, url) = database_on(&postgres);
-    // The testkit's server forgets its last commits when it crashes; one that keeps data does not.
+    // The testkit's temporary server loses its last commits in a crash; one with stored data does not.
     let durable = format!("ALTER DATABASE \"{database}\" SET synchronous_commit = on");
     postgres.execute("postgres", &durable).expect("SQL");
     (postgres, database, url)

@@ -1,5 +1,5 @@
-//! The real program as a child process, with the settings of a test's world on free ports. It is
-//! killed when it is dropped; what it writes is kept.
+//! The real program as a child process, with the settings of a test's world on free ports. It is killed when
+//! dropped; its output is recorded.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use okta_device_trust::config::{Environment, SETTINGS};
 
 use crate::support::wait::WAIT_LIMIT;
 
-/// The program with these settings and no others; what else is in the test's environment stays.
+/// Returns the command with these settings and no others; the rest of the environment stays.
 pub fn command(environment: &Environment, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_okta-device-trust"));
     command.args(arguments).stdin(Stdio::null());
@@ -34,10 +34,10 @@ pub fn command(environment: &Environment, arguments: &[&str]) -> Command {
     command
 }
 
-/// No command but `serve` has reason to take long.
+/// The timeout of commands other than `serve`.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a command that came to its end left behind.
+/// The outcome of a finished command.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: Option<i32>,
@@ -46,14 +46,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What it printed, after it was expected to succeed.
+    /// Returns its output after checking that it succeeded.
     #[track_caller]
     pub fn expect_success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
 
-    /// What it said, after it was expected to fail in its own words.
+    /// Returns its error after checking that it failed with a message.
     #[track_caller]
     pub fn expect_failure(self) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -63,7 +63,7 @@ impl Outcome {
     }
 }
 
-/// Runs a subcommand to its end; one that does not end is killed, and has no code.
+/// Runs a subcommand. One that exceeds the timeout is killed and has no exit code.
 pub fn run(environment: &Environment, arguments: &[&str]) -> Outcome {
     let mut child = command(environment, arguments)
         .stdout(Stdio::piped())
@@ -94,7 +94,7 @@ pub fn run(environment: &Environment, arguments: &[&str]) -> Outcome {
     Outcome { code, stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// The program while it runs.
+/// A running process.
 pub struct Process {
     child: Child,
     said: Arc<Mutex<String>>,
@@ -106,14 +106,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// A service that is ready to be asked.
+    /// Starts a service and waits until it is ready.
     pub async fn serve(environment: &Environment) -> Self {
         let mut process = Self::spawn(environment, &["serve"]);
         process.until_it_serves().await;
         process
     }
 
-    /// A process that was started and may not have done anything yet.
+    /// Starts a process without waiting.
     pub fn spawn(environment: &Environment, arguments: &[&str]) -> Self {
         let mut child = command(environment, arguments)
             .stdout(Stdio::piped())
@@ -128,7 +128,7 @@ impl Process {
         Self { child, said, readers, base: String::new(), metrics: String::new() }
     }
 
-    /// Waits for the line that tells the addresses.
+    /// Waits for the log line with the addresses.
     pub async fn until_it_serves(&mut self) {
         let line = self.until_it_says("\"serving\"").await;
         let line: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
@@ -137,7 +137,7 @@ impl Process {
         self.metrics = format!("http://{}/metrics", of("metrics"));
     }
 
-    /// Waits for a line with these words.
+    /// Waits for a line with this text.
     pub async fn until_it_says(&self, words: &str) -> String {
         let until = Instant::now() + WAIT_LIMIT;
         loop {
@@ -150,12 +150,12 @@ impl Process {
         }
     }
 
-    /// All that it has written so far, on both streams.
+    /// Returns its output so far, of both streams.
     pub fn said(&self) -> String {
         self.said.lock().expect("no holder panics").clone()
     }
 
-    /// Its number, for what the system tells of it.
+    /// Returns its process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -164,14 +164,14 @@ impl Process {
         self.child.try_wait().expect("a child of ours").is_none()
     }
 
-    /// SIGKILL, by its number; returns when it is gone and all that it said was read.
+    /// Sends SIGKILL, and waits until it has ended and its output is read.
     pub fn kill(&mut self) {
         self.child.kill().expect("a child of ours");
         self.child.wait().expect("a child of ours");
         self.readers.drain(..).for_each(|reader| reader.join().expect("a reader"));
     }
 
-    /// SIGTERM, as an orchestrator sends it.
+    /// Sends SIGTERM, like an orchestrator.
     pub fn terminate(&self) {
         let sent = Command::new("sh")
             .args(["-c", "kill -TERM \"$0\""])
@@ -180,7 +180,7 @@ impl Process {
         assert!(sent.expect("sh").success());
     }
 
-    /// Its exit code, when it ends by itself within `patience`; `None` also for one that was killed.
+    /// Waits up to `patience` for its exit; `None` on a timeout or if it was killed.
     pub async fn exit_code(&mut self, patience: Duration) -> Option<i32> {
         let until = Instant::now() + patience;
         while Instant::now() < until {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::support::postgres::{POSTGRES, database_on};
 use crate::support::world::World;
 
-/// Stands between the service and PostgreSQL, and passes on or keeps what it is sent.
+/// A proxy between the service and PostgreSQL that forwards or holds back data.
 pub struct Proxy {
     pub port: u16,
     pub frozen: watch::Sender<bool>,
@@ -52,7 +52,7 @@ pub async fn pass_on(
     }
 }
 
-/// A world whose service reaches the shared PostgreSQL through a proxy.
+/// Starts a world whose service connects to the shared PostgreSQL through a proxy.
 pub async fn behind_a_proxy() -> (World, Proxy) {
     let (database, url, port) = {
         let postgres = POSTGRES.lock().expect("postgres");
@@ -66,7 +66,7 @@ pub async fn behind_a_proxy() -> (World, Proxy) {
     (world, proxy)
 }
 
-/// Stands between the service and PostgreSQL and counts the answers that end a round trip.
+/// A proxy between the service and PostgreSQL that counts round trips.
 pub async fn counting_proxy(port: u16) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let address = listener.local_addr().expect("address");
@@ -84,7 +84,7 @@ pub async fn counting_proxy(port: u16) -> (u16, Arc<AtomicUsize>) {
     (address.port(), count)
 }
 
-/// Hands on what the server says and counts `ReadyForQuery`: one for each round trip.
+/// Forwards the server's messages and counts `ReadyForQuery`, one per round trip.
 pub async fn count_ready(
     mut server: impl AsyncReadExt + Unpin,
     mut client: impl AsyncWriteExt + Unpin,
@@ -95,7 +95,7 @@ pub async fn count_ready(
         if client.write_u8(kind).await.is_err() {
             return;
         }
-        // Before the first message, a byte alone declines encryption.
+        // Before the first message, a single byte declines encryption.
         if kind == b'N' && !begun {
             continue;
         }

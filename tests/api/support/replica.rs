@@ -16,7 +16,7 @@ impl Drop for Replica {
 }
 
 impl World {
-    /// A further replica of the self's service, one that works.
+    /// Starts another replica of the world's service with a worker.
     pub async fn replica(&self, settings: &[(&str, &str)]) -> Replica {
         let mut environment = self.environment.clone();
         environment.set("ODT_SYNC_WORKERS", "2");

@@ -1,4 +1,4 @@
-//! Connections that send what no client library would.
+//! Raw connections, for requests that client libraries do not send.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::support::world::World;
 
-/// Longer than any limit of the service.
+/// Longer than any timeout of the service.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A connection to a world's service.
@@ -24,19 +24,19 @@ impl Socket {
         Self { stream, host }
     }
 
-    /// Sends some bytes; false when the service has closed the connection.
+    /// Sends bytes; returns false if the service has closed the connection.
     pub async fn send(&mut self, bytes: &str) -> bool {
         self.stream.write_all(bytes.as_bytes()).await.is_ok()
     }
 
-    /// Sends a whole head; each of the headers ends with `\r\n`.
+    /// Sends a complete head; each header ends with `\r\n`.
     pub async fn send_head(&mut self, method: &str, path: &str, headers: &str) -> bool {
         let host = &self.host;
         let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n");
         self.send(&head).await
     }
 
-    /// Reads the status of an answer; `None` when the connection ends without one.
+    /// Reads the status of a response; `None` if the connection ends without one.
     pub async fn read_status(&mut self) -> Option<u16> {
         let mut answer = vec![0; 4_096];
         let read = timeout(LONGEST_WAIT, self.stream.read(&mut answer)).await.expect("an end");
@@ -44,7 +44,7 @@ impl Socket {
         answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
     }
 
-    /// Waits until the service has closed the connection; whatever it sends before is read.
+    /// Reads until the service closes the connection.
     pub async fn closed(&mut self) {
         let mut rest = vec![0; 4_096];
         let until_end =

@@ -1,5 +1,4 @@
-//! Trust status: what is known of devices written straight into the tables, questions, and what is
-//! asserted of answers.
+//! Trust status: facts inserted directly into the tables, queries, and assertions.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -35,14 +34,14 @@ pub fn expect_verdict(status: &Value, trust: &str, reason: &str) {
 }
 
 impl World {
-    /// A tenant with both platforms configured and an org that was just read; its integration.
+    /// Configures both platforms and marks the org as just swept. Returns the integration's ID.
     pub async fn swept_integration(&self) -> String {
         let path = self.configured().await;
         self.set_swept("0");
         id_of(&path).to_owned()
     }
 
-    /// A Mac that is trusted.
+    /// Inserts a trusted Mac.
     pub fn insert_trusted_mac(&self, integration: &str, serial: &str) {
         self.insert_device(serial, "macos");
         self.insert_delivery(integration, serial);

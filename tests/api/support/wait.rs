@@ -1,11 +1,11 @@
-//! Waiting for a condition. Tests wait for what they need to happen, never for a length of time.
+//! Waiting for a condition. Tests wait for conditions, never for a fixed time.
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take. Generous: the machine may be busy with something else.
+/// The timeout of a condition. Generous, because the machine may be busy.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// Waits until the condition holds; panics with `what` when it never does.
+/// Waits until the condition holds; panics with `what` on a timeout.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + WAIT_LIMIT;
     while !holds().await {

@@ -1,4 +1,4 @@
-//! The world of one test: a database, a simulated Okta and the service on a free port.
+//! The world of a test: a database, a simulated Okta and the service on a free port.
 
 use std::sync::LazyLock;
 
@@ -48,7 +48,7 @@ pub struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // The server stops by itself when its runtime ends; the database would stay until the end.
+        // The server stops with its runtime; the database has to be dropped.
         if let Some(handle) = &self.handle {
             drop(handle.stop(false));
         }
@@ -93,14 +93,14 @@ impl World {
         self.ask(Method::DELETE, path).admin().send().await
     }
 
-    /// An integration for `acme.okta.com`, not connected yet; its path.
+    /// Creates an integration for `acme.okta.com` without credentials. Returns its path.
     pub async fn integration(&self) -> String {
         let created =
             self.post(INTEGRATIONS, &json!({ "okta_domain": self.acme.host() })).await.expect(201);
         format!("{INTEGRATIONS}/{}", created["id"].as_str().expect("id"))
     }
 
-    /// An integration for `acme.okta.com` with credentials; its path.
+    /// Creates an integration for `acme.okta.com` with credentials. Returns its path.
     pub async fn connected(&self) -> String {
         let path = self.integration().await;
         self.put(&format!("{path}/credentials"), &self.credentials()).await.expect(201);
@@ -111,7 +111,7 @@ impl World {
         json!({ "client_id": self.acme.client_id(), "client_secret": self.acme.client_secret() })
     }
 
-    /// The page of metrics.
+    /// Returns the metrics.
     pub async fn metrics(&self) -> String {
         let base = self.metrics.as_deref().expect("metrics are on");
         let page = self.http.get(format!("{base}/metrics")).send().await.expect("an answer");

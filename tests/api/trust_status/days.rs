@@ -1,5 +1,4 @@
-//! Trust status from end to end: the MDM reports, the org is mirrored, Okta has its bad days, and a
-//! caller asks.
+//! Trust status from end to end: reports of the MDM, the mirrored org, failures of Okta, and queries.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ const MAC: &str = "C02TRUST0MAC";
 
 const UDID: &str = "5D1C8A34-2B7E-4F60-9A13-C0FFEE7A0B5E";
 
-/// A service that mirrors, and soon; sweeps every second unless a test wants them rare.
+/// A service with a mirror that sweeps every second by default.
 fn mirroring() -> Builder {
     World::build()
         .setting("ODT_SYNC_WORKERS", "2")
@@ -26,7 +25,7 @@ fn mirroring() -> Builder {
         .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1")
 }
 
-/// Mirrors once, and then leaves Okta alone for as long as a test lasts.
+/// A service that mirrors once, and then does not read Okta for the rest of the test.
 fn mirroring_once() -> Builder {
     World::build()
         .setting("ODT_SYNC_WORKERS", "2")
@@ -72,7 +71,7 @@ async fn until_trust(world: &World, trust: &str, reason: &str) -> Value {
     until(world, &format!("{trust} {reason}"), holds).await
 }
 
-/// Macs in Okta with a user each who has signed in; the id of the record and of the user.
+/// Adds Macs in Okta, each with a user who has signed in. Returns the IDs of the record and the user.
 fn registered(world: &World) -> (String, String) {
     let device = world.acme.add_device(NewDevice::mac(MAC, UDID));
     let user = world.acme.add_user("ada@acme.example");
@@ -84,9 +83,9 @@ fn id_of(path: &str) -> String {
     path.rsplit('/').next().expect("an id").to_owned()
 }
 
-/// A Mac that is trusted, with its integration's path and Okta's id of it.
+/// Adds a trusted Mac. Returns its integration's path and its Okta ID.
 async fn trusted(world: &World) -> (String, String) {
-    // A real org would let sweeps go round far less often than a test wants them.
+    // The rate limit of a real org allows far fewer sweeps than tests need.
     world.acme.change(|knobs| knobs.rate_limits.devices = 6000);
     let (device, _) = registered(world);
     let path = world.configured().await;
@@ -95,8 +94,7 @@ async fn trusted(world: &World) -> (String, String) {
     (path, device)
 }
 
-/// The same, and from then on nothing is read of Okta but what a caller asks for: all work is done, and
-/// there is no more.
+/// Like [`trusted`], and then waits until all jobs are done, so that only queries read Okta.
 async fn trusted_and_left_alone(world: &World) -> (String, String) {
     let of_okta = trusted(world).await;
     wait::until("all work is done", async || world.unfinished_jobs() == 0).await;
@@ -105,7 +103,7 @@ async fn trusted_and_left_alone(world: &World) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_mac_becomes_trusted_step_by_step_and_is_not_once_it_is_wiped() {
+async fn mac_becomes_trusted_step_by_step_and_untrusted_by_a_wipe() {
     let world = mirroring().start().await;
     let path = world.configured().await;
     let now = Utc::now();
@@ -124,7 +122,7 @@ async fn a_mac_becomes_trusted_step_by_step_and_is_not_once_it_is_wiped() {
     let user = world.acme.add_user("ada@acme.example");
     world.acme.enroll(&device, &user).expect("device and user");
     until_trust(&world, "pending", "awaiting_fastpass_sign_in").await;
-    // Okta's lastUpdated does not move: the device is read again because it is pending.
+    // Okta's lastUpdated does not change; the device is re-read because it is pending.
     world.acme.sign_in_with_fastpass(&device, &user).expect("device and user");
     let status = until_trust(&world, "trusted", "managed_and_active").await;
     assert_eq!(status["users"][0]["login"], "ada@acme.example");
@@ -141,7 +139,7 @@ async fn a_mac_becomes_trusted_step_by_step_and_is_not_once_it_is_wiped() {
 }
 
 #[tokio::test]
-async fn a_wiped_mac_that_comes_back_as_a_second_record_is_pending_until_its_user_signs_in_there() {
+async fn wiped_mac_with_a_second_record_is_pending_until_a_sign_in() {
     let world = mirroring().start().await;
     let (path, first) = trusted(&world).await;
     let at = Utc::now() - TimeDelta::minutes(10);
@@ -154,7 +152,7 @@ async fn a_wiped_mac_that_comes_back_as_a_second_record_is_pending_until_its_use
     let second = world.acme.add_device(NewDevice::mac(MAC, UDID));
     let user = world.acme.add_user("ada@acme.example");
     world.acme.enroll(&second, &user).expect("device and user");
-    // What was delivered before the wipe is gone.
+    // The delivery before the wipe does not count.
     until_trust(&world, "untrusted", "config_not_delivered").await;
     let delivered = json!({ "platform": "macos", "deliveries": { (id_of(&path)): {
         "config_version": 1, "delivered_at": Utc::now(), "reported_at": Utc::now() } } });
@@ -168,7 +166,7 @@ async fn a_wiped_mac_that_comes_back_as_a_second_record_is_pending_until_its_use
 }
 
 #[tokio::test]
-async fn an_outage_of_an_hour_is_stale_and_one_of_two_days_unknown_and_both_pass_by_themselves() {
+async fn outage_of_an_hour_is_stale_and_of_two_days_unknown() {
     let world = mirroring().start().await;
     let (path, _) = trusted(&world).await;
     world.acme.fail(Fault::status(503));
@@ -191,7 +189,7 @@ async fn an_outage_of_an_hour_is_stale_and_one_of_two_days_unknown_and_both_pass
     world.acme.recover();
     let status = until(&world, "fresh", |status| status["stale"] == false).await;
     assert_eq!(status["trust"], "trusted");
-    // A single read may come first: with the next complete sweep all is well again, and it is noted.
+    // A single read may come first. The next complete sweep restores the status and records it.
     wait::until("the integration is active", async || {
         world.get(&path).await.expect(200)["status"] == "active"
     })
@@ -199,13 +197,13 @@ async fn an_outage_of_an_hour_is_stale_and_one_of_two_days_unknown_and_both_pass
 }
 
 #[tokio::test]
-async fn a_rate_that_is_spent_for_an_hour_makes_verdicts_stale_and_costs_nothing_else() {
+async fn exhausted_rate_limit_makes_verdicts_stale_only() {
     let world = mirroring().start().await;
     world.acme.change(|knobs| knobs.rate_limits.window_seconds = 3600);
     let (path, _) = trusted(&world).await;
     world.acme.leave_requests("devices", 0);
-    // Okta is left alone, and asked again long before the hour is over. The worker writes down that
-    // it waits before it postpones the job.
+    // Okta is not read, and read again long before the hour is over. The worker records that it waits
+    // before it postpones the job.
     wait::until("the sweep waits for minutes", async || {
         let due = world.job("sweep").seconds_left;
         world.seconds_of_waiting() > 240.0 && (0.0..=360.0).contains(&due)
@@ -214,7 +212,11 @@ async fn a_rate_that_is_spent_for_an_hour_makes_verdicts_stale_and_costs_nothing
     world.age_mirror("1 hour");
     let status = trust(&world, "").await;
     assert_eq!((&status["trust"], &status["stale"]), (&json!("trusted"), &json!(true)));
-    assert_eq!(world.get(&path).await.expect(200)["status"], "active", "it degrades nothing");
+    assert_eq!(
+        world.get(&path).await.expect(200)["status"],
+        "active",
+        "the integration is not degraded"
+    );
     let entries = world.acme.journal().entries();
     let refused = entries.iter().filter(|entry| entry.status == Some(429)).count();
     assert!(
@@ -223,33 +225,33 @@ async fn a_rate_that_is_spent_for_an_hour_makes_verdicts_stale_and_costs_nothing
     );
 }
 
-/// Requests to the org's devices since the journal was emptied.
+/// Counts the requests for devices since the journal was cleared.
 fn asked_of_devices(world: &World) -> usize {
     let entries = world.acme.journal().entries();
     entries.iter().filter(|entry| entry.path.starts_with("/api/v1/devices")).count()
 }
 
 #[tokio::test]
-async fn a_caller_who_needs_it_newer_makes_us_ask_okta_about_this_one_device() {
+async fn max_age_triggers_a_live_read_of_one_device() {
     let world = mirroring_once().start().await;
     let (_, device) = trusted_and_left_alone(&world).await;
     world.acme.set_device_status(&device, "SUSPENDED").expect("device");
     world.age_mirror("5 minutes");
     world.acme.journal().clear();
-    assert_eq!(trust(&world, "?max_age=600").await["trust"], "trusted", "new enough as it is");
+    assert_eq!(trust(&world, "?max_age=600").await["trust"], "trusted", "new enough already");
     assert_eq!(asked_of_devices(&world), 0);
     let status = trust(&world, "?max_age=60").await;
     assert_eq!(status["reasons"][0], "okta_device_suspended", "{status}");
     assert_eq!(status["stale"], false);
     let asked = asked_of_devices(&world);
     assert!((1..=3).contains(&asked), "{asked}");
-    // What was read is kept for everybody.
+    // The read is saved for all callers.
     assert_eq!(trust(&world, "").await["reasons"][0], "okta_device_suspended");
     assert_eq!(asked_of_devices(&world), asked);
 }
 
 #[tokio::test]
-async fn a_query_of_several_devices_never_asks_okta() {
+async fn query_for_several_devices_never_reads_okta() {
     let world = mirroring_once().start().await;
     trusted_and_left_alone(&world).await;
     world.age_mirror("5 minutes");
@@ -264,7 +266,7 @@ async fn a_query_of_several_devices_never_asks_okta() {
 }
 
 #[tokio::test]
-async fn ten_callers_at_once_make_one_live_read_and_none_within_half_a_minute() {
+async fn ten_concurrent_callers_cause_one_live_read_in_30_seconds() {
     let world = mirroring_once().start().await;
     trusted_and_left_alone(&world).await;
     world.age_mirror("5 minutes");
@@ -273,7 +275,7 @@ async fn ten_callers_at_once_make_one_live_read_and_none_within_half_a_minute() 
     assert!(all.iter().all(|status| status["trust"] == "trusted"), "{all:?}");
     let asked = asked_of_devices(&world);
     assert!((1..=3).contains(&asked), "{asked}");
-    // Nothing newer is to be had so soon, and it is said so.
+    // No newer read is possible yet, and the verdict says so.
     let status = trust(&world, "?max_age=0").await;
     assert_eq!(status["reasons"][0], "okta_budget_exhausted", "{status}");
     assert_eq!(status["last_known"]["trust"], "trusted");
@@ -281,7 +283,7 @@ async fn ten_callers_at_once_make_one_live_read_and_none_within_half_a_minute() 
 }
 
 #[tokio::test]
-async fn a_live_read_without_budget_or_without_okta_is_unknown_and_tells_the_last_known() {
+async fn live_read_without_budget_or_okta_is_unknown_with_last_known() {
     let world = mirroring_once().start().await;
     let (path, _) = trusted_and_left_alone(&world).await;
     world.age_mirror("5 minutes");
@@ -305,7 +307,7 @@ async fn a_live_read_without_budget_or_without_okta_is_unknown_and_tells_the_las
 }
 
 #[tokio::test]
-async fn an_iphone_that_okta_cannot_name_is_matched_by_the_id_that_the_mdm_reports() {
+async fn iphone_without_identifiers_matches_by_the_reported_okta_id() {
     let world = mirroring().start().await;
     let device = world.acme.add_device(NewDevice::iphone());
     let user = world.acme.add_user("ada@acme.example");

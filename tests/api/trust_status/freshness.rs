@@ -1,4 +1,4 @@
-//! How old facts may be, and how answers are cached.
+//! The age of facts, and caching of responses.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::trust::expect_verdict;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
+async fn facts_are_stale_after_15_minutes_and_unknown_after_a_day() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -22,7 +22,7 @@ async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
     let status = answer.expect(200);
     expect_verdict(&status, "trusted", "managed_and_active");
     assert_eq!(status["stale"], true);
-    // A row that was read by itself is as fresh as that read.
+    // A row that was read individually is as fresh as that read.
     world.observe_records("0");
     assert_eq!(world.trust_status(MAC).await["stale"], false);
     age(1439);
@@ -36,7 +36,7 @@ async fn facts_grow_stale_after_15_minutes_and_decide_nothing_after_a_day() {
 }
 
 #[tokio::test]
-async fn a_record_that_the_last_sweep_did_not_confirm_is_shown_as_old_as_it_is() {
+async fn record_not_confirmed_by_the_last_sweep_keeps_its_age() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -48,7 +48,7 @@ async fn a_record_that_the_last_sweep_did_not_confirm_is_shown_as_old_as_it_is()
 }
 
 #[tokio::test]
-async fn a_callers_max_age_lowers_the_bound() {
+async fn max_age_lowers_the_maximum_age() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -56,7 +56,7 @@ async fn a_callers_max_age_lowers_the_bound() {
     let path = |max_age: &str| format!("/trust-status/devices/{MAC}?max_age={max_age}");
     let status = world.ask_trust(&path("3600")).await.expect(200);
     expect_verdict(&status, "trusted", "managed_and_active");
-    // One device alone would be asked of Okta: how that goes is told in `trust_days`.
+    // A query for a single device would read Okta; `days` tests that.
     let devices = json!([{ "serial_number": MAC }, { "serial_number": "C02OTHER1DEF" }]);
     let body = json!({ "devices": devices, "max_age": 60 });
     let found = world.query_trust(&body).await.expect(200);
@@ -74,7 +74,7 @@ async fn a_callers_max_age_lowers_the_bound() {
 }
 
 #[tokio::test]
-async fn the_etag_changes_with_the_answer_and_not_when_the_same_is_seen_again() {
+async fn etag_changes_with_the_verdict_and_not_with_observed_at() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -92,7 +92,7 @@ async fn the_etag_changes_with_the_answer_and_not_when_the_same_is_seen_again() 
     world.observe_records("-2 seconds");
     let again = world.ask_trust(&path).await;
     assert_eq!(again.etag(), first.etag());
-    assert_ne!(again.text, first.text, "it was seen later");
+    assert_ne!(again.text, first.text, "observed_at differs");
     let conditional = |tag: &str| {
         let ask = world.ask(Method::GET, &path).scopes(&["trust:read"]);
         ask.header("if-none-match", tag).send()

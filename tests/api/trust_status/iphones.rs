@@ -1,5 +1,5 @@
-//! iPhones from end to end: the MDM installs what it is given, Okta Verify registers with what it reads
-//! there by Okta's own names, and the record is matched by that and by nothing else.
+//! iPhones from end to end: the MDM installs a deployment, Okta Verify reads the documented keys and registers
+//! with them, and the record matches only by them.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn mirroring() -> Builder {
         })
 }
 
-/// Fetches what the iPhone must be given, and reports it enrolled and all of it delivered.
+/// Requests the iPhone's deployment, and reports the phone as enrolled and the deployment as delivered.
 async fn deploy(world: &World, path: &str) -> Value {
     let body = json!({ "device": { "serial_number": IPHONE, "udid": UDID } });
     let deployments = format!("{path}/platforms/ios/deployments");
@@ -47,7 +47,7 @@ async fn deploy(world: &World, path: &str) -> Value {
     deployed
 }
 
-/// Installs each dictionary where the answer says that it goes, and opens Okta Verify.
+/// Installs each dictionary at its target and opens Okta Verify.
 fn install(deployed: &Value) -> OktaVerify {
     let mut phone = Phone::default();
     for dictionary in deployed["dictionaries"].as_array().expect("dictionaries") {
@@ -61,13 +61,13 @@ fn install(deployed: &Value) -> OktaVerify {
                 let content = STANDARD.decode(what["content"].as_str().expect("content"));
                 phone.install_profile(&content.expect("base64")).expect("a profile");
             }
-            other => panic!("{other} is no target"),
+            other => panic!("unknown target {other}"),
         }
     }
     phone.open_okta_verify()
 }
 
-/// Registers the phone in the org, and its user signs in with FastPass; the id of the record.
+/// Registers the phone in the org and signs its user in with FastPass. Returns the ID of the record.
 fn sign_in(world: &World, okta_verify: &OktaVerify) -> String {
     assert!(okta_verify.proves_management(&world.acme.host(), "Tr1cky-Secret-Key"));
     let device = world.acme.add_device(okta_verify.registration());
@@ -77,7 +77,7 @@ fn sign_in(world: &World, okta_verify: &OktaVerify) -> String {
 }
 
 #[tokio::test]
-async fn an_iphone_becomes_trusted_by_what_okta_verify_reads_in_its_files() {
+async fn iphone_becomes_trusted_with_the_deployed_keys() {
     let world = mirroring().start().await;
     let path = world.configured().await;
     let okta_verify = install(&deploy(&world, &path).await);
@@ -95,7 +95,7 @@ async fn an_iphone_becomes_trusted_by_what_okta_verify_reads_in_its_files() {
 }
 
 #[tokio::test]
-async fn an_iphone_that_reads_a_key_by_another_name_stays_unmatched() {
+async fn iphone_with_a_renamed_key_stays_unmatched() {
     let world = mirroring().start().await;
     let path = world.configured().await;
     let deployed = deploy(&world, &path).await;

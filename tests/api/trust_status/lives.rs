@@ -1,5 +1,5 @@
-//! Lives of devices that once ended in a wrong `trusted`: the MDM's side by real reports, Okta's side as
-//! the mirror has it after a sweep.
+//! Histories of devices that once gave a wrong `trusted`: with real reports of the MDM, and with Okta's
+//! records inserted as after a sweep.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -33,7 +33,7 @@ async fn deliver(world: &World, integration: &str, at: DateTime<Utc>) {
     report(world, MAC, &body).await;
 }
 
-/// A Mac that is trusted: enrolled and configured a day ago, with Ada's record of two days ago.
+/// Adds a trusted Mac: enrolled and configured a day ago, with Ada's record of two days ago.
 async fn trusted_mac(world: &World) -> String {
     let id = world.swept_integration().await;
     let at = ago(24 * 60);
@@ -52,7 +52,7 @@ async fn ask_one(world: &World, device: Value) -> Value {
     found["items"][0].clone()
 }
 
-/// An older record of the Mac, beside the one that is trusted.
+/// Adds an older record of the trusted Mac.
 async fn with_older_record(world: &World, status: &str, users: &Value) {
     let id = trusted_mac(world).await;
     world.insert_okta_device(&id, "guo0", Some(MAC), users);
@@ -61,7 +61,7 @@ async fn with_older_record(world: &World, status: &str, users: &Value) {
 }
 
 #[tokio::test]
-async fn an_old_record_is_not_trusted_because_of_a_newer_one_of_the_same_mac() {
+async fn old_record_is_not_trusted_if_a_newer_one_exists() {
     let unmanaged = json!([{ "id": "00u9", "login": "eve", "management_status": "NOT_MANAGED" }]);
     for (status, users) in [("SUSPENDED", managed()), ("ACTIVE", unmanaged)] {
         let world = World::start().await;
@@ -80,7 +80,7 @@ async fn an_old_record_is_not_trusted_because_of_a_newer_one_of_the_same_mac() {
 }
 
 #[tokio::test]
-async fn a_mac_that_was_wiped_and_enrolled_again_waits_for_a_sign_in() {
+async fn wiped_and_reenrolled_mac_waits_for_a_sign_in() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     report(&world, MAC, &state("wiped", ago(60))).await;
@@ -88,7 +88,7 @@ async fn a_mac_that_was_wiped_and_enrolled_again_waits_for_a_sign_in() {
     report(&world, MAC, &state("enrolled", ago(50))).await;
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "untrusted", "config_not_delivered");
-    assert_eq!(status["users"], json!([]), "Ada used it in its life before");
+    assert_eq!(status["users"], json!([]), "Ada used it before the wipe");
     deliver(&world, &id, ago(48)).await;
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "pending", "awaiting_fastpass_sign_in");
@@ -98,7 +98,7 @@ async fn a_mac_that_was_wiped_and_enrolled_again_waits_for_a_sign_in() {
 }
 
 #[tokio::test]
-async fn an_okta_id_that_was_reported_before_a_wipe_is_not_the_iphones() {
+async fn okta_id_reported_before_a_wipe_does_not_match() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     let at = ago(24 * 60);
@@ -124,7 +124,7 @@ async fn an_okta_id_that_was_reported_before_a_wipe_is_not_the_iphones() {
 }
 
 #[tokio::test]
-async fn an_unenrolled_or_deleted_mac_that_comes_back_is_not_trusted_without_a_delivery() {
+async fn reenrolled_mac_is_not_trusted_without_a_delivery() {
     for leave in ["unenrolled", "deleted"] {
         let world = World::start().await;
         trusted_mac(&world).await;
@@ -142,7 +142,7 @@ async fn an_unenrolled_or_deleted_mac_that_comes_back_is_not_trusted_without_a_d
 }
 
 #[tokio::test]
-async fn a_windows_record_with_the_serial_number_of_a_mac_is_not_the_macs() {
+async fn windows_record_with_a_macs_serial_number_does_not_match() {
     let world = World::start().await;
     trusted_mac(&world).await;
     world.set_record_platform("WINDOWS");
@@ -155,7 +155,7 @@ async fn a_windows_record_with_the_serial_number_of_a_mac_is_not_the_macs() {
 }
 
 #[tokio::test]
-async fn a_wipe_that_is_reported_late_counts() {
+async fn late_wipe_report_counts() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     report(&world, MAC, &state("enrolled", ago(50))).await;
@@ -167,7 +167,7 @@ async fn a_wipe_that_is_reported_late_counts() {
 }
 
 #[tokio::test]
-async fn a_report_from_a_clock_ahead_hides_no_wipe() {
+async fn report_from_a_clock_ahead_hides_no_wipe() {
     let world = World::start().await;
     trusted_mac(&world).await;
     let ahead = Utc::now() + TimeDelta::seconds(290);
@@ -177,7 +177,7 @@ async fn a_report_from_a_clock_ahead_hides_no_wipe() {
 }
 
 #[tokio::test]
-async fn a_wipe_beside_another_devices_udid_counts() {
+async fn wipe_with_another_devices_udid_counts() {
     let world = World::start().await;
     trusted_mac(&world).await;
     let mut other = state("enrolled", ago(60));
@@ -191,7 +191,7 @@ async fn a_wipe_beside_another_devices_udid_counts() {
 }
 
 #[tokio::test]
-async fn a_device_that_left_is_not_trusted_by_its_udid_where_the_inventory_is_not_required() {
+async fn departed_device_is_not_trusted_by_udid_without_required_inventory() {
     for leave in ["wiped", "deleted"] {
         let world = World::build().setting("ODT_TRUST_REQUIRE_INVENTORY", "false").start().await;
         trusted_mac(&world).await;
@@ -213,7 +213,7 @@ async fn a_device_that_left_is_not_trusted_by_its_udid_where_the_inventory_is_no
 }
 
 #[tokio::test]
-async fn a_deleted_mac_is_not_trusted_by_a_udid_that_only_okta_knows() {
+async fn deleted_mac_is_not_trusted_by_a_udid_that_only_okta_has() {
     let world = World::build().setting("ODT_TRUST_REQUIRE_INVENTORY", "false").start().await;
     let id = world.swept_integration().await;
     report(&world, MAC, &state("enrolled", ago(60))).await;
@@ -226,7 +226,7 @@ async fn a_deleted_mac_is_not_trusted_by_a_udid_that_only_okta_knows() {
 }
 
 #[tokio::test]
-async fn a_strangers_record_with_the_serial_number_does_not_lock_the_mac_out() {
+async fn foreign_record_with_the_serial_number_does_not_block_the_mac() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     world.insert_okta_device(&id, "guoStranger", Some(MAC), &managed());
@@ -239,7 +239,7 @@ async fn a_strangers_record_with_the_serial_number_does_not_lock_the_mac_out() {
 }
 
 #[tokio::test]
-async fn an_okta_id_that_the_mirror_has_not_seen_is_read_by_its_id() {
+async fn okta_id_missing_from_the_mirror_is_read_by_id() {
     let world = World::start().await;
     let id = trusted_mac(&world).await;
     let unseen = world.acme.add_device(NewDevice::mac(MAC, UDID));
@@ -249,13 +249,13 @@ async fn an_okta_id_that_the_mirror_has_not_seen_is_read_by_its_id() {
     expect_verdict(&answer, "trusted", "managed_and_active");
     assert_eq!(answer["users"][0]["login"], "bob@acme.example");
     assert_eq!(answer["integration_id"], id);
-    // The share for such reads is spent.
+    // The budget for live reads is exhausted.
     let answer = ask_one(&world, json!({ "okta_device_id": "guoUnread" })).await;
     expect_verdict(&answer, "unknown", "okta_record_not_seen");
 }
 
 #[tokio::test]
-async fn an_okta_id_that_okta_does_not_know_is_conflicting_and_one_it_cannot_tell_of_unknown() {
+async fn okta_id_is_conflicting_by_404_and_unknown_during_an_outage() {
     let world = World::start().await;
     trusted_mac(&world).await;
     let answer = ask_one(&world, json!({ "okta_device_id": "guoNobody" })).await;

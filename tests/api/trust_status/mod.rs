@@ -1,5 +1,5 @@
-//! Trust status as gateways and front ends ask for it. Most tests write what the MDM and Okta reported
-//! straight into the tables; `days` goes the whole way.
+//! Trust status over HTTP. Most tests insert the data of the MDM and Okta directly into the tables; `days`
+//! tests end to end.
 
 mod days;
 mod freshness;

@@ -11,7 +11,7 @@ use crate::support::trust::expect_verdict;
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_thousand_devices_are_answered_in_order_and_in_one_round_trip() {
+async fn thousand_devices_are_answered_in_order_in_one_round_trip() {
     let (database, url, port) = {
         let postgres = POSTGRES.lock().expect("postgres");
         let (database, url) = database_on(&postgres);
@@ -29,7 +29,7 @@ async fn a_thousand_devices_are_answered_in_order_and_in_one_round_trip() {
     devices.insert(500, json!({ "serial_number": MAC }));
     devices.push(json!({ "serial_number": MAC.to_lowercase() }));
     let body = json!({ "devices": devices });
-    // Each connection prepares the statement at its first use.
+    // Each connection prepares the statement at first use.
     world.query_trust(&body).await.expect(200);
     let before = round_trips.load(Ordering::SeqCst);
     assert!(before > 0, "not through the proxy");
@@ -52,7 +52,7 @@ async fn a_thousand_devices_are_answered_in_order_and_in_one_round_trip() {
 }
 
 #[tokio::test]
-async fn what_is_no_identifier_is_refused_with_its_place() {
+async fn invalid_identifiers_are_rejected_with_their_pointer() {
     let world = World::start().await;
     world.swept_integration().await;
     let long = "A".repeat(500);
@@ -83,7 +83,7 @@ async fn what_is_no_identifier_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifier() {
+async fn list_is_ordered_by_serial_number_and_filtered() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     for n in 0..5 {
@@ -133,7 +133,7 @@ async fn the_list_goes_by_serial_number_and_is_filtered_by_verdict_and_identifie
 }
 
 #[tokio::test]
-async fn the_summary_counts_verdicts_reasons_notes_and_ending_certificates() {
+async fn summary_counts_verdicts_reasons_notes_and_certificates() {
     let world = World::start().await;
     let summary = world.ask_trust("/trust-status").await.expect(200);
     assert_eq!((&summary["total"], &summary["integration_id"]), (&json!(0), &json!(null)));

@@ -1,5 +1,5 @@
-//! Random lives of two Macs through HTTP: reports, Okta, sweeps and questions are real. The times are of
-//! some hours ago, so that none of them has to pass. `tests/lives` has many more, against the store.
+//! Random histories of two Macs over HTTP, with real reports, a simulated Okta, sweeps and queries. The times
+//! are a few hours ago, so that the tests need not wait. `tests/lives` has many more, against the store.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -19,7 +19,7 @@ const MACS: [(&str, &str); 2] = [
     ("C02RANDOM002", "8A5B0C2E-1D3F-4A6B-9C8D-000000000002"),
 ];
 
-/// Random numbers by a seed.
+/// A seeded random number generator.
 struct Dice(u64);
 
 impl Dice {
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-/// A FastPass sign-in on a Mac that was enrolled and configured.
+/// A FastPass sign-in on an enrolled and configured Mac.
 struct SignIn {
     mac: usize,
     record: String,
@@ -38,13 +38,13 @@ struct SignIn {
     at: DateTime<Utc>,
 }
 
-/// What is true of a Mac. The MDM reports all of it, and in time.
+/// The true state of a Mac. The MDM reports all of it on time.
 #[derive(Default)]
 struct Mac {
     enrolled: bool,
     configured: bool,
     left_at: Option<DateTime<Utc>>,
-    /// Its records in Okta, with who uses them on it.
+    /// Its records in Okta, with their users.
     accounts: Vec<(String, String)>,
     records: Vec<(String, DateTime<Utc>)>,
 }
@@ -113,7 +113,7 @@ impl Life {
         self.macs[mac].configured = true;
     }
 
-    /// The Mac leaves the MDM; `erased`: with nothing left on it.
+    /// Unenrolls the Mac; `erased`: it is also erased.
     async fn leave(&mut self, mac: usize, how: &str) {
         if how == "deleted" {
             let at = self.now.to_rfc3339().replace('+', "%2B");
@@ -182,7 +182,7 @@ impl Life {
         self.world.sweep_again(&self.path).await;
     }
 
-    /// Asks by every identifier, and checks each `trusted` against what is true.
+    /// Queries by every identifier, and checks each `trusted` against the true state.
     async fn check(&self) {
         let mut asked = Vec::new();
         for (place, (serial, udid)) in MACS.into_iter().enumerate() {
@@ -206,8 +206,8 @@ impl Life {
         }
     }
 
-    /// Whether somebody who is still there signed in on the Mac in its present life, on a record that has
-    /// been used since the newest one was made.
+    /// Returns whether a remaining user signed in on the Mac in its present life, on a record that was used
+    /// since the newest one was created.
     fn is_supported(&self, mac: usize, asked: Option<&str>) -> bool {
         let known = &self.macs[mac];
         let newest = known.records.iter().map(|(_, created)| *created).max();
@@ -223,7 +223,7 @@ impl Life {
             })
     }
 
-    /// All is well with the Mac; it becomes trusted.
+    /// Sets the Mac up correctly, so that it becomes trusted.
     async fn heal(&mut self, mac: usize) {
         self.pass(11);
         self.enroll(mac).await;
@@ -249,7 +249,7 @@ impl Life {
 }
 
 #[tokio::test]
-async fn random_lives_end_in_no_wrong_answer_and_each_mac_is_trusted_again() {
+async fn random_histories_give_no_wrong_verdict_and_trust_is_restored() {
     for seed in 1..=SEEDS {
         let mut dice = Dice(seed);
         let mut life = Life::start(seed).await;

@@ -1,4 +1,4 @@
-//! Devices that the MDM has not heard from: it lists a Mac that was erased offline as enrolled for ever.
+//! Devices that have not checked in. A Mac that was erased offline stays enrolled in the MDM forever.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::support::inventory::MAC;
 use crate::support::trust::expect_verdict;
 use crate::support::world::World;
 
-/// The MDM reports now that the Mac last checked in so many hours ago.
+/// Reports that the Mac last checked in `hours` hours ago.
 async fn check_in(world: &World, hours: i64) {
     let now = Utc::now();
     let body = json!({ "platform": "macos", "check_in": {
@@ -16,7 +16,7 @@ async fn check_in(world: &World, hours: i64) {
 }
 
 #[tokio::test]
-async fn a_device_that_has_been_silent_for_too_long_is_unknown_where_a_limit_is_set() {
+async fn silent_device_is_unknown_with_a_limit() {
     let world = World::build().setting("ODT_TRUST_LAST_SEEN_WITHIN", "86400").start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -28,14 +28,14 @@ async fn a_device_that_has_been_silent_for_too_long_is_unknown_where_a_limit_is_
     check_in(&world, 23).await;
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "trusted", "managed_and_active");
-    // Never longer than until it is silent for too long.
+    // At most until the limit is reached.
     let until = status["fresh_until"].as_str().expect("a time");
     let until: chrono::DateTime<Utc> = until.parse().expect("a time");
     assert!(until <= Utc::now() + TimeDelta::hours(1), "{status}");
 }
 
 #[tokio::test]
-async fn a_device_that_has_been_silent_for_a_month_is_noted_where_no_limit_is_set() {
+async fn silent_device_is_noted_after_30_days_without_a_limit() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);

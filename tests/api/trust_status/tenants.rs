@@ -9,7 +9,7 @@ use crate::support::trust::expect_verdict;
 use crate::support::world::{INTEGRATIONS, World};
 
 #[tokio::test]
-async fn of_several_integrations_one_has_to_be_named_and_each_has_its_own_verdict() {
+async fn with_several_integrations_one_must_be_named() {
     let world = World::build()
         .org(OrgSetup::new("globex").client("0oaglobex", "secret-of-globex"))
         .start()
@@ -20,7 +20,7 @@ async fn of_several_integrations_one_has_to_be_named_and_each_has_its_own_verdic
     let second = world.post(INTEGRATIONS, &created).await.expect(201)["id"].clone();
     let second = second.as_str().expect("id").to_owned();
     let body = json!({ "devices": [{ "serial_number": MAC }] });
-    // One that is still in setup changes nothing.
+    // An integration that is still in setup does not count.
     expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
     let credentials = format!("{INTEGRATIONS}/{second}/credentials");
     let globex = json!({ "client_id": "0oaglobex", "client_secret": "secret-of-globex" });
@@ -53,7 +53,7 @@ async fn of_several_integrations_one_has_to_be_named_and_each_has_its_own_verdic
 }
 
 #[tokio::test]
-async fn another_tenant_sees_nothing_of_a_device_and_has_its_own_of_the_same_serial() {
+async fn another_tenant_has_its_own_device_with_the_same_serial_number() {
     let mut world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -73,7 +73,7 @@ async fn another_tenant_sees_nothing_of_a_device_and_has_its_own_of_the_same_ser
 }
 
 #[tokio::test]
-async fn trust_is_told_to_those_with_the_scope_alone() {
+async fn trust_status_requires_its_scope() {
     let world = World::start().await;
     let others = ["odt:read", "odt:write", "odt:deploy", "odt:inventory"];
     let one = format!("/trust-status/devices/{MAC}");

@@ -1,4 +1,4 @@
-//! Users of a record as lists show them: none at all, and more than a list has room for.
+//! Users of a record in lists: null, and more than a list shows.
 
 use chrono::Utc;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::support::world::World;
 
 const MAC: &str = "C02SYNC00000";
 
-/// The first Mac of the fleet, enrolled and configured.
+/// Reports the first Mac of the fleet as enrolled and configured.
 async fn report_enrolled(world: &World, path: &str) {
     let now = Utc::now();
     let body = json!({
@@ -23,9 +23,9 @@ async fn report_enrolled(world: &World, path: &str) {
     world.report_device(MAC, &body).await.expect(201);
 }
 
-/// Okta writes `"users": null` for a device without users, such as one whose users were all deleted.
+/// Okta returns `"users": null` for a device without users, such as one whose users were all deleted.
 #[tokio::test]
-async fn users_that_are_null_are_none_and_need_no_further_read() {
+async fn null_users_are_empty_and_need_no_further_read() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
     world.acme.change(|knobs| knobs.no_users_are_null = true);
     let ids = world.add_fleet(5);
@@ -37,13 +37,13 @@ async fn users_that_are_null_are_none_and_need_no_further_read() {
     world.until_swept(&path, None).await;
     report_enrolled(&world, &path).await;
     expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
-    // Managed before, and `lastUpdated` stays as it is.
+    // Managed before, with unchanged `lastUpdated`.
     world.acme.change_device(&ids[0], |device| device.users.clear()).expect("device");
     world.sweep_again(&path).await;
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "pending", "awaiting_fastpass_sign_in");
     assert_eq!(status["okta_devices"][0]["users"], json!([]));
-    // The one that nothing was delivered to waits for nothing.
+    // The device without a delivery is not pending.
     for _ in 0..3 {
         let before = world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[0]));
         world.make_job_due("rereads");
@@ -55,9 +55,9 @@ async fn users_that_are_null_are_none_and_need_no_further_read() {
     assert_eq!(world.acme.journal().count(&format!("{DEVICES}/{}/users", ids[4])), 0);
 }
 
-/// A list shows 20 users of a device at most, and does not say that there are more.
+/// A list shows at most 20 users of a device, without indicating that there are more.
 #[tokio::test]
-async fn all_users_is_not_met_by_a_list_that_is_cut() {
+async fn truncated_list_does_not_satisfy_all_users() {
     let world = mirroring()
         .setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1")
         .setting("ODT_TRUST_USER_POLICY", "all_users")
@@ -79,7 +79,7 @@ async fn all_users_is_not_met_by_a_list_that_is_cut() {
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "unknown", "management_status_unknown");
     assert_eq!(status["okta_devices"][0]["users"].as_array().map(Vec::len), Some(20));
-    // Read with its pages, the list is complete.
+    // Reading all pages makes the list complete.
     world.acme.recover();
     let read_users = async |count: u64| {
         world.sql("UPDATE okta_devices SET users_put_off_until = NULL");

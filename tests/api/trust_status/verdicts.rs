@@ -1,4 +1,4 @@
-//! Which verdict and which reasons follow from what is known of a device.
+//! Verdicts and reasons for the stored facts about a device.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::trust::{expect_verdict, managed};
 use crate::support::world::World;
 
 #[tokio::test]
-async fn a_trusted_mac_shows_what_its_verdict_rests_on() {
+async fn trusted_mac_shows_the_facts_of_its_verdict() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -27,7 +27,7 @@ async fn a_trusted_mac_shows_what_its_verdict_rests_on() {
 }
 
 #[tokio::test]
-async fn each_state_of_a_device_is_told_with_its_reason() {
+async fn each_state_of_a_device_has_its_reason() {
     let world = World::start().await;
     expect_verdict(&world.trust_status(MAC).await, "untrusted", "not_known_to_mdm");
     world.insert_device(MAC, "macos");
@@ -74,7 +74,7 @@ async fn each_state_of_a_device_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn certificates_of_an_earlier_enrolment_and_those_taken_away_do_not_count() {
+async fn certificates_of_an_earlier_enrolment_and_cleared_ones_do_not_count() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -93,21 +93,21 @@ async fn certificates_of_an_earlier_enrolment_and_those_taken_away_do_not_count(
 }
 
 #[tokio::test]
-async fn an_iphone_without_a_record_is_unknown_while_a_record_of_the_org_names_no_device() {
+async fn iphone_without_a_record_is_unknown_if_a_record_is_unmatched() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_device("FVFXC2HJQ05N", "ios");
     world.insert_delivery(&id, "FVFXC2HJQ05N");
-    // What was delivered is from before the iOS configuration carried serial number and UDID.
+    // The delivered configuration does not contain serial number and UDID.
     world.set_identifiers_since(8);
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
-    // A record that names another device cannot be this one.
+    // A record with another device's identifiers cannot belong to this one.
     world.insert_okta_device(&id, "guo1", Some("C02OTHER1DEF"), &managed());
     world.set_record_platform("IOS");
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "pending", "not_registered_in_okta");
     world.insert_okta_device(&id, "guo2", None, &managed());
     expect_verdict(&world.trust_status("FVFXC2HJQ05N").await, "unknown", "okta_record_unmatched");
-    // Claimed by another device, it cannot be this one; claimed by this one, it is.
+    // Reported for another device, it cannot belong to this one; reported for this one, it does.
     world.insert_device("FVFXC2HJQ06N", "ios");
 
     world.set_okta_device_id("FVFXC2HJQ06N", "guo2");
@@ -117,7 +117,7 @@ async fn an_iphone_without_a_record_is_unknown_while_a_record_of_the_org_names_n
 }
 
 #[tokio::test]
-async fn after_a_wipe_the_second_record_decides() {
+async fn second_record_decides_after_a_wipe() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -131,7 +131,7 @@ async fn after_a_wipe_the_second_record_decides() {
 }
 
 #[tokio::test]
-async fn identifiers_of_different_devices_are_not_trusted() {
+async fn identifiers_of_different_devices_are_conflicting() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
@@ -153,7 +153,7 @@ async fn identifiers_of_different_devices_are_not_trusted() {
     expect_verdict(&found["items"][1], "untrusted", "conflicting_identity");
     expect_verdict(&found["items"][2], "trusted", "managed_and_active");
     expect_verdict(&found["items"][3], "trusted", "managed_and_active");
-    // A record with another UDID is another machine's and does not lock the Mac out.
+    // A record with another UDID belongs to another machine and does not block the Mac.
     world.set_record_udid(MAC, "00008030-001C45A83C98802E");
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "pending", "not_registered_in_okta");
@@ -162,11 +162,11 @@ async fn identifiers_of_different_devices_are_not_trusted() {
 }
 
 #[tokio::test]
-async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
+async fn queried_okta_id_and_serial_number_must_be_of_the_same_device() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);
-    // A record that names no device, and one of the devices of which another is wiped.
+    // A record without identifiers, and records of two devices, one of which is wiped.
     world.insert_okta_device(&id, "guoNameless", None, &managed());
     world.insert_trusted_mac(&id, "TRUSTED00001");
     world.set_okta_device_id("TRUSTED00001", "guoTRUSTED00001");
@@ -181,7 +181,7 @@ async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
     ];
     let answer = world.query_trust(&json!({ "devices": asked })).await.expect(200);
     expect_verdict(&answer["items"][0], "trusted", "managed_and_active");
-    // Okta is not asked for one of several devices.
+    // Okta is not read for one of several devices.
     expect_verdict(&answer["items"][1], "unknown", "okta_record_not_seen");
     for place in 2..4 {
         expect_verdict(&answer["items"][place], "untrusted", "conflicting_identity");
@@ -191,7 +191,7 @@ async fn an_id_of_oktas_beside_a_serial_number_has_to_be_of_the_same_device() {
 }
 
 #[tokio::test]
-async fn what_was_installed_before_a_wipe_is_not_told_after_it() {
+async fn okta_verify_before_a_wipe_is_not_shown_after_it() {
     let world = World::start().await;
     let id = world.swept_integration().await;
     world.insert_trusted_mac(&id, MAC);

@@ -1,4 +1,4 @@
-//! A client that writes without a pause to a service that is killed over and over.
+//! A client that writes continuously to a service that is killed repeatedly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::support::answer::Answer;
 use crate::support::world::INTEGRATIONS;
 
-/// What the clients of a service know of it.
+/// The state of a service as its clients see it.
 #[derive(Clone)]
 pub struct Life {
     pub number: u32,
@@ -19,16 +19,16 @@ pub struct Life {
     pub over: bool,
 }
 
-/// One client that writes without a pause, and what became of its writes.
+/// A client that writes continuously, with the outcomes of its writes.
 #[derive(Clone)]
 pub struct Client {
     pub life: watch::Receiver<Life>,
     pub used: u32,
     pub http: reqwest::Client,
     pub token: String,
-    /// Writes that were answered with success.
+    /// Acknowledged writes.
     pub acknowledged: Arc<AtomicU64>,
-    /// Writes that were cut off after the connection stood.
+    /// Writes that were interrupted after the connection was established.
     pub cut: Arc<AtomicU64>,
 }
 
@@ -37,7 +37,7 @@ impl Client {
         !self.life.borrow().over
     }
 
-    /// Asks the service once; `None` when it was killed before it answered.
+    /// Sends a request once; `None` if the service was killed before it responded.
     pub async fn try_send(
         &mut self,
         method: &Method,
@@ -77,13 +77,13 @@ impl Client {
         }
     }
 
-    /// Waits until the service that was killed is started again.
+    /// Waits until the killed service is started again.
     pub async fn next_life(&mut self) {
         let used = self.used;
         self.life.wait_for(|life| life.number > used).await.expect("the test goes on");
     }
 
-    /// Asks until there is an answer, however often the service is killed over it.
+    /// Retries until there is a response, however often the service is killed.
     pub async fn send(
         &mut self,
         method: &Method,
@@ -103,7 +103,7 @@ impl Client {
         self.send(&Method::GET, path, &Value::Null, None).await
     }
 
-    /// Creates an integration, and gives its path.
+    /// Creates an integration and returns its path.
     pub async fn create(&mut self, host: &str) -> String {
         let body = json!({ "okta_domain": host });
         let answer = self.send(&Method::POST, INTEGRATIONS, &body, None).await;
@@ -111,15 +111,15 @@ impl Client {
     }
 }
 
-/// The id of what was created, by this request or by one that was killed before it answered.
+/// Returns the ID of the integration created by this request or an earlier one without a response.
 pub fn created_id(answer: &Answer) -> String {
     let (field, answer) =
         (if answer.status == 201 { "id" } else { "integration_id" }, answer.json());
     answer[field].as_str().unwrap_or_else(|| panic!("no {field}: {answer}")).to_owned()
 }
 
-/// Something written over and over: what was acknowledged last, and what was sent since and never
-/// answered, which may have happened or not.
+/// A value that is written repeatedly: the last acknowledged value, and the values sent since without a
+/// response, which may be stored or not.
 pub struct Written {
     pub version: i64,
     pub value: Value,
@@ -131,7 +131,7 @@ impl Written {
         Self { version, value, unanswered: Vec::new() }
     }
 
-    /// The next acknowledged write comes after all that happened before it.
+    /// Records an acknowledged write, which is newer than all earlier ones.
     #[track_caller]
     pub fn acknowledged(&mut self, version: i64, value: &Value) {
         let most = self.version + 1 + i64::try_from(self.unanswered.len()).expect("few");
@@ -143,7 +143,7 @@ impl Written {
         *self = Self::new(version, value.clone());
     }
 
-    /// What is there after a kill is the last acknowledged write or one that was never answered.
+    /// Checks that the stored value is the last acknowledged one or one without a response.
     #[track_caller]
     pub fn found(&self, version: i64, value: &Value) {
         let most = self.version + i64::try_from(self.unanswered.len()).expect("few");

@@ -15,13 +15,13 @@ use crate::support::world::{World, unique};
 use client::{Client, Life};
 use writers::{attest, change_credentials, change_platforms, create_and_delete};
 
-/// The two services that are killed, and how often each.
+/// The two services that are killed.
 const SERVICES: [&str; 2] = ["acme", "beta"];
 
 const KILLS_EACH: u32 = 50;
 
-/// Kills the service again and again, each time after the clients have got a write through. The last
-/// client asks Okta for each write and is slow: it is waited for in one life out of five.
+/// Kills the service repeatedly, each time after the clients' writes were acknowledged. The last client is
+/// slow because it calls Okta; every fifth kill waits for it.
 async fn kill_again_and_again(
     world: &World,
     life: watch::Sender<Life>,
@@ -36,22 +36,22 @@ async fn kill_again_and_again(
         let until = Instant::now() + Duration::from_secs(20);
         let awaited = if number % 5 == 0 { before.len() } else { before.len() - 1 };
         while counts().iter().zip(&before).take(awaited).any(|(now, before)| now <= before) {
-            assert!(Instant::now() < until, "no writes get through: {}", service.said());
+            assert!(Instant::now() < until, "no writes succeed: {}", service.said());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if number > KILLS_EACH {
             life.send_modify(|life| life.over = true);
-            // The clients finish on the last one, which lives until they are done.
+            // The clients finish on the last service, which runs until they are done.
             life.closed().await;
             return;
         }
-        // Each kill hits another moment of a write.
+        // Each kill happens at another point of a write.
         tokio::time::sleep(Duration::from_micros(u64::from(number) * 137 % 5000)).await;
         service.kill();
     }
 }
 
-/// What holds for every row, however it came about.
+/// Invariants of every row.
 const WHOLE: [(&str, &str); 5] = [
     (
         "each change counted its version up and left its event",
@@ -83,7 +83,7 @@ const WHOLE: [(&str, &str); 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_kills_during_writes_lose_nothing_that_was_acknowledged() {
+async fn hundred_kills_lose_no_acknowledged_write() {
     let mut builder = World::build();
     for name in &SERVICES[1..] {
         builder = builder.org(OrgSetup::new(*name));
@@ -118,10 +118,10 @@ async fn a_hundred_kills_during_writes_lose_nothing_that_was_acknowledged() {
             .push(tokio::spawn(async move { kill_again_and_again(&world, sender, counts).await }));
     }
     for client in clients {
-        client.await.expect("a client that was not disappointed");
+        client.await.expect("a client without failures");
     }
     for creator in creators {
-        let (created, deleted) = creator.await.expect("a client that was not disappointed");
+        let (created, deleted) = creator.await.expect("a client without failures");
         let list = |ids: &[String]| format!("('{}')", ids.join("','"));
         let events = |kind: &str, ids: &[String]| {
             world.sql(&format!(
@@ -141,5 +141,5 @@ async fn a_hundred_kills_during_writes_lose_nothing_that_was_acknowledged() {
         assert_eq!(world.sql(exceptions), "0", "not: {what}");
     }
     let cut = cut.load(Ordering::SeqCst);
-    assert!(cut >= 100, "only {cut} writes were cut off: the kills missed them");
+    assert!(cut >= 100, "only {cut} writes were interrupted");
 }

@@ -1,4 +1,4 @@
-//! What the clients write: platforms, credentials, attestations, whole integrations.
+//! The writes of the clients: platforms, credentials, attestations, whole integrations.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub async fn change_platforms(mut client: Client, host: String) {
             break;
         }
         if *choice == written.value {
-            // It would change nothing, and count nothing up.
+            // It would change nothing, so the version would not increase.
             continue;
         }
         let body = json!({ "selected_platforms": choice });
@@ -32,8 +32,7 @@ pub async fn change_platforms(mut client: Client, host: String) {
     }
 }
 
-/// Enters one of two secrets after the other; in the end the stored one is the one that was
-/// acknowledged last.
+/// Alternates between two secrets. At the end the stored one is the last acknowledged one.
 pub async fn change_credentials(mut client: Client, org: Org) {
     let path = client.create(&org.host()).await;
     let (credentials, check) =
@@ -58,7 +57,7 @@ pub async fn change_credentials(mut client: Client, org: Org) {
         let found = version(&client.get(&path).await.expect(200));
         assert!(found >= written.version, "{found} after {}", written.version);
         if found > 0 {
-            // Half a row would not open.
+            // An incomplete row could not be decrypted.
             let report = client.send(&Method::POST, &check, &Value::Null, None).await.expect(200);
             assert_eq!(item(&report, "super_admin_scopes")["outcome"], "passed");
         }
@@ -93,7 +92,7 @@ pub async fn attest(mut client: Client, host: String) {
     }
 }
 
-/// Creates and deletes, and gives back the ids whose creation and whose deletion was acknowledged.
+/// Creates and deletes integrations. Returns the IDs with an acknowledged creation and deletion.
 pub async fn create_and_delete(mut client: Client, host: String) -> (Vec<String>, Vec<String>) {
     let (mut created, mut deleted) = (Vec::new(), Vec::new());
     for number in 0_u64.. {
@@ -105,13 +104,13 @@ pub async fn create_and_delete(mut client: Client, host: String) -> (Vec<String>
         created.push(id.clone());
         let path = format!("{INTEGRATIONS}/{id}");
         let there = client.get(&path).await;
-        assert_eq!(there.status, 200, "{id} was acknowledged and is gone");
+        assert_eq!(there.status, 200, "{id} was acknowledged and is missing");
         let removed = client.try_send(&Method::DELETE, &path, &Value::Null, None).await;
         if let Some(answer) = removed {
             answer.expect(200);
         } else {
             client.next_life().await;
-            // It may have happened, or happen at this moment.
+            // The deletion may have been executed, or may still be.
             let again = client.send(&Method::DELETE, &path, &Value::Null, None).await;
             assert!([200, 404].contains(&again.status.as_u16()), "{}", again.text);
         }
@@ -129,7 +128,7 @@ pub async fn create_with_key(client: &mut Client, host: &str, key: &str) -> Stri
         if answer.status == 201 || answer.json()["code"] == "org_already_connected" {
             return created_id(&answer);
         }
-        // The request that was killed holds its key for a minute; another key does not wait for it.
+        // The killed request holds its key for a minute; another key does not have to wait.
         answer.expect_problem(409, "idempotency_in_flight");
         key += "-again";
     }
