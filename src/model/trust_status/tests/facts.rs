@@ -71,3 +71,28 @@ fn the_users_that_decide_are_those_of_counting_records_or_of_the_queried_one() {
     facts.records[1].status = "SUSPENDED".to_owned();
     assert!(names(&facts).is_empty());
 }
+
+#[test]
+fn evidence_of_the_moment_at_which_the_present_life_begins_counts() {
+    let life = days_ago(2);
+    for (used_at, counts) in [(life - TimeDelta::seconds(1), false), (life, true)] {
+        let mut facts = trusted();
+        device(&mut facts).last_enrolled_at = Some(life);
+        use_record(first(&mut facts), used_at);
+        assert_eq!(facts.assess_records()[0].counts(), counts, "{used_at}");
+    }
+}
+
+#[test]
+fn a_user_who_was_added_when_the_present_life_began_may_have_used_the_record() {
+    let life = days_ago(2);
+    for (added_at, counts) in [(life - TimeDelta::seconds(1), true), (life, false)] {
+        let mut facts = trusted();
+        device(&mut facts).last_enrolled_at = Some(life);
+        use_record(first(&mut facts), days_ago(1));
+        // That user was removed since.
+        first(&mut facts).users_added_at = Some(added_at);
+        let assessed = facts.assess_records();
+        assert_eq!(assessed[0].counting_users().count(), usize::from(counts), "{added_at}");
+    }
+}
