@@ -84,6 +84,18 @@ fn evidence_of_the_moment_at_which_the_present_life_begins_counts() {
 }
 
 #[test]
+fn a_use_at_the_moment_at_which_a_newer_record_was_created_counts() {
+    let mut facts = trusted();
+    let created = first(&mut facts).created_at;
+    for (used_at, counts) in [(created - TimeDelta::seconds(1), false), (created, true)] {
+        facts.records.truncate(1);
+        facts.records.push(older_record("guo0"));
+        use_record(&mut facts.records[1], used_at);
+        assert_eq!(facts.assess_records()[1].counts(), counts, "{used_at}");
+    }
+}
+
+#[test]
 fn a_user_who_was_added_when_the_present_life_began_may_have_used_the_record() {
     let life = days_ago(2);
     for (added_at, counts) in [(life - TimeDelta::seconds(1), true), (life, false)] {
@@ -94,5 +106,20 @@ fn a_user_who_was_added_when_the_present_life_began_may_have_used_the_record() {
         first(&mut facts).users_added_at = Some(added_at);
         let assessed = facts.assess_records();
         assert_eq!(assessed[0].counting_users().count(), usize::from(counts), "{added_at}");
+    }
+}
+
+#[test]
+fn a_record_that_does_not_count_is_inactive_by_its_status() {
+    for (status, reason) in [
+        ("SUSPENDED", Reason::OktaDeviceSuspended),
+        ("DEACTIVATED", Reason::OktaDeviceDeactivated),
+        ("SOMETHING_NEW", Reason::OktaDeviceInactive),
+    ] {
+        let mut facts = trusted();
+        wipe(&mut facts);
+        first(&mut facts).status = status.to_owned();
+        assert!(!facts.assess_records()[0].counts());
+        expect(&facts, reason);
     }
 }
