@@ -11,7 +11,6 @@ use testkit::scep::RealScep;
 use crate::support::fleet::mirroring;
 use crate::support::inventory::id_of;
 use crate::support::platforms::{MAC, MAC_UDID, deploy, mac};
-use crate::support::wait::until;
 use crate::support::world::World;
 
 /// Fetches what the Mac is to be given, and reports it enrolled and all of it delivered.
@@ -67,7 +66,9 @@ async fn a_mac_becomes_trusted_by_a_certificate_of_a_real_ca_and_what_its_profil
     let device = world.acme.add_device(registration);
     let user = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&device, &user).expect("device and user");
-    until("the Mac is trusted", async || world.trust_status(MAC).await["trust"] == "trusted").await;
+    world.sweep_again(&path).await;
+    let status = world.trust_status(MAC).await;
+    assert_eq!(status["trust"], "trusted", "{status}");
 }
 
 /// The bytes of a certificate in PEM, and those that are text.
