@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::support::answer::{Answer, Ask};
 use crate::support::builder::Builder;
+use crate::support::postgres::POSTGRES;
 
 pub const INTEGRATIONS: &str = "/integrations/okta-device-trust";
 
@@ -48,9 +49,15 @@ pub struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // The server stops with its runtime; the database has to be dropped.
         if let Some(handle) = &self.handle {
             drop(handle.stop(false));
+        }
+        // Otherwise the databases of all tests add up to gigabytes. Only a database of this world has a name.
+        // Not `lock`: the test itself may hold the server until after this world.
+        if !self.database.is_empty()
+            && let Ok(postgres) = POSTGRES.try_lock()
+        {
+            let _ = postgres.drop_database(&self.database);
         }
     }
 }

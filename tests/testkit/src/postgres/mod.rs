@@ -215,6 +215,8 @@ impl Postgres {
             settings.extend(
                 ["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(String::from),
             );
+            // Cloning a template writes the whole database to the log, which grows to 1 GB by default.
+            settings.extend(["min_wal_size=32MB", "max_wal_size=128MB"].map(String::from));
         }
         for setting in settings {
             line.push("-c".into());
