@@ -189,6 +189,8 @@ pub async fn hook(tour: &mut Tour) -> Outcome {
     answer.text_at("/hook_path").clone_into(&mut tour.hook_path);
     tour.hook_secret = secret;
     let verify = Ask::get(tour.hook_path.clone()).without_token();
+    // Okta sends the secret with the verification too.
+    let verify = verify.header("Authorization", tour.hook_secret.clone());
     let verified = tour.ask(verify.header("x-okta-verification-challenge", "a-challenge")).await?;
     verified.expect_status(200)?.expect("/verification", "a-challenge")?;
     let again = tour.ask(Ask::get(tour.path("/event-hook"))).await?;
