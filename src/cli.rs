@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use okta_device_trust::config::{Config, Environment, SETTINGS};
-use okta_device_trust::service::{AllIntegrations, KeyRotation};
+use okta_device_trust::service::{AllIntegrations, KeyRotation, Projection};
 use okta_device_trust::startup::{Application, load_config, open_store};
 use okta_device_trust::store::migrations::migrate;
 use okta_device_trust::{routes, telemetry};
@@ -35,6 +35,12 @@ enum Command {
     Openapi,
     /// Re-encrypt all secrets with the first key of the keyring. Safe to run while serving.
     RotateKeys,
+    /// Compare the projected facts of all devices with their definition. Safe to run while serving.
+    CheckProjection {
+        /// Write wrong facts again.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Inspect integrations.
     #[command(subcommand)]
     Integrations(IntegrationsCommand),
@@ -80,6 +86,7 @@ async fn execute(command: Command) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::RotateKeys => rotate_keys(&load()?).await,
+        Command::CheckProjection { repair } => check_projection(&load()?, repair).await,
         Command::Integrations(IntegrationsCommand::List { status }) => {
             list_integrations(&load()?, status.as_deref()).await
         }
@@ -155,6 +162,28 @@ async fn rotate_keys(config: &Config) -> Result<ExitCode, Failure> {
     eprintln!(
         "secrets of these integrations cannot be decrypted with the keyring: {}",
         ids.join(", ")
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+async fn check_projection(config: &Config, repair: bool) -> Result<ExitCode, Failure> {
+    let projection = Projection::new(open_store(config)?);
+    let report = projection
+        .check(repair, |wrong| {
+            let serials = wrong.serial_numbers.join(" ");
+            println!("wrong: tenant {} integration {}: {serials}", wrong.tenant, wrong.integration);
+        })
+        .await?;
+    println!(
+        "{} checked, {} wrong, {} not projected",
+        report.checked, report.wrong, report.missing
+    );
+    if report.wrong == 0 || repair {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "okta-device-trust: projected facts are wrong: run `okta-device-trust check-projection --repair`, and \
+         report this as a defect"
     );
     Ok(ExitCode::FAILURE)
 }

@@ -43,7 +43,10 @@ pub use integrations::{
     Link, NewIntegrationRequest, PendingKey, Prerequisite, Report, Setup, Step, StepName,
     StepState,
 };
-pub use operators::{AllIntegrations, IntegrationSummary, KeyRotation, KeyRotationOutcome};
+pub use operators::{
+    AllIntegrations, IntegrationSummary, KeyRotation, KeyRotationOutcome, Projection,
+    ProjectionReport, WrongProjection,
+};
 pub use platforms::{
     CATALOGUE, CatalogueField, CataloguePlatform, Channel, DeletedPlatform, DeployedProfile,
     DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields, Guide, MintedChallenge,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text, Timestamptz};
+use diesel::sql_types::{Integer, Nullable, Text, Timestamptz};
 
 use crate::model::{ClaimedJob, TenantId};
 use crate::store::schema::{device_snapshots, devices, events, integrations};
@@ -68,7 +68,8 @@ impl Expired {
                      greatest(known.deleted_at, excluded.deleted_at), \
                      greatest(known.last_enrolled_at, excluded.last_enrolled_at))) \
                  DELETE FROM devices WHERE tenant_id = $1 \
-                    AND serial_number IN (SELECT serial_number FROM expired)"
+                    AND serial_number IN (SELECT serial_number FROM expired) \
+                 RETURNING serial_number, udid, okta_device_id"
             }
             Self::Events => return None,
             Self::IdempotencyKeys => {
@@ -101,7 +102,8 @@ impl Expired {
                     AND NOT EXISTS (SELECT FROM okta_devices e WHERE e.tenant_id = $1 \
                         AND e.integration_id = o.integration_id \
                         AND e.serial_number = o.serial_number AND e.created_at < o.created_at) \
-                  LIMIT $2 FOR UPDATE OF o SKIP LOCKED)"
+                  LIMIT $2 FOR UPDATE OF o SKIP LOCKED) \
+                 RETURNING serial_number, udid, okta_device_id"
             }
             Self::HookSecrets => {
                 "UPDATE event_hooks SET previous_sha256 = NULL, previous_valid_until = NULL, \
@@ -209,10 +211,28 @@ fn delete_batch(tx: &mut Tx<'_>, what: Expired) -> Result<usize, StoreError> {
         return Ok(usize::try_from(deleted).unwrap_or_default());
     };
     let statement = diesel::sql_query(sql).bind::<Text, _>(tx.tenant.as_str());
-    Ok(statement
-        .bind::<Integer, _>(batch())
-        .bind::<Timestamptz, _>(tx.now)
-        .execute(tx.connection)?)
+    let statement = statement.bind::<Integer, _>(batch()).bind::<Timestamptz, _>(tx.now);
+    if !matches!(what, Expired::Tombstones | Expired::RemovedRecords) {
+        return Ok(statement.execute(tx.connection)?);
+    }
+    let deleted: Vec<IdentifiersRow> = statement.load(tx.connection)?;
+    for row in &deleted {
+        tx.touched.serial_numbers.extend(row.serial_number.clone());
+        tx.touched.udids.extend(row.udid.clone());
+        tx.touched.okta_device_ids.extend(row.okta_device_id.clone());
+    }
+    Ok(deleted.len())
+}
+
+/// The identifiers of a deleted device or record, on which facts of other rows may depend.
+#[derive(QueryableByName)]
+struct IdentifiersRow {
+    #[diesel(sql_type = Nullable<Text>)]
+    serial_number: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    udid: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    okta_device_id: Option<String>,
 }
 
 fn batch() -> i32 {

@@ -53,6 +53,7 @@ pub use role::RoleError;
 pub use session::DATABASE_TIMEOUT;
 pub use transaction::Clock;
 pub use trust_status::TrustFacts;
+pub use trust_status::projection::ProjectionCheck;
 
 use pool::Pool;
 use session::{PING_TIMEOUT, set_config};
@@ -97,7 +98,10 @@ impl Store {
         self.pool
             .transaction(move |connection| {
                 let now = clock.now(begin_in_tenant(connection, &tenant)?);
-                work(&mut Tx { connection, tenant: &tenant, now })
+                let mut tx = Tx::new(connection, &tenant, now);
+                let done = work(&mut tx)?;
+                tx.finish()?;
+                Ok(done)
             })
             .await
     }

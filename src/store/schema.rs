@@ -406,6 +406,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    trust_facts (tenant_id, integration_id, serial_number) {
+        tenant_id -> Text,
+        integration_id -> Uuid,
+        serial_number -> Text,
+        facts -> Text,
+        unmatched_ios -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     client_keys,
     credentials,
@@ -435,4 +445,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     scep_challenges,
     sealing_keys,
     tenants,
+    trust_facts,
 );

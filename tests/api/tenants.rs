@@ -93,6 +93,8 @@ fn fill_inventory_and_mirror(world: &World) {
              VALUES ({of}, 'guo1', 'hook') ON CONFLICT DO NOTHING;
          INSERT INTO event_hooks (tenant_id, integration_id, hook_id, secret_sha256, updated_by) \
              VALUES ({of}, gen_random_uuid(), '\\x00', 'nobody') ON CONFLICT DO NOTHING;
+         INSERT INTO trust_facts (tenant_id, integration_id, serial_number, facts, unmatched_ios) \
+             VALUES ({of}, 'C02', '{{}}', false);
          INSERT INTO client_keys (tenant_id, integration_id, kid, state, public_jwk, private_key, \
                 key_id, created_by) VALUES ({of}, 'k', 'pending', '{{}}', '\\x00', 'k', 'nobody');",
         tenant = world.tenant,

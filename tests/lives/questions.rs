@@ -62,8 +62,8 @@ impl Replica {
     /// Runs all queries and returns the wrong verdicts.
     pub async fn wrong_answers(&self, world: &World) -> Vec<String> {
         let questions = world.questions();
-        let facts = self.ask(world, questions).await;
-        let mut wrong = Vec::new();
+        let facts = self.ask_all(world, questions).await;
+        let mut wrong = self.wrong_projections().await;
         for one in &facts {
             for (require_inventory, all_users) in
                 [(true, false), (false, false), (true, true), (false, true)]
@@ -80,6 +80,25 @@ impl Replica {
             }
         }
         wrong
+    }
+
+    /// Asks by serial number separately, because such questions are answered from projected facts.
+    async fn ask_all(&self, world: &World, questions: Vec<AskedDevice>) -> Vec<Facts> {
+        let by_serial = |asked: &AskedDevice| asked.only_serial_number().is_some();
+        let (by_serial, others) = questions.into_iter().partition::<Vec<_>, _>(by_serial);
+        let mut facts = self.ask(world, by_serial).await;
+        facts.extend(self.ask(world, others).await);
+        facts
+    }
+
+    /// Returns the devices whose projected facts are missing or differ from their definition.
+    async fn wrong_projections(&self) -> Vec<String> {
+        let check =
+            self.store.check_projection(&self.tenant, self.integration, String::new(), 1000);
+        let check = check.await.expect("a check");
+        let wrong =
+            check.wrong.into_iter().map(|serial| format!("{serial}: wrong projected facts"));
+        wrong.chain((check.missing > 0).then(|| "projected facts are missing".to_owned())).collect()
     }
 
     /// Returns the verdict on a machine, queried by serial number.

@@ -184,6 +184,12 @@ impl AskedDevice {
     pub fn is_okta_id_only(&self) -> bool {
         self.okta_device_id.is_some() && self.serial_number.is_none() && self.udid.is_none()
     }
+
+    /// Returns the serial number if it is the only identifier.
+    pub fn only_serial_number(&self) -> Option<&SerialNumber> {
+        let others = self.udid.is_some() || self.okta_device_id.is_some();
+        self.serial_number.as_ref().filter(|_| !others)
+    }
 }
 
 impl DeviceFacts {

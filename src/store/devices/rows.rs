@@ -52,6 +52,9 @@ pub(in crate::store) fn delete_placeholders(
     serials: &[&str],
 ) -> Result<(), StoreError> {
     if !serials.is_empty() {
+        for serial in serials {
+            tx.touched.add_device(serial, None, None);
+        }
         diesel::delete(devices::table.filter(devices::tenant_id.eq(tx.tenant.as_str())))
             .filter(devices::serial_number.eq_any(serials))
             .execute(tx.connection)?;
@@ -170,10 +173,20 @@ pub(in crate::store) fn write_records(
     for (before, after) in changed {
         differences.add(tx.tenant, before, after);
     }
+    touch(tx, changed);
     run(tx, DELETE_DELIVERIES, differences.removed_deliveries.into_iter())?;
     run(tx, UPSERT_DELIVERIES, differences.deliveries.into_iter())?;
     run(tx, DELETE_CERTIFICATES, differences.removed_certificates.into_iter())?;
     run(tx, UPSERT_CERTIFICATES, differences.certificates.into_iter())
+}
+
+fn touch(tx: &mut Tx<'_>, changed: &[(&DeviceRecord, &DeviceRecord)]) {
+    for record in changed.iter().flat_map(|(before, after)| [before, after]) {
+        let udid = record.known_udid().map(ToString::to_string);
+        let okta = record.known_okta_device_id().map(ToString::to_string);
+        let serial_number = record.serial_number.as_str();
+        tx.touched.add_device(serial_number, udid.as_deref(), okta.as_deref());
+    }
 }
 
 fn run(

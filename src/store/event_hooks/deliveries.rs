@@ -134,7 +134,7 @@ impl Store {
                 let route = find_route(connection, &call, &clock)?;
                 let hook =
                     authenticate(connection, &call, route.as_ref())?.ok_or(StoreError::NotFound)?;
-                let tx = &mut Tx { connection, tenant: &hook.tenant, now: hook.now };
+                let tx = &mut Tx::new(connection, &hook.tenant, hook.now);
                 work(tx, &hook).map_err(StoreError::or_integration_deleted)
             })
             .await

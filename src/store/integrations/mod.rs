@@ -162,6 +162,7 @@ impl Store {
             }
             jobs::delete_all(tx, id)?;
             delete_event_hook(tx, id)?;
+            tx.touched.add_deleted_mirror(id);
             diesel::delete(integration_row(tx.tenant, id)).execute(tx.connection)?;
             insert_event(tx, &event)?;
             Ok(before)

@@ -48,8 +48,8 @@ pub(in crate::store) fn merge(
         (stored, MirrorRecord::merge(stored, device, &reading))
     });
     let changed = merged.filter(|(stored, merged)| *stored != Some(merged));
-    let changed: Vec<MirrorRecord> = changed.map(|(_, merged)| merged).collect();
-    rows::upsert(tx, id, &changed)?;
+    let changed: Vec<(Option<&MirrorRecord>, MirrorRecord)> = changed.collect();
+    write(tx, id, &changed)?;
     let shown = devices.iter().filter_map(|device| Some((*device, before.get(&device.id)?)));
     if source != Source::Id {
         let not_found = shown.clone().filter(|(_, stored)| stored.not_found_at.is_some());
@@ -103,9 +103,22 @@ pub(in crate::store) fn change(
     lock(tx, id)?;
     let records = rows::load(tx, id, okta_device_ids)?;
     let changed = records.values().map(|record| (record, change(record)));
-    let changed = changed.filter(|(before, after)| *before != after).map(|(_, after)| after);
-    let changed: Vec<MirrorRecord> = changed.collect();
-    rows::upsert(tx, id, &changed)
+    let changed = changed.filter(|(before, after)| *before != after);
+    let changed: Vec<_> = changed.map(|(before, after)| (Some(before), after)).collect();
+    write(tx, id, &changed)
+}
+
+/// Writes records, each with the stored one that it replaces.
+fn write(
+    tx: &mut Tx<'_>,
+    id: IntegrationId,
+    changed: &[(Option<&MirrorRecord>, MirrorRecord)],
+) -> Result<(), StoreError> {
+    for record in changed.iter().flat_map(|(before, after)| before.iter().copied().chain([after])) {
+        let (serial_number, udid) = (record.serial_number.as_deref(), record.udid.as_deref());
+        tx.touched.add_record(&record.okta_device_id, serial_number, udid);
+    }
+    rows::upsert(tx, id, changed.iter().map(|(_, after)| after))
 }
 
 /// Records that a read by ID, which began at `read_at`, did not find a device, unless a later read by ID
@@ -116,6 +129,7 @@ pub(in crate::store) fn mark_not_found(
     okta_device_id: &str,
     read_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    tx.touched.add_record(okta_device_id, None, None);
     diesel::sql_query(
         "UPDATE okta_devices SET not_found_at = $4, read_by_id_at = $4, observed_at = $4, \
                 users_observed_at = NULL \

@@ -165,14 +165,16 @@ pub(in crate::store) fn delete_mirror(
     tx: &mut Tx<'_>,
     id: IntegrationId,
 ) -> Result<(), StoreError> {
-    use {okta_devices as d, okta_rereads as r, okta_sweep_pages as p, okta_syncs as s};
+    use {okta_rereads as r, okta_sweep_pages as p, okta_syncs as s};
     let key = (tx.tenant.as_str(), id.0);
     diesel::delete(s::table.find(key)).execute(tx.connection)?;
     let pages = p::table.filter(p::tenant_id.eq(key.0).and(p::integration_id.eq(key.1)));
     diesel::delete(pages).execute(tx.connection)?;
     let rereads = r::table.filter(r::tenant_id.eq(key.0).and(r::integration_id.eq(key.1)));
     diesel::delete(rereads).execute(tx.connection)?;
-    let devices = d::table.filter(d::tenant_id.eq(key.0).and(d::integration_id.eq(key.1)));
-    diesel::delete(devices).execute(tx.connection)?;
+    tx.touched.add_deleted_mirror(id);
+    diesel::delete(okta_devices::table)
+        .filter(okta_devices::tenant_id.eq(key.0).and(okta_devices::integration_id.eq(key.1)))
+        .execute(tx.connection)?;
     Ok(())
 }

@@ -77,15 +77,15 @@ pub(in crate::store) fn load(
 }
 
 /// Inserts or replaces rows. The caller must have locked the mirror.
-pub(in crate::store) fn upsert(
+pub(in crate::store) fn upsert<'a>(
     tx: &mut Tx<'_>,
     id: IntegrationId,
-    records: &[MirrorRecord],
+    records: impl Iterator<Item = &'a MirrorRecord>,
 ) -> Result<(), StoreError> {
-    if records.is_empty() {
+    let rows = records.map(to_row).collect::<Result<Vec<_>, _>>()?;
+    if rows.is_empty() {
         return Ok(());
     }
-    let rows = records.iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
     let rows = serde_json::to_value(rows).map_err(|_| StoreError::Corrupt("okta_devices"))?;
     let excluded = COLUMNS.split(", ").map(|column| format!("excluded.{}", column.trim()));
     let excluded = excluded.collect::<Vec<_>>().join(", ");

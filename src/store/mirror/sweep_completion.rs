@@ -58,7 +58,8 @@ const DETACH_FROM_SWEEPS: &str = concat!(
         SET follows_sweeps = false, observed_at = greatest(d.observed_at, s.swept_at) \
        FROM okta_syncs s \
       WHERE s.tenant_id = d.tenant_id AND s.integration_id = d.integration_id AND d.follows_sweeps AND ",
-    missing!()
+    missing!(),
+    " RETURNING d.okta_device_id"
 );
 
 /// A record that is on no page may still exist: pages may have shifted during the sweep, or its row could
@@ -196,6 +197,12 @@ fn count(tx: &mut Tx<'_>, job: &Job, sweep_id: i64) -> Result<SweepCounts, Store
     })
 }
 
+#[derive(QueryableByName)]
+struct IdRow {
+    #[diesel(sql_type = Text)]
+    okta_device_id: String,
+}
+
 /// Requests re-reads and returns whether it requested any.
 fn request_rereads(
     tx: &mut Tx<'_>,
@@ -210,7 +217,10 @@ fn request_rereads(
             .bind::<SqlUuid, _>(job.integration.0)
             .bind::<BigInt, _>(sweep_id)
     };
-    query(DETACH_FROM_SWEEPS).execute(tx.connection)?;
+    let detached: Vec<IdRow> = query(DETACH_FROM_SWEEPS).load(tx.connection)?;
+    for row in &detached {
+        tx.touched.add_record(&row.okta_device_id, None, None);
+    }
     let missing =
         query(REQUEST_MISSING).bind::<Timestamptz, _>(now).bind::<Text, _>(reason.as_str());
     let missing = missing.execute(tx.connection)?;

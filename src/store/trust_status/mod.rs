@@ -1,4 +1,8 @@
-//! Loads the facts of verdicts, for up to a thousand devices in one round trip.
+//! Loads the facts of verdicts, for up to a thousand devices at once. Questions by serial number read the
+//! projected facts; all others, and devices without projected facts, use the SQL function `facts_many`, which
+//! defines the facts.
+
+pub(in crate::store) mod projection;
 
 use std::sync::Arc;
 
@@ -25,39 +29,6 @@ pub struct TrustFacts {
     /// When the facts were read, by the store's clock.
     pub now: DateTime<Utc>,
 }
-
-/// The call of the SQL function `facts_many`. A separate type, so that Diesel caches the prepared statement.
-#[derive(Debug, QueryId)]
-struct FactsMany {
-    tenant: String,
-    integration: Option<Uuid>,
-    serial_numbers: Vec<Option<String>>,
-    udids: Vec<Option<String>>,
-    okta_device_ids: Vec<Option<String>>,
-}
-
-impl QueryFragment<Pg> for FactsMany {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT ordinal, facts::text FROM facts_many(");
-        out.push_bind_param::<Text, _>(&self.tenant)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<SqlUuid>, _>(&self.integration)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.serial_numbers)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.udids)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.okta_device_ids)?;
-        out.push_sql(")");
-        Ok(())
-    }
-}
-
-impl Query for FactsMany {
-    type SqlType = (Integer, Text);
-}
-
-impl RunQueryDsl<PgConnection> for FactsMany {}
 
 /// Row 0: the facts that are the same for all devices.
 #[derive(Deserialize)]
@@ -89,23 +60,7 @@ impl Store {
         let mut facts = self
             .pool
             .statement(move |connection| {
-                let query = FactsMany {
-                    tenant: tenant.as_str().to_owned(),
-                    integration: integration.map(|id| id.0),
-                    serial_numbers: asked
-                        .iter()
-                        .map(|device| device.serial_number.as_ref().map(ToString::to_string))
-                        .collect(),
-                    udids: asked
-                        .iter()
-                        .map(|device| device.udid.as_ref().map(ToString::to_string))
-                        .collect(),
-                    okta_device_ids: asked
-                        .iter()
-                        .map(|device| device.okta_device_id.as_ref().map(ToString::to_string))
-                        .collect(),
-                };
-                let rows: Vec<(i32, String)> = query.load(connection)?;
+                let rows = load_rows(connection, &tenant, integration, &asked)?;
                 to_facts(&rows, &asked)
             })
             .await?;
@@ -140,6 +95,19 @@ impl Store {
     }
 }
 
+/// Questions by serial number read projected facts, where the device has them.
+fn load_rows(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    integration: Option<IntegrationId>,
+    asked: &[AskedDevice],
+) -> QueryResult<Vec<(i32, String)>> {
+    match ProjectedFacts::new(tenant, integration, asked) {
+        Some(projected) => projected.load(connection),
+        None => FactsMany::new(tenant, integration, asked).load(connection),
+    }
+}
+
 fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts, StoreError> {
     let corrupt = |_| StoreError::Corrupt("facts_many");
     let context = rows.iter().find(|(ordinal, _)| *ordinal == 0).map(|(_, text)| text.as_str());
@@ -167,4 +135,101 @@ fn to_facts(rows: &[(i32, String)], asked: &[AskedDevice]) -> Result<TrustFacts,
         facts.records = row.records.unwrap_or_default();
     }
     Ok(TrustFacts { orgs, devices, now: context.now })
+}
+
+/// The call of `facts_many`. A separate type, as the next one, so that Diesel caches the prepared statement.
+#[derive(Debug, QueryId)]
+struct FactsMany {
+    tenant: String,
+    integration: Option<Uuid>,
+    serial_numbers: Vec<Option<String>>,
+    udids: Vec<Option<String>>,
+    okta_device_ids: Vec<Option<String>>,
+}
+
+impl QueryFragment<Pg> for FactsMany {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ordinal, facts::text FROM facts_many(");
+        out.push_bind_param::<Text, _>(&self.tenant)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<SqlUuid>, _>(&self.integration)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.serial_numbers)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.udids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.okta_device_ids)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+/// The call of `projected_facts`.
+#[derive(Debug, QueryId)]
+struct ProjectedFacts {
+    tenant: String,
+    integration: Option<Uuid>,
+    serial_numbers: Vec<String>,
+}
+
+impl QueryFragment<Pg> for ProjectedFacts {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ordinal, facts FROM projected_facts(");
+        out.push_bind_param::<Text, _>(&self.tenant)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<SqlUuid>, _>(&self.integration)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.serial_numbers)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl Query for ProjectedFacts {
+    type SqlType = (Integer, Text);
+}
+
+impl RunQueryDsl<PgConnection> for ProjectedFacts {}
+
+impl Query for FactsMany {
+    type SqlType = (Integer, Text);
+}
+
+impl RunQueryDsl<PgConnection> for FactsMany {}
+
+impl FactsMany {
+    fn new(tenant: &TenantId, integration: Option<IntegrationId>, asked: &[AskedDevice]) -> Self {
+        Self {
+            tenant: tenant.as_str().to_owned(),
+            integration: integration.map(|id| id.0),
+            serial_numbers: asked
+                .iter()
+                .map(|device| device.serial_number.as_ref().map(ToString::to_string))
+                .collect(),
+            udids: asked
+                .iter()
+                .map(|device| device.udid.as_ref().map(ToString::to_string))
+                .collect(),
+            okta_device_ids: asked
+                .iter()
+                .map(|device| device.okta_device_id.as_ref().map(ToString::to_string))
+                .collect(),
+        }
+    }
+}
+
+impl ProjectedFacts {
+    /// Returns `None` if one of the devices is asked by another identifier than its serial number.
+    fn new(
+        tenant: &TenantId,
+        integration: Option<IntegrationId>,
+        asked: &[AskedDevice],
+    ) -> Option<Self> {
+        let serial_numbers = asked
+            .iter()
+            .map(|device| device.only_serial_number().map(ToString::to_string))
+            .collect::<Option<_>>()?;
+        let integration = integration.map(|id| id.0);
+        Some(Self { tenant: tenant.as_str().to_owned(), integration, serial_numbers })
+    }
 }

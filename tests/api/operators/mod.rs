@@ -2,3 +2,4 @@
 
 mod command_line;
 mod key_rotation;
+mod projection;

@@ -6,9 +6,10 @@ use crate::layers::all_sources;
 
 /// Each public method of the store, and a part of a statement that it sends; `^` and `$` are its ends.
 /// Methods that only combine statements of others have one of those.
-pub const METHODS: [(&str, &str); 81] = [
+pub const METHODS: [(&str, &str); 84] = [
     ("begin_sweep", "INSERT INTO okta_syncs"),
     ("check_hook_call", "FROM hook_routes"),
+    ("check_projection", "LEFT JOIN defined_trust_facts"),
     ("check_keys", "SELECT sealing_keys.key_id, sealing_keys.check_value FROM"),
     ("claim_challenge", "INSERT INTO scep_challenges"),
     ("claim_idempotency_key", "INSERT INTO idempotency_keys"),
@@ -58,6 +59,7 @@ pub const METHODS: [(&str, &str); 81] = [
     ("open_platform", "SELECT platforms.secret FROM platforms"),
     ("ping", "^SELECT 1$"),
     ("postpone", "UPDATE okta_rereads SET due_at"),
+    ("project_missing", "NOT EXISTS (SELECT FROM trust_facts"),
     ("record_hook_verification", "UPDATE event_hooks SET verified_at"),
     ("record_lost_host", "SET host_lost_since"),
     ("record_status", "UPDATE integrations SET noted_status"),
@@ -66,6 +68,7 @@ pub const METHODS: [(&str, &str); 81] = [
     ("ensure_role_is_safe", "FROM pg_roles"),
     ("release_idempotency_key", "AND (idempotency_keys.integration_id IS NULL))$"),
     ("release_unused_keys", "DELETE FROM sealing_keys"),
+    ("repair_projection", "project_trust_facts"),
     ("request_hook_rereads", "AS waiting, EXISTS"),
     ("request_sync", "INSERT INTO jobs AS j"),
     ("reseal_secrets", "UPDATE credentials SET client_secret"),

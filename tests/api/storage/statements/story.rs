@@ -36,6 +36,7 @@ pub async fn tell(world: &World) {
     recheck(world).await;
     keep_house(world).await;
     rotate_keys(world);
+    check_projection(world).await;
     delete(world, &path).await;
 }
 
@@ -257,6 +258,13 @@ fn rotate_keys(world: &World) {
     environment.set("ODT_KEYRING", format!("{new_key},{keys}"));
     run(&environment, &["rotate-keys"]).expect_success();
     run(&environment, &["integrations", "list"]).expect_success();
+}
+
+/// Finds wrong projected facts and writes them again.
+async fn check_projection(world: &World) {
+    world.report_device("C02PROJ12345", &enrolled(0)).await.expect(201);
+    world.falsify_projection("C02PROJ12345");
+    run(&world.environment, &["check-projection", "--repair"]).expect_success();
 }
 
 async fn delete(world: &World, path: &str) {

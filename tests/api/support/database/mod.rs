@@ -17,7 +17,29 @@ impl World {
     /// Runs statements as a superuser, past row-level security. For tests whose subject is the
     /// statement itself; others use a verb of this folder.
     pub fn sql(&self, sql: &str) -> String {
-        POSTGRES.lock().expect("postgres").execute(&self.database, sql).expect("SQL")
+        let postgres = POSTGRES.lock().expect("postgres");
+        let rows = postgres.execute(&self.database, sql).expect("SQL");
+        // The store updates projected facts with its writes. Without projected facts, verdicts use the
+        // definition.
+        if !sql.trim_start().to_uppercase().starts_with("SELECT") && !sql.contains("trust_facts") {
+            postgres.execute(&self.database, "DELETE FROM trust_facts").expect("SQL");
+        }
+        rows
+    }
+
+    /// Deletes all projected facts, as a change of very many devices would.
+    pub fn forget_projection(&self) {
+        self.sql("DELETE FROM trust_facts");
+    }
+
+    /// Makes the projected facts of a device wrong, as a defect of the store would.
+    pub fn falsify_projection(&self, serial_number: &str) {
+        let sql = format!(
+            "UPDATE trust_facts SET facts = replace(facts, '\"enrolled\"', '\"wiped\"') \
+              WHERE serial_number = '{serial_number}' RETURNING 1"
+        );
+        let changed = POSTGRES.lock().expect("postgres").execute(&self.database, &sql);
+        assert_eq!(changed.expect("SQL"), "1", "{serial_number} has projected facts");
     }
 
     /// Runs statements as the service's role, with the tenant of the transaction.
