@@ -12,7 +12,7 @@ async fn deleted_device_is_removed_after_a_sweep_without_it_and_a_404() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(3);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     let by_id = format!("{DEVICES}/{}", ids[1]);
     // Only a 404, caused by a hook: the record stays.
     world.acme.delete_device(&ids[1]).expect("device");
@@ -37,7 +37,7 @@ async fn lagging_list_does_not_overwrite_a_read_by_id() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.acme.change(|knobs| knobs.stale_search = true);
     world.acme.set_device_status(&ids[0], "SUSPENDED").expect("device");
     let users = |record: &Value| record["users"].as_array().map_or(0, Vec::len);
@@ -65,7 +65,7 @@ async fn missing_management_status_is_completed_by_reading_the_users() {
     world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
     world.acme.change(|knobs| knobs.summary_without_management_status = true);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.make_job_due("rereads");
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
     world.until_record(&path, &ids[0], managed).await;
@@ -82,7 +82,7 @@ async fn rows_without_users_are_completed_by_repeated_reads() {
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&ids[0], &ada).expect("device");
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
     world.until_record(&path, &ids[0], managed).await;
     // From now on lists have no users. A deactivated device has lost its users.
@@ -107,7 +107,7 @@ async fn list_that_contradicts_a_newer_read_does_not_refresh_it() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(1);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     // Read by ID a minute ago. Since then Okta has another status with the same lastUpdated.
     world.read_records_by_id("1 minute");
     world.observe_records("1 minute");
@@ -131,7 +131,7 @@ async fn failing_devices_do_not_block_the_others() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(8);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.acme.set_device_status(&ids[7], "SUSPENDED").expect("device");
     for id in &ids[..7] {
         world.acme.fail(Fault::status(500).on(format!("{DEVICES}/{id}")));
@@ -147,7 +147,7 @@ async fn temporarily_missing_device_is_restored_by_the_next_sweep() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.mark_record_not_found(&ids[0]);
     world.sweep_again(&path).await;
     until("the records that are gone are marked", async || world.records_not_found() == 0).await;
@@ -158,7 +158,7 @@ async fn a_404_counts_even_if_a_lagging_list_showed_the_device_since() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.acme.delete_device(&ids[0]).expect("device");
     // Missing from a sweep, then shown by a search.
     world.insert_reread(&ids[0], "missing", "1 minute");
@@ -172,7 +172,7 @@ async fn exhausted_device_budget_does_not_affect_user_reads() {
     let world = mirroring().setting("ODT_SYNC_PENDING_EVERY_SECONDS", "1").start().await;
     world.add_fleet(1);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     // The management status of its users is unknown, and many other devices have requested re-reads.
     world.set_record_users(None);
     for n in 0..60 {
@@ -192,7 +192,7 @@ async fn sign_in_without_last_updated_is_found_on_delivered_devices() {
         .await;
     let ids = world.add_fleet(2);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.insert_device("C02OTHER0001", "macos");
     world.set_udid("C02OTHER0001", &udid(0));
     world.insert_delivery(id_of(&path), "C02OTHER0001");

@@ -30,7 +30,7 @@ async fn shrunk_sweep_removes_nothing_until_accepted() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(10);
     let path = world.connected().await;
-    let first = world.until_swept(&path, None).await;
+    let first = world.until_mirrored(&path).await;
     world.acme.change(|knobs| knobs.percent_of_devices_listed = 40);
     world.acme.delete_device(&ids[9]).expect("device");
     sweep(&world, &path, None).await;
@@ -70,7 +70,7 @@ async fn same_shrunk_sweep_an_hour_later_is_accepted() {
     let world = mirroring().start().await;
     world.add_fleet(10);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.acme.change(|knobs| knobs.percent_of_devices_listed = 40);
     sweep(&world, &path, None).await;
     until_notices(&world, &path, &["sweep_shrunk"]).await;
@@ -91,7 +91,7 @@ async fn users_missing_from_most_records_stay_and_from_one_are_removed() {
         world.acme.sign_in_with_fastpass(id, &user).expect("device");
     }
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     let with_users = || world.count("okta_devices WHERE any_managed");
     world.acme.change(|knobs| knobs.percent_of_users_hidden = 75);
     world.sweep_again(&path).await;
@@ -109,7 +109,7 @@ async fn endless_sweep_is_aborted() {
         let world = mirroring().start().await;
         world.add_fleet(450);
         let path = world.connected().await;
-        world.until_swept(&path, None).await;
+        world.until_mirrored(&path).await;
         world.acme.change(|knobs| knobs.endless_list = endless);
         sweep(&world, &path, None).await;
         let sync = world.until_sync(&path, |sync| !sync["last_error"].is_null()).await;
@@ -126,7 +126,7 @@ async fn endless_incremental_read_is_aborted() {
         let world = mirroring().start().await;
         let ids = world.add_fleet(450);
         let path = world.connected().await;
-        world.until_swept(&path, None).await;
+        world.until_mirrored(&path).await;
         world.acme.change(|knobs| knobs.endless_list = endless);
         let before = world.acme.journal().count(DEVICES);
         world.make_job_due("incremental");
@@ -151,7 +151,7 @@ async fn next_page_without_expand_still_has_the_users() {
     world.acme.sign_in_with_fastpass(&ids[249], &ada).expect("device");
     world.acme.change(|knobs| knobs.next_drops_expand = true);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     assert_eq!(world.count("okta_devices WHERE users_known"), 250);
     let record = world.find_record(&path, &ids[249]).await;
     assert_eq!(record["users"][0]["management_status"], "MANAGED");

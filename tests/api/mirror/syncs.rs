@@ -16,7 +16,7 @@ async fn sweep_stores_every_device_once_and_minimal_user_data() {
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.sign_in_with_fastpass(&ids[7], &ada).expect("device");
     let path = world.connected().await;
-    let sync = world.until_swept(&path, None).await;
+    let sync = world.until_mirrored(&path).await;
     assert_eq!((&sync["devices"], &sync["unmatched"]), (&json!(450), &json!(450)));
     assert_eq!(sync["progress"]["expected"], 450);
     assert_eq!(sync["full_sweep_minutes"], 1);
@@ -41,7 +41,7 @@ async fn adaptive_mfa_is_inferred_only_from_a_managed_user() {
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.enroll(&ids[0], &ada).expect("device");
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     let outcome = async || {
         let report = world.get(&format!("{path}/prerequisites")).await.expect(200);
         item(&report, "adaptive_mfa").clone()
@@ -58,10 +58,7 @@ async fn second_sweep_writes_no_unchanged_row() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(3);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
-    // The first read of changes overlaps with the sweep and writes the rows once more.
-    until("the changes are read", async || world.job("incremental").seconds_left > 3_000.0).await;
-
+    world.until_mirrored(&path).await;
     let before = world.record_versions();
     world.sweep_again(&path).await;
     assert_eq!(world.record_versions(), before);
@@ -80,7 +77,7 @@ async fn unknown_values_and_fields_are_accepted() {
         .expect("device");
     let phone = world.acme.add_device(NewDevice::iphone().profile("platform", "VISIONOS"));
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     let record = world.until_record(&path, &ids[0], |record| !record.is_null()).await;
     assert_eq!(record["status"], "QUARANTINED");
     let record = world.until_record(&path, &phone, |record| !record.is_null()).await;
@@ -92,7 +89,7 @@ async fn changing_the_org_deletes_the_mirror() {
     let world = mirroring().org(OrgSetup::new("beta")).start().await;
     world.add_fleet(3);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.put(&format!("{path}/event-hook"), &json!({})).await.expect(201);
     world.delete(&format!("{path}/credentials")).await.expect(200);
     world.patch(&path, &json!({ "okta_domain": "beta.okta.com" })).await.expect(200);
@@ -116,7 +113,7 @@ async fn incremental_read_finds_a_sign_in_that_updates_last_updated() {
     let ada = world.acme.add_user("ada@acme.example");
     world.acme.enroll(&ids[2], &ada).expect("device");
     let path = world.connected().await;
-    let first = world.until_swept(&path, None).await;
+    let first = world.until_mirrored(&path).await;
     world.acme.sign_in_with_fastpass(&ids[2], &ada).expect("device");
     let managed = |record: &Value| record["users"][0]["management_status"] == "MANAGED";
     world.until_record(&path, &ids[2], managed).await;
@@ -131,7 +128,7 @@ async fn changes_are_found_with_a_wrong_clock() {
         world.acme.change(|knobs| knobs.clock_skew_seconds = skew);
         let ids = world.add_fleet(2);
         let path = world.connected().await;
-        world.until_swept(&path, None).await;
+        world.until_mirrored(&path).await;
         for status in ["SUSPENDED", "ACTIVE", "DEACTIVATED"] {
             world.acme.set_device_status(&ids[1], status).expect("device");
             world.until_record(&path, &ids[1], |record| record["status"] == status).await;
@@ -144,7 +141,7 @@ async fn records_are_listed_by_page_and_by_match() {
     let world = mirroring().start().await;
     let ids = world.add_fleet(5);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.insert_device("C02SYNC00000", "macos");
     world.insert_device("C02OTHER0001", "macos");
     world.set_okta_device_id("C02OTHER0001", &ids[1]);
@@ -208,7 +205,7 @@ async fn without_credentials_the_mirror_stays_and_reads_stop() {
     let world = mirroring().setting("ODT_SYNC_READ_EVERY_SECONDS", "1").start().await;
     world.add_fleet(3);
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.delete(&format!("{path}/credentials")).await.expect(200);
     assert_eq!(world.count_mirror_jobs(), 0);
     let sync = world.get(&format!("{path}/sync")).await.expect(200);

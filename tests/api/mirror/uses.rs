@@ -17,7 +17,7 @@ async fn sign_in_between_two_sweeps_is_a_use_and_a_suspension_is_not() {
         world.acme.sign_in_with_fastpass(id, &ada).expect("device");
     }
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     let used = || world.column("okta_devices WHERE used_at = last_updated_at", "okta_device_id");
     assert!(used().is_empty(), "the first read is no use");
     world.acme.sign_in(&ids[0], &ada).expect("device");
@@ -41,7 +41,7 @@ async fn lifecycle_event_revokes_the_use_that_it_caused() {
         world.acme.sign_in_with_fastpass(id, &ada).expect("device");
     }
     let Hooked { okta, path, .. } = Hooked::new(&world).await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     // Suspended and unsuspended between two sweeps: in the list this looks like a sign-in.
     world.acme.suspend(&ids[0]).expect("device");
     world.acme.unsuspend(&ids[0]).expect("device");
@@ -82,7 +82,7 @@ async fn use_is_detected_if_lists_truncate_the_users() {
         }
     }
     let path = world.connected().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     until("all users are read", async || {
         world.count("okta_devices WHERE jsonb_array_length(users) = 25 AND users_known") == 2
     })

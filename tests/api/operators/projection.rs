@@ -40,7 +40,7 @@ async fn wrong_projected_facts_are_found_and_repaired() {
 async fn housekeeping_projects_devices_without_projected_facts() {
     let world = World::build().setting("ODT_SYNC_WORKERS", "1").start().await;
     let path = world.configured().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     world.report_device(MAC, &enrolled(0)).await.expect(201);
     let before = reason(&world).await;
     until("the first run is over", async || world.job("housekeeping").seconds_left > 3_000.0).await;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::okta::NewDevice;
 
 use crate::support::builder::Builder;
-use crate::support::wait::WAIT_LIMIT;
+use crate::support::wait::{WAIT_LIMIT, until};
 use crate::support::world::World;
 
 pub const DEVICES: &str = "/api/v1/devices";
@@ -56,6 +56,18 @@ impl World {
             !sync["last_success_at"].is_null() && sync["last_success_at"] != last
         })
         .await
+    }
+
+    /// Waits for the first complete sweep and the first read of changes, which follows it and writes the
+    /// records once more: what a test changes in the org before that read is seen by it.
+    pub async fn until_mirrored(&self, path: &str) -> Value {
+        let sync = self.until_swept(path, None).await;
+        until("the first changes are read", async || {
+            let busy = "kind = 'incremental' AND (run_at <= now() OR lease_id IS NOT NULL)";
+            self.count(&format!("jobs WHERE {busy}")) == 0
+        })
+        .await;
+        sync
     }
 
     /// Requests a sweep and waits until it is complete.

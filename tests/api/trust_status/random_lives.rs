@@ -74,7 +74,7 @@ impl Life {
         world.acme.set_time(Some(now));
         let users = ["ada", "bob"].map(|name| world.acme.add_user(&format!("{name}@acme.example")));
         let path = world.configured().await;
-        world.until_swept(&path, None).await;
+        world.until_mirrored(&path).await;
         let (macs, sign_ins, told) = (Default::default(), Vec::new(), Vec::new());
         Self { world, path, now, macs, users: users.to_vec(), sign_ins, told }
     }

@@ -34,7 +34,7 @@ async fn null_users_are_empty_and_need_no_further_read() {
         world.acme.sign_in_with_fastpass(id, &ada).expect("device");
     }
     let path = world.configured().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     report_enrolled(&world, &path).await;
     expect_verdict(&world.trust_status(MAC).await, "trusted", "managed_and_active");
     // Managed before, with unchanged `lastUpdated`.
@@ -74,7 +74,7 @@ async fn truncated_list_does_not_satisfy_all_users() {
     }
     world.acme.fail(Fault::status(503).on(format!("{DEVICES}/{}/users", ids[0])));
     let path = world.configured().await;
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     report_enrolled(&world, &path).await;
     let status = world.trust_status(MAC).await;
     expect_verdict(&status, "unknown", "management_status_unknown");

@@ -71,7 +71,7 @@ async fn connect(world: &World) -> String {
     let kid = made["kid"].as_str().expect("kid");
     assert_eq!(world.delete(&format!("{keys}/{kid}")).await.status, 204);
     // Before anything else shows that the org has Adaptive MFA: a sweep looks for it then.
-    world.until_swept(&path, None).await;
+    world.until_mirrored(&path).await;
     path
 }
 
