@@ -1,12 +1,12 @@
 //! The certificate profile of a Mac: one SCEP payload with a one-time challenge for this device. It is a
 //! separate profile, because installing it again enrols a new certificate.
 
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use plist::Value;
+use secrecy::ExposeSecret;
 
+use super::contents::{CertificateEnrollment, KeyUsage};
 use super::document::{Label, dictionary, payload, profile, text};
 use super::identity::PayloadKind;
-use super::subject::common_name;
 use super::{Deployment, PayloadError, ProfileDocument};
 
 const LABEL: Label = Label {
@@ -14,46 +14,42 @@ const LABEL: Label = Label {
     description: "Asks Okta for the certificate that shows that this Mac is managed.",
 };
 
-/// The parameters of the certificate request.
-#[derive(Debug, Clone, Copy)]
-pub struct Scep<'a> {
-    pub url: &'a Url,
-    pub challenge: &'a SecretString,
-    /// The name of the CA, for servers with several CAs. Okta needs none.
-    pub ca_name: Option<&'a str>,
-    pub subject_template: &'a str,
-}
-
 /// Renders the SCEP payload ("SCEP", `com.apple.security.scep`) as a profile.
-pub fn certificate_profile(
+pub(super) fn certificate_profile(
     deployment: &Deployment<'_>,
-    scep: &Scep<'_>,
+    enrollment: &CertificateEnrollment,
 ) -> Result<ProfileDocument, PayloadError> {
-    let subject = common_name(scep.subject_template, deployment.device)?;
-    let part = plist::Value::Array(vec!["CN".into(), subject.into()]);
-    let rdn = plist::Value::Array(vec![part]);
+    let key = enrollment.key;
+    let part = Value::Array(vec!["CN".into(), enrollment.common_name.as_str().into()]);
+    let rdn = Value::Array(vec![part]);
     // No `CAFingerprint`: Apple does not document its digest algorithm, and the URL is https.
     let mut content = dictionary([
-        ("URL", text("scep_url", scep.url.as_str())?),
-        ("Subject", plist::Value::Array(vec![rdn])),
-        ("Keysize", 2048.into()),
+        ("URL", text("scep_url", enrollment.url.as_str())?),
+        ("Subject", Value::Array(vec![rdn])),
+        ("Keysize", key.bits.into()),
         ("Key Type", "RSA".into()),
-        // Signing only.
-        ("Key Usage", 1.into()),
-        ("KeyIsExtractable", false.into()),
-        // Lets Okta Verify use the key without a keychain prompt.
-        ("AllowAllAppsAccess", true.into()),
+        ("Key Usage", key_usage(key.usage)),
+        ("KeyIsExtractable", key.is_extractable.into()),
+        ("AllowAllAppsAccess", key.is_open_to_all_apps.into()),
         // Apple's defaults; they apply only if the server answers PENDING.
         ("Retries", 3.into()),
         ("RetryDelay", 10.into()),
     ]);
-    if let Some(name) = scep.ca_name {
+    if let Some(name) = &enrollment.ca_name {
         content.insert("Name".to_owned(), text("ca_name", name)?);
     }
     let mut scep_payload =
         payload(deployment, PayloadKind::CertificateScep, "com.apple.security.scep", &LABEL)?;
     // Inserted last, so that no earlier error drops it without zeroing.
-    content.insert("Challenge".to_owned(), text("challenge", scep.challenge.expose_secret())?);
+    let challenge = text("challenge", enrollment.challenge.expose_secret())?;
+    content.insert("Challenge".to_owned(), challenge);
     scep_payload.insert("PayloadContent".to_owned(), content.into());
     profile(deployment, PayloadKind::Certificate, &LABEL, vec![scep_payload])
+}
+
+/// Apple's bits of `Key Usage`: 1 for signing, 4 for encryption.
+fn key_usage(usage: KeyUsage) -> Value {
+    match usage {
+        KeyUsage::Signing => 1.into(),
+    }
 }

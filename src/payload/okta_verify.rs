@@ -8,8 +8,10 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use super::contents::{AppConfiguration, MacSettings, MobileIdentity, OktaVerifySettings};
 use super::document::check_text;
-use super::{AppConfigExtra, Device, OrgHosts, PayloadError};
+use super::hosts::OrgHosts;
+use super::{AppConfigExtra, Device, PayloadError};
 
 /// The bundle ids of the app and of its single sign-on extension.
 pub const APP_DOMAIN: &str = "com.okta.mobile";
@@ -76,6 +78,19 @@ pub struct OktaVerifyOptions {
     pub extra: AppConfigExtra,
 }
 
+impl MacSettings {
+    /// # Errors
+    /// For an option that a property list cannot represent.
+    pub fn new(
+        device: &Device,
+        hosts: OrgHosts,
+        options: &OktaVerifyOptions,
+    ) -> Result<Self, PayloadError> {
+        let okta_verify = OktaVerifySettings(mac_settings(&hosts, device, options)?);
+        Ok(Self { hosts, okta_verify })
+    }
+}
+
 /// Returns the settings of a Mac. They contain no secret.
 pub(super) fn mac_settings(
     hosts: &OrgHosts,
@@ -104,58 +119,45 @@ pub(super) fn mac_settings(
 }
 
 /// Returns the settings that connect an iPhone with its org and its record. They are the same in the
-/// managed app configuration and in the single sign-on profile. With User Enrollment there are no
-/// identifiers, so the record cannot be matched.
-pub(super) fn ios_identity<'a>(
-    hosts: &'a OrgHosts,
-    device: &'a Device,
-) -> impl Iterator<Item = (&'static str, &'a str)> {
-    let identifiers = device.hardware().map(|hardware| {
+/// managed app configuration and in the single sign-on profile.
+pub(super) fn mobile_identity(
+    identity: &MobileIdentity,
+) -> impl Iterator<Item = (&'static str, &str)> {
+    let identifiers = identity.hardware.as_ref().map(|hardware| {
         [(UDID, hardware.udid.as_str()), (SERIAL_NUMBER, hardware.serial_number.as_str())]
     });
-    std::iter::once((ORG_URL, hosts.sign_in())).chain(identifiers.into_iter().flatten())
+    std::iter::once((ORG_URL, identity.sign_in_host.as_str()))
+        .chain(identifiers.into_iter().flatten())
 }
 
-/// The managed app configuration of an iPhone or iPad. `Debug` shows only its keys, because it contains a
-/// secret.
-#[derive(Clone)]
-pub struct ManagedAppConfiguration {
-    settings: Map<String, Value>,
-    management_hint: SecretString,
-}
+impl AppConfiguration {
+    /// Creates the managed app configuration. It is JSON here, but the MDM sends it as a property list, so
+    /// values that a property list cannot represent are refused.
+    ///
+    /// # Errors
+    /// `MacOnlyKey` for a setting of the admin's that iOS does not have, `NoIdentifiers` for one that names
+    /// what User Enrollment hides, `InvalidCharacters` or `Empty` for the management hint.
+    pub fn new(
+        device: &Device,
+        hosts: &OrgHosts,
+        options: &OktaVerifyOptions,
+        management_hint: SecretString,
+    ) -> Result<Self, PayloadError> {
+        check_text("management_hint", management_hint.expose_secret())?;
+        options.extra.refuse_keys(&MAC_KEYS, |field| PayloadError::MacOnlyKey { field })?;
+        let extra = OktaVerifySettings(options.extra.for_device(device)?);
+        Ok(Self { identity: MobileIdentity::new(device, hosts), management_hint, extra })
+    }
 
-impl ManagedAppConfiguration {
     /// Returns the dictionary of each domain. Only for the response to the MDM.
     pub fn expose_map(&self) -> Map<String, Value> {
-        let mut settings = self.settings.clone();
+        let mut settings = self.extra.0.clone();
+        let identity = mobile_identity(&self.identity);
+        settings.extend(identity.map(|(key, value)| (key.to_owned(), value.into())));
         settings.insert(MANAGEMENT_HINT.to_owned(), self.management_hint.expose_secret().into());
         [APP_DOMAIN, EXTENSION_DOMAIN]
             .into_iter()
             .map(|domain| (domain.to_owned(), Value::Object(settings.clone())))
             .collect()
     }
-}
-
-impl std::fmt::Debug for ManagedAppConfiguration {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ManagedAppConfiguration")
-            .field("keys", &self.settings.keys().collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Renders the managed app configuration. It is JSON here, but the MDM sends it as a property list, so
-/// values that a property list cannot represent are refused.
-pub fn managed_app_configuration(
-    device: &Device,
-    hosts: &OrgHosts,
-    options: &OktaVerifyOptions,
-    management_hint: &SecretString,
-) -> Result<ManagedAppConfiguration, PayloadError> {
-    check_text("management_hint", management_hint.expose_secret())?;
-    options.extra.refuse_keys(&MAC_KEYS, |field| PayloadError::MacOnlyKey { field })?;
-    let mut settings = options.extra.for_device(device)?;
-    let identity = ios_identity(hosts, device);
-    settings.extend(identity.map(|(key, value)| (key.to_owned(), value.into())));
-    Ok(ManagedAppConfiguration { settings, management_hint: management_hint.clone() })
 }

@@ -3,11 +3,12 @@
 
 use plist::{Dictionary, Value};
 
+use super::contents::MacSettings;
 use super::document::{Label, dictionary, payload, profile};
 use super::identity::PayloadKind;
-use super::okta_verify::{APP_DOMAIN, EXTENSION_DOMAIN, mac_settings};
+use super::okta_verify::{APP_DOMAIN, EXTENSION_DOMAIN};
 use super::single_sign_on::mac_payload;
-use super::{Deployment, OktaVerifyOptions, OrgHosts, PayloadError, ProfileDocument};
+use super::{Deployment, PayloadError, ProfileDocument};
 
 /// Apple documents this type ("ManagedPreferences"), unlike payloads whose type is the domain itself. Its
 /// settings are in a separate dictionary, so that a key of an admin cannot collide with a key of the
@@ -28,12 +29,12 @@ const EXTENSION_LABEL: Label = Label {
 };
 
 /// Renders the single sign-on extension and both preference domains as one profile.
-pub fn settings_profile(
+pub(super) fn settings_profile(
     deployment: &Deployment<'_>,
-    hosts: &OrgHosts,
-    options: &OktaVerifyOptions,
+    settings: &MacSettings,
 ) -> Result<ProfileDocument, PayloadError> {
-    let settings = preferences(mac_settings(hosts, deployment.device, options)?);
+    let hosts = &settings.hosts;
+    let settings = preferences(settings.okta_verify.0.clone());
     let managed = |kind, domain, label| managed(deployment, kind, domain, label, &settings);
     let payloads = vec![
         mac_payload(deployment, hosts)?,

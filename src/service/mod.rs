@@ -59,7 +59,7 @@ pub use trust_status::{
 
 // Value types of lower layers that appear in the service's requests and results.
 pub use crate::payload::{
-    APP_DOMAIN, EXTENSION_DATA, EXTENSION_DOMAIN, EnrollmentOptions, ManagedAppConfiguration,
+    APP_DOMAIN, AppConfiguration, EXTENSION_DATA, EXTENSION_DOMAIN, EnrollmentOptions,
     PROFILE_CONTENT_TYPE, PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 pub use crate::store::{ReportOutcome, Snapshot};

@@ -4,9 +4,9 @@
 use okta_device_trust::crypto::{Keyring, Place, open, seal};
 use okta_device_trust::model::{IntegrationId, SerialNumber, Udid};
 use okta_device_trust::payload::{
-    AppConfigExtra, DEFAULT_SUBJECT_TEMPLATE, Deployment, Device, EnrollmentOptions,
-    OktaVerifyOptions, OrgHosts, PayloadScope, Scep, certificate_profile,
-    managed_app_configuration, settings_profile, single_sign_on_profile,
+    AppConfigExtra, AppConfiguration, CertificateEnrollment, DEFAULT_SUBJECT_TEMPLATE, Deployment,
+    Device, EnrollmentOptions, MacSettings, MobileSignOn, OktaVerifyOptions, OrgHosts,
+    PayloadError, PayloadScope, ProfileContents, ProfileDocument, render_profile,
 };
 use secrecy::SecretString;
 
@@ -50,43 +50,43 @@ impl Fixture {
             organization: Some("login.acme.example"),
         }
     }
+
+    fn certificate(&self) -> Result<ProfileDocument, PayloadError> {
+        let (url, challenge) = (self.url.clone(), self.secret.clone());
+        let enrollment =
+            CertificateEnrollment::new(&self.device, url, challenge, DEFAULT_SUBJECT_TEMPLATE)?;
+        render_profile(&self.deployment(), &ProfileContents::Certificate(enrollment))
+    }
+
+    fn settings(&self) -> Result<ProfileDocument, PayloadError> {
+        let settings = MacSettings::new(&self.device, self.hosts.clone(), &self.options)?;
+        render_profile(&self.deployment(), &ProfileContents::Settings(settings))
+    }
+
+    fn sign_on(&self) -> Result<ProfileDocument, PayloadError> {
+        let sign_on = MobileSignOn::new(&self.device, self.hosts.clone(), self.secret.clone());
+        render_profile(&self.deployment(), &ProfileContents::SignOn(sign_on))
+    }
 }
 
 #[divan::bench]
 fn certificate(bencher: divan::Bencher<'_, '_>) {
     let fixture = fixture();
-    bencher.bench(|| {
-        let scep = Scep {
-            url: &fixture.url,
-            challenge: &fixture.secret,
-            ca_name: None,
-            subject_template: DEFAULT_SUBJECT_TEMPLATE,
-        };
-        certificate_profile(&fixture.deployment(), &scep)
-    });
+    bencher.bench(|| fixture.certificate());
 }
 
 #[divan::bench]
 fn settings(bencher: divan::Bencher<'_, '_>) {
     let fixture = fixture();
-    bencher.bench(|| settings_profile(&fixture.deployment(), &fixture.hosts, &fixture.options));
+    bencher.bench(|| fixture.settings());
 }
 
 #[divan::bench]
 fn iphone(bencher: divan::Bencher<'_, '_>) {
     let fixture = fixture();
     bencher.bench(|| {
-        let profile =
-            single_sign_on_profile(&fixture.deployment(), &fixture.hosts, &fixture.secret);
-        (
-            profile,
-            managed_app_configuration(
-                &fixture.device,
-                &fixture.hosts,
-                &fixture.options,
-                &fixture.secret,
-            ),
-        )
+        let Fixture { device, hosts, options, secret, .. } = &fixture;
+        (fixture.sign_on(), AppConfiguration::new(device, hosts, options, secret.clone()))
     });
 }
 
@@ -104,13 +104,7 @@ fn decrypt_secret(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn plist_baseline(bencher: divan::Bencher<'_, '_>) {
     let fixture = fixture();
-    let scep = Scep {
-        url: &fixture.url,
-        challenge: &fixture.secret,
-        ca_name: None,
-        subject_template: DEFAULT_SUBJECT_TEMPLATE,
-    };
-    let profile = certificate_profile(&fixture.deployment(), &scep).expect("profile");
+    let profile = fixture.certificate().expect("profile");
     let value = plist::Value::from_reader_xml(profile.expose_bytes()).expect("property list");
     bencher.bench(|| {
         let mut bytes = Vec::with_capacity(16 * 1024);

@@ -12,8 +12,8 @@ use crate::handlers::http::body::not_null;
 use crate::model::devices::enrollment_id::EnrollmentId;
 use crate::model::{Platform, SerialNumber, Udid};
 use crate::service::{
-    APP_DOMAIN, Channel, DeploymentBundle, DeploymentOptions, DeploymentPart, DeviceFields,
-    EXTENSION_DATA, EXTENSION_DOMAIN, EnrollmentOptions, ManagedAppConfiguration, MintedChallenge,
+    APP_DOMAIN, AppConfiguration, Channel, DeploymentBundle, DeploymentOptions, DeploymentPart,
+    DeviceFields, EXTENSION_DATA, EXTENSION_DOMAIN, EnrollmentOptions, MintedChallenge,
     PayloadScope, SINGLE_SIGN_ON_TYPE,
 };
 
@@ -270,10 +270,7 @@ impl From<&DeploymentBundle> for DeploymentResponse {
             channel: bundle.channel,
             trust_status: bundle.device.hardware().is_none().then_some(NO_TRUST_STATUS),
             profiles: profiles.collect(),
-            app_configuration: bundle
-                .app_configuration
-                .as_ref()
-                .map(ManagedAppConfiguration::expose_map),
+            app_configuration: bundle.app_configuration.as_ref().map(AppConfiguration::expose_map),
             dictionaries: dictionaries(bundle),
         }
     }

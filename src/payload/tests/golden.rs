@@ -1,117 +1,19 @@
-//! Compares each payload with Apple's documentation (developer.apple.com, "Device Management", the page
-//! named at each table) and with the values of Okta's help pages.
+//! Compares each document with the tables of Apple's and Okta's pages and with the values of Okta's help
+//! pages.
 
 use plist::{Dictionary, Value};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::tables::{
+    DOMAIN, FORCED, OKTA_VERIFY_IOS, OKTA_VERIFY_MAC, PREFERENCES, SCEP, SCEP_CONTENT,
+    SINGLE_SIGN_ON_IOS, SINGLE_SIGN_ON_MAC, TOP_LEVEL, conforms, conforms_as,
+};
 use super::{
-    CHALLENGE, HINT, certificate, deployment, device, hosts, inner, options, payloads, read,
+    CHALLENGE, HINT, certificate, deployment, device, hosts, inner, options, payloads, payloads_of,
+    read, settings_profile, single_sign_on_profile,
 };
 use crate::payload::*;
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Type {
-    Text,
-    Integer,
-    Boolean,
-    Array,
-    Dictionary,
-    Data,
-}
-use Type::{Array, Boolean, Data, Integer, Text};
-
-/// A key, its type, and whether the page says that it is required.
-type Keys = &'static [(&'static str, Type, bool)];
-
-/// "CommonPayloadKeys".
-const COMMON: Keys = &[
-    ("PayloadIdentifier", Text, true),
-    ("PayloadUUID", Text, true),
-    ("PayloadType", Text, true),
-    ("PayloadVersion", Integer, true),
-    ("PayloadDescription", Text, false),
-    ("PayloadDisplayName", Text, false),
-    ("PayloadOrganization", Text, false),
-];
-
-/// "TopLevel" without the keys for encryption. Apple's `PayloadScope` is optional, but we always set it.
-const TOP_LEVEL: Keys = &[("PayloadContent", Array, true), ("PayloadScope", Text, true)];
-
-/// "SCEP".
-const SCEP: Keys = &[("PayloadContent", Type::Dictionary, true)];
-
-/// "SCEP.PayloadContent". `Challenge` and `Subject` are optional for Apple, but Okta requires them.
-const SCEP_CONTENT: Keys = &[
-    ("URL", Text, true),
-    ("Name", Text, false),
-    ("Subject", Array, true),
-    ("Challenge", Text, true),
-    ("Keysize", Integer, false),
-    ("Key Type", Text, false),
-    ("Key Usage", Integer, false),
-    ("CAFingerprint", Data, false),
-    ("Retries", Integer, false),
-    ("RetryDelay", Integer, false),
-    ("SubjectAltName", Type::Dictionary, false),
-    ("KeyIsExtractable", Boolean, false),
-    ("AllowAllAppsAccess", Boolean, false),
-];
-
-/// "ExtensibleSingleSignOn" on macOS. `Hosts` is required because the type is `Credential`.
-const SINGLE_SIGN_ON_MAC: Keys = &[
-    ("ExtensionIdentifier", Text, true),
-    ("TeamIdentifier", Text, true),
-    ("Type", Text, true),
-    ("Realm", Text, true),
-    ("Hosts", Array, true),
-];
-
-/// The same page for iOS, without `TeamIdentifier`.
-const SINGLE_SIGN_ON_IOS: Keys = &[
-    ("ExtensionIdentifier", Text, true),
-    ("Type", Text, true),
-    ("Realm", Text, true),
-    ("Hosts", Array, true),
-    ("ExtensionData", Type::Dictionary, true),
-];
-
-/// "ManagedPreferences". The key of the content is the domain.
-const PREFERENCES: Keys = &[("PayloadContent", Type::Dictionary, true)];
-const DOMAIN: Keys = &[("Forced", Array, true), ("Set-Once", Array, false)];
-const FORCED: Keys = &[("mcx_preference_settings", Type::Dictionary, true)];
-
-fn value_type(value: &Value) -> Option<Type> {
-    Some(match value {
-        Value::String(_) => Type::Text,
-        Value::Integer(_) => Type::Integer,
-        Value::Boolean(_) => Type::Boolean,
-        Value::Array(_) => Type::Array,
-        Value::Dictionary(_) => Type::Dictionary,
-        Value::Data(_) => Type::Data,
-        _ => return None,
-    })
-}
-
-/// Asserts that all keys are documented and have the right type, and that required keys are present.
-fn conforms(dictionary: &Dictionary, tables: &[Keys]) {
-    let known = || tables.iter().copied().flatten();
-    for (key, value) in dictionary {
-        let (_, expected, _) = known()
-            .find(|(name, ..)| name == key)
-            .unwrap_or_else(|| panic!("{key} is not documented"));
-        assert_eq!(value_type(value), Some(*expected), "{key}");
-    }
-    for (key, _, required) in known() {
-        assert!(!required || dictionary.contains_key(key), "{key} is missing");
-    }
-}
-
-fn conforms_as(payload: &Dictionary, payload_type: &str, keys: Keys) {
-    conforms(payload, &[COMMON, keys]);
-    has(payload, "PayloadType", payload_type);
-    has(payload, "PayloadVersion", 1);
-}
 
 fn has(dictionary: &Dictionary, key: &str, value: impl Into<Value>) {
     assert_eq!(dictionary.get(key), Some(&value.into()), "{key}");
@@ -121,19 +23,15 @@ fn texts(items: &[&str]) -> Value {
     Value::Array(items.iter().map(|item| Value::from(*item)).collect())
 }
 
-#[test]
-fn the_certificate_profile_is_one_scep_payload() {
-    let device = device();
-    let document = certificate(&deployment(&device), CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap();
-    assert_eq!(document.content_type, "application/x-apple-aspen-config");
-    let profile = read(&document);
-    conforms_as(&profile, "Configuration", TOP_LEVEL);
-    has(&profile, "PayloadScope", "System");
-    has(&profile, "PayloadOrganization", "Acme");
-    has(&profile, "PayloadIdentifier", document.payload_identifier.as_str());
-    has(&profile, "PayloadUUID", document.payload_uuid.to_string());
+fn expect_profile(profile: &Dictionary, scope: &str) {
+    conforms_as(profile, "Configuration", TOP_LEVEL);
+    has(profile, "PayloadScope", scope);
+    has(profile, "PayloadOrganization", "Acme");
+}
 
-    let payloads = payloads(&document);
+fn expect_certificate_profile(profile: &Dictionary) {
+    expect_profile(profile, "System");
+    let payloads = payloads_of(profile);
     assert_eq!(payloads.len(), 1);
     conforms_as(&payloads[0], "com.apple.security.scep", SCEP);
     let content = inner(&payloads[0], "PayloadContent");
@@ -150,16 +48,19 @@ fn the_certificate_profile_is_one_scep_payload() {
 }
 
 #[test]
-fn the_settings_profile_has_the_extension_and_both_domains() {
+fn the_certificate_profile_is_one_scep_payload() {
     let device = device();
-    let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
-    let document = settings_profile(&deployment, &hosts(), &options()).unwrap();
-    assert_eq!(document.file_name, "okta-device-trust-settings-C02XL0GTJGH5.mobileconfig");
+    let document = certificate(&deployment(&device), CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap();
+    assert_eq!(document.content_type, "application/x-apple-aspen-config");
     let profile = read(&document);
-    conforms_as(&profile, "Configuration", TOP_LEVEL);
-    has(&profile, "PayloadScope", "User");
+    expect_certificate_profile(&profile);
+    has(&profile, "PayloadIdentifier", document.payload_identifier.as_str());
+    has(&profile, "PayloadUUID", document.payload_uuid.to_string());
+}
 
-    let payloads = payloads(&document);
+fn expect_mac_settings_profile(profile: &Dictionary) {
+    expect_profile(profile, "User");
+    let payloads = payloads_of(profile);
     let [extension, app, app_extension] = payloads.as_slice() else { panic!("{payloads:?}") };
     conforms_as(extension, "com.apple.extensiblesso", SINGLE_SIGN_ON_MAC);
     has(extension, "ExtensionIdentifier", "com.okta.mobile.auth-service-extension");
@@ -172,8 +73,17 @@ fn the_settings_profile_has_the_extension_and_both_domains() {
         [(app, "com.okta.mobile"), (app_extension, "com.okta.mobile.auth-service-extension")]
     {
         conforms_as(payload, "com.apple.ManagedClient.preferences", PREFERENCES);
-        expect_settings(&forced(payload, domain));
+        expect_settings(forced(payload, domain));
     }
+}
+
+#[test]
+fn the_settings_profile_has_the_extension_and_both_domains() {
+    let device = device();
+    let deployment = Deployment { scope: PayloadScope::User, ..deployment(&device) };
+    let document = settings_profile(&deployment, &hosts(), &options()).unwrap();
+    assert_eq!(document.file_name, "okta-device-trust-settings-C02XL0GTJGH5.mobileconfig");
+    expect_mac_settings_profile(&read(&document));
 }
 
 /// Returns the settings of one preference domain.
@@ -187,18 +97,22 @@ fn forced(payload: &Dictionary, domain: &str) -> Dictionary {
     inner(forced, "mcx_preference_settings").clone()
 }
 
-fn expect_settings(settings: &Dictionary) {
-    has(settings, "OktaVerify.OrgUrl", "login.acme.example");
-    has(settings, "OktaVerify.UserPrincipalName", "ada@acme.example");
-    has(settings, "OktaVerify.EnrollmentOptions", "Enabled");
-    has(settings, "OktaVerify.ReportDiagnostics", false);
-    has(settings, "OktaVerify.Plugins", texts(&["com.crowdstrike.zta"]));
+fn expect_settings(mut settings: Dictionary) {
+    let asset = settings.remove("asset");
+    let nested = settings.remove("com.crowdstrike.zta");
+    conforms(&settings, &[OKTA_VERIFY_MAC]);
+    has(&settings, "OktaVerify.OrgUrl", "login.acme.example");
+    has(&settings, "OktaVerify.UserPrincipalName", "ada@acme.example");
+    has(&settings, "OktaVerify.EnrollmentOptions", "Enabled");
+    has(&settings, "OktaVerify.ReportDiagnostics", false);
+    has(&settings, "OktaVerify.Plugins", texts(&["com.crowdstrike.zta"]));
     let udid = "55900BDC-347C-58B1-D249-F32244B11D30";
-    has(settings, "asset", format!("C02XL0GTJGH5 {udid} {{other}}"));
-    let nested = inner(settings, "com.crowdstrike.zta");
-    has(nested, "format", "JWT");
-    has(nested, "limits", Value::Array(vec![1.into(), 2.5.into(), true.into(), udid.into()]));
-    assert_eq!(settings.len(), 7, "no additional settings");
+    assert_eq!(asset, Some(format!("C02XL0GTJGH5 {udid} {{other}}").into()));
+    let limits = Value::Array(vec![1.into(), 2.5.into(), true.into(), udid.into()]);
+    let nested = nested.and_then(Value::into_dictionary).unwrap();
+    assert_eq!(nested.len(), 2);
+    has(&nested, "format", "JWT");
+    has(&nested, "limits", limits);
 }
 
 /// The keys of Okta's page for iOS.
@@ -214,7 +128,8 @@ fn ios_settings() -> serde_json::Value {
 /// Returns the managed app configuration, which is the same in both domains.
 fn app_configuration(options: &OktaVerifyOptions) -> serde_json::Value {
     let hint = SecretString::from(HINT);
-    let map = managed_app_configuration(&device(), &hosts(), options, &hint).unwrap().expose_map();
+    let map =
+        AppConfiguration::new(&device(), &hosts(), options, hint.clone()).unwrap().expose_map();
     let domains: Vec<&str> = map.keys().map(String::as_str).collect();
     assert_eq!(domains, ["com.okta.mobile", "com.okta.mobile.auth-service-extension"]);
     assert_eq!(map["com.okta.mobile"], map["com.okta.mobile.auth-service-extension"]);
@@ -250,7 +165,8 @@ fn an_iphone_gets_no_macos_keys() {
     ] {
         let extra = super::extra(json!({ key: "x" })).unwrap();
         let options = OktaVerifyOptions { extra, ..OktaVerifyOptions::default() };
-        let refused = managed_app_configuration(&device(), &hosts(), &options, &hint).unwrap_err();
+        let refused =
+            AppConfiguration::new(&device(), &hosts(), &options, hint.clone()).unwrap_err();
         assert_eq!(refused.code(), "mac_only_key");
         assert_eq!(refused.field(), Some(format!("app_config_extra/{key}").as_str()));
     }
@@ -265,28 +181,88 @@ fn an_extra_setting_is_added_on_an_iphone() {
     assert_eq!(app_configuration(&options), expected);
 }
 
+fn expect_mobile_profile(profile: &Dictionary) {
+    expect_profile(profile, "System");
+    let payloads = payloads_of(profile);
+    assert_eq!(payloads.len(), 1);
+    conforms_as(&payloads[0], "com.apple.extensiblesso", SINGLE_SIGN_ON_IOS);
+    has(&payloads[0], "ExtensionIdentifier", "com.okta.mobile.auth-service-extension");
+    has(&payloads[0], "Type", "Credential");
+    has(&payloads[0], "Realm", "Okta Device");
+    has(&payloads[0], "Hosts", texts(&["login.acme.example", "acme.okta.com"]));
+    let data = inner(&payloads[0], "ExtensionData");
+    conforms(data, &[OKTA_VERIFY_IOS]);
+    for (key, value) in ios_settings().as_object().unwrap() {
+        has(data, key, value.as_str().unwrap());
+    }
+}
+
 #[test]
 fn the_profile_of_an_iphone_has_the_four_keys_for_the_extension() {
     let device = device();
     let document =
         single_sign_on_profile(&deployment(&device), &hosts(), &SecretString::from(HINT)).unwrap();
     assert_eq!(document.file_name, "okta-device-trust-single-sign-on-C02XL0GTJGH5.mobileconfig");
-    let profile = read(&document);
-    conforms_as(&profile, "Configuration", TOP_LEVEL);
-    has(&profile, "PayloadScope", "System");
+    expect_mobile_profile(&read(&document));
+}
 
-    let payloads = payloads(&document);
-    assert_eq!(payloads.len(), 1);
-    conforms_as(&payloads[0], "com.apple.extensiblesso", SINGLE_SIGN_ON_IOS);
-    has(&payloads[0], "Type", "Credential");
-    has(&payloads[0], "Realm", "Okta Device");
-    has(&payloads[0], "Hosts", texts(&["login.acme.example", "acme.okta.com"]));
-    let data = inner(&payloads[0], "ExtensionData");
-    let expected = ios_settings();
-    assert_eq!(data.len(), expected.as_object().unwrap().len());
-    for (key, value) in expected.as_object().unwrap() {
-        has(data, key, value.as_str().unwrap());
+/// Returns the dictionary once per key in it, at any depth, without that key.
+fn without_each_key(dictionary: &Dictionary) -> Vec<(String, Dictionary)> {
+    let mut all = Vec::new();
+    for (key, value) in dictionary {
+        let mut less = dictionary.clone();
+        less.remove(key);
+        all.push((key.clone(), less));
+        for (path, inner) in without_each_inner_key(value) {
+            let mut less = dictionary.clone();
+            less.insert(key.clone(), inner);
+            all.push((format!("{key}/{path}"), less));
+        }
     }
+    all
+}
+
+fn without_each_inner_key(value: &Value) -> Vec<(String, Value)> {
+    match value {
+        Value::Dictionary(inner) => without_each_key(inner)
+            .into_iter()
+            .map(|(path, inner)| (path, Value::Dictionary(inner)))
+            .collect(),
+        Value::Array(items) => (0..items.len())
+            .flat_map(|at| {
+                without_each_inner_key(&items[at]).into_iter().map(move |(path, item)| {
+                    let mut items = items.clone();
+                    items[at] = item;
+                    (format!("{at}/{path}"), Value::Array(items))
+                })
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Asserts that `expect` refuses the profile without any one of its keys. Returns the number of keys.
+fn each_key_is_expected(document: &ProfileDocument, expect: fn(&Dictionary)) -> usize {
+    let profiles = without_each_key(&read(document));
+    for (path, profile) in &profiles {
+        let noticed = std::panic::catch_unwind(|| expect(profile)).is_err();
+        assert!(noticed, "{}: {path}", document.file_name);
+    }
+    profiles.len()
+}
+
+#[test]
+fn a_profile_without_any_one_of_its_keys_is_noticed() {
+    let (device, hint) = (device(), SecretString::from(HINT));
+    let system = deployment(&device);
+    let user = Deployment { scope: PayloadScope::User, ..system };
+    let document = certificate(&system, CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap();
+    let mut keys = each_key_is_expected(&document, expect_certificate_profile);
+    let document = settings_profile(&user, &hosts(), &options()).unwrap();
+    keys += each_key_is_expected(&document, expect_mac_settings_profile);
+    let document = single_sign_on_profile(&system, &hosts(), &hint).unwrap();
+    keys += each_key_is_expected(&document, expect_mobile_profile);
+    assert!(keys > 90, "{keys}");
 }
 
 #[test]
@@ -333,13 +309,13 @@ fn an_iphone_of_user_enrollment_is_sent_the_org_and_the_hint_alone() {
     has(data, "managementHint", HINT);
     assert_eq!(data.len(), 2);
     let plain = OktaVerifyOptions::default();
-    let map = managed_app_configuration(&device, &hosts(), &plain, &hint).unwrap().expose_map();
+    let map = AppConfiguration::new(&device, &hosts(), &plain, hint.clone()).unwrap().expose_map();
     let expected = json!({ "OktaVerify.OrgUrl": "login.acme.example", "managementHint": HINT });
     assert_eq!(map["com.okta.mobile"], expected);
 
     let extra = super::extra(json!({ "asset": [{ "a/b": "for {udid}" }] })).unwrap();
     let options = OktaVerifyOptions { extra, ..OktaVerifyOptions::default() };
-    let refused = managed_app_configuration(&device, &hosts(), &options, &hint).unwrap_err();
+    let refused = AppConfiguration::new(&device, &hosts(), &options, hint.clone()).unwrap_err();
     assert_eq!(refused.code(), "no_identifiers");
     assert_eq!(refused.field(), Some("app_config_extra/asset/a~1b"));
     let refused = certificate(&deployment(&device), CHALLENGE, "Mac").unwrap_err();

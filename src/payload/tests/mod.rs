@@ -4,6 +4,7 @@ mod golden;
 mod properties;
 mod rendering;
 mod subject;
+mod tables;
 
 use plist::{Dictionary, Value};
 use secrecy::SecretString;
@@ -72,9 +73,27 @@ fn certificate(
     template: &str,
 ) -> Result<ProfileDocument, PayloadError> {
     let url = Url::parse("https://acme.okta.com/pki/0a/scep/rac?a=1&b=2").unwrap();
-    let challenge = SecretString::from(challenge);
-    let scep = Scep { url: &url, challenge: &challenge, ca_name: None, subject_template: template };
-    certificate_profile(deployment, &scep)
+    let enrollment =
+        CertificateEnrollment::new(deployment.device, url, challenge.into(), template)?;
+    render_profile(deployment, &ProfileContents::Certificate(enrollment))
+}
+
+fn settings_profile(
+    deployment: &Deployment<'_>,
+    hosts: &OrgHosts,
+    options: &OktaVerifyOptions,
+) -> Result<ProfileDocument, PayloadError> {
+    let settings = MacSettings::new(deployment.device, hosts.clone(), options)?;
+    render_profile(deployment, &ProfileContents::Settings(settings))
+}
+
+fn single_sign_on_profile(
+    deployment: &Deployment<'_>,
+    hosts: &OrgHosts,
+    hint: &SecretString,
+) -> Result<ProfileDocument, PayloadError> {
+    let sign_on = MobileSignOn::new(deployment.device, hosts.clone(), hint.clone());
+    render_profile(deployment, &ProfileContents::SignOn(sign_on))
 }
 
 fn read(document: &ProfileDocument) -> Dictionary {
@@ -84,8 +103,12 @@ fn read(document: &ProfileDocument) -> Dictionary {
 
 /// Returns the payloads of a profile.
 fn payloads(document: &ProfileDocument) -> Vec<Dictionary> {
-    let content = read(document).remove("PayloadContent").unwrap().into_array().unwrap();
-    content.into_iter().map(|payload| payload.into_dictionary().unwrap()).collect()
+    payloads_of(&read(document))
+}
+
+fn payloads_of(profile: &Dictionary) -> Vec<Dictionary> {
+    let content = profile["PayloadContent"].as_array().unwrap();
+    content.iter().map(|payload| payload.as_dictionary().unwrap().clone()).collect()
 }
 
 fn inner<'d>(dictionary: &'d Dictionary, key: &str) -> &'d Dictionary {
@@ -97,7 +120,7 @@ fn debug_output_contains_no_secret() {
     let device = device();
     let deployment = deployment(&device);
     let hint = SecretString::from(HINT);
-    let configuration = managed_app_configuration(&device, &hosts(), &options(), &hint).unwrap();
+    let configuration = AppConfiguration::new(&device, &hosts(), &options(), hint.clone()).unwrap();
     let shown = format!(
         "{:?} {:?} {configuration:?}",
         certificate(&deployment, CHALLENGE, DEFAULT_SUBJECT_TEMPLATE).unwrap(),
@@ -221,4 +244,29 @@ fn a_text_that_xml_cannot_represent_is_refused_with_its_field() {
         assert!(!error.to_string().contains('\u{8}'));
     }
     assert_eq!(certificate(&fine, "", DEFAULT_SUBJECT_TEMPLATE).unwrap_err().code(), "empty");
+}
+
+#[test]
+fn descriptions_hold_what_each_platform_gets() {
+    let (device, hint) = (device(), SecretString::from(HINT));
+    let url = Url::parse("https://acme.okta.com/pki/0a/scep/rac").unwrap();
+    let enrollment =
+        CertificateEnrollment::new(&device, url, hint.clone(), DEFAULT_SUBJECT_TEMPLATE).unwrap();
+    assert_eq!(
+        enrollment.common_name,
+        "managementAttestation 55900BDC-347C-58B1-D249-F32244B11D30"
+    );
+    assert_eq!((enrollment.ca_name, enrollment.key), (None, KeyRequest::OKTA));
+    let settings = MacSettings::new(&device, hosts(), &options()).unwrap();
+    assert_eq!(settings.okta_verify.0["OktaVerify.OrgUrl"], "login.acme.example");
+    assert!(!format!("{settings:?}").contains("JWT"), "a setting may be a secret");
+
+    let sign_on = MobileSignOn::new(&device, hosts(), hint.clone());
+    assert_eq!(sign_on.identity.hardware.as_ref(), device.hardware());
+    assert_eq!(sign_on.identity.sign_in_host, "login.acme.example");
+    let app =
+        AppConfiguration::new(&device, &hosts(), &OktaVerifyOptions::default(), hint).unwrap();
+    assert_eq!(app.identity, sign_on.identity);
+    let by_user = MobileIdentity::new(&enrolled_by_user(), &hosts());
+    assert_eq!(by_user.hardware, None);
 }

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{certificate, deployment, device, extra, hosts, inner, payloads, read};
+use super::{
+    certificate, deployment, device, extra, hosts, inner, payloads, read, settings_profile,
+    single_sign_on_profile,
+};
 use crate::payload::*;
 
 /// Generates texts, often with characters that are special in XML.
@@ -49,7 +52,7 @@ proptest! {
         let secret = SecretString::from(hint.as_str());
         let rendered = single_sign_on_profile(&deployment(&device), &hosts(), &secret);
         let configuration =
-            managed_app_configuration(&device, &hosts(), &OktaVerifyOptions::default(), &secret);
+            AppConfiguration::new(&device, &hosts(), &OktaVerifyOptions::default(), secret.clone());
         prop_assert_eq!(rendered.is_ok(), is_xml_text(&hint));
         prop_assert_eq!(configuration.is_ok(), is_xml_text(&hint));
         let Ok(document) = rendered else { return Ok(()) };

@@ -4,7 +4,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{CHALLENGE, HINT, certificate, deployment, device, enrolled_by_user, hosts, options};
+use super::{
+    CHALLENGE, HINT, certificate, deployment, device, enrolled_by_user, hosts, options,
+    settings_profile, single_sign_on_profile,
+};
 use crate::payload::*;
 
 /// SHA-256 of [`rendered`] in each version. Add a row for a new version; never edit a published one.
@@ -33,7 +36,8 @@ fn rendered() -> Vec<u8> {
     add(single_sign_on_profile(&Deployment { device: &phone, ..deployment }, &hosts, &hint)
         .unwrap());
     for options in [&options(), &plain] {
-        let map = managed_app_configuration(&device, &hosts, options, &hint).unwrap().expose_map();
+        let map =
+            AppConfiguration::new(&device, &hosts, options, hint.clone()).unwrap().expose_map();
         bytes.extend_from_slice(Value::Object(map).to_string().as_bytes());
     }
     bytes

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::model::{Caller, EventKind, IntegrationId, NewEvent, Platform, Scope};
 use crate::payload::{
-    Device, DeviceIdentity, HardwareIdentifiers, ManagedAppConfiguration, PayloadScope,
-    ProfileDocument, RENDERING_VERSION, Scep, certificate_profile, managed_app_configuration,
-    settings_profile, single_sign_on_profile,
+    AppConfiguration, CertificateEnrollment, Device, DeviceIdentity, HardwareIdentifiers,
+    MacSettings, MobileSignOn, PayloadScope, ProfileContents, ProfileDocument, RENDERING_VERSION,
+    render_profile,
 };
 use crate::service::platforms::challenges::{CHALLENGE_USE, hardware_of};
 use crate::service::platforms::configured::ConfiguredPlatform;
@@ -34,7 +34,7 @@ pub struct DeploymentBundle {
     pub config_version: i64,
     pub certificate_version: i64,
     pub profiles: Vec<DeployedProfile>,
-    pub app_configuration: Option<ManagedAppConfiguration>,
+    pub app_configuration: Option<AppConfiguration>,
     pub channel: Channel,
 }
 
@@ -108,7 +108,8 @@ impl Service {
         let mut profiles = Vec::new();
         // Render the settings first, so that an invalid option does not waste a challenge.
         if parts.contains(&DeploymentPart::Settings) {
-            let document = settings_profile(&deployment, &plan.hosts, &plan.options)?;
+            let settings = MacSettings::new(device, plan.hosts.clone(), &plan.options)?;
+            let document = render_profile(&deployment, &ProfileContents::Settings(settings))?;
             profiles.push(DeployedProfile {
                 part: DeploymentPart::Settings,
                 document,
@@ -117,16 +118,12 @@ impl Service {
         }
         if parts.contains(&DeploymentPart::Certificate) {
             let scep = configured.scep()?;
-            let device = hardware_of(device)?;
-            let challenge = self.mint_challenge(caller, configured, scep, device).await?;
-            let values = Scep {
-                url: &scep.scep_url,
-                challenge: &challenge.value,
-                ca_name: None,
-                subject_template: &plan.subject_template,
-            };
-            let document = certificate_profile(&deployment, &values)?;
+            let hardware = hardware_of(device)?;
+            let challenge = self.mint_challenge(caller, configured, scep, hardware).await?;
             let use_before = Some(challenge.issued_at + CHALLENGE_USE);
+            let (url, template) = (scep.scep_url.clone(), &plan.subject_template);
+            let enrollment = CertificateEnrollment::new(device, url, challenge.value, template)?;
+            let document = render_profile(&deployment, &ProfileContents::Certificate(enrollment))?;
             profiles.insert(
                 0,
                 DeployedProfile { part: DeploymentPart::Certificate, document, use_before },
@@ -186,11 +183,12 @@ fn render_ios(
     device: &Device,
     parts: &[DeploymentPart],
     plan: &Plan,
-) -> Result<(Vec<DeployedProfile>, Option<ManagedAppConfiguration>), Error> {
+) -> Result<(Vec<DeployedProfile>, Option<AppConfiguration>), Error> {
     let deployment = plan.deployment(&configured.record, &configured.state, device);
     let mut profiles = Vec::new();
     if parts.contains(&DeploymentPart::Settings) {
-        let document = single_sign_on_profile(&deployment, &plan.hosts, &configured.secret)?;
+        let sign_on = MobileSignOn::new(device, plan.hosts.clone(), configured.secret.clone());
+        let document = render_profile(&deployment, &ProfileContents::SignOn(sign_on))?;
         profiles.push(DeployedProfile {
             part: DeploymentPart::Settings,
             document,
@@ -199,7 +197,9 @@ fn render_ios(
     }
     let wanted = parts.contains(&DeploymentPart::AppConfiguration);
     let app_configuration = wanted
-        .then(|| managed_app_configuration(device, &plan.hosts, &plan.options, &configured.secret))
+        .then(|| {
+            AppConfiguration::new(device, &plan.hosts, &plan.options, configured.secret.clone())
+        })
         .transpose()?;
     Ok((profiles, app_configuration))
 }

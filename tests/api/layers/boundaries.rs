@@ -8,10 +8,10 @@ const HANDLERS_MAY_IMPORT: [&str; 5] = ["model", "service", "auth", "telemetry",
 /// Types and constants of lower layers that requests and answers of the service are made of.
 const SERVICE_RE_EXPORTS: [&str; 10] = [
     "APP_DOMAIN",
+    "AppConfiguration",
     "EXTENSION_DATA",
     "EXTENSION_DOMAIN",
     "EnrollmentOptions",
-    "ManagedAppConfiguration",
     "PROFILE_CONTENT_TYPE",
     "PayloadScope",
     "ReportOutcome",
