@@ -277,3 +277,15 @@ fn serial_number_is_the_inventorys_or_else_the_queried_one() {
     facts.asked = asked_by_id("guo1");
     assert_eq!(facts.serial_number(), None);
 }
+
+#[test]
+fn serial_number_is_the_only_identifier_without_udid_and_okta_id() {
+    let by_serial = AskedDevice { serial_number: Some(serial(SERIAL)), ..AskedDevice::default() };
+    assert_eq!(by_serial.only_serial_number(), Some(&serial(SERIAL)));
+    let and_udid = AskedDevice { udid: Some(udid(UDID)), ..by_serial.clone() };
+    assert_eq!(and_udid.only_serial_number(), None);
+    let id = asked_by_id("guo1").okta_device_id;
+    let and_id = AskedDevice { okta_device_id: id, ..by_serial };
+    assert_eq!(and_id.only_serial_number(), None);
+    assert_eq!(AskedDevice::default().only_serial_number(), None);
+}
