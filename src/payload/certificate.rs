@@ -4,7 +4,7 @@
 use plist::Value;
 use secrecy::ExposeSecret;
 
-use super::contents::{CertificateEnrollment, KeyUsage};
+use super::contents::CertificateEnrollment;
 use super::document::{Label, dictionary, payload, profile, text};
 use super::identity::PayloadKind;
 use super::{Deployment, PayloadError, ProfileDocument};
@@ -28,16 +28,14 @@ pub(super) fn certificate_profile(
         ("Subject", Value::Array(vec![rdn])),
         ("Keysize", key.bits.into()),
         ("Key Type", "RSA".into()),
-        ("Key Usage", key_usage(key.usage)),
+        // Signing only.
+        ("Key Usage", 1.into()),
         ("KeyIsExtractable", key.is_extractable.into()),
         ("AllowAllAppsAccess", key.is_open_to_all_apps.into()),
         // Apple's defaults; they apply only if the server answers PENDING.
         ("Retries", 3.into()),
         ("RetryDelay", 10.into()),
     ]);
-    if let Some(name) = &enrollment.ca_name {
-        content.insert("Name".to_owned(), text("ca_name", name)?);
-    }
     let mut scep_payload =
         payload(deployment, PayloadKind::CertificateScep, "com.apple.security.scep", &LABEL)?;
     // Inserted last, so that no earlier error drops it without zeroing.
@@ -45,11 +43,4 @@ pub(super) fn certificate_profile(
     content.insert("Challenge".to_owned(), challenge);
     scep_payload.insert("PayloadContent".to_owned(), content.into());
     profile(deployment, PayloadKind::Certificate, &LABEL, vec![scep_payload])
-}
-
-/// Apple's bits of `Key Usage`: 1 for signing, 4 for encryption.
-fn key_usage(usage: KeyUsage) -> Value {
-    match usage {
-        KeyUsage::Signing => 1.into(),
-    }
 }

@@ -1,8 +1,8 @@
-//! What a device gets, as values that know nothing of property lists. Configuration profiles are rendered
-//! from them; Apple's declarations, which have the same contents in JSON, could be.
+//! What a device gets, as values that know nothing of payloads and their keys. Configuration profiles are
+//! rendered from them; Apple's declarations could be, too.
 //!
-//! Every text of the admin or of Okta is checked when it is rendered, because what is allowed depends on the
-//! format.
+//! The subject, the options and the settings of an admin are checked when a value is created; the remaining
+//! texts when it is rendered.
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -28,37 +28,22 @@ pub enum ProfileContents {
 pub struct CertificateEnrollment {
     pub url: Url,
     pub challenge: SecretString,
-    /// The name of the CA, for servers with several CAs. Okta needs none.
-    pub ca_name: Option<String>,
     pub common_name: String,
     pub key: KeyRequest,
 }
 
-/// The key pair that a device generates for its certificate.
+/// The RSA key pair that a device generates for its certificate. It is for signatures only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// The size of the RSA key in bits.
     pub bits: u16,
-    pub usage: KeyUsage,
     pub is_extractable: bool,
     /// Whether every app may use the key without a keychain prompt.
     pub is_open_to_all_apps: bool,
 }
 
-/// What a key may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyUsage {
-    Signing,
-}
-
 impl KeyRequest {
-    /// What Okta's guide for SCEP says. Okta Verify uses the key without a keychain prompt.
-    pub const OKTA: Self = Self {
-        bits: 2048,
-        usage: KeyUsage::Signing,
-        is_extractable: false,
-        is_open_to_all_apps: true,
-    };
+    /// Okta Verify must be able to use the key without a keychain prompt.
+    pub const OKTA: Self = Self { bits: 2048, is_extractable: false, is_open_to_all_apps: true };
 }
 
 impl CertificateEnrollment {
@@ -73,7 +58,7 @@ impl CertificateEnrollment {
         subject_template: &str,
     ) -> Result<Self, PayloadError> {
         let common_name = common_name(subject_template, device)?;
-        Ok(Self { url, challenge, ca_name: None, common_name, key: KeyRequest::OKTA })
+        Ok(Self { url, challenge, common_name, key: KeyRequest::OKTA })
     }
 }
 

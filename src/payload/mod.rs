@@ -22,8 +22,8 @@ mod subject;
 mod tests;
 
 pub use contents::{
-    AppConfiguration, CertificateEnrollment, KeyRequest, KeyUsage, MacSettings, MobileIdentity,
-    MobileSignOn, OktaVerifySettings, ProfileContents,
+    AppConfiguration, CertificateEnrollment, KeyRequest, MacSettings, MobileIdentity, MobileSignOn,
+    OktaVerifySettings, ProfileContents,
 };
 pub use device::{Device, DeviceIdentity, HardwareIdentifiers};
 pub use document::{PROFILE_CONTENT_TYPE, ProfileDocument};

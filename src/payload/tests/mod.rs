@@ -256,7 +256,7 @@ fn descriptions_hold_what_each_platform_gets() {
         enrollment.common_name,
         "managementAttestation 55900BDC-347C-58B1-D249-F32244B11D30"
     );
-    assert_eq!((enrollment.ca_name, enrollment.key), (None, KeyRequest::OKTA));
+    assert_eq!(enrollment.key, KeyRequest::OKTA);
     let settings = MacSettings::new(&device, hosts(), &options()).unwrap();
     assert_eq!(settings.okta_verify.0["OktaVerify.OrgUrl"], "login.acme.example");
     assert!(!format!("{settings:?}").contains("JWT"), "a setting may be a secret");
