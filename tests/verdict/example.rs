@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use okta_device_trust::model::devices::reports::EnrollmentState;
 use okta_device_trust::model::trust_status::{
     AskedDevice, CountingCertificate, Delivery, DeviceFacts, Facts, OktaRecord, OrgFacts, Policy,
+    Reported,
 };
 use okta_device_trust::model::{
     IntegrationId, OktaDeviceId, OktaDeviceUser, Platform, SerialNumber, Udid,
@@ -81,6 +82,10 @@ pub fn device() -> DeviceFacts {
         delivery: Some(delivery(-900)),
         certificate: Some(certificate(24 * 300)),
     }
+}
+
+pub fn reported<T>(value: T, at: Time) -> Reported<T> {
+    Reported { value, at }
 }
 
 pub fn delivery(hours: i64) -> Delivery {

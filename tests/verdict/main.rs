@@ -6,4 +6,6 @@ mod example;
 mod generator;
 mod lattice;
 mod random;
+mod source;
 mod specification;
+mod themes;

@@ -12,7 +12,8 @@ use okta_device_trust::model::trust_status::{Facts, Policy, Reason, Trust, decid
 
 use crate::comparison::Comparison;
 use crate::example::now;
-use crate::generator::{Random, any_case};
+use crate::generator::any_case;
+use crate::source::Random;
 
 const DEFAULT_CASES: u64 = 200_000;
 /// From this number of cases on, each reason must occur in at least 1 % of them.
